@@ -1,0 +1,1 @@
+"""The words every other room speaks: identifiers, money, inputs, effects, reasons, postures."""

@@ -1,0 +1,133 @@
+"""The doors: Protocols of everything that stands outside the loop.
+
+Live, paper, replay and simulation differ only in what stands at these doors.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from fuseboard.vocabulary.effects import CancelOrder, FindOrder, LatchHalt, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    BrokerStreamChanged,
+    CancelRefused,
+    FillReported,
+    ForeignOrderSeen,
+    LegRead,
+    LegReadFailed,
+    Moment,
+    OrderEnded,
+    OrderWorking,
+    PositionsSeen,
+    QuoteSeen,
+    SubmitOutcome,
+    TradeSeen,
+)
+from fuseboard.vocabulary.records import Record
+
+BrokerFact = OrderWorking | FillReported | OrderEnded | ForeignOrderSeen | BrokerStreamChanged
+
+
+class Throttled(Exception):
+    """The broker answered that the request limit is reached; nothing was done.
+
+    `retry_after_ns` is what it asked us to wait, None when it did not say.
+    """
+
+    def __init__(self, retry_after_ns: int | None) -> None:
+        super().__init__("the broker's request limit is reached")
+        self.retry_after_ns = retry_after_ns
+
+
+class BrokerUnavailable(Exception):
+    """A read failed: no connection, no answer in time, or an answer that makes no sense."""
+
+
+class Broker(Protocol):
+    """One account at one broker. An adapter translates; it decides nothing about risk.
+
+    Each call makes exactly one request (reads may make several), bounded in time. `Throttled` is
+    raised only when the broker certainly did nothing.
+    """
+
+    async def start(self, deliver: Callable[[BrokerFact], None]) -> None:
+        """Connect, and deliver the order stream's facts until `stop`, reconnecting for ever."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+
+    async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
+        """Send one order. `still_allowed` is asked at the socket, right before the bytes are
+        written; when it says no, nothing is written and the outcome is
+        `OrderNotSent(HALT_EPOCH)`.
+        """
+
+    async def cancel(self, order: CancelOrder) -> CancelRefused | None:
+        """Ask to cancel by broker order id. None: taken; the stream will say when it is final."""
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        """One look for an order by wire id: `OrderSent`, `OrderNotSent(NEVER_ARRIVED)` when the
+        broker says there is none, `OrderUnknown` when it could not be asked.
+        """
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead | LegReadFailed:
+        """Position, opposing working quantity and the close itself, for one protective close."""
+
+    async def account(self) -> AccountSeen:
+        """The account. Raises `BrokerUnavailable`."""
+
+    async def positions(self) -> PositionsSeen:
+        """All positions. Raises `BrokerUnavailable`."""
+
+    async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
+        """Working orders whose wire id `known` does not know. Raises `BrokerUnavailable`."""
+
+
+class Feed(Protocol):
+    """Market data of one party."""
+
+    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+        """Connect and deliver until `stop`, reconnecting for ever."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+
+    async def watch(self, symbol: str) -> None:
+        """Subscribe, and deliver the latest quote once if there is one. Idempotent."""
+
+
+class Journal(Protocol):
+    """Appends records in the order given and says how far they are durable."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Queue records for the next commit; never blocks on the disk."""
+
+    def close(self) -> None:
+        """Commit what is queued and stop."""
+
+
+class Register(Protocol):
+    """The halts register as one writer slot sees it."""
+
+    def latch(self, halt: LatchHalt, moment: Moment) -> None:
+        """Write a halt into our slot, durably, before returning."""
+
+    def clear(self, scope: str, halt_epoch: int, moment: Moment) -> None:
+        """Write our slot as not halted, after the reset is durable in the journal."""
+
+    def halted(self) -> bool:
+        """Whether any slot halts, or the register cannot be read. Cheap: asked at every send."""
+
+
+class Pager(Protocol):
+    """Where alerts go."""
+
+    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+        """Deliver one alert; must not block."""
+
+
+class Clock(Protocol):
+    """The only clock the loop may read."""
+
+    def now(self) -> Moment:
+        """Boot and wall time; boot time never goes back."""

@@ -1,0 +1,304 @@
+"""Effects: imperatives, the only way anything leaves the kernel. Frozen, small, exact.
+
+Three kinds may overtake the disk because they only protect: `CancelOrder`, `LatchHalt` and
+`RaiseAlert` (`OVERTAKING`). Everything else leaves at the durable watermark, in sequence.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.orders import (
+    Intent,
+    OrderStatus,
+    OrderType,
+    Severity,
+    Side,
+    TimeInForce,
+)
+from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reasons import Reason
+
+
+class Act(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_defaults=True):
+    """What all effects share: frozen, tagged with the class name, defaults left out on the wire."""
+
+
+# --- to the broker -----------------------------------------------------------------------------
+
+
+class SubmitOrder(Act, frozen=True, tag=True):
+    """Send an order to the broker under `wire_id`. Its one outcome comes back as an input.
+
+    `raises_exposure` and `halt_epoch` let the outlet drop it at the socket when a halt came after
+    the decision. A protective order (a plan's close) never raises exposure and has the reserve of
+    the request budget.
+    """
+
+    order_id: str
+    wire_id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity_nanos: int
+    intent: Intent
+    raises_exposure: bool
+    halt_epoch: int
+    limit_price_nanos: int | None = None
+    stop_price_nanos: int | None = None
+    extended_hours: bool = False
+
+
+class CancelOrder(Act, frozen=True, tag=True):
+    """Cancel an order. Without a broker order id only a submit that is still held is annihilated;
+    the cancel follows when the id is known.
+    """
+
+    order_id: str
+    broker_order_id: str | None
+
+
+class FindOrder(Act, frozen=True, tag=True):
+    """Ask the broker for an order of ours by its wire id: it was in doubt, or we were away.
+
+    `absent_after_ns`: "not found" counts as still on its way until this long after the question.
+    """
+
+    order_id: str
+    wire_id: str
+    absent_after_ns: int
+
+
+class ReadLeg(Act, frozen=True, tag=True):
+    """Ask the broker for the position, the working orders and the close's own wire id."""
+
+    trip: str
+    symbol: str
+    attempt: int
+    order_id: str
+    wire_id: str
+
+
+class ReadAccount(Act, frozen=True, tag=True):
+    """Read account and, when `positions`, all positions and working orders from the broker."""
+
+    positions: bool
+
+
+class WatchSymbol(Act, frozen=True, tag=True):
+    """Subscribe to market data of a symbol: something is held or ordered in it."""
+
+    symbol: str
+
+
+# --- protection that overtakes the disk ----------------------------------------------------------
+
+
+class LatchHalt(Act, frozen=True, tag=True):
+    """Write the halts register and raise the halt epoch: no exposure-raising send starts after."""
+
+    scope: str
+    level: HaltLevel
+    reason: Reason
+    trip: str
+    halt_epoch: int
+    detail: str
+
+
+class RaiseAlert(Act, frozen=True, tag=True):
+    """Tell people. `code` is stable, `text` is for reading."""
+
+    severity: Severity
+    code: Reason
+    scope: str
+    text: str
+
+
+class ClearHalt(Act, frozen=True, tag=True):
+    """A durable reset: the register's latch for the scope is lifted. Never overtakes."""
+
+    scope: str
+    halt_epoch: int
+    operator: str
+    reason: str
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+class AnswerOrder(Act, frozen=True, tag=True):
+    """Answer an order request with the order as last published. `repeated`: same id, same order."""
+
+    request: int
+    order_id: str
+    repeated: bool = False
+
+
+class AnswerDenied(Act, frozen=True, tag=True):
+    """Deny a request. `checks` names every check that ran, the last one denied.
+
+    `observed` and `limit` are the numbers of the denying check, in its own unit, as plain text.
+    """
+
+    request: int
+    strategy: str
+    reason: Reason
+    checks: tuple[str, ...] = ()
+    observed: str = ""
+    limit: str = ""
+    message: str = ""
+    http_status: int = 0
+    broker_code: int = 0
+
+
+class AnswerCancel(Act, frozen=True, tag=True):
+    """Answer a cancel request: taken (`ALLOWED`) or why not."""
+
+    request: int
+    order_id: str
+    reason: Reason
+
+
+class AnswerOperator(Act, frozen=True, tag=True):
+    """Answer an operator."""
+
+    request: int
+    accepted: bool
+    message: str
+
+
+# --- views and evidence --------------------------------------------------------------------------
+
+
+class PublishOrder(Act, frozen=True, tag=True):
+    """An order as it now is: the view that clients read, and one event of `trade_updates`.
+
+    `event` is Alpaca's word (`new`, `fill`, `partial_fill`, `canceled`, ...), empty when nothing is
+    to be streamed. `fill_*` describe the execution of this event. `strategy` is empty for a plan.
+    """
+
+    order_id: str
+    wire_id: str
+    broker_order_id: str | None
+    client_order_id: str
+    strategy: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity_nanos: int
+    filled_quantity_nanos: int
+    filled_price_nanos: int
+    status: OrderStatus
+    intent: Intent
+    created_ns: int
+    updated_ns: int
+    limit_price_nanos: int | None = None
+    stop_price_nanos: int | None = None
+    extended_hours: bool = False
+    event: str = ""
+    fill_quantity_nanos: int = 0
+    fill_price_nanos: int = 0
+    position_nanos: int = 0
+
+
+class PublishPosition(Act, frozen=True, tag=True):
+    """A position as it now is; `strategy` is empty for the account's own."""
+
+    strategy: str
+    symbol: str
+    quantity_nanos: int
+    average_price_nanos: int
+
+
+class PublishEquity(Act, frozen=True, tag=True):
+    """The drawdown fuse's numbers, at most ten times a second."""
+
+    fuse: str
+    equity_nanos: int
+    mark_nanos: int
+    drawdown_nanos: int
+    """Fraction lost from the mark, 1 = 10^9, rounded half up: for showing."""
+    cash_nanos: int
+
+
+class PublishPosture(Act, frozen=True, tag=True):
+    """The posture of a scope changed, and why."""
+
+    scope: str
+    posture: Posture
+    reason: Reason
+
+
+class RecordTransition(Act, frozen=True, tag=True):
+    """Evidence of one transition of a fuse: who or what, with which numbers, at this moment."""
+
+    fuse: str
+    scope: str
+    before: str
+    event: str
+    after: str
+    generation: int
+    operator: str = ""
+    reason: str = ""
+    equity_nanos: int = 0
+    mark_nanos: int = 0
+    drawdown_nanos: int = 0
+    limit_nanos: int = 0
+    policy: str = ""
+
+
+class RecordPlan(Act, frozen=True, tag=True):
+    """Evidence of a liquidation plan's stage: `cancelling`, `closing`, `ended`, `frozen`.
+
+    `left` lists what is still open as `SYMBOL QUANTITY why`, empty when flat.
+    """
+
+    trip: str
+    stage: str
+    orders: int = 0
+    symbols: tuple[str, ...] = ()
+    cancelled: int = 0
+    closed: int = 0
+    errors: int = 0
+    duration_ns: int = 0
+    left: tuple[str, ...] = ()
+
+
+class WakeAt(Act, frozen=True, tag=True):
+    """Give a `TimeAdvanced` at this boot time."""
+
+    boot_ns: int
+
+
+class StopNode(Act, frozen=True, tag=True):
+    """Stop the node: a fault of ours. What protects has been emitted before this."""
+
+    detail: str
+
+
+Effect: TypeAlias = (
+    SubmitOrder
+    | CancelOrder
+    | FindOrder
+    | ReadLeg
+    | ReadAccount
+    | WatchSymbol
+    | LatchHalt
+    | RaiseAlert
+    | ClearHalt
+    | AnswerOrder
+    | AnswerDenied
+    | AnswerCancel
+    | AnswerOperator
+    | PublishOrder
+    | PublishPosition
+    | PublishEquity
+    | PublishPosture
+    | RecordTransition
+    | RecordPlan
+    | WakeAt
+    | StopNode
+)
+OVERTAKING = (CancelOrder, LatchHalt, RaiseAlert)

@@ -1,0 +1,70 @@
+"""Identifiers, all derived: the same facts give the same id on any machine, after any crash.
+
+An order has three ids. The *client order id* is the strategy's own. The *order id* is ours: a
+UUID derived from (instance, account, strategy, client order id); it is what strategies see. The
+*wire id* is the client order id that we give the broker: the instance's prefix and the same hash,
+so that a repeated send is the same order to the broker and a stranger's order is recognised.
+"""
+
+import hashlib
+import re
+
+WIRE_PREFIX = "fb"
+ACCOUNT_SCOPE = "account"
+_INSTANCE = re.compile(r"[a-z0-9]{8}")
+
+
+def checked_instance(instance: str) -> str:
+    """The instance name if it is eight lower-case letters or digits, else `ValueError`."""
+    if _INSTANCE.fullmatch(instance) is None:
+        raise ValueError(f"instance {instance!r} is not eight lower-case letters or digits")
+    return instance
+
+
+def _digest(*parts: str) -> str:
+    """Hex of SHA-256 over length-prefixed parts, so that no two part lists collide by joining."""
+    joined = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (p.encode() for p in parts))
+    return hashlib.sha256(joined).hexdigest()
+
+
+def order_id(*, instance: str, account: str, strategy: str, client_order_id: str) -> str:
+    """Our UUID of an order (RFC 9562 version 8, from the first 122 bits of the hash)."""
+    digits = _digest(instance, account, strategy, client_order_id)
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+def wire_id(*, instance: str, order_id: str) -> str:
+    """The client order id that the broker is given: `fb-INSTANCE-` and our order id."""
+    return f"{WIRE_PREFIX}-{instance}-{order_id}"
+
+
+def order_id_of_wire_id(instance: str, wire: str) -> str | None:
+    """Our order id behind a broker's client order id; None when another instance made it."""
+    prefix = f"{WIRE_PREFIX}-{instance}-"
+    return wire.removeprefix(prefix) if wire.startswith(prefix) else None
+
+
+def is_fuseboard_wire_id(wire: str) -> bool:
+    """Whether some Fuseboard instance made this client order id."""
+    return wire.startswith(f"{WIRE_PREFIX}-")
+
+
+def trip_id(*, fuse: str, generation: int) -> str:
+    """The id of a trip: the fuse and its arming generation, so a lost record leads to it again."""
+    return f"{fuse}#{generation}"
+
+
+def close_client_order_id(*, trip: str, symbol: str, attempt: int) -> str:
+    """The client order id of one protective close, derived from (trip, symbol, attempt)."""
+    return f"close/{trip}/{symbol}/{attempt}"
+
+
+def strategy_scope(strategy: str) -> str:
+    """The scope name of one strategy."""
+    return f"strategy:{strategy}"
+
+
+def symbol_scope(symbol: str) -> str:
+    """The scope name of one symbol."""
+    return f"symbol:{symbol}"

@@ -1,0 +1,314 @@
+"""Inputs: past-tense facts, the only way anything reaches the kernel. Frozen, small, exact.
+
+Read this file first. Each class is one fact; `Input` is the closed union of them. Money, prices
+and quantities are nano-units (`money.NANOS`), times are nanoseconds. A `Moment` is stamped on each
+input at the intake; nothing else tells the kernel the time.
+
+`request` numbers a caller who waits for an answer (an HTTP request, an operator); it is unique
+within one run of the node.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+
+class Moment(Struct, frozen=True, gc=False):
+    """When the intake took an input: boot time for durations, wall time for calendars, in ns."""
+
+    boot_ns: int
+    wall_ns: int
+
+
+class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_defaults=True):
+    """What all inputs share: frozen, tagged with the class name, defaults left out on the wire."""
+
+
+# --- the node itself ---------------------------------------------------------------------------
+
+
+class NodeStarted(Fact, frozen=True, tag=True):
+    """The node came up. `latched` lists what the halts register says, one line per halted slot."""
+
+    instance: str
+    account: str
+    release: str
+    latched: tuple[str, ...] = ()
+    register_unreadable: bool = False
+
+
+class PolicyAdopted(Fact, frozen=True, tag=True):
+    """A policy came into force: its canonical text and its digest (hex SHA-256 of the text)."""
+
+    text: str
+    digest: str
+    operator: str
+
+
+class TimeAdvanced(Fact, frozen=True, tag=True):
+    """A wake-up that the kernel asked for is due."""
+
+
+class NodeFaulted(Fact, frozen=True, tag=True):
+    """The node found a fault in itself (failed commit or assertion): the last input it takes."""
+
+    detail: str
+
+
+# --- strategies --------------------------------------------------------------------------------
+
+
+class OrderRequested(Fact, frozen=True, tag=True):
+    """A strategy asks for an order. Authenticated, parsed and attributed by the gateway."""
+
+    request: int
+    strategy: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity_nanos: int
+    limit_price_nanos: int | None = None
+    stop_price_nanos: int | None = None
+    extended_hours: bool = False
+
+
+class CancelRequested(Fact, frozen=True, tag=True):
+    """A strategy asks to cancel one of its orders. `order_id` is ours."""
+
+    request: int
+    strategy: str
+    order_id: str
+
+
+# --- the broker --------------------------------------------------------------------------------
+
+
+class OrderSent(Fact, frozen=True, tag=True):
+    """The broker holds the order: the answer to a submit, or found there later by its wire id."""
+
+    order_id: str
+    broker_order_id: str
+    status: OrderStatus
+    filled_quantity_nanos: int = 0
+    filled_price_nanos: int = 0
+    """Average price of what is filled so far; 0 when nothing is."""
+
+
+class OrderNotSent(Fact, frozen=True, tag=True):
+    """The order is not at the broker and will not be: never sent, rejected, or never arrived."""
+
+    order_id: str
+    reason: Reason
+    http_status: int = 0
+    broker_code: int = 0
+    message: str = ""
+
+
+class OrderUnknown(Fact, frozen=True, tag=True):
+    """The bytes left and no answer came; the order may be at the broker."""
+
+    order_id: str
+    detail: str
+
+
+class OrderWorking(Fact, frozen=True, tag=True):
+    """The broker's stream says the order works."""
+
+    order_id: str
+    broker_order_id: str
+
+
+class FillReported(Fact, frozen=True, tag=True):
+    """The broker's stream reports one execution of an order of ours.
+
+    `filled_quantity_nanos` is cumulative, so a repeated or reordered report adds nothing twice.
+    """
+
+    order_id: str
+    broker_order_id: str
+    quantity_nanos: int
+    price_nanos: int
+    filled_quantity_nanos: int
+    filled_price_nanos: int
+    final: bool
+
+
+class OrderEnded(Fact, frozen=True, tag=True):
+    """The broker says the order is final without being filled: canceled, expired or rejected."""
+
+    order_id: str
+    broker_order_id: str
+    status: OrderStatus
+    filled_quantity_nanos: int
+    filled_price_nanos: int
+    message: str = ""
+
+
+class CancelRefused(Fact, frozen=True, tag=True):
+    """The broker did not take a cancel: the order is final there, or the request failed."""
+
+    order_id: str
+    reason: Reason
+    message: str = ""
+
+
+class ForeignOrderSeen(Fact, frozen=True, tag=True):
+    """The broker holds a working order that our book does not know."""
+
+    wire_id: str
+    broker_order_id: str
+    symbol: str
+    ours_by_prefix: bool
+
+
+class BrokerPosition(Struct, frozen=True, gc=False, kw_only=True):
+    """One position as the broker reports it; negative when short."""
+
+    symbol: str
+    quantity_nanos: int
+    average_price_nanos: int
+    price_nanos: int
+
+
+class AccountSeen(Fact, frozen=True, tag=True):
+    """The broker's account as read: its own figures, a second source for equity."""
+
+    cash_nanos: int
+    equity_nanos: int
+    last_equity_nanos: int
+    multiplier: int
+    shorting_enabled: bool
+
+
+class PositionsSeen(Fact, frozen=True, tag=True):
+    """All positions as the broker reports them, read when no order of ours was in flight."""
+
+    positions: tuple[BrokerPosition, ...]
+
+
+class LegRead(Fact, frozen=True, tag=True):
+    """The broker's answer to `ReadLeg`: what a protective close needs to know before it is sent.
+
+    `against_nanos` is the quantity of all working orders that already reduce the position.
+    `found` is the order with the asked wire id, None when the broker has none.
+    """
+
+    trip: str
+    symbol: str
+    attempt: int
+    position_nanos: int
+    against_nanos: int
+    found: OrderSent | None = None
+
+
+class LegReadFailed(Fact, frozen=True, tag=True):
+    """The broker could not be read for a protective close; it will be asked again."""
+
+    trip: str
+    symbol: str
+    attempt: int
+    detail: str
+
+
+class BrokerStreamChanged(Fact, frozen=True, tag=True):
+    """The broker's order stream connected or was lost."""
+
+    connected: bool
+
+
+# --- market data -------------------------------------------------------------------------------
+
+
+class QuoteSeen(Fact, frozen=True, tag=True):
+    """Quotes of one symbol, conflated: the last, the lowest bid, the highest ask, and how many."""
+
+    symbol: str
+    bid_nanos: int
+    ask_nanos: int
+    bid_size_nanos: int
+    ask_size_nanos: int
+    event_ns: int
+    bid_low_nanos: int
+    ask_high_nanos: int
+    count: int = 1
+
+
+class TradeSeen(Fact, frozen=True, tag=True):
+    """Trades of one symbol, conflated: the last, the lowest, the highest, and how many."""
+
+    symbol: str
+    price_nanos: int
+    size_nanos: int
+    event_ns: int
+    low_nanos: int
+    high_nanos: int
+    count: int = 1
+
+
+# --- operators ---------------------------------------------------------------------------------
+
+
+class OperatorHaltRequested(Fact, frozen=True, tag=True):
+    """A person asks for a halt of a scope (`account`, `strategy:NAME`, `symbol:NAME`)."""
+
+    request: int
+    operator: str
+    reason: str
+    scope: str
+    level: HaltLevel
+
+
+class OperatorResetRequested(Fact, frozen=True, tag=True):
+    """A named person, with a reason, asks to loosen: reset every latched fuse of the scope.
+
+    `rebase` takes a new high-water mark instead of keeping the old one.
+    """
+
+    request: int
+    operator: str
+    reason: str
+    scope: str
+    rebase: bool = False
+
+
+class CashMoved(Fact, frozen=True, tag=True):
+    """Money entered (positive) or left the account, for a known reason; marks rebase."""
+
+    amount_nanos: int
+    equity_before_nanos: int
+    why: str
+
+
+Input: TypeAlias = (
+    NodeStarted
+    | PolicyAdopted
+    | TimeAdvanced
+    | NodeFaulted
+    | OrderRequested
+    | CancelRequested
+    | OrderSent
+    | OrderNotSent
+    | OrderUnknown
+    | OrderWorking
+    | FillReported
+    | OrderEnded
+    | CancelRefused
+    | ForeignOrderSeen
+    | AccountSeen
+    | PositionsSeen
+    | LegRead
+    | LegReadFailed
+    | BrokerStreamChanged
+    | QuoteSeen
+    | TradeSeen
+    | OperatorHaltRequested
+    | OperatorResetRequested
+    | CashMoved
+)
+SubmitOutcome: TypeAlias = OrderSent | OrderNotSent | OrderUnknown

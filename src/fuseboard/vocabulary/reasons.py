@@ -1,0 +1,98 @@
+"""Reason codes: why an order was denied, not sent, or a scope was halted. Stable, for machines.
+
+A code is part of the product's interface: it may be added, never renamed. `docs/vocabulary.md`
+lists each with its sentence.
+"""
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """The value is the code that clients and the journal see; `SENTENCES` says it in words."""
+
+    ALLOWED = "allowed"
+    KEY_UNKNOWN = "key_unknown"
+    MALFORMED = "malformed"
+    NUMBER_REFUSED = "number_refused"
+    UNSUPPORTED = "unsupported"
+    CLIENT_ORDER_ID_REUSED = "client_order_id_reused"
+    INTAKE_FULL = "intake_full"
+    NOT_RECONCILED = "not_reconciled"
+    POSTURE_REDUCE_ONLY = "posture_reduce_only"
+    POSTURE_HALTED = "posture_halted"
+    POSTURE_KILLED = "posture_killed"
+    ORDER_RATE = "order_rate"
+    WORKING_ORDERS_FULL = "working_orders_full"
+    QUOTE_MISSING = "quote_missing"
+    PRICE_COLLAR = "price_collar"
+    ORDER_QUANTITY = "order_quantity"
+    ORDER_VALUE = "order_value"
+    OPPOSITE_STRATEGY = "opposite_strategy"
+    MAX_POSITION = "max_position"
+    GROSS_EXPOSURE = "gross_exposure"
+    BUYING_POWER = "buying_power"
+    ORDER_UNKNOWN = "order_unknown"
+    ORDER_NOT_CANCELABLE = "order_not_cancelable"
+    # Why a decided order's bytes did not leave, or left without effect.
+    HALT_EPOCH = "halt_epoch"
+    ANNIHILATED = "annihilated"
+    RATE_LIMITED = "rate_limited"
+    BROKER_REJECTED = "broker_rejected"
+    BROKER_UNREACHABLE = "broker_unreachable"
+    NEVER_ARRIVED = "never_arrived"
+    # Why a scope halts or tightens.
+    DRAWDOWN = "drawdown"
+    DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
+    EQUITY_JUMP = "equity_jump"
+    POSITION_MISMATCH = "position_mismatch"
+    FOREIGN_ORDER = "foreign_order"
+    OPERATOR = "operator"
+    REGISTER_UNREADABLE = "register_unreadable"
+    REGISTER_LATCHED = "register_latched"
+    NODE_FAULT = "node_fault"
+    RESETS_EXHAUSTED = "resets_exhausted"
+    TRIPS_EXHAUSTED = "trips_exhausted"
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.ALLOWED: "every check that applies passed",
+    Reason.KEY_UNKNOWN: "the key pair is not one of this gateway's",
+    Reason.MALFORMED: "the request could not be understood",
+    Reason.NUMBER_REFUSED: "a number is not a plain finite decimal",
+    Reason.UNSUPPORTED: "this kind of order or asset is not supported by the gateway",
+    Reason.CLIENT_ORDER_ID_REUSED: "this client order id belongs to a different order",
+    Reason.INTAKE_FULL: "the gateway has more requests waiting than it accepts",
+    Reason.NOT_RECONCILED: "the gateway has not finished comparing its books with the broker",
+    Reason.POSTURE_REDUCE_ONLY: "trading is reduce-only: the order would raise exposure",
+    Reason.POSTURE_HALTED: "trading is halted",
+    Reason.POSTURE_KILLED: "trading is killed",
+    Reason.ORDER_RATE: "too many orders in the rate window",
+    Reason.WORKING_ORDERS_FULL: "too many orders are working",
+    Reason.QUOTE_MISSING: "no valid quote is known for the symbol",
+    Reason.PRICE_COLLAR: "the price is too far from the quote",
+    Reason.ORDER_QUANTITY: "the quantity is above the limit for one order",
+    Reason.ORDER_VALUE: "the value is above the limit for one order",
+    Reason.OPPOSITE_STRATEGY: "another strategy holds the opposite side of the symbol",
+    Reason.MAX_POSITION: "the position would be above its limit, working orders counted",
+    Reason.GROSS_EXPOSURE: "gross exposure would be above its limit, working orders counted",
+    Reason.BUYING_POWER: "buying power is too small, working orders counted",
+    Reason.ORDER_UNKNOWN: "no such order of this strategy",
+    Reason.ORDER_NOT_CANCELABLE: "the order is already final",
+    Reason.HALT_EPOCH: "a halt came between the decision and the send",
+    Reason.ANNIHILATED: "cancelled before it was sent",
+    Reason.RATE_LIMITED: "the broker's request limit was reached",
+    Reason.BROKER_REJECTED: "the broker rejected it",
+    Reason.BROKER_UNREACHABLE: "the broker could not be reached",
+    Reason.NEVER_ARRIVED: "the broker does not know the order",
+    Reason.DRAWDOWN: "the drawdown limit was reached",
+    Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",
+    Reason.EQUITY_JUMP: "equity moved without an explanation",
+    Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
+    Reason.FOREIGN_ORDER: "an order with our prefix is not in our book: a twin or a rollback",
+    Reason.OPERATOR: "an operator asked for it",
+    Reason.REGISTER_UNREADABLE: "the halts register is absent or unreadable",
+    Reason.REGISTER_LATCHED: "the halts register holds a halt",
+    Reason.NODE_FAULT: "the node found a fault in itself",
+    Reason.RESETS_EXHAUSTED: "too many resets in 24 hours",
+    Reason.TRIPS_EXHAUSTED: "too many trips in 24 hours",
+}
