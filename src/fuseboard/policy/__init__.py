@@ -1,0 +1,1 @@
+"""What the gate decides by: a YAML file, validated into one frozen policy with a digest."""
