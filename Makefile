@@ -5,20 +5,83 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LEGACY := .venv-legacy
+LEGACY_STAMP := $(LEGACY)/.installed
+CODE := $(wildcard src tests bench examples docs)
+WORKERS ?= 2
+SEEDS ?= 2000
+
+# $(call step,NAME,COMMAND): one clear line when it holds, all of its output when it does not.
+define step
+@start=$$SECONDS; if out=$$($(2) 2>&1); \
+then printf '%-10s ok   %3d s  %s\n' '$(1)' $$((SECONDS - start)) "$$(tail -n 1 <<< "$$out")"; \
+else printf '%s\n%-10s FAILED\n' "$$out" '$(1)'; exit 1; fi
+endef
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "fuseboard needs Python 3.11 or newer"'
+	@echo "setting up $(VENV) from requirements.lock"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("fuseboard needs Python 3.11 or newer")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.5' 2> >(grep -v '^WARNING: Location' >&2)
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-.PHONY: help setup lock
+$(LEGACY_STAMP): tests/clients/requirements-legacy.lock | $(STAMP)
+	@echo "setting up $(LEGACY): client libraries that need an environment of their own"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(LEGACY)
+	@VIRTUAL_ENV=$(LEGACY) $(BIN)/uv pip sync --quiet --require-hashes $<
+	@touch $@
+
+.PHONY: help setup clients run test format-check lint types imports tests coverage format bench soak docs lock clean
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## install everything into .venv
 
-lock: ## resolve requirements.lock again
-	@$(BIN)/uv pip compile --quiet --group dev --all-extras --generate-hashes --universal --python-version 3.11 --no-emit-index-url pyproject.toml -o requirements.lock
+clients: $(LEGACY_STAMP) ## install the older client libraries that prove the door into .venv-legacy
+
+run: $(STAMP) ## see it work: the 6 May 2010 reconstruction with and without Fuseboard, no key, no network
+	@$(BIN)/python examples/first_light.py
+
+test: format-check lint types imports tests ## all that CI runs: format, lint, types, import contracts, tests with coverage
+
+format-check: $(STAMP)
+	$(call step,format,$(BIN)/ruff format --check $(CODE))
+
+lint: $(STAMP)
+	$(call step,lint,$(BIN)/ruff check $(CODE))
+
+types: $(STAMP)
+	$(call step,types,$(BIN)/mypy $(CODE))
+
+imports: $(STAMP)
+	$(call step,imports,$(BIN)/lint-imports --no-cache)
+
+tests: $(STAMP) $(LEGACY_STAMP)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/pytest -q -n $(WORKERS) --dist=worksteal --cov --cov-report= tests
+	@printf '%-10s %s %% of lines and branches (make coverage lists what is missing)\n' coverage "$$($(BIN)/coverage report --format=total)"
+
+coverage: ## list the lines and branches that the last `make test` did not reach
+	@$(BIN)/coverage report
+
+format: $(STAMP) ## format the code and mend what the linter can mend
+	@$(BIN)/ruff format --quiet $(CODE)
+	@$(BIN)/ruff check --quiet --fix $(CODE)
+
+bench: $(STAMP) ## measure: every bench/*.py in order, each printing its table
+	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000
+	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests
+
+docs: $(STAMP) ## write again what docs/ draws from the code
+	@$(BIN)/python docs/make_vocabulary.py
+
+lock: $(STAMP) ## resolve the lock files again
+	@$(BIN)/uv pip compile --quiet --upgrade --group dev --all-extras --generate-hashes --universal --python-version 3.11 --no-emit-index-url pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --override tests/clients/overrides.txt tests/clients/requirements-legacy.in -o tests/clients/requirements-legacy.lock
+
+clean: ## remove every environment and cache of this checkout
+	@rm -rf $(VENV) $(LEGACY) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
