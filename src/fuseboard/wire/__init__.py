@@ -1,0 +1,1 @@
+"""The shapes of other people's protocols: HTTP, WebSocket, and Alpaca's REST and streams."""

@@ -1,0 +1,393 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuseboard.wire.http_server import HttpServer, Request, Response
+from tests.wire.raw import PATIENCE_S, answers, exchanged, served, tight
+
+POST = (
+    b"POST /v2/orders?a=1&b=%20x&a=2 HTTP/1.1\r\nHost: h\r\nAPCA-API-KEY-ID: k\r\n"
+    b"Content-Length: 5\r\n\r\nhello"
+)
+LAST = b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+CHUNKED = (
+    b"POST /chunked HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3;ext=1\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"
+)
+
+
+def echo(request: Request) -> Response:
+    told = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "key": request.headers.get("apca-api-key-id"),
+        "body": request.body.decode("latin-1"),
+    }
+    return Response(200, json.dumps(told).encode())
+
+
+async def slow_echo(request: Request) -> Response:
+    await asyncio.sleep(0.001 if request.path == "/v2/orders" else 0)
+    return echo(request)
+
+
+def bodies(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(body) for _, _, body in answers(data)]
+
+
+EXPECTED_POST = {
+    "method": "POST",
+    "path": "/v2/orders",
+    "query": {"a": "2", "b": " x"},
+    "key": "k",
+    "body": "hello",
+}
+
+
+@pytest.mark.parametrize("handle", [echo, slow_echo])
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_pipelined_requests_split_at_any_byte_are_answered_whole_and_in_order(
+    handle: Any, run: Any
+) -> None:
+    stream = POST + CHUNKED + POST + LAST
+
+    async def scenario() -> None:
+        async with served(handle) as port:
+            for position in range(1, len(stream)):
+                data = await exchanged(port, stream[:position], stream[position:])
+                told = bodies(data)
+                assert [t["path"] for t in told] == [
+                    "/v2/orders",
+                    "/chunked",
+                    "/v2/orders",
+                    "/last",
+                ]
+                assert told[0] == told[2] == EXPECTED_POST
+                assert told[1]["body"] == "abcdefg"
+
+    run(scenario())
+
+
+def test_a_request_sent_byte_by_byte_is_answered() -> None:
+    async def scenario() -> None:
+        async with served(echo) as port:
+            data = await exchanged(port, *(bytes([b]) for b in CHUNKED + LAST))
+            assert [t["path"] for t in bodies(data)] == ["/chunked", "/last"]
+
+    asyncio.run(scenario())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([POST, CHUNKED]), st.integers(1, 40)), max_size=8),
+    st.binary(max_size=60),
+)
+def test_noise_after_good_requests_neither_loses_their_answers_nor_kills_the_server(
+    good: list[tuple[bytes, int]], noise: bytes
+) -> None:
+    async def scenario() -> None:
+        async with served(slow_echo, limits=tight(receive_s_max=0.05)) as port:
+            pieces: list[bytes] = []
+            for request, size in good:
+                pieces += [request[i : i + size] for i in range(0, len(request), size)]
+            # A stray "GET " cannot be completed by accident: the noise ends in an illegal byte.
+            told = answers(await exchanged(port, *pieces, noise + b"\x00"))
+            assert [status for status, _, _ in told][: len(good)] == [200] * len(good)
+            for status, headers, body in told:
+                assert headers["content-type"] == "application/json"
+                assert status == 200 or set(json.loads(body)) == {"code", "message"}
+            assert bodies(await exchanged(port, LAST))[0]["path"] == "/last"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("stream", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nBad Name : x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET /%ff HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+        (b"POST / HTTP/1.1\r\nContent-Length: 101\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + b"x" * 101, 413),
+        (b"GET /" + b"x" * 2000 + b" HTTP/1.1\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 2000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 40_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 11 + b"\r\n", 431),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", 408),
+        (b"GET / HT", 408),
+    ],
+)
+def test_what_is_malformed_oversized_or_too_slow_is_refused_with_its_status(
+    stream: bytes, status: int
+) -> None:
+    limits = tight(
+        header_bytes_max=1000, header_fields_max=10, body_bytes_max=100, receive_s_max=0.1
+    )
+
+    async def scenario() -> None:
+        async with served(echo, limits=limits) as port:
+            told = answers(await exchanged(port, POST + stream))
+            assert [answer[0] for answer in told] == [200, status]
+            _, headers, body = told[1]
+            assert headers["connection"] == "close"
+            assert status == 405 or json.loads(body)["code"] == status * 100_000 + 10_000
+
+    asyncio.run(scenario())
+
+
+def test_100_continue_is_said_once_the_body_is_awaited() -> None:
+    async def scenario() -> None:
+        async with served(slow_echo) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(POST + b"POST /c HTTP/1.1\r\nExpect: 100-continue\r\n")
+            writer.write(b"Connection: close\r\nContent-Length: 2\r\n\r\n")
+            data = await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), PATIENCE_S)
+            assert data.index(b"HTTP/1.1 200") == 0
+            writer.write(b"hi")
+            data = await asyncio.wait_for(reader.read(), PATIENCE_S)
+            assert bodies(data)[0]["body"] == "hi"
+            writer.close()
+            await writer.wait_closed()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_failing_handler_is_answered_500_and_the_connection_goes_on(late: bool) -> None:
+    async def fails_later() -> Response:
+        await asyncio.sleep(0)
+        raise KeyError("no")
+
+    def handle(request: Request) -> Any:
+        if request.path == "/last":
+            return echo(request)
+        if late:
+            return fails_later()
+        raise KeyError("no")
+
+    async def scenario() -> None:
+        async with served(handle) as port:
+            told = answers(await exchanged(port, POST + POST + LAST))
+            assert [answer[0] for answer in told] == [500, 500, 200]
+            assert json.loads(told[0][2])["code"] == 50_010_000
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_would_break_the_framing_becomes_a_500() -> None:
+    def handle(request: Request) -> Response:
+        wrong = {"/v2/orders": Response(200, headers=(("X", "a\r\nb"),)), "/chunked": Response(204)}
+        return wrong.get(request.path, Response(204, b"body"))
+
+    async def scenario() -> None:
+        async with served(handle) as port:
+            told = answers(await exchanged(port, POST + CHUNKED + LAST))
+            assert [answer[0] for answer in told] == [500, 204, 500]
+
+    asyncio.run(scenario())
+
+
+def test_a_handler_that_takes_too_long_is_cancelled_and_answered_for() -> None:
+    cancelled: list[bool] = []
+    delivered: list[bool] = []
+
+    async def handle(request: Request) -> Response:
+        if request.path == "/last":
+            return echo(request)
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            return Response(200, delivered=delivered.append)
+        raise AssertionError
+
+    late = Response(418, b"{}")
+
+    async def scenario() -> None:
+        async with served(handle, limits=tight(answer_s_max=0.1, late=late)) as port:
+            told = answers(await exchanged(port, POST + LAST))
+            assert [answer[0] for answer in told] == [418, 200]
+        assert cancelled == [True]
+        assert delivered == [False]
+
+    asyncio.run(scenario())
+
+
+def test_delivered_tells_an_open_connection_from_a_gone_one() -> None:
+    told: list[bool] = []
+    go = asyncio.Event()
+    entered = asyncio.Event()
+
+    async def handle(request: Request) -> Response:
+        entered.set()
+        await go.wait()
+        return Response(200, delivered=told.append)
+
+    async def scenario() -> None:
+        async with served(handle) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(POST)
+            await entered.wait()
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+            go.set()
+            while not told:  # noqa: ASYNC110 - what is awaited is a plain callback
+                await asyncio.sleep(0)
+            assert told == [False]
+            await exchanged(port, LAST)
+            assert told == [False, True]
+
+    asyncio.run(scenario())
+
+
+def test_a_peer_that_never_reads_stops_being_answered_and_is_dropped() -> None:
+    answered = 0
+
+    def handle(request: Request) -> Response:
+        nonlocal answered
+        answered += 1
+        return Response(200, b"x" * 100_000)
+
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        for _ in range(10_000):
+            writer.write(POST * 10)
+            await asyncio.wait_for(writer.drain(), PATIENCE_S)
+
+    async def scenario() -> None:
+        limits = tight(write_stall_s_max=0.2, requests_queued_max=8)
+        async with served(handle, limits=limits) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            with pytest.raises(ConnectionError):
+                await flood(writer)
+            writer.close()
+            assert answered < 1_000
+            assert reader is not None
+
+    asyncio.run(scenario())
+
+
+def test_a_thousand_pipelined_requests_with_a_queue_of_four_are_all_answered_in_order() -> None:
+    async def scenario() -> None:
+        async with served(slow_echo, limits=tight(requests_queued_max=4)) as port:
+            stream = b"".join(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % n for n in range(1000))
+            told = bodies(await exchanged(port, stream + LAST))
+            assert [t["path"] for t in told] == [*(f"/{n}" for n in range(1000)), "/last"]
+
+    asyncio.run(scenario())
+
+
+def test_connections_above_the_limit_are_told_so_and_room_is_made_again() -> None:
+    async def scenario() -> None:
+        async with served(echo, limits=tight(connections_max=2)) as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            assert answers(await exchanged(port))[0][0] == 503
+            for _, writer in held:
+                writer.close()
+                await writer.wait_closed()
+            await asyncio.sleep(0.05)
+            assert answers(await exchanged(port, LAST))[0][0] == 200
+
+    asyncio.run(scenario())
+
+
+def test_an_idle_connection_is_closed_without_a_word() -> None:
+    async def scenario() -> None:
+        async with served(echo, limits=tight(idle_s_max=0.1)) as port:
+            assert await exchanged(port) == b""
+            assert len(answers(await exchanged(port, POST))) == 1
+
+    asyncio.run(scenario())
+
+
+def test_stopping_answers_what_has_arrived_and_closes_the_rest() -> None:
+    entered = asyncio.Event()
+    go = asyncio.Event()
+
+    async def handle(request: Request) -> Response:
+        entered.set()
+        await go.wait()
+        return echo(request)
+
+    async def scenario() -> None:
+        server = HttpServer(handle)
+        port = await server.start("127.0.0.1", 0)
+        idle = asyncio.create_task(exchanged(port))
+        busy = asyncio.create_task(exchanged(port, POST + POST))
+        await entered.wait()
+        stopping = asyncio.create_task(server.stop())
+        assert await idle == b""
+        go.set()
+        told = answers(await busy)
+        assert [answer[0] for answer in told] == [200, 200]
+        assert told[1][1]["connection"] == "close"
+        await stopping
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+    asyncio.run(scenario())
+
+
+def test_stopping_does_not_wait_for_ever() -> None:
+    async def handle(request: Request) -> Response:
+        await asyncio.sleep(PATIENCE_S)
+        return echo(request)
+
+    async def scenario() -> None:
+        server = HttpServer(handle, limits=tight(drain_s_max=0.1))
+        port = await server.start("127.0.0.1", 0)
+        busy = asyncio.create_task(exchanged(port, POST))
+        await asyncio.sleep(0.05)
+        await server.stop()
+        assert await busy == b""
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_old_or_upgrading_client_is_answered_and_then_closed() -> None:
+    h2c = b"GET /h2 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+    async def scenario() -> None:
+        async with served(echo) as port:
+            for stream in (
+                h2c,
+                b"GET /old HTTP/1.0\r\n\r\n",
+                b"GET http://h/a?b=1 HTTP/1.0\r\n\r\n",
+            ):
+                told = answers(await exchanged(port, stream))
+                assert [answer[0] for answer in told] == [200]
+
+    asyncio.run(scenario())
+
+
+def test_a_unix_socket_is_served_and_a_dead_one_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "door"
+
+    async def scenario() -> None:
+        for _ in range(2):
+            server = HttpServer(echo)
+            await server.start_unix(path)
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(LAST)
+            assert bodies(await asyncio.wait_for(reader.read(), PATIENCE_S))[0]["path"] == "/last"
+            writer.close()
+            await writer.wait_closed()
+            await server.stop()
+            assert path.is_socket() or path.touch() is None
+
+    asyncio.run(scenario())
