@@ -1,0 +1,109 @@
+"""What a tape is: a named, self-describing, repeatable sequence of quotes and trades.
+
+Prices and sizes are nano-units, times are UTC nanoseconds since 1970. A tape declares its cadence,
+because how old a quote may be depends on how often the tape was sampled.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+
+from msgspec import Struct, structs
+
+from fuseboard.vocabulary.orders import Side
+
+
+class TapeUnreadable(ValueError):
+    """A tape could not be found or read; the message says what to do."""
+
+
+class TapeKind(Enum):
+    """Which market's rules hold for the tape's symbols."""
+
+    US_EQUITY = "us_equity"
+    CRYPTO = "crypto"
+
+
+class Cadence(Struct, frozen=True, kw_only=True):
+    """How often a symbol's events come. `sampled`: events are missing by construction."""
+
+    typical_gap_ns: int
+    largest_gap_ns: int
+    sampled: bool
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """The hours the tape covers: from its first possible event to its last."""
+
+    open_ns: int
+    close_ns: int
+
+
+class TapeQuote(Struct, frozen=True, kw_only=True, gc=False):
+    """The best bid and ask of one symbol. `derived`: made from trades, not recorded."""
+
+    symbol: str
+    at_ns: int
+    bid_nanos: int
+    ask_nanos: int
+    bid_size_nanos: int
+    ask_size_nanos: int
+    derived: bool = False
+
+
+class TapeTrade(Struct, frozen=True, kw_only=True, gc=False):
+    """One print. `aggressor` is the taker's side, None where the record does not tell."""
+
+    symbol: str
+    at_ns: int
+    price_nanos: int
+    size_nanos: int
+    aggressor: Side | None = None
+
+
+TapeEvent = TapeQuote | TapeTrade
+
+
+class Tape(Struct, frozen=True, kw_only=True):
+    """A tape. `read` starts a new pass over its events, in time order, each time it is called.
+
+    `describes` says in one sentence what the events are: recorded, sampled, derived,
+    reconstructed or invented. `prior_close_nanos` holds what is known of the prior session.
+    """
+
+    name: str
+    describes: str
+    kind: TapeKind
+    symbols: tuple[str, ...]
+    cadence: Cadence
+    session: Session
+    prior_close_nanos: dict[str, int]
+    read: Callable[[], Iterator[TapeEvent]]
+
+    def between(self, session: Session) -> "Tape":
+        """The part of the tape inside the hours given (both ends included)."""
+
+        def read() -> Iterator[TapeEvent]:
+            for event in self.read():
+                if event.at_ns > session.close_ns:
+                    return
+                if event.at_ns >= session.open_ns:
+                    yield event
+
+        return structs.replace(self, session=session, read=read)
+
+
+def measured_cadence(times_ns: Iterable[int], *, sampled: bool) -> Cadence:
+    """The median and the largest gap of one symbol's sorted event times; zero gaps are left out.
+
+    Raises `TapeUnreadable` when fewer than two different times are given.
+    """
+    gaps: list[int] = []
+    before = None
+    for now in times_ns:
+        if before is not None and now != before:
+            gaps.append(now - before)
+        before = now
+    if not gaps:
+        raise TapeUnreadable("the tape has fewer than two events: its cadence cannot be told")
+    gaps.sort()
+    return Cadence(typical_gap_ns=gaps[len(gaps) // 2], largest_gap_ns=gaps[-1], sampled=sampled)
