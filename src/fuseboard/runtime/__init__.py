@@ -1,0 +1,1 @@
+"""What runs: intake, loop, outlet, clock, request budget; it knows no broker and no feed."""

@@ -1,0 +1,245 @@
+"""The one way in: bounded lanes, first to last operator, broker, cancel, time, then the market.
+
+Orders and quotes share the last lane, because a quote that moved across an order would change
+what the order is judged by (DESIGN law 10). While they wait, quotes and trades are conflated per
+symbol; an order *seals* what waits before it, and later quotes start afresh behind it.
+
+When there is too much:
+
+- orders are refused (`offer` says no), also when `market_facts_max` quotes wait already: without
+  a further order there is no further seal, so at most `market_facts_max` + 2 `symbols_max` facts
+  of the market ever wait, and no quote is lost or moved for it;
+- a symbol beyond `symbols_max` in one seal is refused and counted: a missing quote tightens;
+- cancels are refused beyond `cancels_max`, which lies above what the gateway lets wait;
+- facts of the broker and of operators are never refused: reaching their bound is a fault of ours,
+  and the loop stops the node.
+
+Everything here happens in the event loop's thread.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary import inputs
+from fuseboard.vocabulary.inputs import Input, OrderRequested, QuoteSeen, TradeSeen
+
+OPERATOR: Final = 0
+BROKER: Final = 1
+CANCEL: Final = 2
+TIME: Final = 3
+MARKET: Final = 4
+
+LANE_OF: Final[dict[type, int]] = {
+    inputs.NodeStarted: OPERATOR,
+    inputs.PolicyAdopted: OPERATOR,
+    inputs.NodeFaulted: OPERATOR,
+    inputs.OperatorHaltRequested: OPERATOR,
+    inputs.OperatorResetRequested: OPERATOR,
+    inputs.CashMoved: OPERATOR,
+    inputs.OrderSent: BROKER,
+    inputs.OrderNotSent: BROKER,
+    inputs.OrderUnknown: BROKER,
+    inputs.OrderWorking: BROKER,
+    inputs.FillReported: BROKER,
+    inputs.OrderEnded: BROKER,
+    inputs.CancelRefused: BROKER,
+    inputs.ForeignOrderSeen: BROKER,
+    inputs.AccountSeen: BROKER,
+    inputs.PositionsSeen: BROKER,
+    inputs.LegRead: BROKER,
+    inputs.LegReadFailed: BROKER,
+    inputs.BrokerStreamChanged: BROKER,
+    inputs.CancelRequested: CANCEL,
+    inputs.TimeAdvanced: TIME,
+    inputs.OrderRequested: MARKET,
+    inputs.QuoteSeen: MARKET,
+    inputs.TradeSeen: MARKET,
+}
+
+
+class IntakeLimits(Struct, frozen=True, kw_only=True):
+    """How much may wait in each lane."""
+
+    operator_facts_max: int = 1_024
+    broker_facts_max: int = 65_536
+    cancels_max: int = 16_384
+    orders_max: int = 4_096
+    symbols_max: int = 4_096
+    """Symbols whose quotes may wait within one seal; as many again for trades."""
+    market_facts_max: int = 32_768
+    """Waiting quotes and trades beyond which no order is taken, so that no seal is added."""
+
+
+class Intake:
+    """Facts that wait for the loop. `refused` counts what was turned away."""
+
+    def __init__(self, limits: IntakeLimits | None = None) -> None:
+        self.limits = limits or IntakeLimits()
+        self.fault: str | None = None
+        self.refused = 0
+        self._operator: deque[Input] = deque()
+        self._broker: deque[Input] = deque()
+        self._cancels: deque[Input] = deque()
+        self._time: deque[Input] = deque()
+        self._market = _MarketLane(self.limits)
+        self._arrived = asyncio.Event()
+
+    def __len__(self) -> int:
+        lanes = (self._operator, self._broker, self._cancels, self._time, self._market)
+        return sum(len(lane) for lane in lanes)
+
+    def offer(self, fact: Input) -> bool:
+        """Let a fact wait; False when it was refused (see the module's docstring).
+
+        `NodeFaulted` is not queued: it is the same as `fail`.
+        """
+        lane = LANE_OF[type(fact)]
+        if lane == MARKET:
+            taken = self._market.offer(fact)
+        elif lane == BROKER:
+            taken = self._certainly("broker", self._broker, fact, self.limits.broker_facts_max)
+        elif lane == CANCEL:
+            taken = len(self._cancels) < self.limits.cancels_max
+            if taken:
+                self._cancels.append(fact)
+        elif lane == TIME:
+            taken = True
+            if not self._time:  # two wake-ups that both wait say the same
+                self._time.append(fact)
+        elif isinstance(fact, inputs.NodeFaulted):
+            self.fail(fact.detail)
+            taken = True
+        else:
+            taken = self._certainly(
+                "operator", self._operator, fact, self.limits.operator_facts_max
+            )
+        if taken:
+            self._arrived.set()
+        else:
+            self.refused += 1
+        return taken
+
+    def take(self, facts_max: int) -> list[Input]:
+        """At most `facts_max` facts, first lane first, in order of arrival within a lane."""
+        taken: list[Input] = []
+        for lane in (self._operator, self._broker, self._cancels, self._time):
+            while lane and len(taken) < facts_max:
+                taken.append(lane.popleft())
+        self._market.take_into(taken, facts_max)
+        return taken
+
+    def fail(self, detail: str) -> None:
+        """Report a fault of ours: the loop stops the node at its next turn. The first counts."""
+        if self.fault is None:
+            self.fault = detail
+        self._arrived.set()
+
+    def nudge(self) -> None:
+        """Wake the loop although nothing arrived: the disk moved on, or a timer is due."""
+        self._arrived.set()
+
+    async def arrived(self) -> None:
+        """Return once something was offered, failed or nudged since the last return."""
+        await self._arrived.wait()
+        self._arrived.clear()
+
+    def _certainly(self, lane_name: str, lane: deque[Input], fact: Input, facts_max: int) -> bool:
+        if len(lane) >= facts_max:
+            self.fail(f"the intake's {lane_name} lane holds {facts_max} facts, its maximum")
+            return False
+        lane.append(fact)
+        return True
+
+
+class _Waiting:
+    """A conflated quote or trade that waits, replaced in place while its seal is open."""
+
+    __slots__ = ("fact",)
+
+    def __init__(self, fact: QuoteSeen | TradeSeen) -> None:
+        self.fact = fact
+
+
+class _MarketLane:
+    """Orders and conflated quotes in one line; `_quotes` and `_trades` are the open seal's."""
+
+    def __init__(self, limits: IntakeLimits) -> None:
+        self._limits = limits
+        self._line: deque[_Waiting | OrderRequested] = deque()
+        self._orders = 0
+        self._quotes: dict[str, _Waiting] = {}
+        self._trades: dict[str, _Waiting] = {}
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def offer(self, fact: Input) -> bool:
+        if isinstance(fact, OrderRequested):
+            return self._offer_order(fact)
+        assert isinstance(fact, QuoteSeen | TradeSeen)
+        waiting_by_symbol = self._quotes if isinstance(fact, QuoteSeen) else self._trades
+        waiting = waiting_by_symbol.get(fact.symbol)
+        if waiting is not None:
+            waiting.fact = _conflated(waiting.fact, fact)
+            return True
+        if len(waiting_by_symbol) >= self._limits.symbols_max:
+            return False
+        waiting = waiting_by_symbol[fact.symbol] = _Waiting(fact)
+        self._line.append(waiting)
+        return True
+
+    def _offer_order(self, order: OrderRequested) -> bool:
+        market_facts = len(self._line) - self._orders
+        if self._orders >= self._limits.orders_max or market_facts >= self._limits.market_facts_max:
+            return False
+        self._line.append(order)
+        self._orders += 1
+        # The seal: what waits before the order may not change any more.
+        self._quotes.clear()
+        self._trades.clear()
+        return True
+
+    def take_into(self, taken: list[Input], facts_max: int) -> None:
+        while self._line and len(taken) < facts_max:
+            first = self._line.popleft()
+            if isinstance(first, OrderRequested):
+                self._orders -= 1
+                taken.append(first)
+                continue
+            fact = first.fact
+            open_seal = self._quotes if isinstance(fact, QuoteSeen) else self._trades
+            if open_seal.get(fact.symbol) is first:
+                del open_seal[fact.symbol]
+            taken.append(fact)
+
+
+def _conflated(
+    earlier: QuoteSeen | TradeSeen, later: QuoteSeen | TradeSeen
+) -> QuoteSeen | TradeSeen:
+    """The later fact with the extremes and the count of both."""
+    if isinstance(later, QuoteSeen):
+        assert isinstance(earlier, QuoteSeen)
+        return QuoteSeen(
+            symbol=later.symbol,
+            bid_nanos=later.bid_nanos,
+            ask_nanos=later.ask_nanos,
+            bid_size_nanos=later.bid_size_nanos,
+            ask_size_nanos=later.ask_size_nanos,
+            event_ns=later.event_ns,
+            bid_low_nanos=min(earlier.bid_low_nanos, later.bid_low_nanos),
+            ask_high_nanos=max(earlier.ask_high_nanos, later.ask_high_nanos),
+            count=earlier.count + later.count,
+        )
+    assert isinstance(earlier, TradeSeen)
+    return TradeSeen(
+        symbol=later.symbol,
+        price_nanos=later.price_nanos,
+        size_nanos=later.size_nanos,
+        event_ns=later.event_ns,
+        low_nanos=min(earlier.low_nanos, later.low_nanos),
+        high_nanos=max(earlier.high_nanos, later.high_nanos),
+        count=earlier.count + later.count,
+    )
