@@ -8,6 +8,7 @@ import hashlib
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -105,3 +106,20 @@ def policy_from_canonical(text: str) -> Policy:
 def digest_of(text: str) -> str:
     """Hex SHA-256 of a canonical text: the name of a policy in every record of evidence."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def reduced(limits: Limits) -> Limits:
+    """The limits in posture REDUCED: new risk is halved and the collar is tightened by half."""
+    return replace(
+        limits,
+        order_quantity_nanos_max=limits.order_quantity_nanos_max // 2,
+        order_value_nanos_max=limits.order_value_nanos_max // 2,
+        price_collar_nanos=limits.price_collar_nanos // 2,
+        position_value_nanos_max=_half(limits.position_value_nanos_max),
+        position_fraction_nanos_max=_half(limits.position_fraction_nanos_max),
+        gross_exposure_nanos_max=limits.gross_exposure_nanos_max // 2,
+    )
+
+
+def _half(limit: int | None) -> int | None:
+    return None if limit is None else limit // 2

@@ -21,17 +21,42 @@ def checked_instance(instance: str) -> str:
     return instance
 
 
-def _digest(*parts: str) -> str:
-    """Hex of SHA-256 over length-prefixed parts, so that no two part lists collide by joining."""
-    joined = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (p.encode() for p in parts))
-    return hashlib.sha256(joined).hexdigest()
+def _part(text: str) -> bytes:
+    """A length-prefixed part, so that no two lists of parts collide by joining."""
+    raw = text.encode()
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def _hash_of(*parts: str) -> "hashlib._Hash":
+    return hashlib.sha256(b"".join(_part(part) for part in parts))
+
+
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+class OrderIds:
+    """Makes order ids for one account of one instance; remembers each strategy's hash so far."""
+
+    def __init__(self, *, instance: str, account: str) -> None:
+        self._prefix = _hash_of(instance, account)
+        self._strategies: dict[str, hashlib._Hash] = {}
+
+    def order_id(self, strategy: str, client_order_id: str) -> str:
+        """Our UUID of an order (RFC 9562 version 8, from 122 bits of the hash)."""
+        known = self._strategies.get(strategy)
+        if known is None:
+            known = self._prefix.copy()
+            known.update(_part(strategy))
+            self._strategies[strategy] = known
+        whole = known.copy()
+        whole.update(_part(client_order_id))
+        d = whole.hexdigest()
+        return f"{d[:8]}-{d[8:12]}-8{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
 
 
 def order_id(*, instance: str, account: str, strategy: str, client_order_id: str) -> str:
-    """Our UUID of an order (RFC 9562 version 8, from the first 122 bits of the hash)."""
-    digits = _digest(instance, account, strategy, client_order_id)
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+    """The same id, made once."""
+    return OrderIds(instance=instance, account=account).order_id(strategy, client_order_id)
 
 
 def wire_id(*, instance: str, order_id: str) -> str:

@@ -31,13 +31,23 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_d
 # --- the node itself ---------------------------------------------------------------------------
 
 
+class LatchedScope(Struct, frozen=True, gc=False, kw_only=True):
+    """One latch as the halts register holds it; `trip` is empty when no fuse tripped."""
+
+    scope: str
+    level: HaltLevel
+    reason: Reason
+    trip: str
+    halt_epoch: int
+
+
 class NodeStarted(Fact, frozen=True, tag=True):
-    """The node came up. `latched` lists what the halts register says, one line per halted slot."""
+    """The node came up. `latched` lists what the halts register holds, over all writers."""
 
     instance: str
     account: str
     release: str
-    latched: tuple[str, ...] = ()
+    latched: tuple[LatchedScope, ...] = ()
     register_unreadable: bool = False
 
 

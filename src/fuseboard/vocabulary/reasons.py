@@ -12,6 +12,7 @@ class Reason(Enum):
 
     ALLOWED = "allowed"
     KEY_UNKNOWN = "key_unknown"
+    STRATEGY_UNKNOWN = "strategy_unknown"
     MALFORMED = "malformed"
     NUMBER_REFUSED = "number_refused"
     UNSUPPORTED = "unsupported"
@@ -57,6 +58,7 @@ class Reason(Enum):
 SENTENCES: dict[Reason, str] = {
     Reason.ALLOWED: "every check that applies passed",
     Reason.KEY_UNKNOWN: "the key pair is not one of this gateway's",
+    Reason.STRATEGY_UNKNOWN: "the policy does not name this strategy",
     Reason.MALFORMED: "the request could not be understood",
     Reason.NUMBER_REFUSED: "a number is not a plain finite decimal",
     Reason.UNSUPPORTED: "this kind of order or asset is not supported by the gateway",

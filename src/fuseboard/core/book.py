@@ -1,0 +1,285 @@
+"""The book: the only place that holds orders, positions and cash.
+
+Ledgers exist for the account and for each strategy; a symbol's ledger is its `Position` in them.
+Each keeps its totals as it goes, so that judging an order costs the same with one working order
+and with ten thousand. Values are atto-units (price x quantity, undivided).
+
+Worst case. Each side of a symbol counts on its own: every unfilled buy as if bought, no sell as if
+sold, and the other way round. `worst_attos` is the greater of the two absolute values.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+CLOSED_ORDERS_MAX: Final = 50_000
+"""Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
+
+
+class Order(Struct, kw_only=True):
+    """One order as we know it."""
+
+    order_id: str
+    wire_id: str
+    client_order_id: str
+    strategy: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    quantity_nanos: int
+    limit_price_nanos: int | None
+    stop_price_nanos: int | None
+    extended_hours: bool
+    intent: Intent
+    worst_price_nanos: int
+    created_ns: int
+    updated_ns: int
+    status: OrderStatus = OrderStatus.SUBMITTING
+    broker_order_id: str | None = None
+    filled_quantity_nanos: int = 0
+    filled_attos: int = 0
+    """What the filled quantity cost or brought."""
+    request: int = 0
+    """The caller who waits for this order's outcome; 0 when nobody does."""
+    cancel_wanted: bool = False
+    trip: str = ""
+
+    def remaining_nanos(self) -> int:
+        """What may still fill."""
+        return self.quantity_nanos - self.filled_quantity_nanos
+
+    def filled_price_nanos(self) -> int:
+        """The average price of what is filled, rounded down; 0 when nothing is."""
+        filled_nanos = self.filled_quantity_nanos
+        return self.filled_attos // filled_nanos if filled_nanos else 0
+
+    def closed(self) -> bool:
+        """Whether the order is final."""
+        return self.status in TERMINAL_STATUSES
+
+
+class Position(Struct):
+    """One symbol in one ledger: what is held, what works, and the mark it is valued at."""
+
+    quantity_nanos: int = 0
+    average_price_nanos: int = 0
+    mark_nanos: int = 0
+    buying_nanos: int = 0
+    selling_nanos: int = 0
+    buying_attos: int = 0
+    selling_attos: int = 0
+
+    def worst_attos(self) -> int:
+        """The greatest absolute value this symbol can reach through its working orders."""
+        if self.buying_nanos == 0 and self.selling_nanos == 0:
+            return abs(self.quantity_nanos * self.mark_nanos)
+        return self.worst_with_attos(Side.BUY, 0, 0)
+
+    def worst_with_attos(self, side: Side, added_nanos: int, added_attos: int) -> int:
+        """The same with one more order on `side`, of this quantity and this value."""
+        held, mark = self.quantity_nanos, self.mark_nanos
+        buying, selling = self.buying_nanos, self.selling_nanos
+        buying_attos, selling_attos = self.buying_attos, self.selling_attos
+        if side is Side.BUY:
+            buying += added_nanos
+            buying_attos += added_attos
+        else:
+            selling += added_nanos
+            selling_attos += added_attos
+        worst = abs(held * mark)
+        if buying:
+            worst = max(worst, _reached_attos(held, mark, buying, buying_attos))
+        if selling:
+            worst = max(worst, _reached_attos(-held, mark, selling, selling_attos))
+        return worst
+
+    def reducible_nanos(self, side: Side) -> int:
+        """How much an order on `side` may still reduce, less what already works to reduce it."""
+        if side is Side.SELL:
+            return max(0, self.quantity_nanos - self.selling_nanos)
+        return max(0, -self.quantity_nanos - self.buying_nanos)
+
+
+def _reached_attos(held: int, mark: int, working: int, working_attos: int) -> int:
+    """The value on one side when all its working orders fill; `held` is negative on the other side.
+
+    What first closes the opposite position does not count; the rest is valued at the orders'
+    average price, rounded up.
+    """
+    if held >= 0:
+        return held * mark + working_attos
+    beyond = working + held
+    return -(-beyond * working_attos // working) if beyond > 0 else 0
+
+
+class Ledger(Struct):
+    """Cash and positions of the account or of one strategy."""
+
+    cash_attos: int = 0
+    value_attos: int = 0
+    """The signed value of all positions at their marks."""
+    worst_attos: int = 0
+    """The sum over symbols of the worst case."""
+    positions: dict[str, Position] = {}
+
+    def equity_attos(self) -> int:
+        """What would be left if everything were closed at its mark."""
+        return self.cash_attos + self.value_attos
+
+    def position(self, symbol: str) -> Position:
+        """The position of a symbol, an empty one when it is new."""
+        found = self.positions.get(symbol)
+        if found is None:
+            found = self.positions[symbol] = Position()
+        return found
+
+    def mark(self, symbol: str, mark_nanos: int) -> bool:
+        """Value a symbol at a new mark; whether equity may have changed."""
+        position = self.positions.get(symbol)
+        if position is None:
+            return False
+        before_attos = position.worst_attos()
+        self.value_attos += position.quantity_nanos * (mark_nanos - position.mark_nanos)
+        position.mark_nanos = mark_nanos
+        self.worst_attos += position.worst_attos() - before_attos
+        return position.quantity_nanos != 0
+
+    def work(self, order: Order, quantity_nanos: int) -> None:
+        """Count (or, negative, uncount) an unfilled quantity of an order."""
+        position = self.position(order.symbol)
+        before_attos = position.worst_attos()
+        value_attos = quantity_nanos * order.worst_price_nanos
+        if order.side is Side.BUY:
+            position.buying_nanos += quantity_nanos
+            position.buying_attos += value_attos
+        else:
+            position.selling_nanos += quantity_nanos
+            position.selling_attos += value_attos
+        assert position.buying_nanos >= 0, f"{order.order_id}: working buys below zero"
+        assert position.selling_nanos >= 0, f"{order.order_id}: working sells below zero"
+        self.worst_attos += position.worst_attos() - before_attos
+
+    def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
+        """Take a fill: `signed_nanos` bought (sold when negative) for `cost_attos` of cash."""
+        position = self.position(symbol)
+        before_attos = position.worst_attos()
+        self.cash_attos -= cost_attos
+        held_nanos = position.quantity_nanos
+        after_nanos = held_nanos + signed_nanos
+        if not position.mark_nanos:
+            position.mark_nanos = abs(cost_attos) // abs(signed_nanos)
+        if after_nanos == 0:
+            position.average_price_nanos = 0
+        elif held_nanos == 0 or (held_nanos > 0) != (after_nanos > 0):
+            position.average_price_nanos = abs(cost_attos) // abs(signed_nanos)
+        elif abs(after_nanos) > abs(held_nanos):
+            basis_attos = abs(held_nanos) * position.average_price_nanos + abs(cost_attos)
+            position.average_price_nanos = basis_attos // abs(after_nanos)
+        position.quantity_nanos = after_nanos
+        self.value_attos += signed_nanos * position.mark_nanos
+        self.worst_attos += position.worst_attos() - before_attos
+
+    def adopt(self, symbol: str, quantity_nanos: int, average_nanos: int, mark_nanos: int) -> None:
+        """Take a position from the broker as it stands; cash is not touched."""
+        position = self.position(symbol)
+        before_attos = position.worst_attos()
+        self.value_attos -= position.quantity_nanos * position.mark_nanos
+        position.quantity_nanos = quantity_nanos
+        position.average_price_nanos = average_nanos
+        if mark_nanos > 0:
+            position.mark_nanos = mark_nanos
+        self.value_attos += quantity_nanos * position.mark_nanos
+        self.worst_attos += position.worst_attos() - before_attos
+
+
+class Book(Struct):
+    """All orders, and the ledgers they move."""
+
+    account: Ledger
+    strategies: dict[str, Ledger] = {}
+    orders: dict[str, Order] = {}
+    working: dict[str, None] = {}
+    """Ids of the orders that are not final, oldest first."""
+    closed: dict[str, None] = {}
+    """Ids of the final orders that are still kept, oldest first."""
+
+    def strategy(self, name: str) -> Ledger:
+        """The ledger of a strategy, an empty one when it is new."""
+        found = self.strategies.get(name)
+        if found is None:
+            found = self.strategies[name] = Ledger()
+        return found
+
+    def add(self, order: Order) -> None:
+        """Take a decided order in: from now on it counts in the worst case."""
+        assert order.order_id not in self.orders, f"{order.order_id} is already in the book"
+        self.orders[order.order_id] = order
+        self.working[order.order_id] = None
+        self.account.work(order, order.quantity_nanos)
+        if order.strategy:
+            self.strategy(order.strategy).work(order, order.quantity_nanos)
+
+    def fill(self, order: Order, *, filled_nanos: int, cost_attos: int) -> int:
+        """Raise an order's cumulative filled quantity; the quantity that is new.
+
+        A cumulative figure that is not above the known one is a repeat and changes nothing.
+        `cost_attos` is the cost of the new part. An order that is final may still be filled: the
+        report overtook, or the fill came after the cancel.
+        """
+        new_nanos = filled_nanos - order.filled_quantity_nanos
+        if new_nanos <= 0:
+            return 0
+        signed_nanos = new_nanos if order.side is Side.BUY else -new_nanos
+        signed_cost_attos = cost_attos if order.side is Side.BUY else -cost_attos
+        counted = order.order_id in self.working
+        order.filled_quantity_nanos = filled_nanos
+        order.filled_attos += cost_attos
+        for ledger in self._ledgers(order):
+            if counted:
+                ledger.work(order, -new_nanos)
+            ledger.fill(order.symbol, signed_nanos, signed_cost_attos)
+        return new_nanos
+
+    def close(self, order: Order, status: OrderStatus) -> None:
+        """Make an order final: nothing of it counts as working any more."""
+        assert status in TERMINAL_STATUSES, f"{order.order_id}: {status} is not final"
+        if order.order_id in self.working:
+            del self.working[order.order_id]
+            for ledger in self._ledgers(order):
+                ledger.work(order, -order.remaining_nanos())
+            self.closed[order.order_id] = None
+        order.status = status
+        while len(self.closed) > CLOSED_ORDERS_MAX:
+            oldest = next(iter(self.closed))
+            del self.closed[oldest]
+            del self.orders[oldest]
+
+    def _ledgers(self, order: Order) -> list[Ledger]:
+        if order.strategy:
+            return [self.account, self.strategy(order.strategy)]
+        return [self.account]
+
+    def working_orders(self, *, strategy: str = "", symbol: str = "") -> list[Order]:
+        """The orders that are not final, of one strategy or symbol when named, oldest first."""
+        orders = [self.orders[order_id] for order_id in self.working]
+        return [
+            order
+            for order in orders
+            if (not strategy or order.strategy == strategy)
+            and (not symbol or order.symbol == symbol)
+        ]
+
+    def held(self, *, strategy: str = "") -> list[str]:
+        """The symbols with a position, of the account or of one strategy."""
+        ledger = self.strategy(strategy) if strategy else self.account
+        return [symbol for symbol, at in ledger.positions.items() if at.quantity_nanos != 0]

@@ -1,0 +1,1 @@
+"""Pre-trade checks: one small file each, one row each in `table.py`."""

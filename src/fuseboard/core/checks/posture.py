@@ -1,0 +1,22 @@
+"""The posture of the scope: reduce-only admits proven reductions, a halt admits nothing."""
+
+from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.vocabulary.orders import Intent
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+
+_DENIALS = {
+    Posture.REDUCE_ONLY: Reason.POSTURE_REDUCE_ONLY,
+    Posture.HALTED: Reason.POSTURE_HALTED,
+    Posture.KILLED: Reason.POSTURE_KILLED,
+}
+
+
+def posture(proposal: Proposal) -> Finding:
+    """Deny what the tightest posture over the order's scopes does not admit."""
+    asked = proposal.posture
+    if asked <= Posture.REDUCED:
+        return ALLOWED
+    if asked is Posture.REDUCE_ONLY and proposal.order.intent is Intent.REDUCE:
+        return ALLOWED
+    return Finding(_DENIALS[asked], observed=asked.name, limit=proposal.halting_reason.value)

@@ -1,0 +1,1 @@
+"""Fuses: protective machines, each on one scope, one machine a file."""

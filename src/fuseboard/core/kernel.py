@@ -1,0 +1,139 @@
+"""The kernel: one deterministic fold, `step(moment, fact) -> effects`.
+
+It owns the state of one account and changes it only inside `step`. It has no clock, no files, no
+sockets, no randomness and no floats; time is the moment on each input, and "wake me then" is an
+effect. The same inputs give the same effects and the same digest in any process.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from fuseboard.core import halting, orders, plan, startup, valuation
+from fuseboard.core.state import State, Turn
+from fuseboard.policy.policy import Policy, policy_from_canonical, reduced
+from fuseboard.vocabulary.effects import Effect
+from fuseboard.vocabulary.identifiers import OrderIds
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    BrokerStreamChanged,
+    CancelRefused,
+    CancelRequested,
+    CashMoved,
+    FillReported,
+    ForeignOrderSeen,
+    Input,
+    LegRead,
+    LegReadFailed,
+    Moment,
+    NodeFaulted,
+    NodeStarted,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OrderEnded,
+    OrderNotSent,
+    OrderRequested,
+    OrderSent,
+    OrderUnknown,
+    OrderWorking,
+    PolicyAdopted,
+    PositionsSeen,
+    QuoteSeen,
+    TimeAdvanced,
+    TradeSeen,
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(State)
+
+
+class Kernel:
+    """One account's state and the fold over it."""
+
+    def __init__(self, state: State | None = None) -> None:
+        self._state = State() if state is None else state
+        known = self._state
+        policy = policy_from_canonical(known.policy_text) if known.policy_text else Policy()
+        self._turn = Turn(
+            state=known,
+            policy=policy,
+            reduced_limits=reduced(policy.limits),
+            ids=OrderIds(instance=known.instance, account=known.account),
+        )
+
+    def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:
+        """Fold one input into the state; the effects, in the order they are meant to leave."""
+        turn = self._turn
+        turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
+        turn.out = []
+        _STEPS[type(fact)](turn, fact)
+        if turn.state.plans:
+            halting.settle(turn)
+        return tuple(turn.out)
+
+    def snapshot(self) -> bytes:
+        """The whole state, canonical: equal states give equal bytes."""
+        return _encoder.encode(self._state)
+
+    def digest(self) -> str:
+        """Hex SHA-256 of the snapshot."""
+        return hashlib.sha256(self.snapshot()).hexdigest()
+
+    @classmethod
+    def restored(cls, snapshot: bytes) -> "Kernel":
+        """The kernel of a snapshot; raises `msgspec.DecodeError` when it is not one."""
+        return cls(_decoder.decode(snapshot))
+
+
+def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
+    """Do what is due, then ask to be woken for what is next."""
+    state = turn.state
+    state.next_wake_boot_ns = 0
+    valuation.check_confirmations(turn)
+    orders.cancel_again(turn)
+    plan.advance(turn)
+    halting.settle(turn)
+    if turn.boot_ns - state.read_boot_ns >= valuation.ACCOUNT_READ_EVERY_NS and state.reconciled:
+        valuation.read_account(turn, positions=False)
+    turn.wake(state.read_boot_ns + valuation.ACCOUNT_READ_EVERY_NS)
+    plan_due_ns = plan.next_deadline(state)
+    if plan_due_ns:
+        turn.wake(plan_due_ns)
+    for fuse in state.drawdowns.values():
+        if fuse.breach_source and not fuse.unconfirmed and fuse.watching():
+            turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+
+
+def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
+    halting.operator_reset_requested(turn, fact)
+    valuation.evaluate(turn, valuation.OWN_SOURCE)
+
+
+_STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
+    NodeStarted: startup.node_started,
+    PolicyAdopted: startup.policy_adopted,
+    TimeAdvanced: _time_advanced,
+    NodeFaulted: startup.node_faulted,
+    OrderRequested: orders.order_requested,
+    CancelRequested: orders.cancel_requested,
+    OrderSent: orders.order_sent,
+    OrderNotSent: orders.order_not_sent,
+    OrderUnknown: orders.order_unknown,
+    OrderWorking: orders.order_working,
+    FillReported: orders.fill_reported,
+    OrderEnded: orders.order_ended,
+    CancelRefused: orders.cancel_refused,
+    ForeignOrderSeen: orders.foreign_order_seen,
+    AccountSeen: valuation.account_seen,
+    PositionsSeen: startup.positions_seen,
+    LegRead: plan.leg_read,
+    LegReadFailed: plan.leg_read_failed,
+    BrokerStreamChanged: startup.broker_stream_changed,
+    QuoteSeen: valuation.quote_seen,
+    TradeSeen: valuation.trade_seen,
+    OperatorHaltRequested: halting.operator_halt_requested,
+    OperatorResetRequested: _reset_requested,
+    CashMoved: valuation.cash_moved,
+}

@@ -1,0 +1,382 @@
+"""What happens to orders: requests are judged, outcomes and fills move the book."""
+
+from fuseboard.core import plan, valuation
+from fuseboard.core.book import Order, Position
+from fuseboard.core.checks.proposal import ALLOWED, Proposal
+from fuseboard.core.checks.table import judge
+from fuseboard.core.exposure import intent_of, worst_price_nanos
+from fuseboard.core.halting import latch_scope
+from fuseboard.core.market import Instrument
+from fuseboard.core.outgoing import (
+    CANCEL_AGAIN_NS,
+    cancel,
+    find,
+    publish,
+    publish_positions,
+    submit,
+)
+from fuseboard.core.state import FOREIGN_ORDERS_MAX, INSTRUMENTS_MAX, State, Turn
+from fuseboard.vocabulary.effects import (
+    AnswerCancel,
+    AnswerDenied,
+    AnswerOrder,
+    CancelOrder,
+    RaiseAlert,
+    WatchSymbol,
+)
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, wire_id
+from fuseboard.vocabulary.inputs import (
+    CancelRefused,
+    CancelRequested,
+    FillReported,
+    ForeignOrderSeen,
+    OrderEnded,
+    OrderNotSent,
+    OrderRequested,
+    OrderSent,
+    OrderUnknown,
+    OrderWorking,
+)
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Severity,
+)
+from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+_NUMBERS_MAX = 10**15 * NANOS
+
+
+def order_requested(turn: Turn, fact: OrderRequested) -> None:
+    """Judge an order; submit it, deny it, or answer a repeat with the order it already is."""
+    state = turn.state
+    order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
+    known = state.book.orders.get(order_id)
+    if known is not None:
+        _repeated(turn, fact, known)
+        return
+    refusal = _refusal(turn, fact)
+    if refusal is not Reason.ALLOWED:
+        _deny(turn, fact, refusal)
+        return
+    instrument = state.instruments.get(fact.symbol)
+    if instrument is None:
+        instrument = _instrument(state, fact.symbol)
+        turn.out.append(WatchSymbol(symbol=fact.symbol))
+    order = _proposed(turn, fact, order_id, instrument)
+    posture, halting_reason = turn.posture(fact.strategy, fact.symbol)
+    limits = turn.policy.limits if posture is Posture.OPEN else turn.reduced_limits
+    account = state.book.account
+    finding, ran = judge(
+        Proposal(
+            order=order,
+            policy=turn.policy,
+            limits=limits,
+            posture=posture,
+            halting_reason=halting_reason,
+            reconciled=state.reconciled,
+            book=state.book,
+            position=account.positions.get(fact.symbol) or Position(),
+            instrument=instrument,
+            rate=state.rate,
+            value_attos=order.quantity_nanos * order.worst_price_nanos,
+            equity_attos=account.cash_attos + account.value_attos,
+            multiplier=state.multiplier,
+            boot_ns=turn.boot_ns,
+        )
+    )
+    if finding is not ALLOWED:
+        _deny(turn, fact, finding.reason, ran, finding.observed, finding.limit)
+        return
+    if order.intent is Intent.OPEN:
+        state.rate.count(limits, turn.boot_ns)
+    submit(turn, order)
+
+
+def _refusal(turn: Turn, fact: OrderRequested) -> Reason:
+    """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
+    rules = turn.policy.strategies
+    if rules and all(rule.name != fact.strategy for rule in rules):
+        return Reason.STRATEGY_UNKNOWN
+    limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
+    if not 0 < fact.quantity_nanos < _NUMBERS_MAX:
+        return Reason.MALFORMED
+    if limit_nanos is not None and not 0 < limit_nanos < _NUMBERS_MAX:
+        return Reason.MALFORMED
+    if stop_nanos is not None and not 0 < stop_nanos < _NUMBERS_MAX:
+        return Reason.MALFORMED
+    kind = fact.order_type
+    limited = kind is OrderType.LIMIT or kind is OrderType.STOP_LIMIT
+    stopped = kind is OrderType.STOP or kind is OrderType.STOP_LIMIT
+    if limited != (limit_nanos is not None) or stopped != (stop_nanos is not None):
+        return Reason.MALFORMED
+    if len(turn.state.instruments) >= INSTRUMENTS_MAX and fact.symbol not in turn.state.instruments:
+        return Reason.UNSUPPORTED
+    return Reason.ALLOWED
+
+
+def _instrument(state: State, symbol: str) -> Instrument:
+    found = state.instruments[symbol] = Instrument()
+    return found
+
+
+def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instrument) -> Order:
+    return Order(
+        order_id=order_id,
+        wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
+        client_order_id=fact.client_order_id,
+        strategy=fact.strategy,
+        symbol=fact.symbol,
+        side=fact.side,
+        order_type=fact.order_type,
+        time_in_force=fact.time_in_force,
+        quantity_nanos=fact.quantity_nanos,
+        limit_price_nanos=fact.limit_price_nanos,
+        stop_price_nanos=fact.stop_price_nanos,
+        extended_hours=fact.extended_hours,
+        intent=intent_of(turn.state.book, fact.strategy, fact),
+        worst_price_nanos=worst_price_nanos(fact, instrument, turn.policy.limits),
+        created_ns=turn.wall_ns,
+        updated_ns=turn.wall_ns,
+        request=fact.request,
+    )
+
+
+def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:
+    same = (
+        known.symbol == fact.symbol
+        and known.side is fact.side
+        and known.order_type is fact.order_type
+        and known.time_in_force is fact.time_in_force
+        and known.quantity_nanos == fact.quantity_nanos
+        and known.limit_price_nanos == fact.limit_price_nanos
+        and known.stop_price_nanos == fact.stop_price_nanos
+        and known.extended_hours == fact.extended_hours
+    )
+    if same:
+        turn.out.append(AnswerOrder(request=fact.request, order_id=known.order_id, repeated=True))
+    else:
+        _deny(turn, fact, Reason.CLIENT_ORDER_ID_REUSED)
+
+
+def _deny(
+    turn: Turn,
+    fact: OrderRequested,
+    reason: Reason,
+    ran: tuple[str, ...] = (),
+    observed: str = "",
+    limit: str = "",
+) -> None:
+    turn.out.append(
+        AnswerDenied(
+            request=fact.request,
+            strategy=fact.strategy,
+            reason=reason,
+            checks=ran,
+            observed=observed,
+            limit=limit,
+            message=SENTENCES[reason],
+        )
+    )
+
+
+def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
+    """Cancel a strategy's own order; never throttled, never blocked."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None or order.strategy != fact.strategy:
+        reason = Reason.ORDER_UNKNOWN
+    elif order.closed():
+        reason = Reason.ORDER_NOT_CANCELABLE
+    else:
+        reason = Reason.ALLOWED
+        cancel(turn, order)
+    turn.out.append(AnswerCancel(request=fact.request, order_id=fact.order_id, reason=reason))
+
+
+def order_sent(turn: Turn, fact: OrderSent) -> None:
+    """The broker holds the order, perhaps already filled or final."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None:
+        return
+    cost_attos = fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
+    _at_broker(turn, order, fact.broker_order_id)
+    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    if fact.status in TERMINAL_STATUSES and not order.closed():
+        _ended(turn, order, fact.status)
+    _answered(turn, order)
+    _resolved(turn, order)
+
+
+def order_working(turn: Turn, fact: OrderWorking) -> None:
+    """The broker's stream says the order works."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is not None and not order.closed():
+        _at_broker(turn, order, fact.broker_order_id)
+
+
+def _at_broker(turn: Turn, order: Order, broker_order_id: str) -> None:
+    """Learn the broker's id; an order that was only on its way now works."""
+    order.broker_order_id = broker_order_id
+    if order.status is OrderStatus.SUBMITTING or order.status is OrderStatus.IN_DOUBT:
+        order.status = OrderStatus.WORKING
+        publish(turn, order, "new")
+        if order.cancel_wanted:
+            cancel(turn, order)
+
+
+def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
+    """The order is not at the broker and will not be."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None or order.closed():
+        return
+    rejected = fact.reason is Reason.BROKER_REJECTED
+    turn.state.book.close(order, OrderStatus.REJECTED if rejected else OrderStatus.NOT_SENT)
+    publish(turn, order, "canceled" if fact.reason is Reason.ANNIHILATED else "rejected")
+    if order.request:
+        turn.out.append(
+            AnswerDenied(
+                request=order.request,
+                strategy=order.strategy,
+                reason=fact.reason,
+                message=fact.message or SENTENCES[fact.reason],
+                http_status=fact.http_status,
+                broker_code=fact.broker_code,
+            )
+        )
+        order.request = 0
+    _resolved(turn, order)
+    plan.order_closed(turn, order, failed=fact.reason is not Reason.ANNIHILATED)
+
+
+def order_unknown(turn: Turn, fact: OrderUnknown) -> None:
+    """Nobody knows whether the order arrived: ask, and count it as working until it is known."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None or order.closed():
+        return
+    if order.status is OrderStatus.SUBMITTING:
+        order.status = OrderStatus.IN_DOUBT
+    find(turn, order)
+
+
+def fill_reported(turn: Turn, fact: FillReported) -> None:
+    """One execution; the cumulative figure decides what of it is new."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None:
+        return
+    if not order.closed():
+        _at_broker(turn, order, fact.broker_order_id)
+    follows = order.filled_quantity_nanos + fact.quantity_nanos == fact.filled_quantity_nanos
+    cost_attos = (
+        fact.quantity_nanos * fact.price_nanos
+        if follows
+        else fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
+    )
+    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+
+
+def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> None:
+    book = turn.state.book
+    new_nanos = book.fill(order, filled_nanos=filled_nanos, cost_attos=cost_attos)
+    if new_nanos == 0:
+        return
+    turn.state.quiet_since_read = False
+    whole = order.filled_quantity_nanos == order.quantity_nanos
+    if not order.closed():
+        if whole:
+            book.close(order, OrderStatus.FILLED)
+        else:
+            order.status = OrderStatus.PARTIALLY_FILLED
+    price_nanos = cost_attos // new_nanos
+    publish(
+        turn,
+        order,
+        "fill" if whole else "partial_fill",
+        quantity_nanos=new_nanos,
+        price_nanos=price_nanos,
+    )
+    publish_positions(turn, order)
+    valuation.filled(turn, order.symbol)
+    if whole:
+        plan.order_closed(turn, order, failed=False)
+
+
+def order_ended(turn: Turn, fact: OrderEnded) -> None:
+    """The broker says the order is final; fills that came before count first."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None:
+        return
+    if not order.closed():
+        order.broker_order_id = fact.broker_order_id
+    cost_attos = fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
+    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    if not order.closed():
+        _ended(turn, order, fact.status)
+    _answered(turn, order)
+    _resolved(turn, order)
+
+
+def _ended(turn: Turn, order: Order, status: OrderStatus) -> None:
+    turn.state.book.close(order, status)
+    publish(turn, order, status.value if status is not OrderStatus.FILLED else "fill")
+    plan.order_closed(turn, order, failed=status is OrderStatus.REJECTED)
+
+
+def _answered(turn: Turn, order: Order) -> None:
+    if order.request:
+        turn.out.append(AnswerOrder(request=order.request, order_id=order.order_id))
+        order.request = 0
+
+
+def _resolved(turn: Turn, order: Order) -> None:
+    """An order that had to be found before the books are compared has been found."""
+    unresolved = turn.state.unresolved
+    if order.order_id in unresolved:
+        del unresolved[order.order_id]
+        if not unresolved:
+            valuation.read_account(turn, positions=True)
+
+
+def cancel_refused(turn: Turn, fact: CancelRefused) -> None:
+    """A cancel did not take: final at the broker (look), or not heard (ask again later)."""
+    order = turn.state.book.orders.get(fact.order_id)
+    if order is None or order.closed():
+        return
+    if fact.reason is Reason.ORDER_NOT_CANCELABLE:
+        find(turn, order)
+    turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
+
+
+def cancel_again(turn: Turn) -> None:
+    """Repeat every cancel that is wanted and not yet confirmed; the outlet sends one at a time."""
+    wanted = [order for order in turn.state.book.working_orders() if order.cancel_wanted]
+    for order in wanted:
+        turn.out.append(CancelOrder(order_id=order.order_id, broker_order_id=order.broker_order_id))
+    if wanted:
+        turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
+
+
+def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
+    """An order that is not in our book: with our prefix it is a twin or a rollback, and we halt."""
+    state = turn.state
+    order_id = fact.wire_id[-36:]
+    if order_id in state.book.orders or fact.broker_order_id in state.foreign_orders:
+        return
+    if len(state.foreign_orders) >= FOREIGN_ORDERS_MAX:
+        del state.foreign_orders[next(iter(state.foreign_orders))]
+    state.foreign_orders[fact.broker_order_id] = None
+    text = f"{fact.symbol}: order {fact.wire_id} at the broker is not in our book"
+    if fact.ours_by_prefix:
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
+        return
+    turn.out.append(
+        RaiseAlert(
+            severity=Severity.WARNING,
+            code=Reason.FOREIGN_ORDER,
+            scope=ACCOUNT_SCOPE,
+            text=f"{text}; it was not placed through the gateway",
+        )
+    )

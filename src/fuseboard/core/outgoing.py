@@ -1,0 +1,112 @@
+"""What the core says about orders to the outside: submit, show, cancel, find."""
+
+from typing import Final
+
+from fuseboard.core.book import Order
+from fuseboard.core.state import Turn
+from fuseboard.vocabulary.effects import (
+    CancelOrder,
+    FindOrder,
+    PublishOrder,
+    PublishPosition,
+    SubmitOrder,
+)
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Intent, Side
+
+CANCEL_AGAIN_NS: Final = NANOS
+
+
+def submit(turn: Turn, order: Order) -> None:
+    """Take a decided order into the book and send it."""
+    turn.state.book.add(order)
+    turn.out.append(
+        SubmitOrder(
+            order_id=order.order_id,
+            wire_id=order.wire_id,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            quantity_nanos=order.quantity_nanos,
+            intent=order.intent,
+            raises_exposure=order.intent is Intent.OPEN,
+            halt_epoch=turn.state.halt_epoch,
+            limit_price_nanos=order.limit_price_nanos,
+            stop_price_nanos=order.stop_price_nanos,
+            extended_hours=order.extended_hours,
+        )
+    )
+    publish(turn, order)
+
+
+def publish(
+    turn: Turn, order: Order, event: str = "", *, quantity_nanos: int = 0, price_nanos: int = 0
+) -> None:
+    """Show an order as it now is; `event` is Alpaca's word for what just happened to it."""
+    order.updated_ns = turn.wall_ns
+    ledger = turn.state.book.strategies.get(order.strategy) or turn.state.book.account
+    position = ledger.positions.get(order.symbol) if event else None
+    turn.out.append(
+        PublishOrder(
+            order_id=order.order_id,
+            wire_id=order.wire_id,
+            broker_order_id=order.broker_order_id,
+            client_order_id=order.client_order_id,
+            strategy=order.strategy,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            quantity_nanos=order.quantity_nanos,
+            filled_quantity_nanos=order.filled_quantity_nanos,
+            filled_price_nanos=order.filled_price_nanos(),
+            status=order.status,
+            intent=order.intent,
+            created_ns=order.created_ns,
+            updated_ns=order.updated_ns,
+            limit_price_nanos=order.limit_price_nanos,
+            stop_price_nanos=order.stop_price_nanos,
+            extended_hours=order.extended_hours,
+            event=event,
+            fill_quantity_nanos=quantity_nanos,
+            fill_price_nanos=price_nanos,
+            position_nanos=position.quantity_nanos if position else 0,
+        )
+    )
+
+
+def cancel(turn: Turn, order: Order) -> None:
+    """Want an order gone: now if the broker's id is known, else as soon as it is."""
+    order.cancel_wanted = True
+    turn.out.append(CancelOrder(order_id=order.order_id, broker_order_id=order.broker_order_id))
+    turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
+
+
+def find(turn: Turn, order: Order) -> None:
+    """Ask the broker for an order by its wire id."""
+    absent_after_ns = turn.policy.execution.absent_after_ns
+    turn.out.append(
+        FindOrder(order_id=order.order_id, wire_id=order.wire_id, absent_after_ns=absent_after_ns)
+    )
+
+
+def publish_positions(turn: Turn, order: Order) -> None:
+    """Show the positions that a fill of this order moved: the account's and the strategy's."""
+    book = turn.state.book
+    for strategy in ("", order.strategy) if order.strategy else ("",):
+        ledger = book.strategies[strategy] if strategy else book.account
+        position = ledger.positions[order.symbol]
+        turn.out.append(
+            PublishPosition(
+                strategy=strategy,
+                symbol=order.symbol,
+                quantity_nanos=position.quantity_nanos,
+                average_price_nanos=position.average_price_nanos,
+            )
+        )
+
+
+def protective_side(position_nanos: int) -> Side:
+    """The side that reduces a position."""
+    return Side.SELL if position_nanos > 0 else Side.BUY

@@ -1,0 +1,375 @@
+"""The liquidation plan: cancel, confirm, close; each close once; never through zero.
+
+Theory of operation. A trip begins one plan, named by the trip's id. First every working order of
+the scope is cancelled; when each is final, or the policy's wait is over, each symbol that is held
+becomes a leg. A leg asks the broker (`ReadLeg`) for its position, for what already works against
+it, and for the close's own id. Only the answer sizes the close: the position less what works
+against it (law 4). The close's id is derived from (trip, symbol, attempt), so a restart asks for
+the same id and finds it instead of sending it again (law 3). An attempt n + 1 starts only when n
+is final. A close is a limit order that may trade a collar beyond the quote; each further attempt
+doubles the collar; one that is not filled in time is cancelled, and the leg reads again. The plan
+ends when every leg is flat, or is left with the reason why, which pages a person.
+
+A plan's authority is its own (law 14): halts and postures do not touch it, only `freeze` does.
+"""
+
+from typing import Final
+
+from fuseboard.core.book import Order
+from fuseboard.core.outgoing import CANCEL_AGAIN_NS, cancel, find, protective_side, submit
+from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.vocabulary.effects import RaiseAlert, ReadLeg, RecordPlan
+from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
+from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Severity,
+    Side,
+    TimeInForce,
+)
+from fuseboard.vocabulary.reasons import Reason
+
+READ_AGAIN_NS: Final = NANOS
+READS_MAX: Final = 60
+"""Reads of one attempt before a leg is left: other orders keep working against the position."""
+_PRICE_STEP_NANOS: Final = NANOS // 100
+
+
+def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
+    """Begin a plan; the orders of the scope have just been cancelled by the caller."""
+    assert trip not in turn.state.plans, f"{trip} already has a plan"
+    wait_ns = turn.policy.execution.cancel_wait_ns
+    plan = Plan(
+        trip=trip,
+        scope=scope,
+        stage="cancelling",
+        began_boot_ns=turn.boot_ns,
+        deadline_boot_ns=turn.boot_ns + wait_ns,
+        orders={order.order_id: None for order in orders},
+    )
+    turn.state.plans[trip] = plan
+    turn.out.append(RecordPlan(trip=trip, stage="cancelling", orders=len(orders)))
+    turn.wake(plan.deadline_boot_ns)
+    if not plan.orders:
+        _close(turn, plan)
+
+
+def _scope_strategy(plan: Plan) -> str:
+    return plan.scope.removeprefix("strategy:") if plan.scope.startswith("strategy:") else ""
+
+
+def _symbols(state: State, plan: Plan) -> list[str]:
+    held = state.book.held(strategy=_scope_strategy(plan))
+    if plan.scope.startswith("symbol:"):
+        return [symbol for symbol in held if symbol == plan.scope.removeprefix("symbol:")]
+    return held
+
+
+def _close(turn: Turn, plan: Plan) -> None:
+    """Leave the cancelling stage: one leg for each symbol that is held now."""
+    plan.stage = "closing"
+    symbols = _symbols(turn.state, plan)
+    turn.out.append(RecordPlan(trip=plan.trip, stage="closing", symbols=tuple(symbols)))
+    for symbol in symbols:
+        leg = plan.legs[symbol] = Leg(symbol=symbol)
+        _read(turn, plan, leg)
+    _end_if_done(turn, plan)
+
+
+def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
+    """The close's client order id and our order id, from (trip, symbol, attempt)."""
+    client = close_client_order_id(trip=plan.trip, symbol=leg.symbol, attempt=leg.attempt)
+    return client, turn.ids.order_id("", client)
+
+
+def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
+    leg.stage = "reading"
+    leg.deadline_boot_ns = 0
+    _, order_id = _ids(turn, plan, leg)
+    turn.out.append(
+        ReadLeg(
+            trip=plan.trip,
+            symbol=leg.symbol,
+            attempt=leg.attempt,
+            order_id=order_id,
+            wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
+        )
+    )
+
+
+def leg_read(turn: Turn, fact: LegRead) -> None:
+    """The broker answered: the leg is flat, is already being closed, waits, or is closed now."""
+    plan = turn.state.plans.get(fact.trip)
+    leg = plan.legs.get(fact.symbol) if plan else None
+    if plan is None or leg is None or leg.stage != "reading" or leg.attempt != fact.attempt:
+        return
+    if plan.stage != "closing":
+        return
+    leg.reads += 1
+    leg.left_nanos = fact.position_nanos
+    if fact.found is not None:
+        _found(turn, plan, leg, fact)
+    elif fact.position_nanos == 0 or _own_is_flat(turn.state, plan, leg.symbol):
+        leg.stage, leg.left_nanos = "flat", 0
+        plan.closed += 1
+    elif leg.attempt > turn.policy.execution.close_attempts_max:
+        _leave(leg, "not closed after the last attempt")
+    else:
+        _size_and_send(turn, plan, leg, fact)
+    _end_if_done(turn, plan)
+
+
+def _own_is_flat(state: State, plan: Plan, symbol: str) -> bool:
+    """Whether a strategy's plan has nothing left, though others may hold the symbol."""
+    strategy = _scope_strategy(plan)
+    return bool(strategy) and state.book.strategy(strategy).position(symbol).quantity_nanos == 0
+
+
+def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
+    """This attempt is already at the broker: it is never sent again."""
+    assert fact.found is not None, "the caller checked"
+    order = turn.state.book.orders.get(fact.found.order_id)
+    if order is None:
+        _leave(leg, "a close with our id is at the broker but not in our book")
+    elif order.closed() or fact.found.status in TERMINAL_STATUSES:
+        if not order.closed():
+            find(turn, order)
+        _next_attempt(turn, plan, leg)
+    else:
+        _work(turn, leg, order)
+        find(turn, order)
+
+
+def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
+    position_nanos = abs(fact.position_nanos)
+    side = protective_side(fact.position_nanos)
+    open_nanos = max(0, position_nanos - fact.against_nanos)
+    strategy = _scope_strategy(plan)
+    if strategy:
+        own = turn.state.book.strategy(strategy).position(leg.symbol)
+        open_nanos = min(open_nanos, own.reducible_nanos(side))
+    assert 0 <= open_nanos <= position_nanos, "a close may not be larger than the position"
+    if open_nanos > 0:
+        _send(turn, plan, leg, side=side, quantity_nanos=open_nanos)
+    elif leg.reads >= READS_MAX:
+        _leave(leg, "other orders keep working against it")
+    else:
+        leg.stage = "waiting"
+        leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
+        turn.wake(leg.deadline_boot_ns)
+
+
+def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) -> None:
+    client_order_id, order_id = _ids(turn, plan, leg)
+    known = turn.state.book.orders.get(order_id)
+    if known is not None:
+        # We decided it before and the broker does not show it: it may still be on its way.
+        if known.closed():
+            _next_attempt(turn, plan, leg)
+        else:
+            _work(turn, leg, known)
+            find(turn, known)
+        return
+    price_nanos = _limit_price_nanos(turn, leg, side)
+    order = Order(
+        order_id=order_id,
+        wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
+        client_order_id=client_order_id,
+        strategy=_scope_strategy(plan),
+        symbol=leg.symbol,
+        side=side,
+        order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity_nanos=quantity_nanos,
+        limit_price_nanos=price_nanos,
+        stop_price_nanos=None,
+        extended_hours=False,
+        intent=Intent.PLAN,
+        worst_price_nanos=price_nanos or 0,
+        created_ns=turn.wall_ns,
+        updated_ns=turn.wall_ns,
+        trip=plan.trip,
+    )
+    _work(turn, leg, order)
+    submit(turn, order)
+
+
+def _limit_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
+    """The collar's edge for this attempt, on a whole cent above a dollar; None: no price known."""
+    instrument = turn.state.instruments.get(leg.symbol)
+    if instrument is None:
+        return None
+    quoted = instrument.bid_nanos if side is Side.SELL else instrument.ask_nanos
+    start_nanos = instrument.last_trade_nanos if instrument.excluded else quoted
+    start_nanos = start_nanos or quoted or instrument.mark_nanos
+    if start_nanos <= 0:
+        return None
+    collar_nanos = min(turn.policy.execution.close_collar_nanos << (leg.attempt - 1), NANOS // 2)
+    step_nanos = _PRICE_STEP_NANOS if start_nanos >= NANOS else _PRICE_STEP_NANOS // 100
+    if side is Side.SELL:
+        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
+        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
+    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
+    return -(-edge_nanos // step_nanos) * step_nanos
+
+
+def _work(turn: Turn, leg: Leg, order: Order) -> None:
+    leg.stage, leg.order_id = "working", order.order_id
+    leg.deadline_boot_ns = turn.boot_ns + turn.policy.execution.close_wait_ns
+    turn.wake(leg.deadline_boot_ns)
+
+
+def _next_attempt(turn: Turn, plan: Plan, leg: Leg) -> None:
+    leg.attempt += 1
+    leg.reads = 0
+    _read(turn, plan, leg)
+
+
+def _leave(leg: Leg, why: str) -> None:
+    leg.stage, leg.why = "left", why
+
+
+def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
+    """The broker could not be read: ask again, for as long as it takes."""
+    plan = turn.state.plans.get(fact.trip)
+    leg = plan.legs.get(fact.symbol) if plan else None
+    if plan is None or leg is None or leg.stage != "reading" or leg.attempt != fact.attempt:
+        return
+    plan.errors += 1
+    leg.stage = "waiting"
+    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
+    turn.wake(leg.deadline_boot_ns)
+
+
+def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
+    """An order became final: one fewer to cancel, or a close to follow up."""
+    for plan in list(turn.state.plans.values()):
+        if plan.stage == "cancelling" and order.order_id in plan.orders:
+            del plan.orders[order.order_id]
+            plan.cancelled += order.status is OrderStatus.CANCELED
+            plan.cancelled += order.status is OrderStatus.NOT_SENT
+            if not plan.orders:
+                _close(turn, plan)
+        if order.trip == plan.trip and plan.stage == "closing":
+            leg = plan.legs[order.symbol]
+            if leg.order_id == order.order_id and leg.stage == "working":
+                plan.errors += failed
+                _after_close(turn, plan, leg, failed=failed)
+                _end_if_done(turn, plan)
+
+
+def _after_close(turn: Turn, plan: Plan, leg: Leg, *, failed: bool) -> None:
+    """Look at the broker again under the next attempt's id; after a failure, not at once."""
+    if not failed:
+        _next_attempt(turn, plan, leg)
+        return
+    leg.attempt += 1
+    leg.reads = 0
+    leg.stage = "waiting"
+    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
+    turn.wake(leg.deadline_boot_ns)
+
+
+def advance(turn: Turn) -> None:
+    """Let time do its part: late cancels, closes that did not fill, reads that are due."""
+    for plan in list(turn.state.plans.values()):
+        if plan.stage == "cancelling" and turn.boot_ns >= plan.deadline_boot_ns:
+            _close(turn, plan)
+        elif plan.stage == "closing":
+            for leg in plan.legs.values():
+                if leg.deadline_boot_ns and turn.boot_ns >= leg.deadline_boot_ns:
+                    _leg_due(turn, plan, leg)
+
+
+def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
+    if leg.stage == "waiting":
+        _read(turn, plan, leg)
+    elif leg.stage == "working":
+        order = turn.state.book.orders.get(leg.order_id)
+        assert order is not None, f"{leg.order_id}: a working leg without its order"
+        leg.deadline_boot_ns = turn.boot_ns + CANCEL_AGAIN_NS
+        turn.wake(leg.deadline_boot_ns)
+        cancel(turn, order)
+
+
+def next_deadline(state: State) -> int:
+    """The earliest time at which a plan wants to be woken; 0 when none does."""
+    wanted = [plan.deadline_boot_ns for plan in state.plans.values() if plan.stage == "cancelling"]
+    for plan in state.plans.values():
+        if plan.stage == "closing":
+            wanted.extend(leg.deadline_boot_ns for leg in plan.legs.values())
+    return min((at for at in wanted if at), default=0)
+
+
+def resume(turn: Turn) -> None:
+    """After a restart: every leg that is not done asks the broker again, under the same id."""
+    for plan in list(turn.state.plans.values()):
+        if plan.stage == "cancelling":
+            plan.deadline_boot_ns = turn.boot_ns + turn.policy.execution.cancel_wait_ns
+            turn.wake(plan.deadline_boot_ns)
+            if not plan.orders:
+                _close(turn, plan)
+        elif plan.stage == "closing":
+            for leg in plan.legs.values():
+                if leg.stage not in {"flat", "left"}:
+                    _read(turn, plan, leg)
+            _end_if_done(turn, plan)
+
+
+def freeze(turn: Turn, scope: str) -> list[str]:
+    """A person stops the plans of a scope; the trips that were frozen."""
+    frozen = [
+        plan
+        for plan in turn.state.plans.values()
+        if plan.stage != "frozen" and scope in {"account", plan.scope}
+    ]
+    for plan in frozen:
+        _finish(turn, plan, "frozen")
+    return [plan.trip for plan in frozen]
+
+
+def _end_if_done(turn: Turn, plan: Plan) -> None:
+    if plan.stage != "closing":
+        return
+    if any(leg.stage not in {"flat", "left"} for leg in plan.legs.values()):
+        return
+    late = [symbol for symbol in _symbols(turn.state, plan) if symbol not in plan.legs]
+    for symbol in late:  # a fill that came after the legs were made
+        leg = plan.legs[symbol] = Leg(symbol=symbol)
+        _read(turn, plan, leg)
+    if not late:
+        _finish(turn, plan, "ended")
+
+
+def _finish(turn: Turn, plan: Plan, stage: str) -> None:
+    plan.stage = stage
+    left = tuple(
+        f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
+        for leg in plan.legs.values()
+        if leg.stage != "flat"
+    )
+    turn.out.append(
+        RecordPlan(
+            trip=plan.trip,
+            stage=stage,
+            symbols=tuple(plan.legs),
+            cancelled=plan.cancelled,
+            closed=plan.closed,
+            errors=plan.errors,
+            duration_ns=turn.boot_ns - plan.began_boot_ns,
+            left=left,
+        )
+    )
+    text = f"{plan.trip}: left open: {'; '.join(left)}" if left else f"{plan.trip}: flat"
+    turn.out.append(
+        RaiseAlert(
+            severity=Severity.PAGE if left else Severity.WARNING,
+            code=Reason.DRAWDOWN,
+            scope=plan.scope,
+            text=text,
+        )
+    )

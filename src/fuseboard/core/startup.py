@@ -1,0 +1,255 @@
+"""Coming up: a policy, the register, the orders that were in flight, the books compared.
+
+Nothing trades until the comparison is done. What was latched stays latched, by the journal or by
+the register, whichever holds it: a record that was lost with the disk's last moments leads to the
+same trip id again, so its plan goes on instead of beginning anew.
+"""
+
+from fuseboard.core import plan
+from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.halting import (
+    cancel_scope,
+    finish_recoveries,
+    latch_scope,
+    publish_postures,
+    settle,
+    trip,
+)
+from fuseboard.core.orders import cancel_again
+from fuseboard.core.outgoing import find
+from fuseboard.core.state import Turn
+from fuseboard.core.valuation import OWN_SOURCE, evaluate, read_account
+from fuseboard.policy.policy import DrawdownRule, Policy, policy_from_canonical, reduced
+from fuseboard.vocabulary.effects import (
+    ClearHalt,
+    LatchHalt,
+    PublishPosition,
+    PublishPosture,
+    RaiseAlert,
+    StopNode,
+    WatchSymbol,
+)
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds, strategy_scope
+from fuseboard.vocabulary.inputs import (
+    BrokerPosition,
+    BrokerStreamChanged,
+    LatchedScope,
+    NodeFaulted,
+    NodeStarted,
+    PolicyAdopted,
+    PositionsSeen,
+)
+from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+
+def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
+    """Take a policy: fuses keep their state and mark, and follow its numbers from now on."""
+    state = turn.state
+    state.policy_text, state.policy_digest = fact.text, fact.digest
+    policy = turn.policy = policy_from_canonical(fact.text)
+    turn.reduced_limits = reduced(policy.limits)
+    wanted = _fuse_rules(policy)
+    for scope, rule in wanted.items():
+        name = f"drawdown:{scope}"
+        fuse = state.drawdowns.get(name)
+        if fuse is None:
+            state.drawdowns[name] = DrawdownFuse(name=name, scope=scope, rule=rule)
+        else:
+            fuse.adopt_rule(rule)
+    for name, fuse in list(state.drawdowns.items()):
+        if fuse.scope not in wanted and not fuse.latched():
+            del state.drawdowns[name]
+    publish_postures(turn)
+
+
+def _fuse_rules(policy: Policy) -> dict[str, DrawdownRule]:
+    rules = {ACCOUNT_SCOPE: policy.drawdown}
+    for strategy in policy.strategies:
+        if strategy.drawdown is not None:
+            rules[strategy_scope(strategy.name)] = strategy.drawdown
+    return rules
+
+
+def node_started(turn: Turn, fact: NodeStarted) -> None:
+    """Start HALTED in effect: unreconciled, with every latch that journal or register hold."""
+    state = turn.state
+    assert not state.instance or state.instance == fact.instance, "a journal of another instance"
+    assert not state.account or state.account == fact.account, "a journal of another account"
+    state.instance, state.account = fact.instance, fact.account
+    turn.ids = OrderIds(instance=fact.instance, account=fact.account)
+    state.reconciled = False
+    state.stream_connected = False
+    state.next_wake_boot_ns = 0
+    for order in state.book.working_orders():
+        order.request = 0
+    _agree_with_register(turn, fact)
+    publish_postures(turn)
+    for scope, posture in state.postures.items():
+        reason = state.halting_reasons.get(scope, Reason.ALLOWED)
+        turn.out.append(PublishPosture(scope=scope, posture=posture, reason=reason))
+    for symbol in state.instruments:
+        turn.out.append(WatchSymbol(symbol=symbol))
+    cancel_again(turn)
+    working = state.book.working_orders()
+    state.unresolved = {order.order_id: None for order in working}
+    for order in working:
+        find(turn, order)
+    if not working:
+        read_account(turn, positions=True)
+
+
+def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:
+    state = turn.state
+    if fact.register_unreadable:
+        detail = "restore the state directory, or reset once you know why"
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.REGISTER_UNREADABLE, detail=detail)
+    in_register: dict[str, None] = {}
+    for latched in fact.latched:
+        in_register[latched.scope] = None
+        state.halt_epoch = max(state.halt_epoch, latched.halt_epoch)
+        if latched.halt_epoch <= state.cleared_epochs.get(latched.scope, -1):
+            _clear_again(turn, latched)
+        elif not _latched_in_journal(turn, latched.scope):
+            _latch_from_register(turn, latched)
+    for fuse in state.fuses():
+        if fuse.latched() and fuse.scope not in in_register:
+            _write_again(turn, fuse.scope, fuse.trip())
+
+
+def _latched_in_journal(turn: Turn, scope: str) -> bool:
+    return any(fuse.latched() for fuse in turn.state.fuses() if fuse.scope == scope)
+
+
+def _clear_again(turn: Turn, latched: LatchedScope) -> None:
+    """The reset was durable and we died before the register was cleared."""
+    turn.out.append(
+        ClearHalt(
+            scope=latched.scope,
+            halt_epoch=turn.state.cleared_epochs[latched.scope],
+            operator="",
+            reason="the reset in the journal is newer than the latch in the register",
+        )
+    )
+
+
+def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
+    """The latch overtook the disk and its record was lost: trip again, under the same id."""
+    for fuse in list(turn.state.drawdowns.values()):
+        if fuse.trip() == latched.trip and fuse.watching():
+            trip(turn, fuse)
+            settle(turn)
+            return
+    detail = f"{latched.reason.value} ({latched.trip or 'no trip'}) in the halts register"
+    level = HaltLevel.KILL if latched.level is HaltLevel.KILL else HaltLevel.HALT
+    latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)
+
+
+def _write_again(turn: Turn, scope: str, trip_name: str) -> None:
+    """The journal holds a latch that the register does not: write it again."""
+    turn.state.halt_epoch += 1
+    turn.out.append(
+        LatchHalt(
+            scope=scope,
+            level=HaltLevel.HALT,
+            reason=Reason.REGISTER_LATCHED,
+            trip=trip_name,
+            halt_epoch=turn.state.halt_epoch,
+            detail="latched in the journal",
+        )
+    )
+
+
+def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
+    """The broker's positions, read with nothing of ours in flight: adopt, or compare."""
+    state = turn.state
+    if not state.account_known or state.unresolved:
+        return
+    if not state.ever_reconciled:
+        for position in fact.positions:
+            _adopt(turn, position)
+        state.ever_reconciled = True
+    differences = _differences(turn, fact.positions)
+    if differences and state.book.working:
+        read_account(turn, positions=True)  # something filled in between: compare again
+        return
+    was_reconciled, state.reconciled = state.reconciled, True
+    for position in differences:
+        _adopt(turn, position)
+    if differences:
+        text = "; ".join(
+            f"{at.symbol}: the broker holds {text_from_nanos(at.quantity_nanos)}"
+            for at in differences
+        )
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
+    finish_recoveries(turn, passed=not differences)
+    if not was_reconciled:
+        evaluate(turn, OWN_SOURCE)
+        plan.resume(turn)
+        settle(turn)
+
+
+def _adopt(turn: Turn, position: BrokerPosition) -> None:
+    book = turn.state.book
+    book.account.adopt(
+        position.symbol,
+        position.quantity_nanos,
+        position.average_price_nanos,
+        position.price_nanos,
+    )
+    turn.out.append(WatchSymbol(symbol=position.symbol))
+    turn.out.append(
+        PublishPosition(
+            strategy="",
+            symbol=position.symbol,
+            quantity_nanos=position.quantity_nanos,
+            average_price_nanos=position.average_price_nanos,
+        )
+    )
+
+
+def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:
+    """The broker's positions that are not ours, as the broker has them; zero where it has none."""
+    at_broker = {position.symbol: position for position in positions}
+    account = turn.state.book.account
+    for symbol in turn.state.book.held():
+        at_broker.setdefault(
+            symbol,
+            BrokerPosition(symbol=symbol, quantity_nanos=0, average_price_nanos=0, price_nanos=0),
+        )
+    return [
+        position
+        for symbol, position in at_broker.items()
+        if position.quantity_nanos != account.position(symbol).quantity_nanos
+    ]
+
+
+def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
+    """The order stream came or went: without it fills are unseen, and new risk is denied."""
+    state = turn.state
+    if state.stream_connected == fact.connected:
+        return
+    state.stream_connected = fact.connected
+    publish_postures(turn)
+    if not fact.connected:
+        text = "the broker's order stream is lost: reduce-only until it is back"
+        turn.out.append(
+            RaiseAlert(
+                severity=Severity.WARNING,
+                code=Reason.BROKER_UNREACHABLE,
+                scope=ACCOUNT_SCOPE,
+                text=text,
+            )
+        )
+    elif state.reconciled:
+        for order in state.book.working_orders():  # what was said while we were not listening
+            find(turn, order)
+
+
+def node_faulted(turn: Turn, fact: NodeFaulted) -> None:
+    """A fault of ours: halt, cancel, say so, stop."""
+    latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.NODE_FAULT, detail=fact.detail)
+    cancel_scope(turn, ACCOUNT_SCOPE, keep_stops=False)
+    turn.out.append(StopNode(detail=fact.detail))

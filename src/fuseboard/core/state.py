@@ -1,0 +1,119 @@
+"""All that the kernel knows, as one tree: what a snapshot holds and what a digest is taken of."""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from fuseboard.core.book import Book, Ledger
+from fuseboard.core.checks.proposal import OrderRate
+from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.market import Instrument
+from fuseboard.policy.policy import Limits, Policy
+from fuseboard.vocabulary.effects import Effect, WakeAt
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+
+FOREIGN_ORDERS_MAX: Final = 1_000
+PLANS_KEPT_MAX: Final = 100
+INSTRUMENTS_MAX: Final = 10_000
+
+
+class Leg(Struct, kw_only=True):
+    """One symbol of a plan: `reading`, `working`, `waiting` (to read again), `flat` or `left`."""
+
+    symbol: str
+    stage: str = "reading"
+    attempt: int = 1
+    order_id: str = ""
+    deadline_boot_ns: int = 0
+    reads: int = 0
+    why: str = ""
+    left_nanos: int = 0
+
+
+class Plan(Struct, kw_only=True):
+    """One liquidation: `cancelling`, then `closing`, then `ended`; or `frozen` by a person."""
+
+    trip: str
+    scope: str
+    stage: str
+    began_boot_ns: int
+    deadline_boot_ns: int
+    orders: dict[str, None]
+    """Ids of the orders to be cancelled first."""
+    cancelled: int = 0
+    closed: int = 0
+    errors: int = 0
+    legs: dict[str, Leg] = {}
+
+
+class State(Struct, kw_only=True):
+    """The whole state of one account's kernel."""
+
+    policy_text: str = ""
+    policy_digest: str = ""
+    instance: str = ""
+    account: str = ""
+    book: Book = field(default_factory=lambda: Book(account=Ledger()))
+    instruments: dict[str, Instrument] = {}
+    drawdowns: dict[str, DrawdownFuse] = {}
+    latches: dict[str, Latch] = {}
+    plans: dict[str, Plan] = {}
+    rate: OrderRate = field(default_factory=OrderRate)
+    halt_epoch: int = 0
+    cleared_epochs: dict[str, int] = {}
+    """For each scope, the halt epoch at which a person last cleared it."""
+    postures: dict[str, Posture] = {}
+    """The scopes that are tighter than OPEN."""
+    halting_reasons: dict[str, Reason] = {}
+    multiplier: int = 1
+    prior_close_attos: int = 0
+    reconciled: bool = False
+    ever_reconciled: bool = False
+    stream_connected: bool = False
+    account_known: bool = False
+    unresolved: dict[str, None] = {}
+    """Orders that must be found at the broker before the books can be compared."""
+    foreign_orders: dict[str, None] = {}
+    equity_disagreements: int = 0
+    quiet_since_read: bool = False
+    read_boot_ns: int = 0
+    next_wake_boot_ns: int = 0
+    published_boot_ns: int = 0
+
+    def fuses(self) -> list[DrawdownFuse | Latch]:
+        """Every fuse on every scope."""
+        return [*self.drawdowns.values(), *self.latches.values()]
+
+
+class Turn(Struct, gc=False):
+    """One step in progress: the state, the policy, the moment, and the effects so far."""
+
+    state: State
+    policy: Policy
+    reduced_limits: Limits
+    ids: OrderIds
+    boot_ns: int = 0
+    wall_ns: int = 0
+    out: list[Effect] = []
+
+    def wake(self, boot_ns: int) -> None:
+        """Ask for a `TimeAdvanced` at this time unless an earlier one is already wanted."""
+        wanted_ns = self.state.next_wake_boot_ns
+        if wanted_ns == 0 or boot_ns < wanted_ns:
+            self.state.next_wake_boot_ns = boot_ns
+            self.out.append(WakeAt(boot_ns=boot_ns))
+
+    def posture(self, strategy: str, symbol: str) -> tuple[Posture, Reason]:
+        """The tightest posture over the scopes of an order, and what asks for it."""
+        postures = self.state.postures
+        if not postures:
+            return Posture.OPEN, Reason.ALLOWED
+        tightest, scope = Posture.OPEN, ""
+        for candidate in (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}"):
+            asked = postures.get(candidate, Posture.OPEN)
+            if asked > tightest:
+                tightest, scope = asked, candidate
+        return tightest, self.state.halting_reasons.get(scope, Reason.ALLOWED)

@@ -1,0 +1,231 @@
+"""Equity: quotes and trades move marks, marks move equity, and equity is judged by the fuses.
+
+Our own equity is cash plus positions at validated marks. The broker's figure, read on a schedule
+and at once when a breach wants confirming, is the second source.
+"""
+
+from typing import Final
+
+from fuseboard.core.fuses.drawdown import BROKER_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.machine import FuseEvent
+from fuseboard.core.halting import apply, publish_postures, settle, trip
+from fuseboard.core.market import Instrument
+from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert, ReadAccount
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import AccountSeen, CashMoved, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.money import (
+    NANOS,
+    nanos_from_attos,
+    shown_money,
+    shown_percent,
+)
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+ACCOUNT_READ_EVERY_NS: Final = 5 * NANOS
+EQUITY_PUBLISHED_EVERY_NS: Final = NANOS // 10
+OWN_SOURCE: Final = "fill"
+
+
+def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
+    """A quote: perhaps a new mark."""
+    instrument = turn.state.instruments.get(fact.symbol)
+    if instrument is None:
+        instrument = turn.state.instruments[fact.symbol] = Instrument()
+    mark_nanos = instrument.quote(fact, turn.policy.data, turn.boot_ns)
+    if mark_nanos:
+        _mark(turn, fact.symbol, mark_nanos)
+
+
+def trade_seen(turn: Turn, fact: TradeSeen) -> None:
+    """A trade: the fallback mark while quotes are excluded (law 12)."""
+    instrument = turn.state.instruments.get(fact.symbol)
+    if instrument is None:
+        instrument = turn.state.instruments[fact.symbol] = Instrument()
+    mark_nanos = instrument.trade(fact, turn.policy.data)
+    if mark_nanos:
+        _mark(turn, fact.symbol, mark_nanos)
+
+
+def _mark(turn: Turn, symbol: str, mark_nanos: int) -> None:
+    book = turn.state.book
+    moved = book.account.mark(symbol, mark_nanos)
+    for ledger in book.strategies.values():
+        ledger.mark(symbol, mark_nanos)
+    if moved:
+        evaluate(turn, symbol)
+
+
+def filled(turn: Turn, symbol: str) -> None:
+    """A fill moved cash and position; a symbol that had no mark is valued at its instrument's."""
+    instrument = turn.state.instruments.get(symbol)
+    if instrument is not None and instrument.mark_nanos:
+        turn.state.book.account.mark(symbol, instrument.mark_nanos)
+        for ledger in turn.state.book.strategies.values():
+            ledger.mark(symbol, instrument.mark_nanos)
+    evaluate(turn, OWN_SOURCE)
+
+
+def equity_of(state: State, fuse: DrawdownFuse, capital_attos: int) -> int:
+    """The equity a fuse judges: the account's, or a strategy's capital with its profit and loss."""
+    if fuse.scope == ACCOUNT_SCOPE:
+        return state.book.account.cash_attos + state.book.account.value_attos
+    ledger = state.book.strategy(fuse.scope.removeprefix("strategy:"))
+    return capital_attos + ledger.cash_attos + ledger.value_attos
+
+
+def evaluate(turn: Turn, source: str) -> None:
+    """Let every drawdown fuse judge the present equity."""
+    state = turn.state
+    if not state.reconciled:
+        return
+    for fuse in state.drawdowns.values():
+        before = fuse.breach_source
+        equity_attos = equity_of(state, fuse, _capital_attos(turn, fuse))
+        event = fuse.watch(equity_attos, source, turn.boot_ns)
+        if event is not None:
+            _moved(turn, fuse, event)
+        if fuse.breach_source != before:
+            _breach_changed(turn, fuse)
+    _publish_equity(turn)
+
+
+def _capital_attos(turn: Turn, fuse: DrawdownFuse) -> int:
+    if fuse.scope == ACCOUNT_SCOPE:
+        return 0
+    name = fuse.scope.removeprefix("strategy:")
+    return sum(rule.capital_nanos * NANOS for rule in turn.policy.strategies if rule.name == name)
+
+
+def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
+    if event is FuseEvent.BREACHED:
+        trip(turn, fuse)
+        settle(turn)
+        return
+    if event is FuseEvent.MARKED:
+        reference_attos = fuse.equity_attos
+        if fuse.scope == ACCOUNT_SCOPE and fuse.generation == 1:
+            reference_attos = max(reference_attos, turn.state.prior_close_attos)
+        fuse.take_mark(reference_attos)
+    apply(turn, fuse, event)
+    publish_postures(turn)
+    if event is FuseEvent.WARNED:
+        drawdown = shown_percent(fuse.drawdown_nanos())
+        text = f"{fuse.name}: drawdown {drawdown}: new risk is halved"
+        _warn(turn, fuse.scope, Reason.DRAWDOWN, text)
+
+
+def _breach_changed(turn: Turn, fuse: DrawdownFuse) -> None:
+    """A breach began (ask the broker, the second source, and set the time limit) or withdrew."""
+    publish_postures(turn)
+    if fuse.breach_source and fuse.watching():
+        turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+        if fuse.breach_source != BROKER_SOURCE:
+            read_account(turn, positions=False)
+
+
+def _publish_equity(turn: Turn) -> None:
+    state = turn.state
+    if turn.boot_ns - state.published_boot_ns < EQUITY_PUBLISHED_EVERY_NS:
+        return
+    state.published_boot_ns = turn.boot_ns
+    for fuse in state.drawdowns.values():
+        turn.out.append(
+            PublishEquity(
+                fuse=fuse.name,
+                equity_nanos=nanos_from_attos(fuse.equity_attos),
+                mark_nanos=nanos_from_attos(fuse.mark_attos),
+                drawdown_nanos=fuse.drawdown_nanos(),
+                cash_nanos=nanos_from_attos(state.book.account.cash_attos),
+            )
+        )
+
+
+def read_account(turn: Turn, *, positions: bool) -> None:
+    """Ask for the broker's account; note whether anything could fill in the meantime."""
+    state = turn.state
+    state.read_boot_ns = turn.boot_ns
+    state.quiet_since_read = not state.book.working
+    turn.out.append(ReadAccount(positions=positions))
+
+
+def account_seen(turn: Turn, fact: AccountSeen) -> None:
+    """The broker's own figures: adopted when nothing is in flight, compared, and judged."""
+    state = turn.state
+    state.multiplier = max(1, fact.multiplier)
+    equity_attos, cash_attos = fact.equity_nanos * NANOS, fact.cash_nanos * NANOS
+    if not state.account_known:
+        state.account_known = True
+        state.book.account.cash_attos = cash_attos
+        state.prior_close_attos = fact.last_equity_nanos * NANOS
+        return
+    if not state.reconciled:
+        return
+    if state.quiet_since_read and not state.book.working:
+        _adopt_cash(turn, cash_attos)
+    for fuse in state.drawdowns.values():
+        if fuse.scope == ACCOUNT_SCOPE:
+            before = fuse.breach_source
+            event = fuse.watch(equity_attos, BROKER_SOURCE, turn.boot_ns)
+            if event is not None:
+                _moved(turn, fuse, event)
+            if fuse.breach_source != before:
+                _breach_changed(turn, fuse)
+
+
+def _adopt_cash(turn: Turn, cash_attos: int) -> None:
+    """Small differences are fees: adopt them. A large one, seen twice, is unexplained: tighten."""
+    state = turn.state
+    account = state.book.account
+    difference_attos = cash_attos - account.cash_attos
+    if difference_attos == 0:
+        if state.equity_disagreements:
+            state.equity_disagreements = 0
+            publish_postures(turn)
+        return
+    base_attos = max(account.cash_attos + account.value_attos, 0)
+    most_attos = turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
+    if abs(difference_attos) <= most_attos:
+        account.cash_attos = cash_attos
+        evaluate(turn, OWN_SOURCE)
+        return
+    state.equity_disagreements += 1
+    if state.equity_disagreements == 2:
+        shown = shown_money(nanos_from_attos(difference_attos))
+        text = f"the broker's cash differs from ours by {shown} and nothing explains it"
+        _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.PAGE)
+        publish_postures(turn)
+
+
+def cash_moved(turn: Turn, fact: CashMoved) -> None:
+    """A deposit or a withdrawal: the ledger takes it and every stored mark rebases by the ratio."""
+    state = turn.state
+    before_attos = state.book.account.cash_attos + state.book.account.value_attos
+    state.book.account.cash_attos += fact.amount_nanos * NANOS
+    after_attos = before_attos + fact.amount_nanos * NANOS
+    for fuse in state.drawdowns.values():
+        if fuse.scope == ACCOUNT_SCOPE:
+            fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+    state.equity_disagreements = 0
+    text = f"{shown_money(fact.amount_nanos)} moved: {fact.why}"
+    _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.INFO)
+    publish_postures(turn)
+    evaluate(turn, OWN_SOURCE)
+
+
+def check_confirmations(turn: Turn) -> None:
+    """Breaches that nobody confirmed or withdrew in time ask for REDUCE_ONLY."""
+    late = [fuse for fuse in turn.state.drawdowns.values() if fuse.check_confirmation(turn.boot_ns)]
+    for fuse in late:
+        fuse.set_calm_floor()
+        text = f"{fuse.name}: a breach was not confirmed in time"
+        _warn(turn, fuse.scope, Reason.DRAWDOWN_UNCONFIRMED, text, severity=Severity.PAGE)
+    if late:
+        publish_postures(turn)
+
+
+def _warn(
+    turn: Turn, scope: str, code: Reason, text: str, severity: Severity = Severity.WARNING
+) -> None:
+    turn.out.append(RaiseAlert(severity=severity, code=code, scope=scope, text=text))
