@@ -197,6 +197,8 @@ class WebSocketSession(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._arrived.set()
+        if self.task is not None:  # A task that does not look at its session ends all the same.
+            self._loop.call_later(self._limits.close_s_max, self.task.cancel)
         self._check_gone()
 
     def _take_frame(self, frame: Frame) -> None:
