@@ -16,7 +16,6 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     """How long a read passed to the broker may take."""
     orders_waiting_max: int = 1_024
     cancels_waiting_max: int = 1_024
-    cancel_batch_max: int = 500
     late_orders_max: int = 4_096
     """Orders answered as pending whose real answer is still awaited."""
     repeats_max: int = 4_096

@@ -1,0 +1,144 @@
+"""The `trade_updates` stream: each strategy is told what happens to its own orders.
+
+There is no replay, as at Alpaca: a client that was away reads its orders again. A client that does
+not read is closed by the session's own bound rather than kept.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import json
+
+from fuseboard.gateway.keys import Keys
+from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.sessions import Caller, caller_of_pair
+from fuseboard.wire.websocket_server import WebSocketSession
+
+STREAM = "trade_updates"
+PATHS = ("/stream", "/stream/")
+
+POLICY_VIOLATION = 1008
+NOT_UNDERSTOOD = 1003
+TRY_AGAIN_LATER = 1013
+
+
+class _Listener:
+    """One authorized session."""
+
+    __slots__ = ("caller", "is_listening", "session")
+
+    def __init__(self, session: WebSocketSession, caller: Caller) -> None:
+        self.session = session
+        self.caller = caller
+        self.is_listening = False
+
+
+class TradeStreams:
+    """All `trade_updates` sessions; bounded in number, and per key."""
+
+    def __init__(self, keys: Keys, limits: GatewayLimits) -> None:
+        self._keys = keys
+        self._limits = limits
+        self._open_count = 0
+        self._listeners: dict[str, list[_Listener]] = {}
+
+    async def run(self, session: WebSocketSession) -> None:
+        """Serve one session until it is closed."""
+        if self._open_count >= self._limits.trade_sessions_max:
+            session.close(TRY_AGAIN_LATER, "too many trade_updates sessions")
+            return
+        self._open_count += 1
+        try:
+            caller = await self._authorized(session)
+            if caller is not None:
+                await self._serve(session, caller)
+        finally:
+            self._open_count -= 1
+
+    def is_wanted(self, strategy: str) -> bool:
+        """Whether anybody listens to this strategy's orders."""
+        return any(each.is_listening for each in self._listeners.get(strategy, ()))
+
+    def publish(self, strategy: str, data: object) -> None:
+        """Send one `trade_updates` message to every session of the strategy that listens."""
+        message = json.encode({"stream": STREAM, "data": data})
+        for listener in tuple(self._listeners.get(strategy, ())):
+            if not listener.is_listening:
+                continue
+            if self._keys.is_live(listener.caller.key_id):
+                listener.session.send(message)
+            else:
+                listener.session.close(POLICY_VIOLATION, "the key was revoked")
+
+    async def _authorized(self, session: WebSocketSession) -> Caller | None:
+        """The caller by the first message; the first frame we send is the authorization."""
+        try:
+            async with asyncio.timeout(self._limits.authorization_wait_s):
+                message = await session.receive()
+        except TimeoutError:
+            session.close(POLICY_VIOLATION, "no authorization came")
+            return None
+        asked = _decoded(message)
+        action = asked.get("action")
+        caller = None
+        if action in {"authenticate", "auth"}:
+            caller = caller_of_pair(self._keys, *_pair(asked))
+        is_full = caller is not None and self._count(caller) >= self._limits.sessions_of_a_key_max
+        status = "unauthorized" if caller is None or is_full else "authorized"
+        # The client library knows only this action word, whichever form it sent.
+        data = {"status": status, "action": "authenticate"}
+        session.send(json.encode({"stream": "authorization", "data": data}))
+        if is_full:
+            session.close(TRY_AGAIN_LATER, "too many sessions with this key")
+            return None
+        if caller is None:
+            session.close(POLICY_VIOLATION, "unauthorized")
+        return caller
+
+    async def _serve(self, session: WebSocketSession, caller: Caller) -> None:
+        listener = _Listener(session, caller)
+        listeners = self._listeners.setdefault(caller.strategy, [])
+        listeners.append(listener)
+        try:
+            while (message := await session.receive()) is not None:
+                asked = _decoded(message)
+                if not asked:
+                    session.close(NOT_UNDERSTOOD, "the message is not a JSON object")
+                    return
+                if asked.get("action") == "listen":
+                    listener.is_listening = STREAM in _streams(asked)
+                    streams = [STREAM] if listener.is_listening else []
+                    session.send(json.encode({"stream": "listening", "data": {"streams": streams}}))
+        finally:
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(caller.strategy, None)
+
+    def _count(self, caller: Caller) -> int:
+        listeners = self._listeners.get(caller.strategy, ())
+        return sum(each.caller.key_id == caller.key_id for each in listeners)
+
+
+def _decoded(message: str | bytes | None) -> dict[str, object]:
+    """The JSON object of a message; empty for anything else."""
+    if message is None:
+        return {}
+    try:
+        return json.decode(message, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _pair(asked: dict[str, object]) -> tuple[object, object]:
+    """The key pair in either of the two forms that clients send."""
+    data = asked.get("data")
+    if isinstance(data, dict):
+        return data.get("key_id"), data.get("secret_key")
+    return asked.get("key"), asked.get("secret")
+
+
+def _streams(asked: dict[str, object]) -> Iterable[object]:
+    data = asked.get("data")
+    streams = data.get("streams") if isinstance(data, dict) else None
+    return streams if isinstance(streams, list) else ()
