@@ -21,11 +21,13 @@ from fuseboard.vocabulary.orders import (
     TimeInForce,
 )
 
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
 CLOSED_ORDERS_MAX: Final = 50_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
 
 
-class Order(Struct, kw_only=True):
+class Order(Struct, kw_only=True, gc=False):
     """One order as we know it."""
 
     order_id: str
@@ -68,7 +70,7 @@ class Order(Struct, kw_only=True):
         return self.status in TERMINAL_STATUSES
 
 
-class Position(Struct):
+class Position(Struct, gc=False):
     """One symbol in one ledger: what is held, what works, and the mark it is valued at."""
 
     quantity_nanos: int = 0
@@ -78,19 +80,15 @@ class Position(Struct):
     selling_nanos: int = 0
     buying_attos: int = 0
     selling_attos: int = 0
-
-    def worst_attos(self) -> int:
-        """The greatest absolute value this symbol can reach through its working orders."""
-        if self.buying_nanos == 0 and self.selling_nanos == 0:
-            return abs(self.quantity_nanos * self.mark_nanos)
-        return self.worst_with_attos(Side.BUY, 0, 0)
+    worst_attos: int = 0
+    """The greatest absolute value this symbol can reach; kept for the account's ledger only."""
 
     def worst_with_attos(self, side: Side, added_nanos: int, added_attos: int) -> int:
-        """The same with one more order on `side`, of this quantity and this value."""
+        """The greatest absolute value with one more order on `side`, of this size and value."""
         held, mark = self.quantity_nanos, self.mark_nanos
         buying, selling = self.buying_nanos, self.selling_nanos
         buying_attos, selling_attos = self.buying_attos, self.selling_attos
-        if side is Side.BUY:
+        if side is _BUY:
             buying += added_nanos
             buying_attos += added_attos
         else:
@@ -105,7 +103,7 @@ class Position(Struct):
 
     def reducible_nanos(self, side: Side) -> int:
         """How much an order on `side` may still reduce, less what already works to reduce it."""
-        if side is Side.SELL:
+        if side is _SELL:
             return max(0, self.quantity_nanos - self.selling_nanos)
         return max(0, -self.quantity_nanos - self.buying_nanos)
 
@@ -129,7 +127,8 @@ class Ledger(Struct):
     value_attos: int = 0
     """The signed value of all positions at their marks."""
     worst_attos: int = 0
-    """The sum over symbols of the worst case."""
+    """The sum over symbols of the worst case; kept when `counts_worst`."""
+    counts_worst: bool = False
     positions: dict[str, Position] = {}
 
     def equity_attos(self) -> int:
@@ -143,63 +142,67 @@ class Ledger(Struct):
             found = self.positions[symbol] = Position()
         return found
 
+    def _recount(self, position: Position) -> None:
+        """Bring the worst case up to date after a position, its orders or its mark moved."""
+        if self.counts_worst:
+            worst_attos = position.worst_with_attos(_BUY, 0, 0)
+            self.worst_attos += worst_attos - position.worst_attos
+            position.worst_attos = worst_attos
+
     def mark(self, symbol: str, mark_nanos: int) -> bool:
         """Value a symbol at a new mark; whether equity may have changed."""
         position = self.positions.get(symbol)
         if position is None:
             return False
-        before_attos = position.worst_attos()
-        self.value_attos += position.quantity_nanos * (mark_nanos - position.mark_nanos)
+        held_nanos = position.quantity_nanos
+        self.value_attos += held_nanos * (mark_nanos - position.mark_nanos)
         position.mark_nanos = mark_nanos
-        self.worst_attos += position.worst_attos() - before_attos
-        return position.quantity_nanos != 0
+        self._recount(position)
+        return held_nanos != 0
 
     def work(self, order: Order, quantity_nanos: int) -> None:
         """Count (or, negative, uncount) an unfilled quantity of an order."""
         position = self.position(order.symbol)
-        before_attos = position.worst_attos()
         value_attos = quantity_nanos * order.worst_price_nanos
-        if order.side is Side.BUY:
+        if order.side is _BUY:
             position.buying_nanos += quantity_nanos
             position.buying_attos += value_attos
         else:
             position.selling_nanos += quantity_nanos
             position.selling_attos += value_attos
-        assert position.buying_nanos >= 0, f"{order.order_id}: working buys below zero"
-        assert position.selling_nanos >= 0, f"{order.order_id}: working sells below zero"
-        self.worst_attos += position.worst_attos() - before_attos
+        assert position.buying_nanos >= 0 <= position.selling_nanos, order.order_id
+        self._recount(position)
 
     def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
         """Take a fill: `signed_nanos` bought (sold when negative) for `cost_attos` of cash."""
         position = self.position(symbol)
-        before_attos = position.worst_attos()
         self.cash_attos -= cost_attos
         held_nanos = position.quantity_nanos
         after_nanos = held_nanos + signed_nanos
+        price_nanos = abs(cost_attos) // abs(signed_nanos)
         if not position.mark_nanos:
-            position.mark_nanos = abs(cost_attos) // abs(signed_nanos)
+            position.mark_nanos = price_nanos
         if after_nanos == 0:
             position.average_price_nanos = 0
         elif held_nanos == 0 or (held_nanos > 0) != (after_nanos > 0):
-            position.average_price_nanos = abs(cost_attos) // abs(signed_nanos)
+            position.average_price_nanos = price_nanos
         elif abs(after_nanos) > abs(held_nanos):
             basis_attos = abs(held_nanos) * position.average_price_nanos + abs(cost_attos)
             position.average_price_nanos = basis_attos // abs(after_nanos)
         position.quantity_nanos = after_nanos
         self.value_attos += signed_nanos * position.mark_nanos
-        self.worst_attos += position.worst_attos() - before_attos
+        self._recount(position)
 
     def adopt(self, symbol: str, quantity_nanos: int, average_nanos: int, mark_nanos: int) -> None:
         """Take a position from the broker as it stands; cash is not touched."""
         position = self.position(symbol)
-        before_attos = position.worst_attos()
         self.value_attos -= position.quantity_nanos * position.mark_nanos
         position.quantity_nanos = quantity_nanos
         position.average_price_nanos = average_nanos
         if mark_nanos > 0:
             position.mark_nanos = mark_nanos
         self.value_attos += quantity_nanos * position.mark_nanos
-        self.worst_attos += position.worst_attos() - before_attos
+        self._recount(position)
 
 
 class Book(Struct):
@@ -239,8 +242,8 @@ class Book(Struct):
         new_nanos = filled_nanos - order.filled_quantity_nanos
         if new_nanos <= 0:
             return 0
-        signed_nanos = new_nanos if order.side is Side.BUY else -new_nanos
-        signed_cost_attos = cost_attos if order.side is Side.BUY else -cost_attos
+        signed_nanos = new_nanos if order.side is _BUY else -new_nanos
+        signed_cost_attos = cost_attos if order.side is _BUY else -cost_attos
         counted = order.order_id in self.working
         order.filled_quantity_nanos = filled_nanos
         order.filled_attos += cost_attos

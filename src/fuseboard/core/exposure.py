@@ -1,12 +1,17 @@
-"""Exposure: what an order is for, what it is worth at worst, and what the account would reach."""
+"""Exposure: what an order is for, and what it is worth at worst."""
 
-from fuseboard.core.book import Book, Order
-from fuseboard.core.checks.proposal import Proposal
+from typing import Final
+
+from fuseboard.core.book import Book
 from fuseboard.core.market import Instrument
 from fuseboard.policy.policy import Limits
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Side
+
+_OPEN: Final = Intent.OPEN
+_REDUCE: Final = Intent.REDUCE
+_SELL: Final = Side.SELL
 
 
 def intent_of(book: Book, strategy: str, order: OrderRequested) -> Intent:
@@ -14,9 +19,11 @@ def intent_of(book: Book, strategy: str, order: OrderRequested) -> Intent:
 
     An order that is larger than what is left to reduce opens, also when its direction reduces.
     """
-    own = book.strategy(strategy).position(order.symbol).reducible_nanos(order.side)
     whole = book.account.position(order.symbol).reducible_nanos(order.side)
-    return Intent.REDUCE if order.quantity_nanos <= min(own, whole) else Intent.OPEN
+    if order.quantity_nanos > whole:
+        return _OPEN
+    own = book.strategy(strategy).position(order.symbol).reducible_nanos(order.side)
+    return _REDUCE if order.quantity_nanos <= own else _OPEN
 
 
 def worst_price_nanos(order: OrderRequested, instrument: Instrument, limits: Limits) -> int:
@@ -28,17 +35,9 @@ def worst_price_nanos(order: OrderRequested, instrument: Instrument, limits: Lim
     """
     ask_nanos = instrument.ask_nanos
     limit_nanos = order.limit_price_nanos
-    if order.side is Side.SELL:
+    if order.side is _SELL:
         return max(limit_nanos or 0, order.stop_price_nanos or 0, ask_nanos)
     if limit_nanos is not None:
         return limit_nanos
     start_nanos = max(ask_nanos, order.stop_price_nanos or 0)
     return -(-start_nanos * (NANOS + limits.price_collar_nanos) // NANOS)
-
-
-def gross_with_attos(proposal: Proposal) -> int:
-    """The account's worst-case gross exposure with the proposed order added."""
-    order: Order = proposal.order
-    position = proposal.position
-    worst_attos = position.worst_with_attos(order.side, order.quantity_nanos, proposal.value_attos)
-    return proposal.book.account.worst_attos - position.worst_attos() + worst_attos

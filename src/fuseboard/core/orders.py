@@ -1,7 +1,9 @@
 """What happens to orders: requests are judged, outcomes and fills move the book."""
 
+from typing import Final
+
 from fuseboard.core import plan, valuation
-from fuseboard.core.book import Order, Position
+from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Proposal
 from fuseboard.core.checks.table import judge
 from fuseboard.core.exposure import intent_of, worst_price_nanos
@@ -48,7 +50,11 @@ from fuseboard.vocabulary.orders import (
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
-_NUMBERS_MAX = 10**15 * NANOS
+_NUMBERS_MAX: Final = 10**15 * NANOS
+_ALLOWED: Final = Reason.ALLOWED
+_LIMIT: Final = OrderType.LIMIT
+_OPEN: Final = Intent.OPEN
+_UNTIGHTENED: Final = Posture.OPEN
 
 
 def order_requested(turn: Turn, fact: OrderRequested) -> None:
@@ -60,17 +66,23 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         _repeated(turn, fact, known)
         return
     refusal = _refusal(turn, fact)
-    if refusal is not Reason.ALLOWED:
+    if refusal is not _ALLOWED:
         _deny(turn, fact, refusal)
         return
     instrument = state.instruments.get(fact.symbol)
     if instrument is None:
+        if len(state.instruments) >= INSTRUMENTS_MAX:
+            _deny(turn, fact, Reason.UNSUPPORTED)
+            return
         instrument = _instrument(state, fact.symbol)
         turn.out.append(WatchSymbol(symbol=fact.symbol))
     order = _proposed(turn, fact, order_id, instrument)
     posture, halting_reason = turn.posture(fact.strategy, fact.symbol)
-    limits = turn.policy.limits if posture is Posture.OPEN else turn.reduced_limits
+    limits = turn.policy.limits if posture is _UNTIGHTENED else turn.reduced_limits
     account = state.book.account
+    position = account.position(fact.symbol)
+    value_attos = order.quantity_nanos * order.worst_price_nanos
+    symbol_worst_attos = position.worst_with_attos(order.side, order.quantity_nanos, value_attos)
     finding, ran = judge(
         Proposal(
             order=order,
@@ -80,10 +92,11 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
             halting_reason=halting_reason,
             reconciled=state.reconciled,
             book=state.book,
-            position=account.positions.get(fact.symbol) or Position(),
             instrument=instrument,
             rate=state.rate,
-            value_attos=order.quantity_nanos * order.worst_price_nanos,
+            value_attos=value_attos,
+            symbol_worst_attos=symbol_worst_attos,
+            gross_worst_attos=account.worst_attos - position.worst_attos + symbol_worst_attos,
             equity_attos=account.cash_attos + account.value_attos,
             multiplier=state.multiplier,
             boot_ns=turn.boot_ns,
@@ -92,7 +105,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if finding is not ALLOWED:
         _deny(turn, fact, finding.reason, ran, finding.observed, finding.limit)
         return
-    if order.intent is Intent.OPEN:
+    if order.intent is _OPEN:
         state.rate.count(limits, turn.boot_ns)
     submit(turn, order)
 
@@ -110,13 +123,13 @@ def _refusal(turn: Turn, fact: OrderRequested) -> Reason:
     if stop_nanos is not None and not 0 < stop_nanos < _NUMBERS_MAX:
         return Reason.MALFORMED
     kind = fact.order_type
-    limited = kind is OrderType.LIMIT or kind is OrderType.STOP_LIMIT
+    if kind is _LIMIT and limit_nanos is not None and stop_nanos is None:
+        return _ALLOWED
+    limited = kind is _LIMIT or kind is OrderType.STOP_LIMIT
     stopped = kind is OrderType.STOP or kind is OrderType.STOP_LIMIT
     if limited != (limit_nanos is not None) or stopped != (stop_nanos is not None):
         return Reason.MALFORMED
-    if len(turn.state.instruments) >= INSTRUMENTS_MAX and fact.symbol not in turn.state.instruments:
-        return Reason.UNSUPPORTED
-    return Reason.ALLOWED
+    return _ALLOWED
 
 
 def _instrument(state: State, symbol: str) -> Instrument:

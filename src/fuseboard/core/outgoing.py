@@ -15,6 +15,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Side
 
 CANCEL_AGAIN_NS: Final = NANOS
+_OPEN: Final = Intent.OPEN
 
 
 def submit(turn: Turn, order: Order) -> None:
@@ -30,14 +31,16 @@ def submit(turn: Turn, order: Order) -> None:
             time_in_force=order.time_in_force,
             quantity_nanos=order.quantity_nanos,
             intent=order.intent,
-            raises_exposure=order.intent is Intent.OPEN,
+            raises_exposure=order.intent is _OPEN,
+            strategy=order.strategy,
+            client_order_id=order.client_order_id,
+            created_ns=order.created_ns,
             halt_epoch=turn.state.halt_epoch,
             limit_price_nanos=order.limit_price_nanos,
             stop_price_nanos=order.stop_price_nanos,
             extended_hours=order.extended_hours,
         )
     )
-    publish(turn, order)
 
 
 def publish(

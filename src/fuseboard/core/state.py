@@ -18,6 +18,7 @@ from fuseboard.vocabulary.reasons import Reason
 FOREIGN_ORDERS_MAX: Final = 1_000
 PLANS_KEPT_MAX: Final = 100
 INSTRUMENTS_MAX: Final = 10_000
+_UNTIGHTENED: Final = (Posture.OPEN, Reason.ALLOWED)
 
 
 class Leg(Struct, kw_only=True):
@@ -56,7 +57,7 @@ class State(Struct, kw_only=True):
     policy_digest: str = ""
     instance: str = ""
     account: str = ""
-    book: Book = field(default_factory=lambda: Book(account=Ledger()))
+    book: Book = field(default_factory=lambda: Book(account=Ledger(counts_worst=True)))
     instruments: dict[str, Instrument] = {}
     drawdowns: dict[str, DrawdownFuse] = {}
     latches: dict[str, Latch] = {}
@@ -110,7 +111,7 @@ class Turn(Struct, gc=False):
         """The tightest posture over the scopes of an order, and what asks for it."""
         postures = self.state.postures
         if not postures:
-            return Posture.OPEN, Reason.ALLOWED
+            return _UNTIGHTENED
         tightest, scope = Posture.OPEN, ""
         for candidate in (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}"):
             asked = postures.get(candidate, Posture.OPEN)

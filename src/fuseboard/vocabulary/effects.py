@@ -30,6 +30,8 @@ class Act(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_de
 class SubmitOrder(Act, frozen=True, tag=True):
     """Send an order to the broker under `wire_id`. Its one outcome comes back as an input.
 
+    It is also the first view of the order: `PublishOrder` follows only when something changes.
+
     `raises_exposure` and `halt_epoch` let the outlet drop it at the socket when a halt came after
     the decision. A protective order (a plan's close) never raises exposure and has the reserve of
     the request budget.
@@ -45,6 +47,9 @@ class SubmitOrder(Act, frozen=True, tag=True):
     intent: Intent
     raises_exposure: bool
     halt_epoch: int
+    strategy: str = ""
+    client_order_id: str = ""
+    created_ns: int = 0
     limit_price_nanos: int | None = None
     stop_price_nanos: int | None = None
     extended_hours: bool = False

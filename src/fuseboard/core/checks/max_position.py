@@ -11,10 +11,7 @@ def max_position(proposal: Proposal) -> Finding:
     value_max, fraction_max = limits.position_value_nanos_max, limits.position_fraction_nanos_max
     if value_max is None and fraction_max is None:
         return ALLOWED
-    order = proposal.order
-    worst_attos = proposal.position.worst_with_attos(
-        order.side, order.quantity_nanos, proposal.value_attos
-    )
+    worst_attos = proposal.symbol_worst_attos
     if value_max is not None and worst_attos > value_max * NANOS:
         return _denied(worst_attos, value_max * NANOS)
     if fraction_max is not None and worst_attos * NANOS > fraction_max * proposal.equity_attos:

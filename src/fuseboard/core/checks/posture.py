@@ -1,11 +1,16 @@
 """The posture of the scope: reduce-only admits proven reductions, a halt admits nothing."""
 
+from typing import Final
+
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
-_DENIALS = {
+_OPEN: Final = Posture.OPEN
+_REDUCED: Final = Posture.REDUCED
+_REDUCE_ONLY: Final = Posture.REDUCE_ONLY
+_DENIALS: Final = {
     Posture.REDUCE_ONLY: Reason.POSTURE_REDUCE_ONLY,
     Posture.HALTED: Reason.POSTURE_HALTED,
     Posture.KILLED: Reason.POSTURE_KILLED,
@@ -15,8 +20,8 @@ _DENIALS = {
 def posture(proposal: Proposal) -> Finding:
     """Deny what the tightest posture over the order's scopes does not admit."""
     asked = proposal.posture
-    if asked <= Posture.REDUCED:
+    if asked is _OPEN or asked is _REDUCED:
         return ALLOWED
-    if asked is Posture.REDUCE_ONLY and proposal.order.intent is Intent.REDUCE:
+    if asked is _REDUCE_ONLY and proposal.order.intent is Intent.REDUCE:
         return ALLOWED
     return Finding(_DENIALS[asked], observed=asked.name, limit=proposal.halting_reason.value)

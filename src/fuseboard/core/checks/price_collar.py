@@ -1,9 +1,13 @@
 """Price collar: a limit price may not be far beyond the quote (RTS 6 Art. 15(1)(a))."""
 
+from typing import Final
+
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
+
+_BUY: Final = Side.BUY
 
 
 def price_collar(proposal: Proposal) -> Finding:
@@ -15,7 +19,7 @@ def price_collar(proposal: Proposal) -> Finding:
     if price_nanos is None:
         return ALLOWED
     collar_nanos = proposal.limits.price_collar_nanos
-    if proposal.order.side is Side.BUY:
+    if proposal.order.side is _BUY:
         far_nanos = proposal.instrument.ask_nanos
         if price_nanos * NANOS <= far_nanos * (NANOS + collar_nanos):
             return ALLOWED

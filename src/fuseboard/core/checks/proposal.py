@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.core.book import Book, Order, Position
+from fuseboard.core.book import Book, Order
 from fuseboard.core.market import Instrument
 from fuseboard.policy.policy import Limits, Policy
 from fuseboard.vocabulary.postures import Posture
@@ -54,12 +54,14 @@ class Proposal(Struct, gc=False):
     halting_reason: Reason
     reconciled: bool
     book: Book
-    position: Position
-    """The account's position in the symbol."""
     instrument: Instrument
     rate: OrderRate
     value_attos: int
     """Quantity times the worst price."""
+    symbol_worst_attos: int
+    """The symbol's worst case with this order, all working orders counted."""
+    gross_worst_attos: int
+    """The account's worst case with this order, all working orders counted."""
     equity_attos: int
     multiplier: int
     boot_ns: int

@@ -35,34 +35,35 @@ class Row(Struct, frozen=True):
 
 
 _ANY = (Intent.OPEN, Intent.REDUCE)
-_OPEN = (Intent.OPEN,)
+_NEW_RISK = (Intent.OPEN,)
 TABLE: Final = (
     Row("reconciled", reconciled, _ANY),
     Row("posture", posture, _ANY),
-    Row("order_rate", order_rate, _OPEN),
+    Row("order_rate", order_rate, _NEW_RISK),
     Row("working_orders", working_orders, _ANY),
-    Row("quote", quote, _OPEN),
-    Row("price_collar", price_collar, _OPEN),
-    Row("order_quantity", order_quantity, _OPEN),
-    Row("order_value", order_value, _OPEN),
-    Row("opposite_strategy", opposite_strategy, _OPEN),
-    Row("max_position", max_position, _OPEN),
-    Row("gross_exposure", gross_exposure, _OPEN),
-    Row("buying_power", buying_power, _OPEN),
+    Row("quote", quote, _NEW_RISK),
+    Row("price_collar", price_collar, _NEW_RISK),
+    Row("order_quantity", order_quantity, _NEW_RISK),
+    Row("order_value", order_value, _NEW_RISK),
+    Row("opposite_strategy", opposite_strategy, _NEW_RISK),
+    Row("max_position", max_position, _NEW_RISK),
+    Row("gross_exposure", gross_exposure, _NEW_RISK),
+    Row("buying_power", buying_power, _NEW_RISK),
 )
-_CHECKS: Final = {
-    intent: tuple(row.check for row in TABLE if intent in row.intents) for intent in Intent
-}
+_OPENING: Final = tuple(row.check for row in TABLE if Intent.OPEN in row.intents)
+_REDUCING: Final = tuple(row.check for row in TABLE if Intent.REDUCE in row.intents)
+_OPEN: Final = Intent.OPEN
 NAMES: Final = {
     intent: tuple(row.name for row in TABLE if intent in row.intents) for intent in Intent
 }
 
 
 def judge(proposal: Proposal) -> tuple[Finding, tuple[str, ...]]:
-    """Run the checks of the order's intent; the finding, and the names of those that ran."""
+    """Run the checks of the order's intent; the finding, and on a denial the names that ran."""
     intent = proposal.order.intent
-    for ran, check in enumerate(_CHECKS[intent], start=1):
+    checks = _OPENING if intent is _OPEN else _REDUCING
+    for check in checks:
         finding = check(proposal)
         if finding is not ALLOWED:
-            return finding, NAMES[intent][:ran]
-    return ALLOWED, NAMES[intent]
+            return finding, NAMES[intent][: checks.index(check) + 1]
+    return ALLOWED, ()
