@@ -105,6 +105,7 @@ class Loop:
         self._hold = Hold()
         self._unwritten: list[Record] = []
         self._wakes: list[int] = []
+        self._wanted: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stop: KernelStopped | None = None
         self._takes_left: int | None = None
@@ -123,7 +124,7 @@ class Loop:
                     self._set_timer()
                     await self._intake.arrived()
             self._snapshot()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is stops the node, as NodeStopped
             detail = _described(fault)
             try:
                 self._seal(fault, detail)
@@ -225,9 +226,9 @@ class Loop:
         return released
 
     def _write(self) -> None:
-        records, self._unwritten = self._unwritten, []
-        if records:
-            self._journal.append(records)
+        if self._unwritten:
+            self._journal.append(self._unwritten)
+            self._unwritten = []  # only now: a refused batch is still to be written
 
     def _snapshot(self) -> None:
         """The state after the last record that the journal was given, if there is a newer one."""
@@ -246,7 +247,10 @@ class Loop:
     # --- time ----------------------------------------------------------------------------------
 
     def _want_wake(self, boot_ns: int) -> None:
+        if boot_ns in self._wanted:
+            return
         assert len(self._wakes) < self.limits.wakes_max, "the kernel waits for too many times"
+        self._wanted.add(boot_ns)
         heapq.heappush(self._wakes, boot_ns)
 
     def _wake_kernel(self) -> None:
@@ -255,7 +259,7 @@ class Loop:
             return
         now_ns = self._clock.now().boot_ns
         while self._wakes and self._wakes[0] <= now_ns:
-            heapq.heappop(self._wakes)
+            self._wanted.remove(heapq.heappop(self._wakes))
         self._intake.offer(TimeAdvanced())
 
     def _set_timer(self) -> None:

@@ -1,0 +1,230 @@
+"""What the node asks of broker and feed: orders in doubt, a close's leg, the account, a symbol.
+
+Every question is asked until it has an answer, with backoff; the same question is under way once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from msgspec import Struct
+
+from fuseboard.runtime.budget import jittered_ns
+from fuseboard.runtime.crew import Crew
+from fuseboard.runtime.gate import SECOND_NS, Gate
+from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Clock, Feed, Throttled
+from fuseboard.vocabulary.effects import FindOrder, ReadAccount, ReadLeg
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    Input,
+    OrderNotSent,
+    OrderSent,
+    PositionsSeen,
+)
+
+LEG_REQUESTS = 3
+"""Position, working orders, and the close by its id."""
+POSITIONS_REQUESTS = 2
+"""Positions and working orders."""
+Answer = TypeVar("Answer")
+
+
+class QuestionLimits(Struct, frozen=True, kw_only=True):
+    """Bounds of asking."""
+
+    questions_max: int = 65_536
+    """Different questions under way; the book has no more working orders than that."""
+    in_flight_max: int = 16
+    again_ns_first: int = SECOND_NS // 4
+    again_ns_max: int = 5 * SECOND_NS
+
+
+class Questions:
+    """Questions under way. `report` gets the answers.
+
+    `protective` says whether an order in doubt is one that protection waits for. `at_rest` is
+    a number that changes whenever orders of ours move, None while one is in flight: positions
+    count only when they were read at rest. `known` knows our wire ids.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        feed: Feed,
+        gate: Gate,
+        crew: Crew,
+        clock: Clock,
+        protective: Callable[[str], bool],
+        at_rest: Callable[[], int | None],
+        known: Callable[[str], bool],
+        report: Callable[[Input], None],
+        randbelow: Callable[[int], int],
+        limits: QuestionLimits,
+    ) -> None:
+        self.limits = limits
+        self._broker = broker
+        self._feed = feed
+        self._gate = gate
+        self._crew = crew
+        self._clock = clock
+        self._protective = protective
+        self._at_rest = at_rest
+        self._known = known
+        self._report = report
+        self._randbelow = randbelow
+        # Rooms of their own, so that protection does not wait for ordinary questions.
+        self._ordinary_room = asyncio.Semaphore(limits.in_flight_max)
+        self._protective_room = asyncio.Semaphore(limits.in_flight_max)
+        self._under_way: set[tuple[str, ...]] = set()
+        self._account_wanted = False
+        self._positions_wanted = False
+        self._watched: set[str] = set()
+
+    def find(self, order: FindOrder) -> None:
+        """Ask for an order by wire id until the broker has it or it can be said to be absent."""
+        if self._begin("find", order.order_id):
+            self._crew.start(self._find(order), lambda: self._end("find", order.order_id))
+
+    def read_leg(self, leg: ReadLeg) -> None:
+        """Ask what a protective close needs to know."""
+        key = ("leg", leg.trip, leg.symbol, str(leg.attempt))
+        if self._begin(*key):
+            self._crew.start(self._read_leg(leg), lambda: self._end(*key))
+
+    def read_account(self, read: ReadAccount) -> None:
+        """Read the account, and positions at rest. Asked again meanwhile: it is read once more."""
+        self._account_wanted = True
+        self._positions_wanted = self._positions_wanted or read.positions
+        if self._begin("account"):
+            self._crew.start(self._read_wanted(), lambda: self._end("account"))
+
+    def watch(self, symbol: str) -> None:
+        """Subscribe to a symbol's market data."""
+        if symbol not in self._watched and self._begin("watch", symbol):
+            self._crew.start(self._watch(symbol), lambda: self._end("watch", symbol))
+
+    def _begin(self, *key: str) -> bool:
+        assert len(self._under_way) < self.limits.questions_max, "too many questions are under way"
+        if key in self._under_way:
+            return False
+        self._under_way.add(key)
+        return True
+
+    def _end(self, *key: str) -> None:
+        self._under_way.remove(key)
+
+    # --- orders ----------------------------------------------------------------------------------
+
+    async def _find(self, order: FindOrder) -> None:
+        asked_ns = self._clock.now().boot_ns
+        attempt = 0
+        while True:
+            protective = self._protective(order.order_id)
+            await self._gate.turn(protective=protective)
+            async with self._protective_room if protective else self._ordinary_room:
+                waited_ns = self._clock.now().boot_ns - asked_ns
+                answer = await self._answer(self._broker.find(order))
+            if isinstance(answer, OrderSent):
+                break
+            # An absence counts only when it was asked for after the bound had passed.
+            if isinstance(answer, OrderNotSent) and waited_ns >= order.absent_after_ns:
+                break
+            due_ns = asked_ns + order.absent_after_ns
+            await self._pause(attempt, due_ns if isinstance(answer, OrderNotSent) else None)
+            attempt += 1
+        self._report(answer)
+
+    async def _read_leg(self, leg: ReadLeg) -> None:
+        answer = None
+        while answer is None:  # only 429 gives none, and the gate then waits
+            await self._gate.turn(protective=True, requests=LEG_REQUESTS)
+            async with self._protective_room:
+                answer = await self._answer(self._broker.read_leg(leg))
+        self._report(answer)
+
+    # --- the account -----------------------------------------------------------------------------
+
+    async def _read_wanted(self) -> None:
+        attempt = 0
+        while self._account_wanted or self._positions_wanted:
+            if self._account_wanted:
+                self._account_wanted = False
+                account = await self._account()
+                self._account_wanted = self._account_wanted or account is None
+                if account is not None:
+                    self._report(account)
+            if self._positions_wanted:
+                self._positions_wanted = False
+                read = await self._positions()
+                self._positions_wanted = self._positions_wanted or not read
+            if self._account_wanted or self._positions_wanted:
+                await self._pause(attempt, None)
+                attempt += 1
+
+    async def _account(self) -> AccountSeen | None:
+        await self._gate.turn(protective=False)
+        async with self._ordinary_room:
+            return await self._answer(self._broker.account())
+
+    async def _positions(self) -> bool:
+        """Read positions and strangers' orders; False when it has to be tried again."""
+        await self._gate.turn(protective=False, requests=POSITIONS_REQUESTS)
+        async with self._ordinary_room:
+            before = self._at_rest()
+            if before is None:
+                return False
+            positions: PositionsSeen | None = await self._answer(self._broker.positions())
+            if positions is None or self._at_rest() != before:
+                return False
+            strangers = await self._answer(self._broker.foreign_orders(self._known))
+            if strangers is None:
+                return False
+        for stranger in strangers:
+            self._report(stranger)
+        if self._at_rest() != before:
+            return False
+        self._report(positions)
+        return True
+
+    # --- market data -----------------------------------------------------------------------------
+
+    async def _watch(self, symbol: str) -> None:
+        attempt = 0
+        while True:
+            try:
+                async with self._ordinary_room:
+                    await self._feed.watch(symbol)
+            except (BrokerUnavailable, Throttled, OSError):
+                await self._pause(attempt, None)
+                attempt += 1
+            else:
+                self._watched.add(symbol)
+                return
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    async def _answer(self, asking: Awaitable[Answer]) -> Answer | None:
+        """The answer; None when the broker could not be asked and the question stays open."""
+        try:
+            answer = await asking
+        except Throttled as refusal:
+            self._gate.throttled(refusal)
+            return None
+        except BrokerUnavailable:
+            return None
+        self._gate.accepted()
+        return answer
+
+    async def _pause(self, attempt: int, until_ns: int | None) -> None:
+        """Wait before asking again, but not past `until_ns` while that lies ahead."""
+        pause_ns = jittered_ns(
+            attempt,
+            first_ns=self.limits.again_ns_first,
+            longest_ns=self.limits.again_ns_max,
+            randbelow=self._randbelow,
+        )
+        if until_ns is not None:
+            left_ns = until_ns - self._clock.now().boot_ns
+            pause_ns = min(pause_ns, left_ns) if left_ns > 0 else pause_ns
+        await asyncio.sleep(pause_ns / SECOND_NS)

@@ -1,0 +1,261 @@
+"""The way of a submit from the outlet to the socket; each has exactly one outcome.
+
+Two lines. Protective orders (a plan's closes) start at once, bounded in number, with the budget's
+reserve. Ordinary orders wait in a bounded line that protection overtakes; one symbol's ordinary
+orders go one after the other, the next only when the one before is answered, because two requests
+on two connections may arrive in either order. An ordinary order that could not start within
+`order_wait_ns_max` is stale: it is not sent.
+
+What an order is allowed is asked again at the socket, after every wait.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+
+from msgspec import Struct
+
+from fuseboard.runtime.crew import Crew
+from fuseboard.runtime.gate import SECOND_NS, Gate
+from fuseboard.vocabulary.doors import Broker, Clock, Throttled
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.inputs import OrderNotSent, OrderUnknown, SubmitOutcome
+from fuseboard.vocabulary.orders import Intent
+from fuseboard.vocabulary.reasons import Reason
+
+
+class SubmitLimits(Struct, frozen=True, kw_only=True):
+    """Bounds of the way to the broker."""
+
+    orders_waiting_max: int = 4_096
+    orders_in_flight_max: int = 16
+    protective_in_flight_max: int = 16
+    order_attempts_max: int = 5
+    """How often an ordinary order is tried when the broker says 429."""
+    order_wait_ns_max: int = 5 * SECOND_NS
+    """How long an ordinary order may wait for its symbol and the request budget."""
+
+
+class Stage(Enum):
+    """How far a submit has come."""
+
+    WAITING = "waiting"
+    """In line, or waiting for the budget: no call was made, a cancel annihilates it."""
+    CALLING = "calling"
+    """The broker's adapter has it; its bytes have not left."""
+    LEFT = "left"
+    """Its bytes may have left: a cancel has to wait for the broker's id."""
+
+
+class _Submit:
+    __slots__ = ("annihilated", "deadline_ns", "order", "refused", "stage", "task")
+
+    def __init__(self, order: SubmitOrder, deadline_ns: int) -> None:
+        self.order = order
+        self.deadline_ns = deadline_ns
+        self.stage = Stage.WAITING
+        self.annihilated = False
+        self.refused: Reason | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class SubmitLine:
+    """Submits under way. `report` gets each one's outcome, once.
+
+    `allowed` says whether an order may leave now; it is asked at the socket. `unwanted` says
+    whether a cancel waits for an order id. `started` counts the calls made to the broker.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        gate: Gate,
+        crew: Crew,
+        clock: Clock,
+        allowed: Callable[[SubmitOrder], bool],
+        unwanted: Callable[[str], bool],
+        report: Callable[[SubmitOutcome], None],
+        limits: SubmitLimits,
+    ) -> None:
+        self.limits = limits
+        self.started = 0
+        self._broker = broker
+        self._gate = gate
+        self._crew = crew
+        self._clock = clock
+        self._allowed = allowed
+        self._unwanted = unwanted
+        self._report = report
+        self._under_way: dict[str, _Submit] = {}
+        self._of_symbol: dict[str, deque[_Submit]] = {}
+        """Ordinary submits by symbol, the first being the one under way or next to start."""
+        self._ready: deque[str] = deque()
+        self._orders_waiting = 0
+        self._orders_in_flight = 0
+        self._protective: deque[_Submit] = deque()
+        self._protective_in_flight = 0
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def submit(self, order: SubmitOrder) -> None:
+        """Take an order; it leaves when its turn comes."""
+        assert order.order_id not in self._under_way, f"{order.order_id} submitted twice"
+        deadline_ns = self._clock.now().boot_ns + self.limits.order_wait_ns_max
+        submit = _Submit(order, deadline_ns)
+        if not _is_protective(order):
+            if self._orders_waiting >= self.limits.orders_waiting_max:
+                self._report(OrderNotSent(order_id=order.order_id, reason=Reason.RATE_LIMITED))
+                return
+            line = self._of_symbol.setdefault(order.symbol, deque())
+            line.append(submit)
+            self._orders_waiting += 1
+            if len(line) == 1:
+                self._ready.append(order.symbol)
+        else:
+            self._protective.append(submit)
+        self._under_way[order.order_id] = submit
+        self._start_next()
+
+    def stage(self, order_id: str) -> Stage | None:
+        """How far an order has come; None when it is not under way here."""
+        submit = self._under_way.get(order_id)
+        return None if submit is None else submit.stage
+
+    def annihilate(self, order_id: str) -> bool:
+        """Stop an order whose bytes have not left; False when they have, or it is not here."""
+        submit = self._under_way.get(order_id)
+        if submit is None or submit.stage is Stage.LEFT:
+            return False
+        submit.annihilated = True
+        if submit.stage is Stage.WAITING:
+            self._finish(submit, _not_sent(submit.order, Reason.ANNIHILATED))
+            if submit.task is not None:
+                submit.task.cancel()
+        return True
+
+    def refuse_disallowed(self) -> None:
+        """A halt came: what waits and is no longer allowed has its outcome now, not at its turn."""
+        for submit in list(self._under_way.values()):
+            if submit.stage is Stage.WAITING and not self._allowed(submit.order):
+                self._finish(submit, _not_sent(submit.order, Reason.HALT_EPOCH))
+                if submit.task is not None:
+                    submit.task.cancel()
+
+    # --- the lines -------------------------------------------------------------------------------
+
+    def _start_next(self) -> None:
+        while self._protective and (
+            self._protective_in_flight < self.limits.protective_in_flight_max
+        ):
+            submit = self._protective.popleft()
+            if submit.order.order_id in self._under_way:
+                self._protective_in_flight += 1
+                submit.task = self._crew.start(
+                    self._send(submit), partial(self._protective_ended, submit)
+                )
+        while self._ready and self._orders_in_flight < self.limits.orders_in_flight_max:
+            symbol = self._ready.popleft()
+            line = self._of_symbol[symbol]
+            while line and line[0].order.order_id not in self._under_way:
+                self._leave_line(line)  # annihilated while it waited
+            if not line:
+                del self._of_symbol[symbol]
+                continue
+            self._orders_in_flight += 1
+            line[0].task = self._crew.start(
+                self._send(line[0]), partial(self._order_ended, line[0])
+            )
+
+    def _leave_line(self, line: deque[_Submit]) -> None:
+        line.popleft()
+        self._orders_waiting -= 1
+
+    def _protective_ended(self, submit: _Submit) -> None:
+        self._protective_in_flight -= 1
+        self._account_for(submit)
+        self._start_next()
+
+    def _order_ended(self, submit: _Submit) -> None:
+        self._orders_in_flight -= 1
+        self._account_for(submit)
+        self._leave_line(self._of_symbol[submit.order.symbol])
+        self._ready.append(submit.order.symbol)
+        self._start_next()
+
+    def _account_for(self, submit: _Submit) -> None:
+        """A task that crashed or was stopped left its order without an outcome: it is in doubt."""
+        order_id = submit.order.order_id
+        if self._under_way.get(order_id) is submit:
+            detail = "the call to the broker was broken off"
+            self._finish(submit, OrderUnknown(order_id=order_id, detail=detail))
+
+    # --- one submit ------------------------------------------------------------------------------
+
+    async def _send(self, submit: _Submit) -> None:
+        protective = _is_protective(submit.order)
+        attempts = 0
+        while True:
+            if not await self._turn(submit, protective):
+                self._finish(submit, _not_sent(submit.order, Reason.RATE_LIMITED))
+                return
+            try:
+                outcome = await self._call(submit)
+            except Throttled as refusal:
+                self._gate.throttled(refusal)
+                submit.stage = Stage.WAITING  # the broker certainly did nothing
+                attempts += 1
+                if submit.annihilated or self._unwanted(submit.order.order_id):
+                    self._finish(submit, _not_sent(submit.order, Reason.ANNIHILATED))
+                    return
+                if not protective and attempts >= self.limits.order_attempts_max:
+                    self._finish(submit, _not_sent(submit.order, Reason.RATE_LIMITED))
+                    return
+            else:
+                self._gate.accepted()
+                self._finish(submit, outcome)
+                return
+
+    async def _turn(self, submit: _Submit, protective: bool) -> bool:
+        if protective:
+            return await self._gate.turn(protective=True)
+        wait_ns = submit.deadline_ns - self._clock.now().boot_ns
+        return wait_ns > 0 and await self._gate.turn(protective=False, wait_ns_max=wait_ns)
+
+    async def _call(self, submit: _Submit) -> SubmitOutcome:
+        def still_allowed() -> bool:
+            if submit.annihilated:
+                submit.refused = Reason.ANNIHILATED
+            elif not self._allowed(submit.order):
+                submit.refused = Reason.HALT_EPOCH
+            else:
+                submit.stage = Stage.LEFT
+                return True
+            return False
+
+        submit.stage = Stage.CALLING
+        self.started += 1
+        outcome = await self._broker.submit(submit.order, still_allowed)
+        assert outcome.order_id == submit.order.order_id
+        if submit.stage is Stage.LEFT:
+            return outcome
+        # It never left, so the only possible outcome is that; the reason is ours where we refused.
+        assert isinstance(outcome, OrderNotSent), "the adapter wrote without asking at the socket"
+        return outcome if submit.refused is None else _not_sent(submit.order, submit.refused)
+
+    def _finish(self, submit: _Submit, outcome: SubmitOutcome) -> None:
+        finished = self._under_way.pop(submit.order.order_id)
+        assert finished is submit, f"{submit.order.order_id} has a second outcome"
+        self._report(outcome)
+
+
+def _is_protective(order: SubmitOrder) -> bool:
+    """A plan's order, which closes: it may use the reserve and overtakes ordinary orders."""
+    return order.intent is Intent.PLAN and not order.raises_exposure
+
+
+def _not_sent(order: SubmitOrder, reason: Reason) -> OrderNotSent:
+    return OrderNotSent(order_id=order.order_id, reason=reason)

@@ -1,0 +1,73 @@
+"""Which orders work at the broker, by what came through the outlet.
+
+The kernel keeps the book. This table is for the moment when the kernel cannot be trusted any more:
+it knows no quantities and no rules, only ids to cancel.
+"""
+
+from fuseboard.vocabulary.inputs import (
+    FillReported,
+    Input,
+    OrderEnded,
+    OrderNotSent,
+    OrderSent,
+    OrderWorking,
+)
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES
+
+WORKING_ORDERS_MAX = 65_536
+ENDED_ORDERS_MAX = 4_096
+
+
+class WorkingOrders:
+    """Order id → broker order id. When full, the oldest goes: a fault also asks the broker."""
+
+    def __init__(
+        self, *, working_max: int = WORKING_ORDERS_MAX, ended_max: int = ENDED_ORDERS_MAX
+    ) -> None:
+        self._working_max = working_max
+        self._ended_max = ended_max
+        self._working: dict[str, str] = {}
+        self._ended: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._working)
+
+    def broker_order_id(self, order_id: str) -> str | None:
+        """The broker's id of an order that works."""
+        return self._working.get(order_id)
+
+    def all(self) -> list[tuple[str, str]]:
+        """(order id, broker order id) of every order that works."""
+        return list(self._working.items())
+
+    def note(self, fact: Input) -> None:
+        """Learn from a fact of the broker. The stream may be ahead of the answer to a submit, so
+        an order that has ended stays ended.
+        """
+        if isinstance(fact, OrderSent):
+            if fact.status in TERMINAL_STATUSES:
+                self._end(fact.order_id)
+            else:
+                self._work(fact.order_id, fact.broker_order_id)
+        elif isinstance(fact, OrderWorking):
+            self._work(fact.order_id, fact.broker_order_id)
+        elif isinstance(fact, FillReported):
+            if fact.final:
+                self._end(fact.order_id)
+            else:
+                self._work(fact.order_id, fact.broker_order_id)
+        elif isinstance(fact, OrderEnded | OrderNotSent):
+            self._end(fact.order_id)
+
+    def _work(self, order_id: str, broker_order_id: str) -> None:
+        if order_id in self._ended:
+            return
+        self._working[order_id] = broker_order_id
+        if len(self._working) > self._working_max:
+            del self._working[next(iter(self._working))]
+
+    def _end(self, order_id: str) -> None:
+        self._working.pop(order_id, None)
+        self._ended[order_id] = None
+        if len(self._ended) > self._ended_max:
+            del self._ended[next(iter(self._ended))]
