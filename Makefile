@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LEGACY := .venv-legacy
 LEGACY_STAMP := $(LEGACY)/.installed
-CODE := $(wildcard src tests bench examples docs)
+CODE := $(foreach place,src tests bench examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
 WORKERS ?= 2
 SEEDS ?= 2000
 

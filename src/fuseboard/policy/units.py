@@ -1,0 +1,121 @@
+"""The units that a person writes: `5%`, `0.05`, `100000 USD`, `30s`, `100/s`. Exact, or refused.
+
+Each function takes the text of one value and gives an integer in the policy's own unit; `Refused`
+says what was expected, with an example. Nothing here rounds.
+"""
+
+import re
+
+from fuseboard.policy.policy import SECOND_NS
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text, text_from_nanos
+
+NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+DURATION_NS_MAX = 30 * 24 * 3600 * SECOND_NS
+COUNT_MAX = 1_000_000
+PERIODS_NS = {
+    "ms": SECOND_NS // 1000,
+    "s": SECOND_NS,
+    "m": 60 * SECOND_NS,
+    "h": 3600 * SECOND_NS,
+    "d": 24 * 3600 * SECOND_NS,
+}
+_MONEY = re.compile(rf"({NUMBER})(?: USD)?", re.ASCII)
+_PERCENT = re.compile(rf"({NUMBER}) ?%", re.ASCII)
+_PLAIN = re.compile(rf"({NUMBER})", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
+_RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,9})?(ms|s|m|h|d)", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+class Refused(ValueError):
+    """A value is not in the grammar of its unit; the message says what was expected."""
+
+
+def _exact_nanos(number: str, written: str) -> int:
+    try:
+        return nanos_from_text(number)
+    except NumberRefused as error:
+        raise Refused(f"{written[:40]!r}: {error}") from None
+
+
+def fraction_nanos(text: str, *, most_nanos: int) -> int:
+    """Nanos of a fraction above zero, from `5%` or `0.05`."""
+    expected = "a percent or a fraction, for example `5%` or `0.05`"
+    if percent := _PERCENT.fullmatch(text):
+        hundredfold = _exact_nanos(percent[1], text)
+        if hundredfold % 100:
+            raise Refused(
+                f"{text[:40]!r} has more decimals than are held exactly: write {expected}"
+            )
+        nanos = hundredfold // 100
+    elif _PLAIN.fullmatch(text):
+        nanos = _exact_nanos(text, text)
+    else:
+        raise Refused(f"{text[:40]!r} is not {expected}")
+    if not 0 < nanos <= most_nanos:
+        limit = text_from_nanos(most_nanos * 100)
+        raise Refused(f"{text[:40]!r} is not above 0% and at most {limit}%: write {expected}")
+    return nanos
+
+
+def money_nanos(text: str) -> int:
+    """Nanos of an amount above zero, from `100000` or `100000 USD`."""
+    return _amount_nanos(_MONEY.fullmatch(text), text, "`100000` or `100000 USD`")
+
+
+def quantity_nanos(text: str) -> int:
+    """Nanos of a quantity above zero, from `10000` or `0.5`."""
+    return _amount_nanos(_PLAIN.fullmatch(text), text, "`10000` or `0.5`")
+
+
+def _amount_nanos(match: re.Match[str] | None, text: str, example: str) -> int:
+    if match is None:
+        raise Refused(
+            f"{text[:40]!r} is not a plain amount without separators and signs:"
+            f" write for example {example}"
+        )
+    nanos = _exact_nanos(match[1], text)
+    if nanos == 0:
+        raise Refused(f"{text[:40]!r} is not above zero, for example {example}")
+    return nanos
+
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a duration above zero and at most 30 days, from `500ms`, `30s`, `5m`, `2h`."""
+    expected = "a whole number and its unit, for example `500ms`, `30s`, `5m`, `2h` or `1d`"
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise Refused(f"{text[:40]!r} is not {expected}")
+    nanoseconds = int(match[1]) * PERIODS_NS[match[2]]
+    if not 0 < nanoseconds <= DURATION_NS_MAX:
+        raise Refused(f"{text[:40]!r} is not above zero and at most 30d: write {expected}")
+    return nanoseconds
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to `COUNT_MAX`."""
+    if _COUNT.fullmatch(text) is None or not 0 < int(text) <= COUNT_MAX:
+        raise Refused(f"{text[:40]!r} is not a whole number from 1 to {COUNT_MAX}, for example `3`")
+    return int(text)
+
+
+def rate(text: str) -> tuple[int, int]:
+    """How many in how many nanoseconds, from `100/s`, `200/m` or `50/10s`."""
+    expected = "how many in which time, for example `100/s`, `200/m` or `50/10s`"
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise Refused(f"{text[:40]!r} is not {expected}")
+    window_ns = int(match[2] or "1") * PERIODS_NS[match[3]]
+    if not 0 < int(match[1]) <= COUNT_MAX or not 0 < window_ns <= PERIODS_NS["d"]:
+        raise Refused(f"{text[:40]!r} is zero, or over {COUNT_MAX} or a day: write {expected}")
+    return int(match[1]), window_ns
+
+
+def share_nanos(text: str) -> int:
+    """Nanos of a part of a whole: above zero, at most 100 %."""
+    return fraction_nanos(text, most_nanos=NANOS)
+
+
+def leverage_nanos(text: str) -> int:
+    """Nanos of a multiple of equity: above zero, at most 1000 %."""
+    return fraction_nanos(text, most_nanos=10 * NANOS)
