@@ -1,0 +1,37 @@
+"""Alerts as lines on standard error, for the person in front of the terminal."""
+
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from fuseboard.alerts.background import BackgroundLines
+
+
+class ConsolePager:
+    """A `Pager` that prints `12:00:01 PAGE drawdown account: text`, one line per alert."""
+
+    def __init__(self, stream: TextIO | None = None, *, lines_max: int = 1_000) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._lines = BackgroundLines(self._write, name="console-alerts", lines_max=lines_max)
+
+    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+        """Print one alert; what breaks a line or hides in a terminal is replaced."""
+        parts = (_printable(part) for part in (code, scope, text))
+        line = "{} {} {} {}: {}".format(_now(), severity.upper(), *parts)
+        self._lines.put(line, missing_line=lambda count: f"{_now()} {count} alerts were not shown")
+
+    def close(self) -> None:
+        """Print what is queued and stop."""
+        self._lines.close()
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%H:%M:%S")
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "�" for each in text)

@@ -1,0 +1,112 @@
+"""The whole node in lock-step: the real loop and outlet, deterministic, faster than the clock.
+
+`LockstepEventLoop` is asyncio with a time of its own: when every task waits, time jumps to the next
+timer. Nothing sleeps, and the same program runs the same way each time. When every task waits and
+no timer is set, nothing can ever happen again: `Quiescent` is raised in the caller. There must be
+no thread and no socket under it; the journal is an `InstantJournal`, the world stands in memory.
+
+Without any task, `Loop.settle` alone does: fold, settle, move a `SteppedClock`, settle.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.records import Record
+
+SECOND_NS = 1_000_000_000
+Result = TypeVar("Result")
+
+
+class Quiescent(Exception):
+    """Every task waits for something that nothing is left to bring about."""
+
+
+class _TimeJumps(selectors.BaseSelector):
+    """A selector that never waits: it reports the wait that was asked for, and returns."""
+
+    def __init__(self, passed: Callable[[float | None], None]) -> None:
+        self._passed = passed
+        self._real = selectors.DefaultSelector()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = self._real.select(0)
+        if not ready and (timeout is None or timeout > 0):
+            self._passed(timeout)
+        return ready
+
+
+class LockstepEventLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time moves only when nothing else can; it is also a `Clock`."""
+
+    def __init__(self, start: Moment) -> None:
+        self._start = start
+        self._passed_ns = 0
+        super().__init__(_TimeJumps(self._jump))
+
+    def time(self) -> float:
+        """Seconds since the start, for asyncio's own timers."""
+        return self._passed_ns / SECOND_NS
+
+    def now(self) -> Moment:
+        """The start's moment and what has passed since, on both clocks."""
+        start = self._start
+        return Moment(start.boot_ns + self._passed_ns, start.wall_ns + self._passed_ns)
+
+    def _jump(self, wait_s: float | None) -> None:
+        if wait_s is None:
+            raise Quiescent("every task waits and no timer is set")
+        self._passed_ns += max(1, round(wait_s * SECOND_NS))
+
+
+def run_lockstep(
+    start: Moment, main: Callable[[LockstepEventLoop], Coroutine[Any, Any, Result]]
+) -> Result:
+    """Run `main(loop)` to its end in lock-step. Raises `Quiescent` when it can never end."""
+    loop = LockstepEventLoop(start)
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main(loop))
+    finally:
+        try:
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+class InstantJournal:
+    """A journal that is durable at once, for worlds that are not: each record goes to `keep`."""
+
+    def __init__(self, watermark: Watermark, keep: Callable[[Record], None]) -> None:
+        self._watermark = watermark
+        self._keep = keep
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Hand the records on; they count as durable before this returns."""
+        for record in records:
+            self._keep(record)
+        self._watermark.durable(records[-1].sequence)
+
+    def close(self) -> None:
+        """Nothing is open."""
