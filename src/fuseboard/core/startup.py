@@ -18,7 +18,7 @@ from fuseboard.core.halting import (
 from fuseboard.core.orders import cancel_again
 from fuseboard.core.outgoing import find
 from fuseboard.core.state import Turn
-from fuseboard.core.valuation import OWN_SOURCE, evaluate, read_account
+from fuseboard.core.valuation import OWN_SOURCE, evaluate, publish_fuses, read_account
 from fuseboard.policy.policy import DrawdownRule, Policy, policy_from_canonical, reduced
 from fuseboard.vocabulary.effects import (
     ClearHalt,
@@ -90,6 +90,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     for scope, posture in state.postures.items():
         reason = state.halting_reasons.get(scope, Reason.ALLOWED)
         turn.out.append(PublishPosture(scope=scope, posture=posture, reason=reason))
+    publish_fuses(turn)
     for symbol in state.instruments:
         turn.out.append(WatchSymbol(symbol=symbol))
     cancel_again(turn)

@@ -11,7 +11,7 @@ from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert, ReadAccount
+from fuseboard.vocabulary.effects import AnswerOperator, PublishEquity, RaiseAlert, ReadAccount
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import AccountSeen, CashMoved, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import (
@@ -130,10 +130,19 @@ def _publish_equity(turn: Turn) -> None:
     if turn.boot_ns - state.published_boot_ns < EQUITY_PUBLISHED_EVERY_NS:
         return
     state.published_boot_ns = turn.boot_ns
+    publish_fuses(turn)
+
+
+def publish_fuses(turn: Turn) -> None:
+    """Show every drawdown fuse as it now is."""
+    state = turn.state
     for fuse in state.drawdowns.values():
         turn.out.append(
             PublishEquity(
                 fuse=fuse.name,
+                scope=fuse.scope,
+                state=fuse.state.value,
+                generation=fuse.generation,
                 equity_nanos=nanos_from_attos(fuse.equity_attos),
                 mark_nanos=nanos_from_attos(fuse.mark_attos),
                 drawdown_nanos=fuse.drawdown_nanos(),
@@ -211,6 +220,8 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     text = f"{shown_money(fact.amount_nanos)} moved: {fact.why}"
     _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.INFO)
     publish_postures(turn)
+    if fact.request:
+        turn.out.append(AnswerOperator(request=fact.request, accepted=True, message=text))
     evaluate(turn, OWN_SOURCE)
 
 

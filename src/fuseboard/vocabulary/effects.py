@@ -218,9 +218,12 @@ class PublishPosition(Act, frozen=True, tag=True):
 
 
 class PublishEquity(Act, frozen=True, tag=True):
-    """The drawdown fuse's numbers, at most ten times a second."""
+    """A drawdown fuse's state and numbers: at a start, and at most ten times a second."""
 
     fuse: str
+    scope: str
+    state: str
+    generation: int
     equity_nanos: int
     mark_nanos: int
     drawdown_nanos: int

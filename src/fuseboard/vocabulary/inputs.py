@@ -290,8 +290,8 @@ class OperatorResetRequested(Fact, frozen=True, tag=True):
 class CashMoved(Fact, frozen=True, tag=True):
     """Money entered (positive) or left the account, for a known reason; marks rebase."""
 
+    request: int
     amount_nanos: int
-    equity_before_nanos: int
     why: str
 
 

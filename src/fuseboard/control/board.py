@@ -1,0 +1,176 @@
+"""The board: what operators read, fed only by effects that are durable."""
+
+from collections import deque
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.effects import (
+    AnswerDenied,
+    Effect,
+    PublishEquity,
+    PublishOrder,
+    PublishPosition,
+    PublishPosture,
+    RaiseAlert,
+    RecordPlan,
+    RecordTransition,
+    SubmitOrder,
+)
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
+from fuseboard.vocabulary.postures import Posture
+
+ALERTS_MAX: Final = 200
+EQUITIES_MAX: Final = 600
+CLOSED_ORDERS_MAX: Final = 1_000
+
+
+class FuseLine(Struct, kw_only=True):
+    """One fuse as it stands. Money in nano-units, the drawdown as a fraction (1 = 10^9)."""
+
+    fuse: str
+    scope: str = ACCOUNT_SCOPE
+    state: str = "ARMED"
+    generation: int = 1
+    equity_nanos: int = 0
+    mark_nanos: int = 0
+    drawdown_nanos: int = 0
+    worst_drawdown_nanos: int = 0
+    trips: int = 0
+
+
+class OrderLine(Struct, kw_only=True):
+    """One order as it stands."""
+
+    order_id: str
+    strategy: str
+    client_order_id: str
+    symbol: str
+    side: str
+    order_type: str
+    quantity_nanos: int
+    filled_quantity_nanos: int
+    limit_price_nanos: int | None
+    status: str
+    intent: str
+
+
+class Board:
+    """Postures, fuses, orders, positions, plans, alerts and counts."""
+
+    def __init__(self) -> None:
+        self.postures: dict[str, PublishPosture] = {}
+        self.fuses: dict[str, FuseLine] = {}
+        self.orders: dict[str, OrderLine] = {}
+        self.closed: deque[str] = deque()
+        self.positions: dict[tuple[str, str], PublishPosition] = {}
+        self.plans: dict[str, RecordPlan] = {}
+        self.alerts: deque[RaiseAlert] = deque(maxlen=ALERTS_MAX)
+        self.transitions: deque[RecordTransition] = deque(maxlen=ALERTS_MAX)
+        self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
+        self.allowed = 0
+        self.denied: dict[str, int] = {}
+
+    def apply(self, effect: Effect) -> None:
+        """Take one effect; those that are not for operators change nothing."""
+        match effect:
+            case SubmitOrder():
+                self._submitted(effect)
+            case PublishOrder():
+                self._order(effect)
+            case PublishPosition():
+                self._position(effect)
+            case PublishPosture():
+                self.postures[effect.scope] = effect
+                if effect.posture is Posture.OPEN:
+                    del self.postures[effect.scope]
+            case PublishEquity():
+                self._equity(effect)
+            case RecordTransition():
+                self._transition(effect)
+            case RecordPlan():
+                self.plans[effect.trip] = effect
+            case RaiseAlert():
+                self.alerts.append(effect)
+            case AnswerDenied():
+                reason = effect.reason.value
+                self.denied[reason] = self.denied.get(reason, 0) + 1
+            case _:
+                pass
+
+    def _submitted(self, effect: SubmitOrder) -> None:
+        if effect.intent is not Intent.PLAN:
+            self.allowed += 1
+        self.orders[effect.order_id] = OrderLine(
+            order_id=effect.order_id,
+            strategy=effect.strategy,
+            client_order_id=effect.client_order_id,
+            symbol=effect.symbol,
+            side=effect.side.value,
+            order_type=effect.order_type.value,
+            quantity_nanos=effect.quantity_nanos,
+            filled_quantity_nanos=0,
+            limit_price_nanos=effect.limit_price_nanos,
+            status=OrderStatus.SUBMITTING.value,
+            intent=effect.intent.value,
+        )
+
+    def _order(self, effect: PublishOrder) -> None:
+        known = self.orders.get(effect.order_id)
+        was_open = known is None or known.status not in {s.value for s in TERMINAL_STATUSES}
+        self.orders[effect.order_id] = OrderLine(
+            order_id=effect.order_id,
+            strategy=effect.strategy,
+            client_order_id=effect.client_order_id,
+            symbol=effect.symbol,
+            side=effect.side.value,
+            order_type=effect.order_type.value,
+            quantity_nanos=effect.quantity_nanos,
+            filled_quantity_nanos=effect.filled_quantity_nanos,
+            limit_price_nanos=effect.limit_price_nanos,
+            status=effect.status.value,
+            intent=effect.intent.value,
+        )
+        if effect.status in TERMINAL_STATUSES and was_open:
+            self.closed.append(effect.order_id)
+            if len(self.closed) > CLOSED_ORDERS_MAX:
+                self.orders.pop(self.closed.popleft(), None)
+
+    def _position(self, effect: PublishPosition) -> None:
+        key = (effect.strategy, effect.symbol)
+        self.positions[key] = effect
+        if effect.quantity_nanos == 0:
+            del self.positions[key]
+
+    def _fuse(self, name: str) -> FuseLine:
+        return self.fuses.setdefault(name, FuseLine(fuse=name))
+
+    def _equity(self, effect: PublishEquity) -> None:
+        line = self._fuse(effect.fuse)
+        line.scope, line.state, line.generation = effect.scope, effect.state, effect.generation
+        line.equity_nanos, line.mark_nanos = effect.equity_nanos, effect.mark_nanos
+        line.drawdown_nanos = effect.drawdown_nanos
+        line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
+        if effect.fuse == f"drawdown:{ACCOUNT_SCOPE}":
+            self.equities.append(effect.equity_nanos)
+
+    def _transition(self, effect: RecordTransition) -> None:
+        line = self._fuse(effect.fuse)
+        line.scope, line.state, line.generation = effect.scope, effect.after, effect.generation
+        if effect.mark_nanos:
+            line.equity_nanos, line.mark_nanos = effect.equity_nanos, effect.mark_nanos
+            line.drawdown_nanos = effect.drawdown_nanos
+            line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
+        line.trips += effect.after == "TRIGGERED"
+        self.transitions.append(effect)
+
+    def posture(self, scope: str = ACCOUNT_SCOPE) -> Posture:
+        """The posture of a scope as last published."""
+        shown = self.postures.get(scope)
+        return Posture.OPEN if shown is None else shown.posture
+
+    def working(self) -> list[OrderLine]:
+        """The orders that are not final."""
+        final = {status.value for status in TERMINAL_STATUSES}
+        return [line for line in self.orders.values() if line.status not in final]

@@ -1,0 +1,115 @@
+"""The status of a node as one document: what `fuseboard status --json` prints."""
+
+from msgspec import Struct
+
+from fuseboard.control.board import Board, FuseLine, OrderLine
+from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.money import text_from_nanos
+
+
+class PostureLine(Struct, frozen=True, kw_only=True):
+    """One scope that is tighter than OPEN."""
+
+    scope: str
+    posture: str
+    reason: str
+
+
+class PositionLine(Struct, frozen=True, kw_only=True):
+    """One position; `strategy` is empty for the account's own."""
+
+    strategy: str
+    symbol: str
+    quantity: str
+    average_price: str
+
+
+class PlanLine(Struct, frozen=True, kw_only=True):
+    """One liquidation plan."""
+
+    trip: str
+    stage: str
+    symbols: tuple[str, ...]
+    cancelled: int
+    closed: int
+    errors: int
+    duration_ns: int
+    left: tuple[str, ...]
+
+
+class AlertLine(Struct, frozen=True, kw_only=True):
+    """One alert."""
+
+    severity: str
+    code: str
+    scope: str
+    text: str
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """Everything an operator sees. Money in nano-units where the name says so."""
+
+    about: dict[str, str]
+    running: bool
+    posture: str
+    postures: tuple[PostureLine, ...]
+    fuses: tuple[FuseLine, ...]
+    orders: tuple[OrderLine, ...]
+    positions: tuple[PositionLine, ...]
+    plans: tuple[PlanLine, ...]
+    alerts: tuple[AlertLine, ...]
+    allowed: int
+    denied: dict[str, int]
+    measured: Measured
+    equities_nanos: tuple[int, ...]
+    durable_sequence: int
+    register: tuple[str, ...] = ()
+    """What the halts register holds, when it was read instead of a running gateway."""
+
+
+def status_of(
+    board: Board, measured: Measured, *, about: dict[str, str], durable_sequence: int
+) -> Status:
+    """The board as a document."""
+    return Status(
+        about=about,
+        running=True,
+        posture=board.posture().name,
+        postures=tuple(
+            PostureLine(scope=at.scope, posture=at.posture.name, reason=at.reason.value)
+            for at in board.postures.values()
+        ),
+        fuses=tuple(board.fuses.values()),
+        orders=tuple(board.working()),
+        positions=tuple(
+            PositionLine(
+                strategy=at.strategy,
+                symbol=at.symbol,
+                quantity=text_from_nanos(at.quantity_nanos),
+                average_price=text_from_nanos(at.average_price_nanos),
+            )
+            for at in board.positions.values()
+        ),
+        plans=tuple(
+            PlanLine(
+                trip=plan.trip,
+                stage=plan.stage,
+                symbols=plan.symbols,
+                cancelled=plan.cancelled,
+                closed=plan.closed,
+                errors=plan.errors,
+                duration_ns=plan.duration_ns,
+                left=plan.left,
+            )
+            for plan in board.plans.values()
+        ),
+        alerts=tuple(
+            AlertLine(severity=at.severity.value, code=at.code.value, scope=at.scope, text=at.text)
+            for at in board.alerts
+        ),
+        allowed=board.allowed,
+        denied=dict(board.denied),
+        measured=measured,
+        equities_nanos=tuple(board.equities),
+        durable_sequence=durable_sequence,
+    )
