@@ -1,0 +1,238 @@
+"""One symbol's book: what the tape displays, and our orders against it.
+
+Theory of operation. The tape gives the best bid and ask with sizes, and prints. Our orders never
+change what the tape shows; they take from the displayed size, which comes back only with the next
+quote. Among themselves our orders go by price, then by time of acceptance.
+
+- An order that arrives and reaches the far side takes what is displayed there, at that price.
+  What is left of it rests (IOC: is cancelled by the exchange; FOK: takes all or nothing).
+- A resting limit order whose price the far quote reaches is filled at its own price, from the
+  displayed size.
+- A resting limit order is filled at its own price by a print beyond it. A print at its price first
+  uses up what was displayed there before it; that quantity is known from the moment its price is
+  the best one, and shrinks when less is displayed.
+- What is left of a market order takes from each further quote.
+
+Where both sides of a print are possible (the record names no aggressor), both sides' orders are
+judged by it. Prints do not reduce the displayed size: the next quote does.
+"""
+
+from bisect import insort
+from collections.abc import Callable
+
+from fuseboard.exchange.orders import Against, Order
+from fuseboard.vocabulary.orders import Side, TimeInForce
+
+FillOrder = Callable[[Order, int, int, Against], None]
+"""Called with the order, the price and the quantity; the order has it afterwards."""
+
+
+class SymbolBook:
+    """The displayed market of one symbol and the orders that rest in it."""
+
+    def __init__(self, symbol: str, prior_close_nanos: int | None, fill: FillOrder) -> None:
+        self.symbol = symbol
+        self.prior_close_nanos = prior_close_nanos
+        self.bid_nanos = 0
+        self.ask_nanos = 0
+        self.bid_size_nanos = 0
+        self.ask_size_nanos = 0
+        self.quoted_ns: int | None = None
+        self.last_nanos: int | None = None
+        self.last_ns: int | None = None
+        self._fill = fill
+        self._resting: dict[Side, list[Order]] = {Side.BUY: [], Side.SELL: []}
+        self._stops: list[Order] = []
+
+    # --- what the market is worth ----------------------------------------------------------------
+
+    def mark_nanos(self) -> int | None:
+        """The last trade; before one, the prior close; before that, the middle of the quote."""
+        if self.last_nanos is not None:
+            return self.last_nanos
+        if self.prior_close_nanos is not None:
+            return self.prior_close_nanos
+        if self.bid_nanos and self.ask_nanos:
+            return (self.bid_nanos + self.ask_nanos) // 2
+        return self.bid_nanos or self.ask_nanos or None
+
+    def far_price_nanos(self, side: Side) -> int:
+        """What an order of this side would trade at; 0 when nothing was ever quoted there."""
+        return self.ask_nanos if side is Side.BUY else self.bid_nanos
+
+    def far_size_nanos(self, side: Side) -> int:
+        """How much of it is displayed and not yet taken."""
+        if self.far_price_nanos(side) == 0:
+            return 0
+        return self.ask_size_nanos if side is Side.BUY else self.bid_size_nanos
+
+    # --- the tape --------------------------------------------------------------------------------
+
+    def show_quote(
+        self,
+        *,
+        at_ns: int,
+        bid_nanos: int,
+        ask_nanos: int,
+        bid_size_nanos: int,
+        ask_size_nanos: int,
+        trading: Callable[[Order], bool],
+    ) -> None:
+        """Take a new quote, which replenishes both sizes, and fill what it reaches."""
+        self.bid_nanos, self.bid_size_nanos = bid_nanos, bid_size_nanos
+        self.ask_nanos, self.ask_size_nanos = ask_nanos, ask_size_nanos
+        self.quoted_ns = at_ns
+        for side in (Side.BUY, Side.SELL):
+            for order in list(self._resting[side]):
+                if not self._reaches_far(order) or self.far_size_nanos(side) == 0:
+                    break
+                if trading(order):
+                    self._take_displayed(order, resting=True)
+            self._follow_queue(side)
+
+    def print_trade(
+        self,
+        *,
+        at_ns: int,
+        price_nanos: int,
+        size_nanos: int,
+        aggressor: Side | None,
+        trading: Callable[[Order], bool],
+    ) -> list[Order]:
+        """Take a print, fill what it reaches, and return the stops that it triggers, by time."""
+        self.last_nanos, self.last_ns = price_nanos, at_ns
+        for side in (Side.BUY, Side.SELL):
+            if aggressor is not side:
+                self._fill_from_print(side, price_nanos, size_nanos, trading)
+        triggered = [o for o in self._stops if trading(o) and _stop_reached(o, price_nanos)]
+        for order in triggered:
+            self._stops.remove(order)
+            order.triggered = True
+        return triggered
+
+    # --- orders ----------------------------------------------------------------------------------
+
+    def arrive(self, order: Order) -> None:
+        """An order, or a stop that was triggered, reaches the market while it trades."""
+        if self._reaches_far(order):
+            all_or_nothing = order.ticket.time_in_force is TimeInForce.FOK
+            enough = self.far_size_nanos(order.ticket.side) >= order.remaining_nanos
+            if enough or not all_or_nothing:
+                self._take_displayed(order, resting=False)
+
+    def rest(self, order: Order) -> None:
+        """Put an order, or what is left of it, into the book."""
+        assert order.remaining_nanos > 0, "only what is left can rest"
+        if order.waits_for_stop:
+            insort(self._stops, order, key=lambda each: each.number)
+            return
+        if order.priced_at_nanos is not None:
+            order.queue_ahead_nanos = self._queue_at(order)
+        insort(self._resting[order.ticket.side], order, key=_priority)
+
+    def remove(self, order: Order) -> None:
+        """Take an order out, wherever it rests; nothing happens when it does not."""
+        for orders in (self._resting[order.ticket.side], self._stops):
+            if order in orders:
+                orders.remove(order)
+
+    def stop_reached(self, order: Order) -> bool:
+        """Whether the last trade is already at or beyond its stop price."""
+        return self.last_nanos is not None and _stop_reached(order, self.last_nanos)
+
+    # --- matching --------------------------------------------------------------------------------
+
+    def _reaches_far(self, order: Order) -> bool:
+        far_nanos = self.far_price_nanos(order.ticket.side)
+        limit_nanos = order.priced_at_nanos
+        if far_nanos == 0:
+            return False
+        if limit_nanos is None:
+            return True
+        buying = order.ticket.side is Side.BUY
+        return far_nanos <= limit_nanos if buying else far_nanos >= limit_nanos
+
+    def _take_displayed(self, order: Order, *, resting: bool) -> None:
+        """Fill from the far side's displayed size, which shrinks by as much.
+
+        An order that rested trades at its own price, one that arrives at the displayed one.
+        """
+        side = order.ticket.side
+        quantity_nanos = min(order.remaining_nanos, self.far_size_nanos(side))
+        if quantity_nanos == 0:
+            return
+        price_nanos = self.far_price_nanos(side)
+        if resting and order.priced_at_nanos is not None:
+            price_nanos = order.priced_at_nanos
+        if side is Side.BUY:
+            self.ask_size_nanos -= quantity_nanos
+        else:
+            self.bid_size_nanos -= quantity_nanos
+        self._fill(order, price_nanos, quantity_nanos, Against.QUOTE)
+        self._drop_if_filled(order)
+
+    def _fill_from_print(
+        self, side: Side, price_nanos: int, size_nanos: int, trading: Callable[[Order], bool]
+    ) -> None:
+        """Share one print's size among the resting orders that it reaches."""
+        left_nanos = size_nanos
+        for order in list(self._resting[side]):
+            limit_nanos = order.priced_at_nanos
+            if limit_nanos is None or not trading(order):
+                continue
+            beyond = price_nanos - limit_nanos if side is Side.SELL else limit_nanos - price_nanos
+            if beyond < 0 or left_nanos == 0:
+                return
+            ahead_nanos = 0 if beyond > 0 else order.queue_ahead_nanos
+            if ahead_nanos is None:
+                continue
+            usable_nanos = left_nanos - ahead_nanos
+            if beyond == 0:
+                order.queue_ahead_nanos = max(ahead_nanos - left_nanos, 0)
+            if usable_nanos > 0:
+                quantity_nanos = min(usable_nanos, order.remaining_nanos)
+                left_nanos -= quantity_nanos
+                self._fill(order, limit_nanos, quantity_nanos, Against.TRADE)
+                self._drop_if_filled(order)
+
+    def _drop_if_filled(self, order: Order) -> None:
+        if order.remaining_nanos == 0:
+            self.remove(order)
+
+    # --- the place in the queue ------------------------------------------------------------------
+
+    def _queue_at(self, order: Order) -> int | None:
+        """What trades before a limit order: all that is displayed at its price; None: not known."""
+        limit_nanos = order.priced_at_nanos
+        assert limit_nanos is not None
+        buying = order.ticket.side is Side.BUY
+        near_nanos = self.bid_nanos if buying else self.ask_nanos
+        if limit_nanos == near_nanos:
+            return self.bid_size_nanos if buying else self.ask_size_nanos
+        better = limit_nanos > near_nanos if buying else limit_nanos < near_nanos or near_nanos == 0
+        return 0 if better else None
+
+    def _follow_queue(self, side: Side) -> None:
+        """After a quote: nobody can be behind more than is displayed at his price."""
+        for order in self._resting[side]:
+            if order.priced_at_nanos is None:
+                continue
+            shown = self._queue_at(order)
+            if shown is None:
+                return
+            before = order.queue_ahead_nanos
+            order.queue_ahead_nanos = shown if before is None else min(before, shown)
+
+
+def _priority(order: Order) -> tuple[int, int]:
+    """Sorts the best first: any price, then the better price, then the earlier order."""
+    limit_nanos = order.priced_at_nanos
+    if limit_nanos is None:
+        return (-(1 << 80), order.number)
+    return (-limit_nanos if order.ticket.side is Side.BUY else limit_nanos, order.number)
+
+
+def _stop_reached(order: Order, price_nanos: int) -> bool:
+    stop_nanos = order.ticket.stop_price_nanos
+    assert stop_nanos is not None
+    return price_nanos >= stop_nanos if order.ticket.side is Side.BUY else price_nanos <= stop_nanos
