@@ -1,15 +1,17 @@
 """What the broker calls a symbol: its asset id, exchange and class, learned once and kept."""
 
+import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
 
 from fuseboard.gateway.doors import ReadDoor
 from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.wire.alpaca import asset_id_of
 
 ASK_AGAIN_NS = 60_000_000_000
 
@@ -33,7 +35,7 @@ class _AssetBody(Struct, frozen=True):
 def unlearned(symbol: str) -> AssetFacts:
     """What is shown until the broker has answered: an id that is the symbol's own and stable."""
     asset_class = "crypto" if "/" in symbol else "us_equity"
-    return AssetFacts(str(uuid.uuid5(uuid.NAMESPACE_OID, f"asset:{symbol}")), "", asset_class)
+    return AssetFacts(asset_id_of(symbol), "", asset_class)
 
 
 class AssetBook:
@@ -55,6 +57,10 @@ class AssetBook:
     def facts(self, symbol: str) -> AssetFacts:
         """What is known now, without asking."""
         return self._known.get(symbol) or unlearned(symbol)
+
+    async def learn_all(self, symbols: Iterable[str]) -> None:
+        """Learn several at once; returns when each was answered or has failed."""
+        await asyncio.gather(*(self.learn(symbol) for symbol in symbols))
 
     async def learn(self, symbol: str) -> None:
         """Ask the broker unless the symbol is known or was asked within the last minute."""

@@ -5,50 +5,47 @@ whose words it does not know, and every 503, for a network error that bots retry
 order is 403 with the words ccxt maps to PermissionDenied, or 422, and never one of those.
 """
 
-from msgspec import json
-
 from fuseboard.vocabulary.effects import AnswerDenied
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
+from fuseboard.wire.alpaca_errors import (
+    CLIENT_ORDER_ID_MESSAGE,
+    CLIENT_ORDER_ID_TAKEN,
+    FORBIDDEN,
+    NOT_FOUND,
+    RISK_PHRASE,
+    UNAUTHORIZED,
+    UNPROCESSABLE,
+    error_answer,
+)
+from fuseboard.wire.alpaca_values import json_bytes
 from fuseboard.wire.http_messages import Response
 
-FINAL_WORDS = "orders are rejected by user request"
+UNAVAILABLE = 50_310_000
+URI_TOO_LONG = 41_410_000
 
-BAD_REQUEST = 40010000
-ID_NOT_UNIQUE = 40010001
-UNAUTHORIZED = 40110000
-DENIED = 40310000
-NOT_FOUND = 40410000
-UNPROCESSABLE = 42210000
-RATE_LIMITED = 42910000
-UNAVAILABLE = 50310000
-
-_RESENT_STATUSES = frozenset({408, 425, 429})
+# 401 is about the gateway's own key, not the caller's; the others make clients send again.
+_NOT_PASSED_ON = frozenset({401, 408, 425, 429})
 _UNPROCESSABLE_REASONS = frozenset({Reason.MALFORMED, Reason.NUMBER_REFUSED, Reason.UNSUPPORTED})
 
 
 def json_response(body: object, status: int = 200) -> Response:
     """Any answer with a body."""
-    return Response(status, json.encode(body))
-
-
-def error(status: int, code: int, message: str, **more: object) -> Response:
-    """An error in Alpaca's shape."""
-    return json_response({"code": code, "message": message, **more}, status)
+    return Response(status, json_bytes(body))
 
 
 def unauthorized() -> Response:
     """The key pair is missing or is not one of ours."""
-    return error(401, UNAUTHORIZED, "unauthorized", reason=Reason.KEY_UNKNOWN.value)
+    return error_answer(401, UNAUTHORIZED, "unauthorized", reason=Reason.KEY_UNKNOWN.value)
 
 
 def not_found(message: str) -> Response:
     """There is no such thing, or it is another strategy's."""
-    return error(404, NOT_FOUND, message)
+    return error_answer(404, NOT_FOUND, message)
 
 
 def unprocessable(message: str, reason: Reason = Reason.MALFORMED) -> Response:
     """The request was understood as HTTP and cannot be carried out as it is."""
-    return error(422, UNPROCESSABLE, message, reason=reason.value)
+    return error_answer(422, UNPROCESSABLE, message, reason=reason.value)
 
 
 def denied_here(reason: Reason, detail: str = "") -> Response:
@@ -61,7 +58,7 @@ def denied(answer: AnswerDenied) -> Response:
     if answer.http_status:
         return _rejected_by_broker(answer)
     sentence = SENTENCES[answer.reason]
-    detail = f": {answer.message}" if answer.message else ""
+    detail = f": {answer.message}" if answer.message not in {"", sentence} else ""
     numbers = f" observed {answer.observed}" if answer.observed else ""
     numbers += f" limit {answer.limit}" if answer.limit else ""
     told = f"fuseboard: {sentence} [{answer.reason.value}]{numbers}{detail}"
@@ -72,20 +69,22 @@ def denied(answer: AnswerDenied) -> Response:
         "limit": answer.limit,
     }
     if answer.reason is Reason.CLIENT_ORDER_ID_REUSED:
-        return error(422, ID_NOT_UNIQUE, f"client_order_id must be unique: {told}", **more)
+        return error_answer(
+            422, CLIENT_ORDER_ID_TAKEN, f"{CLIENT_ORDER_ID_MESSAGE}: {told}", **more
+        )
     if answer.reason in _UNPROCESSABLE_REASONS:
-        return error(422, UNPROCESSABLE, told, **more)
-    return error(403, DENIED, f"{FINAL_WORDS}: {told}", **more)
+        return error_answer(422, UNPROCESSABLE, told, **more)
+    return error_answer(403, FORBIDDEN, f"{RISK_PHRASE}: {told}", **more)
 
 
 def _rejected_by_broker(answer: AnswerDenied) -> Response:
     """The broker's status where it is final to every client, else 403; its words first."""
     status = answer.http_status
-    if not 400 <= status < 500 or status in _RESENT_STATUSES:
+    if not 400 <= status < 500 or status in _NOT_PASSED_ON:
         status = 403
     message = answer.message or SENTENCES[Reason.BROKER_REJECTED]
-    if status == 403 and FINAL_WORDS not in message:
-        message = f"{message} ({FINAL_WORDS}: the broker rejected it)"
+    if status == 403 and RISK_PHRASE not in message:
+        message = f"{message} ({RISK_PHRASE}: the broker rejected it)"
     code = answer.broker_code or status * 100_000 + 10_000
     more = {"reason": answer.reason.value, "checks": answer.checks}
-    return error(status, code, message, **more)
+    return error_answer(status, code, message, **more)

@@ -1,7 +1,7 @@
 """What the gateway asks of the rooms beside it: Protocols, satisfied at the composition root."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from fuseboard.vocabulary.inputs import Input
 
@@ -39,7 +39,12 @@ class MarketDoor(Protocol):
         """Subscribe, and have the latest quote offered to the intake if there is one."""
 
     async def subscribe(self, channel: str, symbols: Sequence[str]) -> None:
-        """Have the upstream connection carry a channel of these symbols. Idempotent."""
+        """Have the upstream connection carry a channel (`trades`, `quotes`, ...) of these symbols.
 
-    def listen(self, callback: Callable[[dict[str, object]], None]) -> None:
-        """Call back with each raw message of the upstream connection."""
+        Idempotent; raises `BrokerUnavailable` when that is not possible now.
+        """
+
+    def listen(self, callback: Callable[[list[dict[str, Any]]], None]) -> None:
+        """Call back with the messages of each frame of the upstream connection, as decoded by
+        `wire.alpaca_stream.decoded_messages`.
+        """

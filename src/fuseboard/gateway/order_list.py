@@ -25,6 +25,7 @@ class OrderFilter(Struct, frozen=True, kw_only=True):
     ascending: bool = False
     symbols: frozenset[str] | None = None
     side: Side | None = None
+    asset_class: str = ""
     before_id: str | None = None
     after_id: str | None = None
 
@@ -52,8 +53,13 @@ def _passes(order: PublishOrder, wanted: OrderFilter) -> bool:
         (wanted.after_ns is None or order.created_ns > wanted.after_ns)
         and (wanted.until_ns is None or order.created_ns < wanted.until_ns)
         and (wanted.side is None or order.side is wanted.side)
+        and (wanted.asset_class in {"", "all", _asset_class(order.symbol)})
         and (wanted.symbols is None or plain_symbol(order.symbol) in wanted.symbols)
     )
+
+
+def _asset_class(symbol: str) -> str:
+    return "crypto" if "/" in symbol else "us_equity"
 
 
 def _paged(aged: list[PublishOrder], wanted: OrderFilter) -> list[PublishOrder]:

@@ -14,10 +14,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from fuseboard.gateway.denials import RATE_LIMITED, UNAVAILABLE, error
+from fuseboard.gateway.denials import UNAVAILABLE, URI_TOO_LONG
 from fuseboard.gateway.doors import ReadDoor
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.wire.alpaca_errors import TOO_MANY_REQUESTS, error_answer
 from fuseboard.wire.http_messages import Response
 
 SECOND_NS = 1_000_000_000
@@ -92,7 +93,9 @@ class Reads:
         if query:
             target = f"{target}?{urlencode(query)}"
         if len(target) > TARGET_BYTES_MAX:
-            return error(414, 41410000, f"the request target is longer than {TARGET_BYTES_MAX}")
+            return error_answer(
+                414, URI_TOO_LONG, f"the request target is longer than {TARGET_BYTES_MAX}"
+            )
         kept = self._kept.get(target)
         if kept is not None and self._clock_ns() < kept.until_ns:
             return kept.response
@@ -101,7 +104,9 @@ class Reads:
             self._clock_ns()
         ):
             # Nothing was sent, and a read may be repeated: here 429 is the right answer.
-            refusal = error(429, RATE_LIMITED, "too many reads; orders are not affected")
+            refusal = error_answer(
+                429, TOO_MANY_REQUESTS, "too many reads; orders are not affected"
+            )
             return msgspec.structs.replace(refusal, headers=(("retry-after", "1"),))
         response = await self._fetched(target)
         if keep_ns and response.status == 200:
@@ -114,13 +119,17 @@ class Reads:
             async with asyncio.timeout(self._limits.read_wait_s):
                 answer = await self._broker.fetch("GET", target)
         except (BrokerUnavailable, TimeoutError) as failure:
-            return error(503, UNAVAILABLE, f"the broker did not answer this read: {failure}")
+            return error_answer(503, UNAVAILABLE, f"the broker did not answer this read: {failure}")
         finally:
             self._waiting_count -= 1
         if answer.status == 401:
-            return error(503, UNAVAILABLE, "the broker does not accept the gateway's own key")
+            return error_answer(
+                503, UNAVAILABLE, "the broker does not accept the gateway's own key"
+            )
         if not 200 <= answer.status < 300 and not 400 <= answer.status < 600:
-            return error(503, UNAVAILABLE, f"the broker answered this read with {answer.status}")
+            return error_answer(
+                503, UNAVAILABLE, f"the broker answered this read with {answer.status}"
+            )
         return Response(answer.status, answer.body)
 
     def _keep(self, target: str, kept: _Kept) -> None:

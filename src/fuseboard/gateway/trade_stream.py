@@ -7,12 +7,18 @@ not read is closed by the session's own bound rather than kept.
 import asyncio
 from collections.abc import Iterable
 
-import msgspec
-from msgspec import json
-
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.sessions import Caller, caller_of_pair
+from fuseboard.wire.alpaca_stream import (
+    AUTHORIZED,
+    UNAUTHORIZED,
+    StreamMalformed,
+    credentials_of,
+    decoded_command,
+    listening,
+)
+from fuseboard.wire.alpaca_values import json_bytes
 from fuseboard.wire.websocket_server import WebSocketSession
 
 STREAM = "trade_updates"
@@ -60,9 +66,9 @@ class TradeStreams:
         """Whether anybody listens to this strategy's orders."""
         return any(each.is_listening for each in self._listeners.get(strategy, ()))
 
-    def publish(self, strategy: str, data: object) -> None:
+    def publish(self, strategy: str, update: dict[str, object]) -> None:
         """Send one `trade_updates` message to every session of the strategy that listens."""
-        message = json.encode({"stream": STREAM, "data": data})
+        message = json_bytes(update)
         for listener in tuple(self._listeners.get(strategy, ())):
             if not listener.is_listening:
                 continue
@@ -79,16 +85,11 @@ class TradeStreams:
         except TimeoutError:
             session.close(POLICY_VIOLATION, "no authorization came")
             return None
-        asked = _decoded(message)
-        action = asked.get("action")
-        caller = None
-        if action in {"authenticate", "auth"}:
-            caller = caller_of_pair(self._keys, *_pair(asked))
+        pair = credentials_of(_decoded(message))
+        caller = None if pair is None else caller_of_pair(self._keys, *pair)
         is_full = caller is not None and self._count(caller) >= self._limits.sessions_of_a_key_max
-        status = "unauthorized" if caller is None or is_full else "authorized"
-        # The client library knows only this action word, whichever form it sent.
-        data = {"status": status, "action": "authenticate"}
-        session.send(json.encode({"stream": "authorization", "data": data}))
+        is_authorized = caller is not None and not is_full
+        session.send(json_bytes(AUTHORIZED if is_authorized else UNAUTHORIZED))
         if is_full:
             session.close(TRY_AGAIN_LATER, "too many sessions with this key")
             return None
@@ -109,7 +110,7 @@ class TradeStreams:
                 if asked.get("action") == "listen":
                     listener.is_listening = STREAM in _streams(asked)
                     streams = [STREAM] if listener.is_listening else []
-                    session.send(json.encode({"stream": "listening", "data": {"streams": streams}}))
+                    session.send(json_bytes(listening(streams)))
         finally:
             listeners.remove(listener)
             if not listeners:
@@ -125,17 +126,10 @@ def _decoded(message: str | bytes | None) -> dict[str, object]:
     if message is None:
         return {}
     try:
-        return json.decode(message, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        asked = decoded_command(message)
+    except StreamMalformed:
         return {}
-
-
-def _pair(asked: dict[str, object]) -> tuple[object, object]:
-    """The key pair in either of the two forms that clients send."""
-    data = asked.get("data")
-    if isinstance(data, dict):
-        return data.get("key_id"), data.get("secret_key")
-    return asked.get("key"), asked.get("secret")
+    return asked if isinstance(asked, dict) else {}
 
 
 def _streams(asked: dict[str, object]) -> Iterable[object]:

@@ -17,7 +17,7 @@ from fuseboard.vocabulary.effects import (
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.inputs import AccountSeen, PositionsSeen, QuoteSeen, TradeSeen
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -90,6 +90,9 @@ class Views:
         self._postures: dict[str, PublishPosture] = {}
         self._trade_prices: dict[str, int] = {}
         self._other_prices: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
+        self.committed_attos = 0
+        """What open orders that raise exposure may still cost, at limit price or last price."""
         self.account: AccountSeen | None = None
         self.equity: dict[str, PublishEquity] = {}
         # Bound methods of many types: each takes exactly the type it stands under.
@@ -184,10 +187,20 @@ class Views:
             self._price(self._other_prices, order.symbol, order.fill_price_nanos)
         if not order.strategy:
             return
+        self._commit(order)
         orders = self._orders.get(order.strategy)
         if orders is None:
             orders = self._orders[order.strategy] = StrategyOrders(self._closed_orders_max)
         orders.put(order)
+
+    def _commit(self, order: PublishOrder) -> None:
+        self.committed_attos -= self._committed.pop(order.order_id, 0)
+        if order.intent is Intent.OPEN and order.status not in TERMINAL_STATUSES:
+            price = order.limit_price_nanos or order.stop_price_nanos
+            left = order.quantity_nanos - order.filled_quantity_nanos
+            cost = left * (price or self.price_nanos(order.symbol) or 0)
+            self._committed[order.order_id] = cost
+            self.committed_attos += cost
 
     def _put_position(self, position: PublishPosition) -> None:
         held = self._positions.setdefault(position.strategy, {})

@@ -1,0 +1,136 @@
+"""The door: one port that a strategy takes for its broker.
+
+Requests become inputs to the intake; effects at the durable watermark become answers, views and
+stream messages. The composition root gives the doors and has every durable effect applied here.
+"""
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterable
+
+from fuseboard.gateway import shapes
+from fuseboard.gateway.assets import AssetBook
+from fuseboard.gateway.closing import ClosingDesk
+from fuseboard.gateway.data_stream import OTHER_PATHS, STOCK_PATH, DataStreams
+from fuseboard.gateway.doors import IntakeDoor, MarketDoor, ReadDoor
+from fuseboard.gateway.keys import Keys
+from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.orders import Node, OrderDesk
+from fuseboard.gateway.reads import Reads
+from fuseboard.gateway.repeats import Repeats
+from fuseboard.gateway.rest import StrategyRest
+from fuseboard.gateway.symbols import SymbolWatch
+from fuseboard.gateway.trade_stream import PATHS, POLICY_VIOLATION, TradeStreams
+from fuseboard.gateway.views import ViewFact, Views
+from fuseboard.vocabulary.effects import (
+    AnswerCancel,
+    AnswerDenied,
+    AnswerOrder,
+    Effect,
+    PublishOrder,
+)
+from fuseboard.wire.http_messages import HttpLimits
+from fuseboard.wire.http_server import HttpServer, WebSocketSession
+
+LOOPBACK = "127.0.0.1"
+
+
+class GatewayDoor:
+    """Composes the gateway of one account.
+
+    `numbers` gives request numbers, shared with whoever else offers requests to the same intake.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        intake: IntakeDoor,
+        keys: Keys,
+        broker: ReadDoor,
+        market: MarketDoor,
+        limits: GatewayLimits | None = None,
+        http_limits: HttpLimits | None = None,
+        numbers: Callable[[], int] | None = None,
+    ) -> None:
+        limits = limits or GatewayLimits()
+        http_limits = http_limits or HttpLimits()
+        longest_s = limits.watch_wait_s + limits.settle_wait_s + 3 * limits.answer_wait_s
+        if longest_s >= http_limits.answer_s_max:
+            # The server's own answer would come before ours, for an order that may be on its way.
+            raise ValueError(f"answers may take {longest_s} s: answer_s_max must be longer")
+        self.views = Views(
+            closed_orders_max=limits.closed_orders_max, symbols_max=limits.symbols_max
+        )
+        self._symbols = SymbolWatch(
+            market, symbols_max=limits.symbols_max, wait_s=limits.watch_wait_s
+        )
+        self._orders = OrderDesk(
+            node=node,
+            intake=intake,
+            views=self.views,
+            symbols=self._symbols,
+            limits=limits,
+            numbers=numbers or itertools.count(1).__next__,
+        )
+        self._assets = AssetBook(broker, symbols_max=limits.symbols_max)
+        self._trades = TradeStreams(keys, limits)
+        self._data = DataStreams(keys, market, limits)
+        rest = StrategyRest(
+            keys=keys,
+            views=self.views,
+            orders=self._orders,
+            closing=ClosingDesk(
+                orders=self._orders, views=self.views, symbols=self._symbols, limits=limits
+            ),
+            repeats=Repeats(
+                repeats_max=limits.repeats_max,
+                window_ns=limits.repeat_window_ns,
+                mint=lambda: str(uuid.uuid4()),
+            ),
+            reads=Reads(broker, limits),
+            assets=self._assets,
+            account=node.account,
+        )
+        self._server = HttpServer(rest.handle, self._stream, limits=http_limits)
+        market.listen(self._data.publish)
+
+    async def start(self, host: str = LOOPBACK, port: int = 0) -> int:
+        """Listen; returns the port really bound."""
+        return await self._server.start(host, port)
+
+    async def stop(self) -> None:
+        """End every wait, answer what can be answered, close every connection."""
+        self._orders.close()
+        await self._symbols.stop()
+        await self._server.stop()
+
+    def apply(self, shown: Effect | ViewFact) -> None:
+        """Take one durable effect, or a fact that is only shown. Never blocks."""
+        if isinstance(shown, AnswerOrder | AnswerDenied | AnswerCancel):
+            rejected = self._orders.resolve(shown)
+            if rejected is not None:
+                self.apply(rejected)
+            return
+        self.views.apply(shown)
+        if (
+            isinstance(shown, PublishOrder)
+            and shown.event
+            and shown.strategy
+            and self._trades.is_wanted(shown.strategy)
+        ):
+            asset = self._assets.facts(shown.symbol)
+            self._trades.publish(shown.strategy, shapes.update_body(shown, asset))
+
+    def restore(self, effects: Iterable[Effect]) -> None:
+        """Rebuild the views from recorded effects, streaming and answering nothing."""
+        for effect in effects:
+            self.views.apply(effect)
+
+    async def _stream(self, session: WebSocketSession) -> None:
+        if session.path in PATHS:
+            await self._trades.run(session)
+        elif STOCK_PATH.fullmatch(session.path) or OTHER_PATHS.fullmatch(session.path):
+            await self._data.run(session)
+        else:
+            session.close(POLICY_VIOLATION, "there is no such stream")
