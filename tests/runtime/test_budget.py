@@ -1,0 +1,155 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.runtime.budget import MINUTE_NS, PAUSE_NS_MAX, Budget, Ticket, jittered_ns
+
+SECOND_NS = 1_000_000_000
+asks = st.lists(
+    st.tuples(
+        st.integers(0, 20 * SECOND_NS),  # time before it
+        st.booleans(),
+        st.integers(1, 3),
+        st.integers(1, 12),  # how many at once
+        st.sampled_from([None, None, None, 0, SECOND_NS, 400 * SECOND_NS]),
+    ),
+    max_size=60,
+)
+
+
+def new_budget(requests_a_minute: int = 40, reserved: int = 10, burst: int = 30) -> Budget:
+    return Budget(
+        requests_a_minute=requests_a_minute,
+        reserved=reserved,
+        burst_max=burst,
+        randbelow=random.Random(1).randrange,
+    )
+
+
+@given(asks)
+def test_the_broker_and_the_reserve_are_respected_in_any_minute(
+    steps: list[tuple[int, bool, int, int, int | None]],
+) -> None:
+    budget = new_budget()
+    now_ns = 5
+    started: list[tuple[int, bool, int]] = []
+    waiting_protective: list[Ticket] = []
+    paused_until_ns = 0
+    for passed_ns, protective, requests, copies, retry_after_ns in steps:
+        now_ns += passed_ns
+        for _ in range(copies):
+            ticket = Ticket(protective=protective, requests=requests)
+            budget.ask(ticket)
+            if protective:
+                waiting_protective.append(ticket)
+        if retry_after_ns == 0:
+            budget.throttled(now_ns, None)
+        elif retry_after_ns is not None:
+            budget.throttled(now_ns, retry_after_ns)
+            paused_until_ns = max(paused_until_ns, now_ns + min(retry_after_ns, PAUSE_NS_MAX))
+        for ticket in budget.granted(now_ns):
+            assert now_ns >= paused_until_ns
+            started.append((now_ns, ticket.protective, ticket.requests))
+            if ticket.protective:
+                assert ticket is waiting_protective.pop(0)
+            else:
+                assert not waiting_protective
+                in_minute = sum(n for at, _p, n in started if at > now_ns - MINUTE_NS)
+                assert in_minute <= 40 - 10
+    for at, _protective, _requests in started:
+        in_minute = sum(n for other, _p, n in started if at <= other < at + MINUTE_NS)
+        assert in_minute <= 40 + 30
+
+
+@given(asks)
+def test_whoever_waits_as_long_as_told_gets_a_turn_and_not_earlier(
+    steps: list[tuple[int, bool, int, int, int | None]],
+) -> None:
+    budget = new_budget()
+    now_ns = 5
+    for passed_ns, protective, requests, copies, retry_after_ns in steps:
+        now_ns += passed_ns
+        for _ in range(copies):
+            budget.ask(Ticket(protective=protective, requests=requests))
+        if retry_after_ns is not None:
+            budget.throttled(now_ns, retry_after_ns)
+        budget.granted(now_ns)
+        wait_ns = budget.wait_ns(now_ns)
+        if wait_ns is not None:
+            assert wait_ns > 0
+            assert budget.granted(now_ns + wait_ns - 1) == []
+            assert budget.granted(now_ns + wait_ns)
+            now_ns += wait_ns
+
+
+def test_ordinary_requests_leave_the_reserve_and_protection_has_it_at_once() -> None:
+    budget = new_budget(requests_a_minute=40, reserved=10, burst=40)
+    for _ in range(50):
+        budget.ask(Ticket(protective=False))
+    assert len(budget.granted(0)) == 30
+    for _ in range(12):
+        budget.ask(Ticket(protective=True))
+    granted = budget.granted(0)
+    assert [ticket.protective for ticket in granted] == [True] * 10
+
+
+def test_the_bucket_refills_smoothly_for_protection() -> None:
+    budget = new_budget(requests_a_minute=60, reserved=10, burst=20)
+    for _ in range(25):
+        budget.ask(Ticket(protective=True))
+    assert len(budget.granted(0)) == 20
+    assert budget.wait_ns(0) == SECOND_NS
+    assert len(budget.granted(SECOND_NS - 1)) == 0
+    assert len(budget.granted(SECOND_NS)) == 1
+    assert len(budget.granted(3 * SECOND_NS)) == 2
+
+
+def test_a_withdrawn_ticket_is_not_granted_and_frees_the_line() -> None:
+    budget = new_budget()
+    given_up, stays = Ticket(protective=False), Ticket(protective=False)
+    budget.ask(given_up)
+    budget.ask(stays)
+    budget.withdraw(given_up)
+    assert budget.granted(0) == [stays]
+    budget.withdraw(stays)
+
+
+def test_refusals_back_off_exponentially_within_bounds_and_an_answer_resets_them() -> None:
+    ceilings: list[int] = []
+
+    def highest(below: int) -> int:
+        ceilings.append(below - 1)
+        return below - 1
+
+    budget = Budget(requests_a_minute=40, reserved=10, randbelow=highest)
+    for _ in range(12):
+        budget.throttled(0, None)
+    assert ceilings[0] == 200_000_000
+    assert ceilings[1] == 400_000_000
+    assert max(ceilings) <= PAUSE_NS_MAX
+    budget.accepted()
+    budget.throttled(0, None)
+    assert ceilings[-1] == 200_000_000
+
+
+def test_jitter_spans_everything_up_to_the_ceiling() -> None:
+    chance = random.Random(7)
+    drawn = [
+        jittered_ns(3, first_ns=SECOND_NS, longest_ns=60 * SECOND_NS, randbelow=chance.randrange)
+        for _ in range(2_000)
+    ]
+    assert min(drawn) < SECOND_NS
+    assert max(drawn) > 7 * SECOND_NS
+    assert max(drawn) <= 8 * SECOND_NS
+
+
+def test_a_call_that_could_never_start_is_refused_at_once() -> None:
+    budget = new_budget()
+    with pytest.raises(ValueError, match="the most is 30"):
+        budget.ask(Ticket(protective=True, requests=31))
+    with pytest.raises(ValueError, match="the most is 20"):
+        budget.ask(Ticket(protective=False, requests=21))
+    with pytest.raises(ValueError, match="leaves nothing"):
+        Budget(requests_a_minute=10, reserved=10, randbelow=lambda below: below - 1)
