@@ -1,0 +1,1 @@
+"""Tapes and scripts through the whole loop: demonstrations and studies, never a live broker."""

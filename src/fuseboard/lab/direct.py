@@ -1,0 +1,259 @@
+"""The simulated exchange in this process, as a `Broker` and a `Feed`: no socket, no waiting."""
+
+from collections.abc import Callable, Sequence
+
+from fuseboard.exchange.exchange import Exchange
+from fuseboard.exchange.orders import Order, OrderEvent, Refusal, Status, Ticket
+from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
+from fuseboard.vocabulary.doors import BrokerFact
+from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    BrokerPosition,
+    BrokerStreamChanged,
+    CancelRefused,
+    FillReported,
+    ForeignOrderSeen,
+    LegRead,
+    OrderEnded,
+    OrderNotSent,
+    OrderSent,
+    OrderWorking,
+    PositionsSeen,
+    QuoteSeen,
+    SubmitOutcome,
+    TradeSeen,
+)
+from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.reasons import Reason
+
+_STATUS = {
+    Status.PENDING_NEW: OrderStatus.WORKING,
+    Status.NEW: OrderStatus.WORKING,
+    Status.PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
+    Status.PENDING_CANCEL: OrderStatus.WORKING,
+    Status.FILLED: OrderStatus.FILLED,
+    Status.CANCELED: OrderStatus.CANCELED,
+    Status.EXPIRED: OrderStatus.EXPIRED,
+    Status.REPLACED: OrderStatus.CANCELED,
+}
+
+
+class DirectBroker:
+    """One account at an exchange in this process; `pump` delivers what happened there."""
+
+    def __init__(self, exchange: Exchange, instance: str, now_ns: Callable[[], int]) -> None:
+        self._exchange = exchange
+        self._instance = instance
+        self._now_ns = now_ns
+        self._deliver: Callable[[BrokerFact], None] | None = None
+
+    async def start(self, deliver: Callable[[BrokerFact], None]) -> None:
+        """Deliver from now on."""
+        self._deliver = deliver
+        self._exchange.events()
+        deliver(BrokerStreamChanged(connected=True))
+
+    async def stop(self) -> None:
+        """Deliver nothing more."""
+        self._deliver = None
+
+    def pump(self) -> None:
+        """Deliver the order events since the last call."""
+        for event in self._exchange.events():
+            fact = self._fact(event)
+            if fact is not None and self._deliver is not None:
+                self._deliver(fact)
+
+    async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
+        """Send one order, if it is still allowed."""
+        if not still_allowed():
+            return OrderNotSent(order_id=order.order_id, reason=Reason.HALT_EPOCH)
+        taken = self._exchange.submit(
+            self._now_ns(),
+            Ticket(
+                client_order_id=order.wire_id,
+                symbol=order.symbol,
+                side=order.side,
+                order_type=order.order_type,
+                time_in_force=order.time_in_force,
+                quantity_nanos=order.quantity_nanos,
+                limit_price_nanos=order.limit_price_nanos,
+                stop_price_nanos=order.stop_price_nanos,
+                extended_hours=order.extended_hours,
+            ),
+        )
+        self.pump()
+        if isinstance(taken, Refusal):
+            return OrderNotSent(
+                order_id=order.order_id,
+                reason=Reason.BROKER_REJECTED,
+                http_status=taken.http_status,
+                broker_code=taken.code,
+                message=taken.message,
+            )
+        return _sent(order.order_id, taken)
+
+    async def cancel(self, order: CancelOrder) -> CancelRefused | None:
+        """Cancel one order by the exchange's id."""
+        assert order.broker_order_id is not None, "the outlet cancels by the broker's id"
+        taken = self._exchange.cancel(self._now_ns(), order.broker_order_id)
+        self.pump()
+        if isinstance(taken, Refusal):
+            reason = Reason.ORDER_NOT_CANCELABLE
+            return CancelRefused(order_id=order.order_id, reason=reason, message=taken.message)
+        return None
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        """Look for an order by its wire id."""
+        found = self._exchange.order_by_client_order_id(order.wire_id)
+        if found is None:
+            return OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
+        return _sent(order.order_id, found)
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead:
+        """Position, what works against it, and the close itself."""
+        position_nanos = sum(
+            at.quantity_nanos for at in self._exchange.positions() if at.symbol == leg.symbol
+        )
+        reducing = Side.SELL if position_nanos > 0 else Side.BUY
+        against_nanos = sum(
+            order.remaining_nanos
+            for order in self._exchange.open_orders()
+            if order.ticket.symbol == leg.symbol and order.ticket.side is reducing
+        )
+        found = self._exchange.order_by_client_order_id(leg.wire_id)
+        return LegRead(
+            trip=leg.trip,
+            symbol=leg.symbol,
+            attempt=leg.attempt,
+            position_nanos=position_nanos,
+            against_nanos=against_nanos,
+            found=None if found is None else _sent(leg.order_id, found),
+        )
+
+    async def account(self) -> AccountSeen:
+        """The account's figures."""
+        view = self._exchange.account()
+        return AccountSeen(
+            cash_nanos=view.cash_nanos,
+            equity_nanos=view.equity_nanos,
+            last_equity_nanos=view.last_equity_nanos,
+            multiplier=view.multiplier,
+            shorting_enabled=view.shorting_enabled,
+        )
+
+    async def positions(self) -> PositionsSeen:
+        """All positions."""
+        return PositionsSeen(
+            positions=tuple(
+                BrokerPosition(
+                    symbol=at.symbol,
+                    quantity_nanos=at.quantity_nanos,
+                    average_price_nanos=at.average_price_nanos,
+                    price_nanos=at.mark_nanos,
+                )
+                for at in self._exchange.positions()
+            )
+        )
+
+    async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
+        """Working orders that `known` does not know."""
+        return [
+            ForeignOrderSeen(
+                wire_id=order.ticket.client_order_id,
+                broker_order_id=order.order_id,
+                symbol=order.ticket.symbol,
+                ours_by_prefix=is_fuseboard_wire_id(order.ticket.client_order_id),
+            )
+            for order in self._exchange.open_orders()
+            if not known(order.ticket.client_order_id)
+        ]
+
+    def _fact(self, event: OrderEvent) -> BrokerFact | None:
+        order = event.order
+        order_id = order_id_of_wire_id(self._instance, order.ticket.client_order_id)
+        if order_id is None:
+            return None
+        if event.fill is not None:
+            return FillReported(
+                order_id=order_id,
+                broker_order_id=order.order_id,
+                quantity_nanos=event.fill.quantity_nanos,
+                price_nanos=event.fill.price_nanos,
+                filled_quantity_nanos=order.filled_nanos,
+                filled_price_nanos=order.average_price_nanos,
+                final=order.is_final,
+            )
+        if order.is_final:
+            return OrderEnded(
+                order_id=order_id,
+                broker_order_id=order.order_id,
+                status=_STATUS[order.status],
+                filled_quantity_nanos=order.filled_nanos,
+                filled_price_nanos=order.average_price_nanos,
+            )
+        return OrderWorking(order_id=order_id, broker_order_id=order.order_id)
+
+
+def _sent(order_id: str, order: Order) -> OrderSent:
+    return OrderSent(
+        order_id=order_id,
+        broker_order_id=order.order_id,
+        status=_STATUS[order.status],
+        filled_quantity_nanos=order.filled_nanos,
+        filled_price_nanos=order.average_price_nanos,
+    )
+
+
+class DirectFeed:
+    """The tape of an exchange in this process: what is shown there is delivered here."""
+
+    def __init__(self) -> None:
+        self._deliver: Callable[[QuoteSeen | TradeSeen], None] | None = None
+        self._watched: dict[str, None] = {}
+        self._latest: dict[str, QuoteSeen] = {}
+
+    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+        """Deliver from now on."""
+        self._deliver = deliver
+
+    async def stop(self) -> None:
+        """Deliver nothing more."""
+        self._deliver = None
+
+    async def watch(self, symbol: str) -> None:
+        """Deliver this symbol, beginning with its latest quote."""
+        if symbol not in self._watched and symbol in self._latest and self._deliver is not None:
+            self._deliver(self._latest[symbol])
+        self._watched[symbol] = None
+
+    def show_quote(self, quote: TapeQuote) -> None:
+        """A quote of the tape."""
+        seen = self._latest[quote.symbol] = QuoteSeen(
+            symbol=quote.symbol,
+            bid_nanos=quote.bid_nanos,
+            ask_nanos=quote.ask_nanos,
+            bid_size_nanos=quote.bid_size_nanos,
+            ask_size_nanos=quote.ask_size_nanos,
+            event_ns=quote.at_ns,
+            bid_low_nanos=quote.bid_nanos,
+            ask_high_nanos=quote.ask_nanos,
+        )
+        if quote.symbol in self._watched and self._deliver is not None:
+            self._deliver(seen)
+
+    def show_trade(self, trade: TapeTrade) -> None:
+        """A trade of the tape."""
+        if trade.symbol in self._watched and self._deliver is not None:
+            self._deliver(
+                TradeSeen(
+                    symbol=trade.symbol,
+                    price_nanos=trade.price_nanos,
+                    size_nanos=trade.size_nanos,
+                    event_ns=trade.at_ns,
+                    low_nanos=trade.price_nanos,
+                    high_nanos=trade.price_nanos,
+                )
+            )
