@@ -1,0 +1,144 @@
+"""The register's history: each latch and each clearing, chained, readable when all is down.
+
+A SQLite file of its own (WAL, full sync), appended to by whichever process changed the register.
+It is evidence, not authority: the register is written first, and a history that cannot be written
+never holds back a latch. `HaltsHistory.note` only queues; its thread writes.
+"""
+
+import hashlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+QUEUE_CHANGES_MAX = 1_000
+BUSY_SECONDS_MAX = 5.0
+GENESIS = hashlib.sha256(b"fuseboard halts history\n").digest()
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS changes(sequence INTEGER PRIMARY KEY, line BLOB NOT NULL,"
+    " chain BLOB NOT NULL)"
+)
+
+
+class HistoryDamaged(Exception):
+    """The history cannot be read, or is not what was written."""
+
+
+class HaltChange(Struct, frozen=True, kw_only=True):
+    """One change of the register: `latched` or `cleared`, by whom, why, when."""
+
+    what: str
+    slot: str
+    scope: str
+    level: HaltLevel
+    reason: Reason
+    trip: str
+    halt_epoch: int
+    detail: str
+    operator: str
+    moment: Moment
+
+
+class HaltsHistory:
+    """Writes the history from a thread of its own.
+
+    `failures` counts changes that are not in the file, and `failure` says why the last one is
+    not: whoever shows the state of the node shows this too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.failures = 0
+        self.failure = ""
+        self._queue: queue.Queue[HaltChange | None] = queue.Queue(QUEUE_CHANGES_MAX)
+        self._thread = threading.Thread(target=self._run, name="halts history", daemon=True)
+        self._thread.start()
+
+    def note(self, change: HaltChange) -> None:
+        """Queue a change; never blocks, never raises."""
+        try:
+            self._queue.put_nowait(change)
+        except queue.Full:
+            self._failed("too many changes wait for the disk")
+
+    def close(self) -> None:
+        """Write what is queued and stop."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (change := self._queue.get()) is not None:
+            try:
+                append(self._path, change)
+            except (sqlite3.Error, OSError) as error:
+                self._failed(str(error))
+
+    def _failed(self, why: str) -> None:
+        self.failures += 1
+        self.failure = why
+
+
+def append(path: Path, change: HaltChange) -> None:
+    """Append one change durably; any process may. Makes the file when there is none.
+
+    Raises `sqlite3.Error`.
+    """
+    line = msgspec.json.encode(change)
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS_MAX)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("PRAGMA fullfsync=ON")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute(_SCHEMA)
+        last = database.execute(
+            "SELECT sequence, chain FROM changes ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        sequence, chain = (0, GENESIS) if last is None else last
+        values = (sequence + 1, line, hashlib.sha256(chain + line).digest())
+        database.execute("INSERT INTO changes VALUES(?, ?, ?)", values)
+        database.execute("COMMIT")
+
+
+def changes(path: Path) -> Iterator[HaltChange]:
+    """Every change from the first on, each verified. Raises `HistoryDamaged`.
+
+    No file means no change so far.
+    """
+    if not path.exists():
+        return
+    chain = GENESIS
+    expected = 0
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            for row in database.execute("SELECT * FROM changes ORDER BY sequence"):
+                sequence, line, stored = row
+                expected += 1
+                if sequence != expected or not isinstance(line, bytes):
+                    raise HistoryDamaged(f"change {expected} is missing or is not bytes")
+                chain = hashlib.sha256(chain + line).digest()
+                if chain != stored:
+                    raise HistoryDamaged(f"the chain is broken at change {expected}")
+                yield msgspec.json.decode(line, type=HaltChange)
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise HistoryDamaged(f"the history cannot be read: {error}") from error
+
+
+def verify_history(path: Path) -> tuple[bool, int, str]:
+    """Whether the history is good, how many changes are, and what is wrong."""
+    good = 0
+    try:
+        for _ in changes(path):
+            good += 1
+    except HistoryDamaged as damage:
+        return False, good, str(damage)
+    return True, good, "every change is good"

@@ -1,0 +1,49 @@
+"""Halts for the tests of this room."""
+
+from pathlib import Path
+
+from fuseboard.halts.block import Slot
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.vocabulary.effects import LatchHalt
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+MOMENT = Moment(boot_ns=5, wall_ns=1_700_000_000_000_000_000)
+
+
+def halt(
+    scope: str = "account",
+    epoch: int = 1,
+    *,
+    level: HaltLevel = HaltLevel.HALT,
+    trip: str = "drawdown#1",
+    detail: str = "5.10 %",
+) -> LatchHalt:
+    return LatchHalt(
+        scope=scope,
+        level=level,
+        reason=Reason.DRAWDOWN,
+        trip=trip,
+        halt_epoch=epoch,
+        detail=detail,
+    )
+
+
+def made(tmp_path: Path) -> Path:
+    path = tmp_path / "halts.register"
+    HaltsRegister.create(path)
+    return path
+
+
+def halted(path: Path) -> bool:
+    """What a process that just opened the register sees."""
+    register = HaltsRegister(path, Slot.OPERATOR)
+    try:
+        return register.halted()
+    finally:
+        register.close()
+
+
+def scopes(register: HaltsRegister) -> list[tuple[str, str]]:
+    return [(latch.slot.name, latch.scope) for latch in register.latched()]
