@@ -88,7 +88,7 @@ class Loop:
         watermark: Watermark,
         outlet: Exit,
         last: Moment | None = None,
-        save_snapshot: Callable[[int, bytes, str], None] | None = None,
+        save_snapshot: Callable[[int, bytes, str], object] | None = None,
         limits: LoopLimits | None = None,
     ) -> None:
         self.limits = limits or LoopLimits()

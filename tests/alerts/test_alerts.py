@@ -1,0 +1,130 @@
+import io
+import json
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from fuseboard.alerts.background import LINE_CHARACTERS_MAX, BackgroundLines
+from fuseboard.alerts.console import ConsolePager
+from fuseboard.alerts.logfile import LogFile
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_an_alert_is_one_line_for_people_whatever_its_text() -> None:
+    stream = io.StringIO()
+    pager = ConsolePager(stream)
+    pager.page("page", "drawdown", "account", "fell 5.10 %\n\x1b[2J → flat")
+    pager.page("info", "operator", "account", "reset")
+    pager.close()
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith(" PAGE drawdown account: fell 5.10 %��[2J → flat")
+    assert second.endswith(" INFO operator account: reset")
+
+
+def test_a_stuck_terminal_never_blocks_and_the_gap_is_named_when_it_comes_back() -> None:
+    goes_on = threading.Event()
+    written: list[str] = []
+
+    def write(line: str) -> None:
+        goes_on.wait(10)
+        written.append(line)
+
+    lines = BackgroundLines(write, name="test", lines_max=10)
+    for number in range(100):  # would never end if it blocked
+        lines.put(f"line {number}", missing_line=lambda count: f"{count} are missing")
+    dropped = lines.dropped
+    assert 85 <= dropped <= 90
+    goes_on.set()
+    while len(written) < 100 - dropped:
+        pass
+    lines.put("last", missing_line=lambda count: f"{count} are missing")
+    lines.close()
+    assert written[-2:] == [f"{dropped} are missing\n", "last\n"]
+    assert lines.dropped == dropped
+
+
+def test_lines_are_cut_and_an_error_of_the_disk_costs_its_line_only() -> None:
+    written: list[str] = []
+
+    def write(line: str) -> None:
+        if line == "bad\n":
+            raise OSError(28, "no space left on device")
+        written.append(line)
+
+    lines = BackgroundLines(write, name="test")
+    for line in ("a", "bad", "b" * 100_000):
+        lines.put(line, missing_line=str)
+    lines.close()
+    lines.close()
+    lines.put("after the end", missing_line=str)
+    assert written == ["a\n", "b" * LINE_CHARACTERS_MAX + "\n"]
+    assert lines.failed == 1
+
+
+def test_alerts_and_log_messages_are_json_lines_in_order(tmp_path: Path) -> None:
+    log_file = LogFile(tmp_path / "fuseboard.log")
+    logger = logging.getLogger("test_alerts.fuseboard")
+    logger.propagate = False
+    log_file.attach(logger)
+    log_file.page("page", "drawdown", "account", 'fell "5 %"\nfar')
+    logger.getChild("wire").info("connected to %s", "broker")
+    logger.debug("not this")
+    try:
+        int("what")
+    except ValueError:
+        logger.exception("failed")
+    log_file.close()
+    logger.warning("after close")
+    alert, message, failure = _lines(tmp_path / "fuseboard.log")
+    assert alert.pop("time") <= message.pop("time") <= failure.pop("time")
+    assert alert == {
+        "level": "page",
+        "code": "drawdown",
+        "scope": "account",
+        "text": 'fell "5 %"\nfar',
+    }
+    assert message == {
+        "level": "info",
+        "logger": "test_alerts.fuseboard.wire",
+        "text": "connected to broker",
+    }
+    assert failure["error"].startswith("ValueError: invalid literal")
+    assert logger.handlers == []
+
+
+def test_a_long_text_is_cut_and_the_line_stays_json(tmp_path: Path) -> None:
+    log_file = LogFile(tmp_path / "fuseboard.log")
+    log_file.page("page", "drawdown", "account", "\x00" * 100_000)
+    log_file.close()
+    (alert,) = _lines(tmp_path / "fuseboard.log")
+    assert len(alert["text"]) == 1_500
+
+
+def test_a_message_whose_arguments_do_not_fit_does_not_reach_the_caller(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_file = LogFile(tmp_path / "fuseboard.log")
+    logger = logging.getLogger("test_alerts.wrong")
+    logger.propagate = False
+    log_file.attach(logger)
+    logger.info("%d", "no number")
+    log_file.close()
+    assert "Logging error" in capsys.readouterr().err
+    assert (tmp_path / "fuseboard.log").read_text() == ""
+
+
+def test_the_files_stay_within_their_bounds(tmp_path: Path) -> None:
+    log_file = LogFile(tmp_path / "log", bytes_max=2_000, files_kept_max=2)
+    for number in range(200):
+        log_file.page("info", "operator", "account", f"alert {number}")
+    log_file.close()
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["log", "log.1", "log.2"]
+    assert all(0 < file.stat().st_size <= 2_100 for file in files)
+    kept = [alert["text"] for file in reversed(files) for alert in _lines(file)]
+    assert kept == [f"alert {number}" for number in range(200 - len(kept), 200)]

@@ -1,0 +1,373 @@
+import asyncio
+
+from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
+from fuseboard.runtime.outlet import OutletLimits
+from fuseboard.runtime.submits import SubmitLimits
+from fuseboard.vocabulary.effects import (
+    CancelOrder,
+    FindOrder,
+    ReadAccount,
+    ReadLeg,
+    WatchSymbol,
+)
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    CancelRefused,
+    CancelRequested,
+    ForeignOrderSeen,
+    LegRead,
+    OrderEnded,
+    OrderNotSent,
+    OrderSent,
+    OrderUnknown,
+    OrderWorking,
+    PositionsSeen,
+)
+from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.reasons import Reason
+from tests.runtime.worlds import (
+    MILLISECOND_NS,
+    START,
+    Node,
+    close_order,
+    halt_requested,
+    order_requested,
+    submit_order,
+)
+
+FIND = FindOrder(order_id="o1", wire_id="fb-12345678-o1", absent_after_ns=2_000 * MILLISECOND_NS)
+
+
+def not_sent(order_id: str, reason: Reason) -> OrderNotSent:
+    return OrderNotSent(order_id=order_id, reason=reason)
+
+
+def test_a_halt_between_release_and_socket_stops_the_bytes() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.before_socket_ms = 50
+            node.offer(order_requested(1))
+            await node.pass_ms(20)
+            assert node.broker.in_flight == 1
+            node.offer(halt_requested())
+            await node.pass_ms(100)
+            assert node.broker.written == []
+            assert node.kernel.outcomes() == {"o1": [not_sent("o1", Reason.HALT_EPOCH)]}
+
+    run_lockstep(START, main)
+
+
+def test_after_a_halt_only_the_new_epoch_and_reductions_leave_and_a_halted_register_stops_all() -> (
+    None
+):
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.offer(halt_requested())
+            await node.pass_ms(5)
+            node.register.latched.clear()
+            moment = clock.now()
+            node.outlet.leave(submit_order("old", epoch=0), moment)
+            node.outlet.leave(submit_order("exit", epoch=0, raises=False), moment)
+            node.outlet.leave(submit_order("new", epoch=1), moment)
+            await node.pass_ms(50)
+            assert {order.order_id for order in node.broker.written} == {"exit", "new"}
+            node.register.other_slot = True
+            node.outlet.leave(submit_order("newer", epoch=1), clock.now())
+            node.outlet.leave(close_order("close"), clock.now())
+            await node.pass_ms(50)
+            assert node.broker.written[-1].order_id == "close"
+            assert node.kernel.outcomes()["newer"] == [not_sent("newer", Reason.HALT_EPOCH)]
+            assert node.kernel.outcomes()["old"] == [not_sent("old", Reason.HALT_EPOCH)]
+
+    run_lockstep(START, main)
+
+
+def test_a_halt_gives_waiting_orders_their_outcome_at_once() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.after_socket_ms = 3_000
+            node.offer(*(order_requested(number) for number in range(1, 6)))
+            await node.pass_ms(20)
+            assert [order.order_id for order in node.broker.written] == ["o1"]
+            node.offer(halt_requested())
+            await node.pass_ms(1)
+            assert set(node.kernel.outcomes()) == {"o2", "o3", "o4", "o5"}
+            await node.pass_ms(6_000)
+            assert len(node.broker.written) == 1
+            assert isinstance(node.kernel.outcomes()["o1"][0], OrderSent)
+
+    run_lockstep(START, main)
+
+
+def test_a_cancel_annihilates_a_submit_that_waits_in_line_or_before_the_socket() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.before_socket_ms = 50
+            node.offer(order_requested(1), order_requested(2))
+            await node.pass_ms(10)
+            for number in (2, 1):
+                node.offer(CancelRequested(request=9, strategy="dip", order_id=f"o{number}"))
+            await node.pass_ms(5)
+            assert node.kernel.outcomes() == {"o2": [not_sent("o2", Reason.ANNIHILATED)]}
+            await node.pass_ms(300)
+            assert node.kernel.outcomes()["o1"] == [not_sent("o1", Reason.ANNIHILATED)]
+            assert len(node.kernel.outcomes()["o2"]) == 1
+            assert node.broker.written == []
+            assert node.broker.cancels == []
+
+    run_lockstep(START, main)
+
+
+def test_a_cancel_annihilates_a_submit_that_waits_for_the_budget() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, requests_a_minute=8) as node:
+            node.offer(*(order_requested(number, f"S{number}") for number in range(1, 9)))
+            await node.pass_ms(20)
+            assert len(node.broker.written) == 6
+            node.offer(CancelRequested(request=9, strategy="dip", order_id="o7"))
+            await node.pass_ms(20)
+            assert node.kernel.outcomes()["o7"] == [not_sent("o7", Reason.ANNIHILATED)]
+            await node.pass_ms(6_000)
+            assert node.kernel.outcomes()["o8"] == [not_sent("o8", Reason.RATE_LIMITED)]
+            assert len(node.broker.written) == 6
+
+    run_lockstep(START, main)
+
+
+def test_a_cancel_after_the_bytes_left_goes_out_once_when_the_id_is_known() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.after_socket_ms = 100
+            node.offer(order_requested(1))
+            await node.pass_ms(20)
+            for _ in range(3):
+                node.offer(CancelRequested(request=9, strategy="dip", order_id="o1"))
+                await node.pass_ms(5)
+            assert node.broker.cancels == []
+            # The kernel repeats the cancel when it learns of the id; the broker hears of it once.
+            await node.pass_ms(200)
+            assert node.broker.cancels == [CancelOrder(order_id="o1", broker_order_id="b-o1")]
+            node.outlet.leave(node.broker.cancels[0], clock.now())
+            await node.pass_ms(50)
+            assert len(node.broker.cancels) == 1
+            await node.pass_ms(300)
+            node.outlet.leave(node.broker.cancels[0], clock.now())
+            await node.pass_ms(50)
+            assert len(node.broker.cancels) == 2  # a repeat that is not just an echo is sent
+            assert isinstance(node.kernel.seen[-1], CancelRefused)
+
+    run_lockstep(START, main)
+
+
+def test_the_stream_may_be_the_first_to_know_the_id_of_a_remembered_cancel() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.loses.add("o1")
+            node.offer(order_requested(1))
+            await node.pass_ms(20)
+            assert isinstance(node.kernel.outcomes()["o1"][0], OrderUnknown)
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+            node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
+            await node.pass_ms(20)
+            assert node.broker.working == {}
+            # Known ids are used even when the kernel's effect has none.
+            node.broker.working["o2"] = "b-o2"
+            node.broker.deliver(OrderWorking(order_id="o2", broker_order_id="b-o2"))
+            node.outlet.leave(CancelOrder(order_id="o2", broker_order_id=None), clock.now())
+            await node.pass_ms(20)
+            assert node.broker.working == {}
+
+    run_lockstep(START, main)
+
+
+def test_a_remembered_cancel_of_an_order_that_ended_is_forgotten() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+            node.broker.deliver(
+                OrderEnded(
+                    order_id="o1",
+                    broker_order_id="b-o1",
+                    status=OrderStatus.EXPIRED,
+                    filled_quantity_nanos=0,
+                    filled_price_nanos=0,
+                )
+            )
+            node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
+            await node.pass_ms(20)
+            assert node.broker.cancels == []
+
+    run_lockstep(START, main)
+
+
+def test_one_symbols_orders_keep_their_order_and_other_symbols_do_not_wait() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, faults_percent=0) as node:
+            node.broker.after_socket_ms = 20
+            for number in range(1, 13):
+                node.offer(order_requested(number, f"S{number % 3}"))
+            await node.pass_ms(30)
+            assert node.broker.in_flight_most == 3
+            await node.pass_ms(500)
+            for symbol in ("S0", "S1", "S2"):
+                written = [o.order_id for o in node.broker.written if o.symbol == symbol]
+                assert written == sorted(written, key=lambda order_id: int(order_id[1:]))
+            assert len(node.broker.written) == 12
+
+    run_lockstep(START, main)
+
+
+def test_submits_and_the_line_before_them_are_bounded() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        limits = OutletLimits(submits=SubmitLimits(orders_waiting_max=6, orders_in_flight_max=2))
+        async with Node(clock, outlet_limits=limits) as node:
+            node.broker.after_socket_ms = 10
+            node.offer(*(order_requested(number, f"S{number}") for number in range(1, 11)))
+            await node.pass_ms(500)
+            assert node.broker.in_flight_most == 2
+            assert len(node.broker.written) == 6
+            assert node.kernel.outcomes()["o10"] == [not_sent("o10", Reason.RATE_LIMITED)]
+
+    run_lockstep(START, main)
+
+
+def test_protection_overtakes_orders_in_line_and_has_the_reserve() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, requests_a_minute=12) as node:
+            node.offer(*(order_requested(number) for number in range(1, 16)))
+            await node.pass_ms(100)
+            assert len(node.broker.written) == 9
+            node.outlet.leave(close_order("close"), clock.now())
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id="b-o1"), clock.now())
+            await node.pass_ms(20)
+            assert node.broker.written[-1].order_id == "close"
+            assert len(node.broker.cancels) == 1
+
+    run_lockstep(START, main)
+
+
+def test_an_order_that_the_broker_keeps_throttling_is_given_up_but_a_close_is_not() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.throttles = 10_000
+            node.offer(order_requested(1))
+            await node.pass_ms(60_000)
+            assert node.kernel.outcomes()["o1"] == [not_sent("o1", Reason.RATE_LIMITED)]
+            assert node.broker.calls <= 5
+            node.outlet.leave(close_order("close"), clock.now())
+            await node.pass_ms(600_000)
+            assert "close" not in node.kernel.outcomes()
+            assert node.broker.calls > 10
+            node.broker.throttles = 0
+            await node.pass_ms(100_000)
+            assert [order.order_id for order in node.broker.written] == ["close"]
+
+    run_lockstep(START, main)
+
+
+def test_a_cancel_that_is_throttled_keeps_trying() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.working["o1"] = "b-o1"
+            node.broker.throttles = 6
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id="b-o1"), clock.now())
+            await node.pass_ms(120_000)
+            assert node.broker.working == {}
+
+    run_lockstep(START, main)
+
+
+def test_absent_counts_only_after_its_bound_has_passed() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.outlet.leave(FIND, clock.now())
+            node.outlet.leave(FIND, clock.now())
+            await node.pass_ms(1_990)
+            assert node.kernel.outcomes() == {}
+            assert node.broker.finds > 1
+            await node.pass_ms(100)
+            assert node.kernel.outcomes() == {"o1": [not_sent("o1", Reason.NEVER_ARRIVED)]}
+
+    run_lockstep(START, main)
+
+
+def test_an_order_that_arrives_late_is_found_and_an_unreachable_broker_is_asked_for_ever() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.unavailable = 40
+            node.outlet.leave(FIND, clock.now())
+            await node.pass_ms(20_000)
+            assert node.kernel.outcomes() == {}
+            node.broker.working["o1"] = "b-o1"
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+            await node.pass_ms(240_000)
+            assert [type(fact) for fact in node.kernel.outcomes()["o1"]] == [OrderSent]
+            assert node.broker.working == {}  # the remembered cancel went out
+
+    run_lockstep(START, main)
+
+
+def test_leg_account_and_positions_come_back_as_facts() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.throttles = 1
+            node.broker.unavailable = 2
+            leg = ReadLeg(trip="t#1", symbol="A", attempt=1, order_id="c", wire_id="w")
+            node.outlet.leave(leg, clock.now())
+            node.outlet.leave(leg, clock.now())
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            node.outlet.leave(ReadAccount(positions=False), clock.now())
+            node.broker.working["stranger"] = "b-stranger"
+            await node.pass_ms(20_000)
+            kinds = [type(fact) for fact in node.kernel.seen]
+            assert kinds.count(LegRead) == 1
+            assert kinds.count(PositionsSeen) == 1
+            assert 1 <= kinds.count(AccountSeen) <= 2
+            strangers = [f for f in node.kernel.seen if isinstance(f, ForeignOrderSeen)]
+            assert [stranger.wire_id for stranger in strangers] == ["fb-12345678-stranger"]
+
+    run_lockstep(START, main)
+
+
+def test_positions_are_read_at_rest_and_our_own_orders_are_no_strangers() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.after_socket_ms = 400
+            node.offer(order_requested(1))
+            await node.pass_ms(5)
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(380)
+            assert not any(isinstance(fact, PositionsSeen) for fact in node.kernel.seen)
+            await node.pass_ms(10_000)
+            kinds = [type(fact) for fact in node.kernel.seen]
+            assert kinds.count(PositionsSeen) == 1
+            assert kinds.index(PositionsSeen) > kinds.index(OrderSent)
+            assert ForeignOrderSeen not in kinds
+
+    run_lockstep(START, main)
+
+
+def test_positions_read_while_an_order_moved_are_read_again() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(4)  # the account is read, the positions are being read
+            node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
+            calls = node.broker.calls
+            await node.pass_ms(10_000)
+            assert sum(isinstance(fact, PositionsSeen) for fact in node.kernel.seen) == 1
+            assert node.broker.calls == calls + 2  # positions and working orders, once more
+
+    run_lockstep(START, main)
+
+
+def test_a_symbol_is_watched_once_and_until_it_works() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.feed.fails = 3
+            for _ in range(3):
+                node.outlet.leave(WatchSymbol(symbol="A"), clock.now())
+                await asyncio.sleep(5)
+            assert node.feed.watched == ["A"]
+
+    run_lockstep(START, main)
