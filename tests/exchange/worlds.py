@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec import Struct, structs
 
 from fuseboard.exchange.calendar import trading_day
-from fuseboard.exchange.exchange import Exchange, ExchangeConfig
+from fuseboard.exchange.config import ExchangeConfig
+from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.ledger import LedgerEntry, entries_of
 from fuseboard.exchange.orders import Order, Refusal, Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade

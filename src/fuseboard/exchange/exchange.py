@@ -6,17 +6,16 @@ reaches the book `latency_ns` after its request and sees only what the tape show
 happened is drained with `events()` and recorded, entry by entry, through `record`.
 """
 
-import hashlib
 import heapq
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from fuseboard.exchange import ledger
 from fuseboard.exchange.account import Account, AccountView, PositionView, fee_nanos
 from fuseboard.exchange.book import SymbolBook
 from fuseboard.exchange.calendar import MarketHours
+from fuseboard.exchange.config import ExchangeConfig
 from fuseboard.exchange.orders import Against, Fill, Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.exchange.rules import (
     MALFORMED,
@@ -27,40 +26,12 @@ from fuseboard.exchange.rules import (
     shape_refusal,
     unprocessable,
 )
-from fuseboard.feeds.tapes.tape import Tape, TapeKind, TapeQuote, TapeTrade
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.exchange.scribe import Scribe, seeded_id
+from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
 ORDERS_MAX = 1_000_000
 EVENTS_UNDRAINED_MAX = 100_000
-
-
-class ExchangeConfig(Struct, frozen=True, kw_only=True):
-    """One account at one exchange. Amounts are nano-units, `latency_ns` is the tape's time."""
-
-    kind: TapeKind
-    symbols: tuple[str, ...]
-    prior_close_nanos: Mapping[str, int] = {}
-    cash_nanos: int = 100_000 * NANOS
-    multiplier: int = 2
-    shorting_enabled: bool = True
-    latency_ns: int = 0
-    fee_per_share_nanos: int = 0
-    fee_basis_points: int = 0
-    seed: int = 1
-
-
-def config_for(tape: Tape, *, cash_nanos: int = 100_000 * NANOS, seed: int = 1) -> ExchangeConfig:
-    """The configuration that a tape asks for, else the defaults."""
-    return ExchangeConfig(
-        kind=tape.kind,
-        symbols=tape.symbols,
-        prior_close_nanos=tape.prior_close_nanos,
-        cash_nanos=cash_nanos,
-        multiplier=2 if tape.kind is TapeKind.US_EQUITY else 1,
-        shorting_enabled=tape.kind is TapeKind.US_EQUITY,
-        seed=seed,
-    )
 
 
 class Exchange:
@@ -88,8 +59,8 @@ class Exchange:
         self._due: list[tuple[int, int, Callable[[Order], None], Order]] = []
         self._due_count = 0
         self._executions = 0
-        self._record = record
-        self._recorded = 0
+        self._minted = 0
+        self._scribe = Scribe(record)
         self._events: list[OrderEvent] = []
         self._write(ledger.AccountOpened, cash_nanos=config.cash_nanos, seed=config.seed)
 
@@ -235,7 +206,7 @@ class Exchange:
     def _accept(self, ticket: Ticket, terms: Terms, *, replaces: str | None) -> Order:
         number = len(self.orders_by_id) + 1
         order = Order(
-            order_id=self._id("order", number),
+            order_id=seeded_id(self.config.seed, "order", number),
             number=number,
             ticket=ticket,
             opens=terms.opens,
@@ -353,14 +324,16 @@ class Exchange:
             order, price_nanos=price_nanos, quantity_nanos=quantity_nanos, fee_nanos=fee
         )
         fill = Fill(
-            execution_id=self._id("execution", self._executions),
+            execution_id=seeded_id(self.config.seed, "execution", self._executions),
             price_nanos=price_nanos,
             quantity_nanos=quantity_nanos,
             position_nanos=self._account.quantity_nanos(order.ticket.symbol),
             fee_nanos=fee,
             against=against,
         )
-        self._write_fill(order, fill, moved_attos)
+        self._scribe.write_fill(
+            self.now_ns, order, fill, moved_attos=moved_attos, cash_attos=self._account.cash_attos
+        )
         self._settle_status(order, fill)
 
     def _settle_status(self, order: Order, fill: Fill) -> None:
@@ -389,6 +362,15 @@ class Exchange:
         """What happened since the last call, in order."""
         drained, self._events = self._events, []
         return drained
+
+    def next_due_ns(self) -> int | None:
+        """When something next happens by itself: an arrival, a cancel, an expiry."""
+        return self._due[0][0] if self._due else None
+
+    def minted_client_order_id(self) -> str:
+        """A client order id for an order that came without one."""
+        self._minted += 1
+        return seeded_id(self.config.seed, "client", self._minted)
 
     def account(self) -> AccountView:
         """The account's figures at the last trades."""
@@ -427,55 +409,14 @@ class Exchange:
         order = self._by_client_order_id.get(client_order_id)
         return None if order is None else structs.replace(order)
 
-    # --- records ---------------------------------------------------------------------------------
-
-    def _id(self, what: str, number: int) -> str:
-        """A UUID that follows from the seed, so that a repeated run has the same ids."""
-        digest = hashlib.sha256(f"{self.config.seed}/{what}/{number}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+    # --- telling ---------------------------------------------------------------------------------
 
     def _refused(self, request: str, subject: str, refusal: Refusal) -> Refusal:
-        self._write(
-            ledger.RequestRefused,
-            request=request,
-            subject=subject,
-            http_status=refusal.http_status,
-            code=refusal.code,
-            message=refusal.message,
-        )
+        self._scribe.write_refusal(self.now_ns, request, subject, refusal)
         return refusal
 
     def _write(self, kind: Callable[..., ledger.LedgerEntry], **fields: object) -> None:
-        self._recorded += 1
-        entry = kind(sequence=self._recorded, at_ns=self.now_ns, **fields)
-        self._record(ledger.encoded_entry(entry))
-
-    def _write_fill(self, order: Order, fill: Fill, moved_attos: int) -> None:
-        self._write(
-            ledger.OrderFilled,
-            order_id=order.order_id,
-            execution_id=fill.execution_id,
-            symbol=order.ticket.symbol,
-            side=order.ticket.side,
-            price_nanos=fill.price_nanos,
-            quantity_nanos=fill.quantity_nanos,
-            filled_quantity_nanos=order.filled_nanos,
-            position_nanos=fill.position_nanos,
-            against=fill.against,
-        )
-        cash_attos, fee_attos = self._account.cash_attos, fill.fee_nanos * NANOS
-        for why, amount, balance in (
-            ("execution", moved_attos, cash_attos + fee_attos),
-            ("fee", -fee_attos, cash_attos),
-        ):
-            if amount:
-                self._write(
-                    ledger.CashChanged,
-                    order_id=order.order_id,
-                    why=why,
-                    amount_attos=str(amount),
-                    cash_attos=str(balance),
-                )
+        self._scribe.write(self.now_ns, kind, **fields)
 
     def _tell(self, event: str, order: Order, fill: Fill | None = None) -> None:
         if len(self._events) >= EVENTS_UNDRAINED_MAX:

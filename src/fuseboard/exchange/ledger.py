@@ -121,6 +121,7 @@ LedgerEntry = (
 )
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(LedgerEntry)
+EntryKind = Callable[..., LedgerEntry]
 Recorder = Callable[[bytes], None]
 """Takes one line, without its newline."""
 
