@@ -7,7 +7,6 @@ from msgspec import structs
 from fuseboard.gateway.assets import AssetFacts
 from fuseboard.gateway.views import Views
 from fuseboard.vocabulary.effects import AnswerDenied, PublishOrder, PublishPosition
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import nanos_from_attos
 from fuseboard.vocabulary.orders import OrderStatus, Side
@@ -26,7 +25,6 @@ from fuseboard.wire.alpaca import (
     trade_update,
 )
 
-ACCOUNT_FUSE = f"drawdown:{ACCOUNT_SCOPE}"
 MAINTENANCE_PERCENT = 30
 """Shown only: Alpaca's usual rate for shares; the broker's own figure is not among what we read."""
 
@@ -147,7 +145,7 @@ def account_body(views: Views, strategy: str, account: str) -> dict[str, object]
     seen = views.account
     if seen is None:
         return None
-    marked = views.equity.get(ACCOUNT_FUSE)
+    marked = views.equity
     equity = seen.equity_nanos if marked is None else marked.equity_nanos
     cash = seen.cash_nanos if marked is None else marked.cash_nanos
     long_value, short_value = _market_values(views)

@@ -4,7 +4,7 @@ Nothing here is asked for permission; it only shows. A plan's orders belong to n
 not kept. After a restart the app applies the recorded effects again, in order.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 from fuseboard.gateway.order_list import OrderFilter, plain_symbol, selected
@@ -14,10 +14,11 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
+    SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.inputs import AccountSeen, PositionsSeen, QuoteSeen, TradeSeen
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -94,9 +95,11 @@ class Views:
         self.committed_attos = 0
         """What open orders that raise exposure may still cost, at limit price or last price."""
         self.account: AccountSeen | None = None
-        self.equity: dict[str, PublishEquity] = {}
+        self.equity: PublishEquity | None = None
+        """The account's own equity and cash, once its fuse has a mark."""
         # Bound methods of many types: each takes exactly the type it stands under.
         self._apply: dict[type, Callable[..., None]] = {
+            SubmitOrder: self._put_submit,
             PublishOrder: self._put_order,
             PublishPosition: self._put_position,
             PublishPosture: self._put_posture,
@@ -182,6 +185,11 @@ class Views:
 
     # --- taking in ------------------------------------------------------------------------------
 
+    def _put_submit(self, submit: SubmitOrder) -> None:
+        known = self.order(submit.strategy, submit.order_id)
+        if known is None or not known.wire_id:  # Without a wire id it is only a promise.
+            self._put_order(first_view(submit))
+
     def _put_order(self, order: PublishOrder) -> None:
         if order.fill_price_nanos > 0:
             self._price(self._other_prices, order.symbol, order.fill_price_nanos)
@@ -213,7 +221,8 @@ class Views:
         self._postures[shown.scope] = shown
 
     def _put_equity(self, shown: PublishEquity) -> None:
-        self.equity[shown.fuse] = shown
+        if shown.scope == ACCOUNT_SCOPE and shown.mark_nanos:
+            self.equity = shown
 
     def _put_account(self, account: AccountSeen) -> None:
         self.account = account
@@ -236,8 +245,26 @@ class Views:
         prices[symbol] = price_nanos
 
 
-def restored(views: Views, effects: Iterable[Effect]) -> Views:
-    """The views after a run of recorded effects."""
-    for effect in effects:
-        views.apply(effect)
-    return views
+def first_view(submit: SubmitOrder) -> PublishOrder:
+    """An order that was just decided: nothing is known of it but what was asked for."""
+    return PublishOrder(
+        order_id=submit.order_id,
+        wire_id=submit.wire_id,
+        broker_order_id=None,
+        client_order_id=submit.client_order_id,
+        strategy=submit.strategy,
+        symbol=submit.symbol,
+        side=submit.side,
+        order_type=submit.order_type,
+        time_in_force=submit.time_in_force,
+        quantity_nanos=submit.quantity_nanos,
+        filled_quantity_nanos=0,
+        filled_price_nanos=0,
+        status=OrderStatus.SUBMITTING,
+        intent=submit.intent,
+        created_ns=submit.created_ns,
+        updated_ns=submit.created_ns,
+        limit_price_nanos=submit.limit_price_nanos,
+        stop_price_nanos=submit.stop_price_nanos,
+        extended_hours=submit.extended_hours,
+    )
