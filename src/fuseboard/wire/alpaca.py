@@ -11,12 +11,11 @@ from fuseboard.wire.alpaca_account import (
     position_object,
 )
 from fuseboard.wire.alpaca_errors import AlpacaError, error_answer, read_error
+from fuseboard.wire.alpaca_order_object import OrderView, order_object
 from fuseboard.wire.alpaca_orders import (
     STATUS_WORDS,
     OrderBody,
     OrderBodyRefused,
-    OrderView,
-    order_object,
     parsed_order_body,
     status_of_word,
 )

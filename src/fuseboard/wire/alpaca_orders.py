@@ -1,14 +1,20 @@
-"""Alpaca's orders both ways: the body of `POST /v2/orders`, the Order object, the status words."""
+"""Alpaca's orders as they come: the body of `POST /v2/orders`, status words, Order objects."""
 
 import re
 
 import msgspec
 from msgspec import Raw, Struct
 
-from fuseboard.vocabulary.money import NumberRefused, text_from_nanos
+from fuseboard.vocabulary.money import NumberRefused
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
-from fuseboard.wire.alpaca_values import asset_id_of, nanos_of_raw, rfc3339_from_ns
+from fuseboard.wire.alpaca_values import (
+    nanos_of_number,
+    nanos_of_raw,
+    nanos_rounded,
+    ns_from_rfc3339,
+    rfc3339_from_ns,
+)
 
 CLIENT_ORDER_ID_CHARS_MAX = 128
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}", re.ASCII)
@@ -201,83 +207,55 @@ def status_of_word(word: str, *, filled_nanos: int) -> OrderStatus:
     return OrderStatus.PARTIALLY_FILLED if filled_nanos else OrderStatus.WORKING
 
 
-# --- the Order object ----------------------------------------------------------------------------
+# --- an Order object as a broker sends it --------------------------------------------------------
 
 
-class OrderView(Struct, frozen=True, kw_only=True):
-    """Everything that Alpaca's Order object shows. `status` is Alpaca's word; times in ns."""
+class ShapeUnknown(ValueError):
+    """Something a broker sent is not in the shape it should have."""
+
+
+class SeenOrder(Struct, frozen=True, kw_only=True):
+    """What we need of an Order object. `quantity_nanos` is None for an order by notional value."""
 
     id: str
     client_order_id: str
     symbol: str
     side: Side
-    order_type: OrderType
-    time_in_force: TimeInForce
-    quantity_nanos: int
-    status: str
-    created_ns: int
-    updated_ns: int
-    submitted_ns: int | None = None
-    filled_quantity_nanos: int = 0
-    filled_price_nanos: int = 0
-    limit_price_nanos: int | None = None
-    stop_price_nanos: int | None = None
-    extended_hours: bool = False
-    filled_ns: int | None = None
-    expired_ns: int | None = None
-    canceled_ns: int | None = None
-    failed_ns: int | None = None
-    replaced_ns: int | None = None
-    replaced_by: str | None = None
-    replaces: str | None = None
-    asset_id: str | None = None
-    asset_class: str = "us_equity"
+    status: OrderStatus
+    quantity_nanos: int | None
+    filled_quantity_nanos: int
+    filled_price_nanos: int
+    submitted_at: str
+
+    def just_before_submitted(self) -> str:
+        """The time to page after, so that orders of the same moment are not missed."""
+        try:
+            return rfc3339_from_ns(ns_from_rfc3339(self.submitted_at) - 1)
+        except ValueError as wrong:
+            raise ShapeUnknown(f"order {self.id}: {wrong}") from wrong
 
 
-def order_object(order: OrderView) -> dict[str, object]:
-    """Alpaca's Order: money and quantities as strings, `type` and `order_type` both."""
-    filled = order.filled_quantity_nanos
-    return {
-        "id": order.id,
-        "client_order_id": order.client_order_id,
-        "created_at": rfc3339_from_ns(order.created_ns),
-        "updated_at": rfc3339_from_ns(order.updated_ns),
-        "submitted_at": rfc3339_from_ns(order.submitted_ns or order.created_ns),
-        "filled_at": _time(order.filled_ns),
-        "expired_at": _time(order.expired_ns),
-        "canceled_at": _time(order.canceled_ns),
-        "failed_at": _time(order.failed_ns),
-        "replaced_at": _time(order.replaced_ns),
-        "replaced_by": order.replaced_by,
-        "replaces": order.replaces,
-        "asset_id": order.asset_id or asset_id_of(order.symbol),
-        "symbol": order.symbol,
-        "asset_class": order.asset_class,
-        "notional": None,
-        "qty": text_from_nanos(order.quantity_nanos),
-        "filled_qty": text_from_nanos(filled),
-        "filled_avg_price": text_from_nanos(order.filled_price_nanos) if filled else None,
-        "order_class": "simple",
-        "order_type": order.order_type.value,
-        "type": order.order_type.value,
-        "side": order.side.value,
-        "time_in_force": order.time_in_force.value,
-        "limit_price": _amount(order.limit_price_nanos),
-        "stop_price": _amount(order.stop_price_nanos),
-        "status": order.status,
-        "extended_hours": order.extended_hours,
-        "legs": None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
-        "subtag": None,
-        "source": None,
-    }
-
-
-def _time(at_ns: int | None) -> str | None:
-    return None if at_ns is None else rfc3339_from_ns(at_ns)
-
-
-def _amount(nanos: int | None) -> str | None:
-    return None if nanos is None else text_from_nanos(nanos)
+def seen_order(entry: object) -> SeenOrder:
+    """The order of a decoded Order object; raises `ShapeUnknown`."""
+    if not isinstance(entry, dict):
+        raise ShapeUnknown("an order is not an object")
+    texts = [entry.get(name) for name in ("id", "client_order_id", "symbol", "side", "status")]
+    order_id, client_order_id, symbol, side, word = texts
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ShapeUnknown(f"an order lacks its id, symbol, side or status: {texts}")
+    try:
+        filled = nanos_of_number(entry.get("filled_qty") or 0)
+        quantity = entry.get("qty")
+        return SeenOrder(
+            id=str(order_id),
+            client_order_id=str(client_order_id),
+            symbol=str(symbol),
+            side=Side(side),
+            status=status_of_word(str(word), filled_nanos=filled),
+            quantity_nanos=None if quantity is None else nanos_of_number(quantity),
+            filled_quantity_nanos=filled,
+            filled_price_nanos=nanos_rounded(entry.get("filled_avg_price") or 0),
+            submitted_at=str(entry.get("submitted_at") or entry.get("created_at") or ""),
+        )
+    except ValueError as wrong:
+        raise ShapeUnknown(f"order {order_id}: {wrong}") from wrong

@@ -30,8 +30,10 @@ _RFC3339 = re.compile(
     r"([Zz]|[+-]\d{2}:\d{2})?",
     re.ASCII,
 )
+_LONG_NUMBER = re.compile(r"(-?)(\d{1,15})\.(\d{9})(\d{1,40})", re.ASCII)
 _ASSETS = uuid.UUID("6a4b2f0e-6b1c-5d8a-9a55-0c6f4f5e7d11")
 _json = msgspec.json.Encoder(decimal_format="number")
+_json_exact = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def nanos_of_raw(raw: msgspec.Raw) -> int:
@@ -76,9 +78,30 @@ def nanos_of_number(value: object) -> int:
     raise NumberRefused(f"{value!r} is not a number")
 
 
+def nanos_rounded(value: object) -> int:
+    """Nano-units of a decoded number of any length, rounded half up: for averages, which brokers
+    give with more decimals than nine. Raises `NumberRefused`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise NumberRefused(f"{value!r} is not a number")
+    text = str(value)
+    match = _LONG_NUMBER.fullmatch(text)
+    if match is None:
+        return nanos_of_number(value)
+    sign, whole, kept, further = match.groups()
+    nanos = int(whole) * NANOS + int(kept) + (further[0] >= "5")
+    return -nanos if sign else nanos
+
+
 def json_bytes(value: Any) -> bytes:
     """JSON of plain values; a Decimal becomes a JSON number with its own digits."""
     return _json.encode(value)
+
+
+def decoded_json(data: bytes | str) -> object:
+    """Decoded JSON, numbers exact; raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    decoded: object = _json_exact.decode(data)
+    return decoded
 
 
 def number(nanos: int) -> Decimal:

@@ -1,0 +1,121 @@
+"""Asking Alpaca over HTTP: the account's key on each request, one bound on time, honest errors."""
+
+import re
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.wire.alpaca_errors import read_error
+from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
+from fuseboard.wire.alpaca_values import decoded_json
+from fuseboard.wire.http_client import AnswerLost, ClientLimits, HttpAnswer, HttpClient, NotWritten
+
+PAGE_ORDERS_MAX = 500
+PAGES_MAX = 40
+DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
+_SECONDS = re.compile(r"(\d{1,6})(?:\.\d*)?", re.ASCII)
+
+
+class AlpacaOptions(Struct, frozen=True, kw_only=True):
+    """One account at one Alpaca-compatible broker. `instance` is in each wire id of ours."""
+
+    base_url: str
+    key_id: str
+    secret: str
+    instance: str
+    data_url: str = ""
+    """Where market data is read; empty means `base_url`."""
+    timeout_s: float = 5.0
+    connections_max: int = 16
+
+    def __repr__(self) -> str:
+        return f"AlpacaOptions(base_url={self.base_url!r}, instance={self.instance!r})"
+
+
+class AlpacaSession:
+    """The trading host and the data host of one account."""
+
+    def __init__(self, options: AlpacaOptions) -> None:
+        limits = ClientLimits(connections_max=options.connections_max)
+        self.trading = HttpClient(options.base_url, limits=limits)
+        self.data = HttpClient(options.data_url or options.base_url, limits=limits)
+        self.timeout_s = options.timeout_s
+        self.headers = {
+            "APCA-API-KEY-ID": options.key_id,
+            "APCA-API-SECRET-KEY": options.secret,
+            "Accept": "application/json",
+        }
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.trading.close()
+        await self.data.close()
+
+    async def fetch(self, method: str, target: str) -> HttpAnswer:
+        """One read-only request, market data from the data host. Raises `BrokerUnavailable`."""
+        if method != "GET":
+            raise ValueError("only reading is passed through")
+        client = self.data if target.startswith(DATA_PATHS) else self.trading
+        try:
+            return await client.request("GET", target, self.headers, timeout_s=self.timeout_s)
+        except (NotWritten, AnswerLost) as failure:
+            raise BrokerUnavailable(str(failure)) from failure
+
+    async def read(self, target: str) -> object | None:
+        """The decoded body of a read; None when the broker says there is no such thing.
+
+        Raises `Throttled` and `BrokerUnavailable`.
+        """
+        answer = await self.fetch("GET", target)
+        raise_if_throttled(answer)
+        if is_absent(answer):
+            return None
+        if answer.status != 200:
+            error = read_error(answer.body)
+            raise BrokerUnavailable(f"{target.partition('?')[0]}: {answer.status} {error.message}")
+        try:
+            return decoded_json(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            raise BrokerUnavailable(f"the answer is not JSON: {wrong}") from wrong
+
+    async def open_orders(self, *, symbol: str | None = None) -> list[SeenOrder]:
+        """Every working order, page by page, oldest first; each page overlaps the one before.
+
+        Raises `BrokerUnavailable` when the pages do not come to an end.
+        """
+        only = f"&symbols={symbol}" if symbol is not None else ""
+        base = f"/v2/orders?status=open&limit={PAGE_ORDERS_MAX}&direction=asc&nested=false{only}"
+        found: dict[str, SeenOrder] = {}
+        after = ""
+        for _ in range(PAGES_MAX):
+            page = await self.read(base + after)
+            if not isinstance(page, list):
+                raise BrokerUnavailable("the list of orders is not a list")
+            try:
+                orders = [seen_order(entry) for entry in page]
+            except ShapeUnknown as wrong:
+                raise BrokerUnavailable(str(wrong)) from wrong
+            fresh = {order.id: order for order in orders if order.id not in found}
+            found |= fresh
+            if len(page) < PAGE_ORDERS_MAX:
+                return list(found.values())
+            if not fresh:
+                break
+            after = f"&after={orders[-1].just_before_submitted()}"
+        raise BrokerUnavailable(f"more than {len(found)} working orders, and the list has no end")
+
+
+def raise_if_throttled(answer: HttpAnswer) -> None:
+    """Raise `Throttled` on 429, with what the broker asks us to wait."""
+    if answer.status == 429:
+        seconds = _SECONDS.fullmatch(answer.headers.get("retry-after", ""))
+        raise Throttled(
+            None if seconds is None else (int(seconds[1]) + ("." in seconds[0])) * NANOS
+        )
+
+
+def is_absent(answer: HttpAnswer) -> bool:
+    """Whether the broker itself says "no such thing": a 404 in its own shape, not a stray one."""
+    return answer.status == 404 and 40_400_000 <= read_error(answer.body).code < 40_500_000

@@ -1,0 +1,295 @@
+"""Alpaca's stock data stream behind the `Feed` door: one upstream connection, fanned out.
+
+Each frame goes two ways: quotes and trades of watched symbols become facts, and the messages as
+decoded go to whoever listens (the gateway, for strategies' own data streams).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
+from fuseboard.wire.alpaca_stream import (
+    MSGPACK_CONTENT_TYPE,
+    StreamMalformed,
+    decoded_messages,
+)
+from fuseboard.wire.alpaca_values import (
+    decoded_json,
+    nanos_of_number,
+    nanos_rounded,
+    ns_from_rfc3339,
+)
+from fuseboard.wire.http_client import AnswerLost, HttpClient, NotWritten
+from fuseboard.wire.websocket_client import StreamLimits, StreamRefused, kept_connected
+
+CHANNELS = frozenset(
+    {"trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections"}
+)
+SYMBOLS_MAX = 10_000
+_CONTROL = frozenset({"success", "error", "subscription"})
+_REFUSALS = frozenset({401, 402, 403, 404, 406, 409})
+"""Codes of the stream after which this connection carries nothing."""
+logger = logging.getLogger(__name__)
+
+
+class AlpacaFeedOptions(Struct, frozen=True, kw_only=True):
+    """Where the data stream (`ws://host/v2/iex`) and the data REST are, and the key to both."""
+
+    stream_url: str
+    data_url: str
+    key_id: str
+    secret: str
+    timeout_s: float = 5.0
+
+    def __repr__(self) -> str:
+        return f"AlpacaFeedOptions(stream_url={self.stream_url!r}, data_url={self.data_url!r})"
+
+
+class FeedCounts(Struct):
+    """What the feed has seen since it began."""
+
+    frames: int = 0
+    facts: int = 0
+    refused: int = 0
+    """Quotes and trades whose numbers or times made no sense; none of them became a fact."""
+    connections: int = 0
+
+
+class AlpacaFeed:
+    """Implements `vocabulary.doors.Feed`, and `subscribe` and `listen` for the gateway."""
+
+    def __init__(self, options: AlpacaFeedOptions, limits: StreamLimits | None = None) -> None:
+        self._options = options
+        self._limits = limits or StreamLimits()
+        self._client = HttpClient(options.data_url)
+        self._wanted: dict[str, dict[str, None]] = {"quotes": {}, "trades": {}}
+        self._watched: set[str] = set()
+        self._latest_seen: set[str] = set()
+        self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
+        self._connection: ClientConnection | None = None
+        self._deliver: Callable[[QuoteSeen | TradeSeen], None]
+        self._task: asyncio.Task[None] | None = None
+        self.counts = FeedCounts()
+
+    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+        """Connect and deliver until `stop`, reconnecting for ever."""
+        assert self._task is None
+        self._deliver = deliver
+        self._task = asyncio.create_task(
+            kept_connected(
+                self._options.stream_url,
+                self._session,
+                lost=self._lost,
+                headers={"Content-Type": MSGPACK_CONTENT_TYPE},
+                limits=self._limits,
+            )
+        )
+        self._task.add_done_callback(_ended)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                if not task.cancelled():
+                    raise  # It was us who were cancelled.
+        await self._client.close()
+
+    async def watch(self, symbol: str) -> None:
+        """Subscribe, and deliver the latest quote once if there is one. Idempotent.
+
+        Raises `BrokerUnavailable` or `Throttled` when the latest quote could not be read.
+        """
+        self._watched.add(symbol)
+        await self.subscribe("quotes", [symbol])
+        await self.subscribe("trades", [symbol])
+        if symbol in self._latest_seen:
+            return
+        latest = await self._latest_quote(symbol)
+        self._latest_seen.add(symbol)
+        if latest is not None:
+            self._take({**latest, "T": "q", "S": symbol})
+
+    async def subscribe(self, channel: str, symbols: Sequence[str]) -> None:
+        """Have the upstream connection carry a channel of these symbols, now and after each
+        reconnection. Raises `BrokerUnavailable` for an unknown channel or too many symbols.
+        """
+        if channel not in CHANNELS:
+            raise BrokerUnavailable(f"the data stream has no channel {channel[:20]!r}")
+        wanted = self._wanted.setdefault(channel, {})
+        fresh = [symbol for symbol in symbols if symbol not in wanted]
+        if len(wanted) + len(fresh) > SYMBOLS_MAX:
+            raise BrokerUnavailable(f"more than {SYMBOLS_MAX} symbols in {channel}")
+        wanted |= dict.fromkeys(fresh)
+        if fresh and self._connection is not None:
+            with suppress(ConnectionClosed):  # The next connection subscribes to all of it.
+                await _send(self._connection, {"action": "subscribe", channel: fresh})
+
+    def listen(self, callback: Callable[[list[dict[str, Any]]], None]) -> None:
+        """Call back with the market data of each frame, as `decoded_messages` gives it."""
+        self._listeners.append(callback)
+
+    # --- the upstream connection -----------------------------------------------------------------
+
+    async def _session(self, connection: ClientConnection, settled: Callable[[], None]) -> None:
+        options = self._options
+        async with asyncio.timeout(self._limits.open_s_max):
+            await self._expect(connection, "connected")
+            await _send(
+                connection, {"action": "auth", "key": options.key_id, "secret": options.secret}
+            )
+            await self._expect(connection, "authenticated")
+            channels = {name: list(wanted) for name, wanted in self._wanted.items() if wanted}
+            self._connection = connection
+            if channels:
+                await _send(connection, {"action": "subscribe", **channels})
+        settled()
+        self.counts.connections += 1
+        async for frame in connection:
+            self._take_frame(_messages(frame))
+
+    async def _expect(self, connection: ClientConnection, word: str) -> None:
+        messages = _messages(await connection.recv())
+        if not any(m.get("T") == "success" and m.get("msg") == word for m in messages):
+            raise StreamRefused(f"the data stream did not say {word!r} but {str(messages)[:200]}")
+
+    def _lost(self) -> None:
+        self._connection = None
+
+    def _take_frame(self, messages: list[dict[str, Any]]) -> None:
+        self.counts.frames += 1
+        market = []
+        for message in messages:
+            kind = message.get("T")
+            if kind in _CONTROL:
+                _control(message)
+            else:
+                market.append(message)
+                if kind in {"q", "t"} and message.get("S") in self._watched:
+                    self._take(message)
+        if market:
+            for listener in self._listeners:
+                listener(market)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Deliver one quote or trade; one that makes no sense is counted and dropped, so that the
+        data grows stale rather than wrong.
+        """
+        try:
+            fact = _quote(message) if message["T"] == "q" else _trade(message)
+        except (KeyError, ValueError) as wrong:
+            self.counts.refused += 1
+            if self.counts.refused.bit_count() == 1:  # Said at 1, 2, 4, 8, ... so never a flood.
+                logger.warning("%d market data refused: %r", self.counts.refused, wrong)
+            return
+        self.counts.facts += 1
+        self._deliver(fact)
+
+    # --- the data REST ---------------------------------------------------------------------------
+
+    async def _latest_quote(self, symbol: str) -> dict[str, Any] | None:
+        name = quote(symbol, safe="")
+        crypto = "/" in symbol
+        path = "/v1beta3/crypto/us/latest/quotes" if crypto else "/v2/stocks/quotes/latest"
+        headers = {
+            "APCA-API-KEY-ID": self._options.key_id,
+            "APCA-API-SECRET-KEY": self._options.secret,
+        }
+        try:
+            answer = await self._client.request(
+                "GET", f"{path}?symbols={name}", headers, timeout_s=self._options.timeout_s
+            )
+        except (NotWritten, AnswerLost) as failure:
+            raise BrokerUnavailable(str(failure)) from failure
+        if answer.status == 429:
+            raise Throttled(None)
+        if answer.status in {400, 404, 422}:
+            return None  # The symbol is unknown there: there is no quote.
+        try:
+            decoded = decoded_json(answer.body) if answer.status == 200 else None
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            raise BrokerUnavailable(f"the latest quote cannot be read: {wrong}") from wrong
+        quotes = decoded.get("quotes") if isinstance(decoded, dict) else None
+        if not isinstance(quotes, dict):
+            raise BrokerUnavailable(f"the latest quote was answered with {answer.status}")
+        found = quotes.get(symbol)
+        return found if isinstance(found, dict) else None
+
+
+def _control(message: dict[str, Any]) -> None:
+    if message["T"] != "error":
+        return
+    if message.get("code") in _REFUSALS:
+        raise StreamRefused(f"the data stream says {str(message)[:200]}")
+    logger.error("the data stream says %s", str(message)[:200])
+
+
+def _at_ns(value: object) -> int:
+    if isinstance(value, str):
+        return ns_from_rfc3339(value)
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a time")
+    return value
+
+
+def _amount(value: object) -> int:
+    nanos = nanos_of_number(value)
+    if nanos < 0:
+        raise ValueError(f"{value!r} is negative")
+    return nanos
+
+
+def _quote(message: dict[str, Any]) -> QuoteSeen:
+    bid, ask = _amount(message["bp"]), _amount(message["ap"])
+    return QuoteSeen(
+        symbol=message["S"],
+        bid_nanos=bid,
+        ask_nanos=ask,
+        bid_size_nanos=nanos_rounded(message["bs"]),
+        ask_size_nanos=nanos_rounded(message["as"]),
+        event_ns=_at_ns(message["t"]),
+        bid_low_nanos=bid,
+        ask_high_nanos=ask,
+    )
+
+
+def _trade(message: dict[str, Any]) -> TradeSeen:
+    price = _amount(message["p"])
+    return TradeSeen(
+        symbol=message["S"],
+        price_nanos=price,
+        size_nanos=nanos_rounded(message["s"]),
+        event_ns=_at_ns(message["t"]),
+        low_nanos=price,
+        high_nanos=price,
+    )
+
+
+def _messages(frame: bytes | str) -> list[dict[str, Any]]:
+    try:
+        return decoded_messages(frame)
+    except StreamMalformed as wrong:
+        raise StreamRefused(str(wrong)) from wrong
+
+
+async def _send(connection: ClientConnection, command: dict[str, Any]) -> None:
+    await connection.send(msgspec.msgpack.encode(command))
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """The task never returns: if it failed, whoever takes the facts did."""
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        logger.critical("the data stream is no longer read", exc_info=failure)
