@@ -13,6 +13,7 @@ from fuseboard.vocabulary.inputs import (
     Input,
     Moment,
     NodeFaulted,
+    OrderNotSent,
     OrderRequested,
     OrderUnknown,
     OrderWorking,
@@ -326,5 +327,22 @@ def test_a_kernel_that_fails_after_latching_has_latched() -> None:
             assert node.story[:2] == ["latch account 1", "latch account 2"]
             first = node.journal.records[0]
             assert any(isinstance(effect, LatchHalt) for effect in first.effects)
+
+    run_lockstep(START, main)
+
+
+def test_a_fault_cancels_and_refuses_at_once_even_while_a_submit_is_in_flight() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            await _with_three_working(node)
+            node.broker.after_socket_ms = 3_000
+            node.offer(*(order_requested(number) for number in range(4, 8)))
+            await node.pass_ms(20)
+            node.intake.fail("test")
+            await node.pass_ms(20)
+            assert list(node.broker.working) == ["o4"]
+            refused = [fact for fact in node.intake.take(100) if isinstance(fact, OrderNotSent)]
+            assert [fact.order_id for fact in refused] == ["o5", "o6", "o7"]
+            await _expect_the_fault_path(node, "test")
 
     run_lockstep(START, main)

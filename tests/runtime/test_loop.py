@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
-from fuseboard.runtime.loop import LoopLimits, NodeStopped
+from fuseboard.runtime.loop import FaultReported, LoopLimits, NodeStopped
 from fuseboard.vocabulary.effects import (
     AnswerOrder,
     CancelOrder,
@@ -243,6 +243,20 @@ def test_an_orderly_stop_folds_what_waits_and_returns_once_all_of_it_is_released
     run_lockstep(START, main)
 
 
+def test_an_orderly_stop_ends_when_records_without_effects_become_durable() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, instant=False) as node:
+            node.offer(quote("A", 1, 2))
+            await node.pass_ms(10)
+            node.loop.request_stop()
+            await node.pass_ms(10)
+            node.journal.sync()
+            await node.pass_ms(10)
+            await node.running
+
+    run_lockstep(START, main)
+
+
 def test_an_orderly_stop_whose_disk_never_catches_up_is_a_fault() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock, instant=False) as node:
@@ -296,7 +310,7 @@ def test_settle_drives_the_same_loop_without_a_task() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         node = Node(clock)
         node.offer(*(quote(f"S{number}", 1, 2) for number in range(600)))
-        assert node.loop.settle(turns_max=100) == 3
+        assert node.loop.settle(turns_max=100) == 4
         assert node.kernel.steps == 600
         assert len(node.journal.records) == 600
 
@@ -327,5 +341,22 @@ def test_a_faulted_node_journals_what_it_folded_and_the_fault_without_effects() 
             assert node.register.latched["account"].reason is Reason.NODE_FAULT
             assert node.story[0] == "latch account 1"
             assert node.story[1] == "page node_fault"
+
+    run_lockstep(START, main)
+
+
+def test_after_a_turn_that_raised_there_is_no_further_one() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        node = Node(clock, instant=False)
+        node.offer(order_requested(1))
+        node.loop.settle(10)
+        node.intake.fail("test")
+        with pytest.raises(FaultReported):
+            node.loop.settle(10)
+        node.intake.fault = None
+        node.journal.sync()
+        with pytest.raises(AssertionError, match="broken"):
+            node.loop.settle(10)
+        assert node.shown.effects == []
 
     run_lockstep(START, main)

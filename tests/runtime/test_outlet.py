@@ -1,13 +1,18 @@
 import asyncio
+from collections.abc import Callable
+
+import pytest
 
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from fuseboard.runtime.outlet import OutletLimits
 from fuseboard.runtime.submits import SubmitLimits
+from fuseboard.vocabulary.doors import Throttled
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     FindOrder,
     ReadAccount,
     ReadLeg,
+    SubmitOrder,
     WatchSymbol,
 )
 from fuseboard.vocabulary.inputs import (
@@ -22,6 +27,7 @@ from fuseboard.vocabulary.inputs import (
     OrderUnknown,
     OrderWorking,
     PositionsSeen,
+    SubmitOutcome,
 )
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason
@@ -193,6 +199,7 @@ def test_a_remembered_cancel_of_an_order_that_ended_is_forgotten() -> None:
                     filled_price_nanos=0,
                 )
             )
+            assert not node.outlet._cancels.is_wanted("o1")
             node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
             await node.pass_ms(20)
             assert node.broker.cancels == []
@@ -369,5 +376,55 @@ def test_a_symbol_is_watched_once_and_until_it_works() -> None:
                 node.outlet.leave(WatchSymbol(symbol="A"), clock.now())
                 await asyncio.sleep(5)
             assert node.feed.watched == ["A"]
+
+    run_lockstep(START, main)
+
+
+def test_stopping_ends_every_task_also_those_of_orders_that_wait_in_line() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.after_socket_ms = 1_000
+            node.offer(*(order_requested(number) for number in range(1, 20)))
+            await node.pass_ms(10)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_lockstep(START, main)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_cancel_of_a_submit_that_the_broker_then_throttles_annihilates_it(left: bool) -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            calls = 0
+
+            async def submit(
+                order: SubmitOrder, still_allowed: Callable[[], bool]
+            ) -> SubmitOutcome:
+                nonlocal calls
+                calls += 1
+                if left:
+                    assert still_allowed()
+                await asyncio.sleep(0.05)
+                raise Throttled(None)
+
+            node.broker.submit = submit  # type: ignore[method-assign]
+            node.offer(order_requested(1))
+            await node.pass_ms(10)
+            node.offer(CancelRequested(request=9, strategy="dip", order_id="o1"))
+            await node.pass_ms(5_000)
+            assert node.kernel.outcomes() == {"o1": [not_sent("o1", Reason.ANNIHILATED)]}
+            assert calls == 1
+
+    run_lockstep(START, main)
+
+
+def test_an_order_that_waited_too_long_for_its_symbol_is_stale_and_not_sent() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.after_socket_ms = 5_100
+            node.offer(order_requested(1), order_requested(2))
+            await node.pass_ms(6_000)
+            assert node.kernel.outcomes()["o2"] == [not_sent("o2", Reason.RATE_LIMITED)]
+            assert len(node.broker.written) == 1
 
     run_lockstep(START, main)

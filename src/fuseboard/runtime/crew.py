@@ -21,11 +21,12 @@ class Crew:
         return task
 
     async def stop(self) -> None:
-        """Cancel every task and wait until all have ended."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel every task and wait until all have ended, with those they start in ending."""
+        while self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     def _over(self, task: asyncio.Task[None], ended: Callable[[], None] | None) -> None:
         self._tasks.discard(task)

@@ -42,8 +42,3 @@ class Hold:
                 if type(effect) is SubmitOrder and not self.annihilate(effect.order_id):
                     continue
                 yield record.moment, effect
-
-    def drop(self) -> None:
-        """A fault: nothing that is held will ever leave."""
-        self._records.clear()
-        self._submits.clear()

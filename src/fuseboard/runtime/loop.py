@@ -7,7 +7,7 @@ journal's thread says how far the disk has come, the held effects up to there le
 How far the kernel may run ahead is bounded; when the disk lags, nothing more is taken.
 
 Any exception in a turn (a failed assertion of the kernel, a failed commit, a view that throws) and
-any fault reported to the intake ends in the **fault path**: what is held is dropped for good, the
+any fault reported to the intake ends in the **fault path**: what is held never leaves, the
 register is latched, the outlet sealed, the fault journaled if the journal still works, people
 paged, and everything that may work at the broker is cancelled for a bounded time. Then `run`
 raises `NodeStopped`. A restart replays the durable prefix; nothing is retried here.
@@ -107,6 +107,7 @@ class Loop:
         self._wakes: list[int] = []
         self._wanted: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._broken = False
         self._stop: KernelStopped | None = None
         self._takes_left: int | None = None
         self._drain_until_ns: int | None = None
@@ -165,7 +166,17 @@ class Loop:
     # --- one turn ------------------------------------------------------------------------------
 
     def turn(self) -> bool:
-        """Release what is durable, fold one batch; whether anything moved."""
+        """Release what is durable, fold one batch; whether anything moved.
+
+        After a turn that raised there is no further one: what is held never leaves.
+        """
+        assert not self._broken, "the loop is broken: a turn raised"
+        self._broken = True
+        moved = self._turned()
+        self._broken = False
+        return moved
+
+    def _turned(self) -> bool:
         if self._watermark.failure is not None:
             raise CommitFailed("the journal failed") from self._watermark.failure
         if self._intake.fault is not None:
@@ -216,14 +227,14 @@ class Loop:
             self._outlet.leave(effect, moment)
 
     def _release(self) -> int:
-        released = 0
+        """Let go of what is durable; how many records, also of those without effects."""
+        held = len(self._hold)
         for moment, effect in self._hold.released(self._watermark.sequence):
-            released += 1
             if type(effect) is WakeAt:
                 self._want_wake(effect.boot_ns)
             elif type(effect) is not StopNode:
                 self._outlet.leave(effect, moment)
-        return released
+        return held - len(self._hold)
 
     def _write(self) -> None:
         if self._unwritten:
@@ -299,7 +310,6 @@ class Loop:
 
     def _seal(self, fault: Exception, detail: str) -> None:
         """The part of the fault path that cannot wait: every step runs, whatever the others do."""
-        self._hold.drop()
         moment = self._stamped()
         with ExitStack() as last_acts:  # runs them from the last to the first
             if self._watermark.failure is None:
