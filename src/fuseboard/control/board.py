@@ -12,7 +12,6 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
-    RaiseAlert,
     RecordPlan,
     RecordTransition,
     SubmitOrder,
@@ -38,6 +37,15 @@ class FuseLine(Struct, kw_only=True):
     drawdown_nanos: int = 0
     worst_drawdown_nanos: int = 0
     trips: int = 0
+
+
+class AlertLine(Struct, frozen=True, kw_only=True):
+    """One alert."""
+
+    severity: str
+    code: str
+    scope: str
+    text: str
 
 
 class OrderLine(Struct, kw_only=True):
@@ -66,7 +74,7 @@ class Board:
         self.closed: deque[str] = deque()
         self.positions: dict[tuple[str, str], PublishPosition] = {}
         self.plans: dict[str, RecordPlan] = {}
-        self.alerts: deque[RaiseAlert] = deque(maxlen=ALERTS_MAX)
+        self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_MAX)
         self.transitions: deque[RecordTransition] = deque(maxlen=ALERTS_MAX)
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.allowed = 0
@@ -91,13 +99,15 @@ class Board:
                 self._transition(effect)
             case RecordPlan():
                 self.plans[effect.trip] = effect
-            case RaiseAlert():
-                self.alerts.append(effect)
             case AnswerDenied():
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1
             case _:
                 pass
+
+    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+        """Alerts come by the pagers' way, because they may overtake the disk."""
+        self.alerts.append(AlertLine(severity=severity, code=code, scope=scope, text=text))
 
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from fuseboard.control.board import Board, FuseLine, OrderLine
+from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.money import text_from_nanos
 
@@ -35,15 +35,6 @@ class PlanLine(Struct, frozen=True, kw_only=True):
     errors: int
     duration_ns: int
     left: tuple[str, ...]
-
-
-class AlertLine(Struct, frozen=True, kw_only=True):
-    """One alert."""
-
-    severity: str
-    code: str
-    scope: str
-    text: str
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -103,10 +94,7 @@ def status_of(
             )
             for plan in board.plans.values()
         ),
-        alerts=tuple(
-            AlertLine(severity=at.severity.value, code=at.code.value, scope=at.scope, text=at.text)
-            for at in board.alerts
-        ),
+        alerts=tuple(board.alerts),
         allowed=board.allowed,
         denied=dict(board.denied),
         measured=measured,

@@ -47,10 +47,8 @@ def screen(status: Status, width: int) -> Panel:
         numbers.add_row(Text(fuse.fuse, style="bold"), Text(fuse.state))
         numbers.add_row("  equity", shown_money(fuse.equity_nanos))
         numbers.add_row("  high-water mark", shown_money(fuse.mark_nanos))
-        numbers.add_row(
-            "  drawdown",
-            f"{shown_percent(fuse.drawdown_nanos)} (worst {shown_percent(fuse.worst_drawdown_nanos)})",
-        )
+        worst = shown_percent(fuse.worst_drawdown_nanos)
+        numbers.add_row("  drawdown", f"{shown_percent(fuse.drawdown_nanos)} (worst {worst})")
         numbers.add_row("  trips", str(fuse.trips))
     measured = status.measured
     denied = ", ".join(f"{reason} {count}" for reason, count in sorted(status.denied.items()))

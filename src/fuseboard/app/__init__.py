@@ -1,0 +1,37 @@
+"""The composition root: the only room that knows every other one. `cli` calls one command here."""
+
+from fuseboard.app.commands import (
+    REFUSALS,
+    command_cash,
+    command_demo,
+    command_exchange,
+    command_halt,
+    command_init,
+    command_keys,
+    command_orders,
+    command_positions,
+    command_replay,
+    command_reset,
+    command_run,
+    command_status,
+    command_top,
+    command_verify,
+)
+
+__all__ = [
+    "REFUSALS",
+    "command_cash",
+    "command_demo",
+    "command_exchange",
+    "command_halt",
+    "command_init",
+    "command_keys",
+    "command_orders",
+    "command_positions",
+    "command_replay",
+    "command_reset",
+    "command_run",
+    "command_status",
+    "command_top",
+    "command_verify",
+]

@@ -1,0 +1,272 @@
+"""The node: every room of one running gateway, put together. The only file that knows them all."""
+
+import asyncio
+import gc
+import itertools
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard import __version__
+from fuseboard.alerts.console import ConsolePager
+from fuseboard.alerts.logfile import LogFile
+from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.app.recovery import restored
+from fuseboard.app.shown import ShownBroker, ShownFeed
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.control.board import Board
+from fuseboard.control.operator_api import OperatorApi
+from fuseboard.control.state_directory import Identity, StateDirectory, write_atomically
+from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
+from fuseboard.gateway.door import GatewayDoor
+from fuseboard.gateway.keys import Keys
+from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.orders import Node as OrderNode
+from fuseboard.halts.block import SLOTS, Slot
+from fuseboard.halts.history import HaltsHistory
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.journal.writer import JournalWriter
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.clock import SystemClock
+from fuseboard.runtime.intake import Intake
+from fuseboard.runtime.launcher import Launched, strategy_environment
+from fuseboard.runtime.loop import Loop, NodeStopped
+from fuseboard.runtime.meter import MeteredKernel
+from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.money import NANOS
+
+FAULTED: Final = 3
+SWITCH_INTERVAL_S: Final = 0.0002
+"""How soon the journal's thread gets the interpreter back from a busy loop."""
+GATEWAY_READS_A_MINUTE: Final = 20
+"""What the gateway's own reads may take of the broker's request limit."""
+STRATEGY_GRACE_S: Final = 5.0
+
+
+class NodeOptions(Struct, frozen=True, kw_only=True):
+    """One gateway run."""
+
+    state: StateDirectory
+    policy: Policy
+    broker: BrokerKeys
+    broker_says: str
+    host: str = "127.0.0.1"
+    port: int = 8787
+    strategy: str = "default"
+    command: Sequence[str] = ()
+
+
+class Node:
+    """One running gateway. `serve` runs it to its end and gives the exit code."""
+
+    def __init__(self, options: NodeOptions, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._state = options.state
+        self._identity: Identity = options.state.identity()
+        self._lock = options.state.lock()
+        came_back = restored(self._state.journal_file)
+        recovered = came_back.recovered
+        self._policy_digest = digest_of(canonical_text(options.policy))
+        self._meter = MeteredKernel(came_back.kernel)
+        self._watermark = Watermark(recovered.last_sequence)
+        self._journal = JournalWriter(
+            self._state.journal_file,
+            last_sequence=recovered.last_sequence,
+            last_chain=recovered.last_chain,
+            durable=self._watermark.durable,
+            failed=self._watermark.failed,
+            release=__version__,
+        )
+        self._clock = SystemClock(recovered.last_moment)
+        self._last = recovered.last_moment
+        self._history = HaltsHistory(self._state.history_file)
+        self._register = HaltsRegister(
+            self._state.register_file, Slot.GATEWAY, lifts=SLOTS, told=self._history.note
+        )
+        self._keys = Keys(self._state.keys_file)
+        self._board = Board()
+        self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
+        self._launched: Launched | None = None
+        self._stopping = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Run until a signal, the supervised strategy's end, or a fault."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        policy = self._options.policy
+        intake = Intake()
+        broker_options = AlpacaOptions(
+            base_url=self._options.broker.base_url,
+            data_url=self._options.broker.data_url,
+            key_id=self._options.broker.key_id,
+            secret=self._options.broker.secret,
+            instance=self._identity.instance,
+        )
+        broker = AlpacaBroker(broker_options)
+        feed = AlpacaFeed(
+            AlpacaFeedOptions(
+                stream_url=self._options.broker.data_stream_url,
+                data_url=self._options.broker.data_url,
+                key_id=self._options.broker.key_id,
+                secret=self._options.broker.secret,
+            )
+        )
+        door = GatewayDoor(
+            node=OrderNode(instance=self._identity.instance, account=self._identity.account),
+            intake=intake,
+            keys=self._keys,
+            broker=broker,
+            market=feed,
+            limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
+            numbers=itertools.count(1).__next__,
+        )
+        api = OperatorApi(
+            intake=intake,
+            board=self._board,
+            meter=self._meter,
+            about=self._about,
+            watermark=lambda: self._watermark.sequence,
+        )
+        requests_a_minute = policy.execution.requests_a_minute - GATEWAY_READS_A_MINUTE
+        outlet = Outlet(
+            broker=ShownBroker(broker, door.apply),
+            feed=ShownFeed(feed, door.apply),
+            register=self._register,
+            intake=intake,
+            clock=self._clock,
+            budget=Budget(
+                requests_a_minute=requests_a_minute,
+                reserved=policy.execution.requests_a_minute
+                * policy.execution.protected_share_nanos
+                // NANOS,
+                randbelow=secrets.randbelow,
+            ),
+            views=[door, self._board, api],
+            pagers=[self._console, self._log, self._board],
+            randbelow=secrets.randbelow,
+        )
+        loop = Loop(
+            kernel=self._meter,
+            clock=self._clock,
+            intake=intake,
+            journal=self._journal,
+            watermark=self._watermark,
+            outlet=outlet,
+            last=self._last,
+            save_snapshot=self._save_snapshot,
+        )
+        self._offer_start(intake)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        gc.collect()
+        gc.freeze()
+        serving = asyncio.create_task(loop.run())
+        try:
+            await outlet.start()
+            port = await door.start(self._options.host, self._options.port)
+            await api.start(self._state.socket_file)
+            self._say_ready(port)
+            return await self._until_stopped(serving, loop, port)
+        except NodeStopped as fault:
+            self._say(f"the node stopped itself: {fault}")
+            return FAULTED
+        finally:
+            await self._stop_strategy()
+            await door.stop()
+            await api.stop()
+            await outlet.stop()
+            self._close()
+
+    def _offer_start(self, intake: Intake) -> None:
+        policy = canonical_text(self._options.policy)
+        intake.offer(PolicyAdopted(text=policy, digest=self._policy_digest, operator="start"))
+        latched, unreadable = self._register.at_start()
+        intake.offer(
+            NodeStarted(
+                instance=self._identity.instance,
+                account=self._identity.account,
+                release=__version__,
+                latched=latched,
+                register_unreadable=unreadable,
+            )
+        )
+
+    def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
+        self._journal.snapshot(sequence, body, digest, policy_digest=self._policy_digest)
+
+    async def _until_stopped(self, serving: "asyncio.Task[None]", loop: Loop, port: int) -> int:
+        """Wait for the first of: a fault, a signal, the strategy's end; then stop in order."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait())]
+        strategy: asyncio.Task[object] | None = None
+        if self._options.command:
+            await self._start_strategy(port)
+            assert self._launched is not None
+            strategy = asyncio.create_task(self._launched.wait())
+            waits.append(strategy)
+        await asyncio.wait([serving, *waits], return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            if not wait.done():
+                wait.cancel()
+        if serving.done():
+            await serving
+        code = 0
+        if strategy is not None and strategy.done() and not strategy.cancelled():
+            code = int(str(strategy.result()))
+            self._say(f"the strategy ended with exit code {code}")
+        await self._stop_strategy()
+        loop.request_stop()
+        await serving
+        self._say(f"stopped in order: {self._watermark.sequence} records are durable")
+        return code
+
+    async def _start_strategy(self, port: int) -> None:
+        key_id, secret = self._keys.add_ephemeral(self._options.strategy)
+        environment = strategy_environment(
+            os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret
+        )
+        self._launched = Launched()
+        await self._launched.start(self._options.command, environment)
+
+    async def _stop_strategy(self) -> None:
+        launched, self._launched = self._launched, None
+        if launched is not None:
+            await launched.stop(STRATEGY_GRACE_S)
+
+    def _say_ready(self, port: int) -> None:
+        url = f"http://{self._options.host}:{port}"
+        ready = {"pid": os.getpid(), "url": url, "broker": self._options.broker.base_url}
+        write_atomically(self._state.gateway_file, msgspec.json.encode(ready))
+        self._say(f"fuseboard {__version__} guards account {self._identity.account!r}")
+        self._say(f"strategies connect to {url}")
+        self._say(f"broker: {self._options.broker_says}")
+        self._say(f"policy {self._options.policy.name!r}, digest {self._policy_digest[:16]}")
+        self._say(f"state and journal: {self._state.path}")
+
+    def _about(self) -> dict[str, str]:
+        return {
+            "account": self._identity.account,
+            "instance": self._identity.instance,
+            "broker": self._options.broker_says,
+            "policy": f"{self._options.policy.name} {self._policy_digest[:16]}",
+            "state": str(self._state.path),
+        }
+
+    def _close(self) -> None:
+        self._journal.close()
+        self._history.close()
+        self._console.close()
+        self._log.close()
+        self._state.gateway_file.unlink(missing_ok=True)
+        Path(self._state.socket_file).unlink(missing_ok=True)
+        os.close(self._lock)

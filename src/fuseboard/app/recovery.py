@@ -1,0 +1,42 @@
+"""From the journal back to a kernel: the newest snapshot, and every later record derived anew."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard import __version__
+from fuseboard.core.kernel import Kernel
+from fuseboard.journal.file import JournalDamaged
+from fuseboard.journal.recovery import Recovered, recover
+from fuseboard.vocabulary.inputs import NodeFaulted, NodeStarted
+
+_encoder = msgspec.json.Encoder()
+
+
+class Restored(Struct, frozen=True):
+    """A kernel as the durable journal leaves it."""
+
+    kernel: Kernel
+    recovered: Recovered
+
+
+def restored(journal_file: Path) -> Restored:
+    """The kernel of a journal. Raises `JournalDamaged` when a record does not derive again.
+
+    Records of another release are folded without comparing: that release decided them.
+    """
+    recovered = recover(journal_file, release=__version__)
+    snapshot = recovered.snapshot
+    kernel = Kernel() if snapshot is None else Kernel.restored(snapshot.body)
+    if snapshot is not None and kernel.digest() != snapshot.digest:
+        raise JournalDamaged("the snapshot's state is not what its digest says", snapshot.sequence)
+    release = __version__ if snapshot is not None else ""
+    for record in recovered.tail:
+        if isinstance(record.input, NodeStarted):
+            release = record.input.release
+        effects = kernel.step(record.moment, record.input)
+        ours = release == __version__ and not isinstance(record.input, NodeFaulted)
+        if ours and effects != record.effects:
+            raise JournalDamaged("the recorded effects do not follow", record.sequence)
+    return Restored(kernel, recovered)

@@ -1,0 +1,256 @@
+"""The command line: words in, one call into the composition root, an exit code out.
+
+Exit codes: 0 done; 1 refused, damaged or not found, with a sentence that says what to do; 2 a
+usage error; 3 the node stopped itself for a fault.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from fuseboard import __version__
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_decimal, nanos_from_text
+
+STATE_DEFAULT: Final = "fuseboard-state"
+REFUSED: Final = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Refuses to run without assertions."""
+    if not _assertions_are_on():
+        sys.stderr.write("fuseboard does not run under -O: its assertions protect money\n")
+        return REFUSED
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    given, command = _split_command(given)
+    options = _parser().parse_args(given)
+    options.command_line = command
+    from fuseboard import app
+
+    try:
+        code: int = getattr(app, f"command_{options.command}")(options)
+    except app.REFUSALS as refusal:
+        sys.stderr.write(f"fuseboard {options.command}: {refusal}\n")
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _assertions_are_on() -> bool:
+    try:
+        assert not sys.argv, "never true of a started program"
+    except AssertionError:
+        return True
+    return False
+
+
+def _split_command(given: list[str]) -> tuple[list[str], list[str]]:
+    """What stands behind `--` is the strategy's command line."""
+    if "--" not in given:
+        return given, []
+    at = given.index("--")
+    return given[:at], given[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fuseboard",
+        description="The safety layer between trading strategies and their brokers.",
+    )
+    parser.add_argument("--version", action="version", version=f"fuseboard {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_init(commands)
+    _add_run(commands)
+    _add_exchange(commands)
+    _add_demo(commands)
+    _add_reads(commands)
+    _add_acts(commands)
+    _add_evidence(commands)
+    _add_keys(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction
+
+
+def _command(
+    commands: "Commands[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=text)
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(os.environ.get("FUSEBOARD_STATE", STATE_DEFAULT)),
+        metavar="DIR",
+        help=f"state directory (default: $FUSEBOARD_STATE or ./{STATE_DEFAULT})",
+    )
+
+
+def _add_init(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "init", "make a state directory: journal, register, keys, policy")
+    _add_state(parser)
+    parser.add_argument("--account", default="default", help="name of the broker account")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="policy to start with")
+
+
+def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "run", "run the gateway, and behind `--` a strategy under supervision"
+    )
+    parser.usage = "fuseboard run [options] [-- COMMAND ...]"
+    _add_state(parser)
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (YAML)")
+    parser.add_argument(
+        "--broker", choices=("sim", "alpaca"), help="default: alpaca with keys, else sim"
+    )
+    _add_tape(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8787, help="port for strategies; 0: any free")
+    parser.add_argument(
+        "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
+    )
+    parser.add_argument("--live", action="store_true", help="trade real money; asks to be typed")
+
+
+def _add_tape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tape", default="normal", metavar="NAME|PATH", help="what the simulated market plays"
+    )
+    parser.add_argument("--speed", type=_positive, default=Decimal(1), help="tape time per time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cash", type=_money, default=100_000 * NANOS, metavar="USD")
+
+
+def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "exchange", "run the simulated exchange as a process of its own")
+    _add_tape(parser)
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
+    parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
+    parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
+    parser.add_argument(
+        "--requests-per-minute", type=int, default=200, metavar="N", help="429 beyond it"
+    )
+    parser.add_argument("--latency-ms", type=int, default=0, help="from request to book")
+
+
+def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "demo", "a scripted market through the whole loop, in seconds")
+    parser.add_argument("scene", choices=("crash", "normal", "recovery"))
+    parser.add_argument(
+        "--drawdown", type=_fraction, default=52_000_000, help="depth of the fall, such as 0.052"
+    )
+    parser.add_argument("--ticks", type=int, help="default: crash 120, normal 200, recovery 100")
+    parser.add_argument("--cooldown", type=_positive, default=Decimal(2), metavar="SECONDS")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal here")
+
+
+def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:
+    for name, text in (
+        ("status", "posture, fuses, plans, counts; also when the gateway is down"),
+        ("orders", "the working orders"),
+        ("positions", "the positions, by ledger"),
+    ):
+        parser = _command(commands, name, text)
+        _add_state(parser)
+        parser.add_argument("--json", action="store_true")
+    parser = _command(commands, "top", "the node in one live screen, ten times a second")
+    _add_state(parser)
+    parser.add_argument("--seconds", type=_positive, help="stop after this long")
+
+
+def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
+    for name, text in (
+        ("halt", "halt, flatten, kill or freeze a scope"),
+        ("reset", "reset what is latched: a named person, with a reason"),
+        ("cash", "say that money was deposited or withdrawn, so that marks rebase"),
+    ):
+        parser = _command(commands, name, text)
+        _add_state(parser)
+        parser.add_argument("--operator", default="", metavar="NAME", help="who you are")
+        parser.add_argument("--json", action="store_true")
+        if name == "cash":
+            parser.add_argument("amount", help="such as 5000 or -250.50")
+            parser.add_argument("--why", default="", metavar="TEXT")
+            continue
+        parser.add_argument("--reason", default="", metavar="TEXT")
+        parser.add_argument(
+            "--scope", default="account", help="account, strategy:NAME, symbol:NAME"
+        )
+        if name == "halt":
+            levels = ("halt", "flatten", "kill", "freeze")
+            parser.add_argument("--level", choices=levels, default="halt")
+        else:
+            parser.add_argument("--rebase", action="store_true", help="take a new high-water mark")
+
+
+def _add_evidence(commands: "Commands[argparse.ArgumentParser]") -> None:
+    for name, text in (
+        ("verify", "check the journal's chain, from its first record to its last"),
+        ("replay", "derive every decision in the journal again and compare"),
+    ):
+        parser = _command(commands, name, text)
+        _add_state(parser)
+        parser.add_argument("--journal", type=Path, metavar="FILE", help="instead of the state's")
+        parser.add_argument("--json", action="store_true")
+        if name == "verify":
+            parser.add_argument(
+                "--anchor", metavar="N:HEX", help="a head that was written down before"
+            )
+
+
+def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "keys", "key pairs of strategies")
+    _add_state(parser)
+    parser.add_argument("--json", action="store_true")
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    new = acts.add_parser("new", help="make a key pair; the secret is shown once")
+    new.add_argument("name", help="the strategy")
+    acts.add_parser("list", help="the key pairs, without secrets")
+    revoke = acts.add_parser("revoke", help="take a key pair back")
+    revoke.add_argument("name", metavar="KEY_ID")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not value.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value
+
+
+def _positive(text: str) -> Decimal:
+    value = _decimal(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    return value
+
+
+def _fraction(text: str) -> int:
+    value = _decimal(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a fraction between 0 and 1")
+    try:
+        return nanos_from_decimal(value)
+    except NumberRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+
+
+def _money(text: str) -> int:
+    try:
+        nanos = nanos_from_text(text)
+    except NumberRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+    if nanos <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    return nanos
