@@ -225,6 +225,7 @@ class Outlet:
 
     def _submit(self, order: SubmitOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)
+        self._show(order)  # it is the order's first view
         if self._may_leave(order):
             self._submits.submit(order)
         else:
