@@ -162,7 +162,9 @@ def test_the_recorded_crash_day_is_sorted_and_in_new_york_time() -> None:
 def test_a_recorded_tape_can_be_cut_to_hours() -> None:
     tape = tape_by_name("us-equity-2010-05-06:AAPL@14:30-15:10")
     events = list(tape.read())
-    assert len(events) == 76
+    assert len(events) == 77  # one of them is the quote that stood at 14:30
+    assert isinstance(events[0], TapeQuote)
+    assert events[0].at_ns == record.at("14:30")
     assert all(record.at("14:30") <= event.at_ns <= record.at("15:10") for event in events)
 
 
@@ -177,9 +179,17 @@ def test_the_recorded_crypto_cascade_has_derived_quotes_around_each_trade() -> N
             last = event
             low = min(low, event.price_nanos)
             continue
-        assert last is not None
         assert event.derived
+        if last is None:  # the quote that stood when the hours begin
+            continue
         assert event.ask_nanos - event.bid_nanos == NANOS // 1_000
         assert last.price_nanos in (event.bid_nanos, event.ask_nanos)
         assert event.bid_size_nanos == event.ask_size_nanos == last.size_nanos
     assert low == 1_055 * NANOS // 1_000
+
+
+def test_every_symbol_is_quoted_from_the_first_moment() -> None:
+    for name in ("flash-crash", "flash-crash@14:44-14:46", "normal"):
+        tape = tape_by_name(name)
+        first = [e for e in tape.read() if e.at_ns == tape.session.open_ns]
+        assert {e.symbol for e in first if isinstance(e, TapeQuote)} == set(tape.symbols)

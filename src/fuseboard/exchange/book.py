@@ -47,14 +47,12 @@ class SymbolBook:
     # --- what the market is worth ----------------------------------------------------------------
 
     def mark_nanos(self) -> int | None:
-        """The last trade; before one, the prior close; before that, the middle of the quote."""
+        """The last trade; before one, the middle of the quote; before that, the prior close."""
         if self.last_nanos is not None:
             return self.last_nanos
-        if self.prior_close_nanos is not None:
-            return self.prior_close_nanos
         if self.bid_nanos and self.ask_nanos:
             return (self.bid_nanos + self.ask_nanos) // 2
-        return self.bid_nanos or self.ask_nanos or None
+        return self.prior_close_nanos
 
     def far_price_nanos(self, side: Side) -> int:
         """What an order of this side would trade at; 0 when nothing was ever quoted there."""

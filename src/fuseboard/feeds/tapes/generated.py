@@ -100,11 +100,16 @@ def value_at(points: Points, at_ns: int) -> int:
 def _events(
     courses: tuple[Course, ...], session: Session, quote_gap_ns: int, seed: int
 ) -> Iterator[TapeEvent]:
-    """Each symbol has its own slot in the gap, so that the order of events is that of time."""
+    """Each symbol has its own slot in the gap, so that the order of events is that of time.
+
+    All symbols are quoted once at the very beginning.
+    """
     random = Random(seed)  # noqa: S311 - a repeatable tape, not a secret
     slot_ns = quote_gap_ns // len(courses)
     noise = [0] * len(courses)
     floor_shown = [False] * len(courses)
+    for course in courses[1:]:
+        yield _quote(course, session.open_ns, 0, random)
     for step_ns in range(session.open_ns, session.close_ns, quote_gap_ns):
         for index, course in enumerate(courses):
             at_ns = step_ns + index * slot_ns

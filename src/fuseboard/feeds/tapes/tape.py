@@ -80,14 +80,22 @@ class Tape(Struct, frozen=True, kw_only=True):
     read: Callable[[], Iterator[TapeEvent]]
 
     def between(self, session: Session) -> "Tape":
-        """The part of the tape inside the hours given (both ends included)."""
+        """The part of the tape inside the hours given (both ends included).
+
+        The quotes that stand when the hours begin are repeated then, so that no symbol is without.
+        """
 
         def read() -> Iterator[TapeEvent]:
+            standing: dict[str, TapeQuote] = {}
             for event in self.read():
                 if event.at_ns > session.close_ns:
                     return
                 if event.at_ns >= session.open_ns:
+                    yield from standing.values()
+                    standing.clear()
                     yield event
+                elif isinstance(event, TapeQuote):
+                    standing[event.symbol] = structs.replace(event, at_ns=session.open_ns)
 
         return structs.replace(self, session=session, read=read)
 
