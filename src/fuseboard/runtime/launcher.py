@@ -109,7 +109,7 @@ class Launched:
         process = self._started()
         if self._pipe is not None:
             with contextlib.suppress(BrokenPipeError):
-                pass
+                os.write(self._pipe, f"{int(grace_s * 1000)}\n".encode())
         try:
             async with asyncio.timeout(grace_s + KEEPER_S_MAX):
                 return await self.wait()
