@@ -61,7 +61,11 @@ def test_nothing_but_protection_leaves_before_the_disk_has_it() -> None:
             assert node.story[3:] == ["AnswerOperator", "PublishPosture", "RecordPlan"]
             node.journal.sync()
             await node.pass_ms(100)
-            assert node.story[6:] == ["AnswerOrder"]
+            assert node.story[6:] == [
+                "SubmitOrder",
+                "AnswerOrder",
+            ]  # shown, and stopped by the halt
+            assert node.broker.written == []
 
     run_lockstep(START, main)
 

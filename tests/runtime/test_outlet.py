@@ -428,3 +428,14 @@ def test_an_order_that_waited_too_long_for_its_symbol_is_stale_and_not_sent() ->
             assert len(node.broker.written) == 1
 
     run_lockstep(START, main)
+
+
+def test_a_submit_is_shown_once_before_it_is_written() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.offer(*(order_requested(number, f"S{number}") for number in (1, 2)))
+            await node.pass_ms(50)
+            assert [order.order_id for order in node.shown.submits] == ["o1", "o2"]
+            assert node.story == ["SubmitOrder", "AnswerOrder"] * 2 + ["write o1", "write o2"]
+
+    run_lockstep(START, main)

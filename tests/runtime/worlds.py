@@ -414,10 +414,14 @@ class Shown:
     def __init__(self, story: list[str]) -> None:
         self.story = story
         self.effects: list[Effect] = []
+        self.submits: list[SubmitOrder] = []
         self.pages: list[tuple[str, str, str, str]] = []
 
     def apply(self, effect: Effect) -> None:
-        self.effects.append(effect)
+        if isinstance(effect, SubmitOrder):
+            self.submits.append(effect)
+        else:
+            self.effects.append(effect)
         self.story.append(type(effect).__name__)
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
