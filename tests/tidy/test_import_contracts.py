@@ -1,0 +1,52 @@
+"""The import contracts of pyproject.toml are seen to fire: each on a copy with one bad import."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BAD_IMPORTS = {
+    "a lower room imports a higher one": ("vocabulary/money.py", "fuseboard.policy.policy"),
+    "a door imports the rules": ("wire/http_client.py", "fuseboard.policy.policy"),
+    "somebody imports the composition root": ("policy/loader.py", "fuseboard.cli"),
+    "the core imports a clock": ("core/kernel.py", "time"),
+    "the policy imports a file": ("policy/loader.py", "pathlib"),
+    "a room without a place": ("cupboard.py", "fuseboard.vocabulary.money"),
+}
+
+
+def linted(place: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    return subprocess.run(
+        command, cwd=place, capture_output=True, check=False, text=True, timeout=60
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    leave_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "fuseboard", tmp_path / "fuseboard", ignore=leave_out)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("cli.py", "app.py"):
+        (tmp_path / "fuseboard" / name).touch()
+    return tmp_path
+
+
+def test_the_tree_as_it_is_keeps_every_contract(copy: Path) -> None:
+    done = linted(copy)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("what", BAD_IMPORTS)
+def test_one_bad_import_breaks_a_contract(what: str, copy: Path) -> None:
+    file, module = BAD_IMPORTS[what]
+    with (copy / "fuseboard" / file).open("a") as source:
+        source.write(f"\nimport {module}\n")
+    done = linted(copy)
+    assert done.returncode != 0, done.stdout
+    broken = f"-> {module} (" if file != "cupboard.py" else "fuseboard.cupboard"
+    assert broken in done.stdout
