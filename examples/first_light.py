@@ -1,0 +1,247 @@
+"""First light: the same bot on the same market, twice at once: alone, and through Fuseboard.
+
+Two sandboxes run side by side, each with a simulated exchange of its own playing the same
+reconstruction of 6 May 2010. In one the bot talks to the exchange; in the other its base URL points
+to Fuseboard. Nothing else differs. No key, no network, under two minutes.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+TAPE, SPEED, SEED = "flash-crash", 60, 1
+TAPE_SECONDS = 2_700
+CASH = 100_000.0
+BOT = Path(__file__).with_name("dip_buyer.py")
+FUSEBOARD = [sys.executable, "-m", "fuseboard"]
+EXCHANGE_KEY, EXCHANGE_SECRET = "SIMULATED", "simulated"
+START_SECONDS_MAX = 30.0
+console = Console(highlight=False)
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.loads(answer.read())
+
+
+@dataclass
+class Sandbox:
+    """One exchange and the bot that trades on it."""
+
+    name: str
+    folder: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    url: str = ""
+    equity: float = CASH
+    peak: float = CASH
+    worst: float = 0.0
+    positions: int = 0
+    clock: str = ""
+
+    def start_exchange(self) -> None:
+        port_file = self.folder / "exchange.port"
+        self.run(
+            *FUSEBOARD, "exchange", "--tape", TAPE, "--speed", str(SPEED), "--seed", str(SEED),
+            "--paused", "--port-file", str(port_file),
+            "--ledger", str(self.folder / "exchange-ledger.jsonl"),
+        )  # fmt: skip
+        self.url = f"http://127.0.0.1:{waited_for(port_file)}"
+
+    def run(self, *command: str, **environment: str) -> None:
+        with (self.folder / "output.log").open("a") as log:
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+
+    def start_market(self) -> None:
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/sim/start", method="POST"), timeout=5
+        ).close()
+
+    def look(self) -> None:
+        state = get(f"{self.url}/sim/state")
+        self.equity = float(state["equity"])
+        self.peak = max(self.peak, self.equity)
+        self.worst = max(self.worst, 1 - self.equity / self.peak)
+        self.clock = state["now"][11:19]
+        self.positions = len(state["positions"])
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def waited_for(path: Path) -> str:
+    ends = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < ends:
+        if path.exists() and (text := path.read_text().strip()):
+            return text
+        time.sleep(0.05)
+    raise SystemExit(
+        f"{path.name} did not appear within {START_SECONDS_MAX:g} s: see {path.parent}"
+    )
+
+
+def status(state: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [*FUSEBOARD, "status", "--json", "--state", str(state)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"no status: {done.stderr.strip()} (see {state.parent})")
+    return dict(json.loads(done.stdout))
+
+
+def progress(alone: Sandbox, guarded: Sandbox, posture: str) -> Table:
+    table = Table(title=f"6 May 2010, reconstructed: {alone.clock} UTC", title_justify="left")
+    for head in ("", "equity", "from its peak", "worst so far", "positions"):
+        table.add_column(head, justify="left" if not head else "right")
+    for box, label in ((alone, "the bot alone"), (guarded, f"through Fuseboard ({posture})")):
+        down = 1 - box.equity / box.peak
+        row = (f"${box.equity:,.2f}", f"-{down:.2%}", f"-{box.worst:.2%}", str(box.positions))
+        table.add_row(label, *row)
+    return table
+
+
+def watch(alone: Sandbox, guarded: Sandbox, state: Path) -> None:
+    posture, said = "OPEN", 0.0
+    ends = time.monotonic() + TAPE_SECONDS / SPEED
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while time.monotonic() < ends:
+            for box in (alone, guarded):
+                box.look()
+            live_status = gateway_status(state)
+            posture = live_status.get("posture", posture)
+            if console.is_terminal:
+                live.update(progress(alone, guarded, posture), refresh=True)
+            elif time.monotonic() - said > 5:
+                said = time.monotonic()
+                told = "   ".join(
+                    f"{box.name} ${box.equity:,.2f} (-{1 - box.equity / box.peak:.2%})"
+                    for box in (alone, guarded)
+                )
+                console.print(f"{alone.clock}  {told}  {posture}")
+            time.sleep(0.25)
+
+
+def gateway_status(state: Path) -> dict[str, Any]:
+    from fuseboard.control.client import GatewayUnreachable, OperatorClient
+
+    try:
+        shown = OperatorClient(state / "control.sock").status()
+    except GatewayUnreachable:
+        return {}
+    return {"posture": shown.posture}
+
+
+def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any]) -> None:
+    table = Table(title="How it ended", title_justify="left")
+    for head in ("", "the bot alone", "through Fuseboard"):
+        table.add_column(head, justify="left" if not head else "right")
+    table.add_row("equity kept", f"${alone.equity:,.2f}", f"${guarded.equity:,.2f}")
+    table.add_row("worst drawdown", f"-{alone.worst:.2%}", f"-{guarded.worst:.2%}")
+    table.add_row("positions left", str(alone.positions), str(guarded.positions))
+    table.add_row("orders allowed", "all", str(final["allowed"]))
+    for reason, count in sorted(final["denied"].items()):
+        table.add_row(f"  denied: {reason}", "0", str(count))
+    console.print(table)
+    fuse = final["fuses"][0]
+    console.print(
+        f"trip         {fuse['fuse']} tripped {fuse['trips']} time(s), now {fuse['state']}:"
+        f" mark ${fuse['mark_nanos'] / 1e9:,.2f}, limit 5.00%"
+    )
+    for plan in final["plans"]:
+        left = ", ".join(plan["left"]) or "nothing"
+        console.print(
+            f"liquidation  {plan['trip']}: cancelled={plan['cancelled']} closed={plan['closed']}"
+            f" errors={plan['errors']} in {plan['duration_ns'] / 1e6:,.0f} ms; left open: {left}"
+        )
+    measured = final["measured"]
+    console.print(
+        f"latencies    trigger {measured['trigger_ns'] / 1e3:,.0f} µs,"
+        f" cancels confirmed {measured['cancel_ns'] / 1e6:,.0f} ms,"
+        f" evaluation p50 {measured['evaluation_p50_ns'] / 1e3:.1f} µs"
+        f" p99 {measured['evaluation_p99_ns'] / 1e3:.1f} µs over {measured['evaluations']:,} marks"
+    )
+    for act in ("verify", "replay"):
+        done = subprocess.run(
+            [*FUSEBOARD, act, "--state", str(state)], capture_output=True, text=True, check=False
+        )
+        console.print(f"{act:<12} {(done.stdout or done.stderr).splitlines()[0]}")
+    console.print(f"journal      {state / 'journal.db'}")
+
+
+def main() -> int:
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="fuseboard-first-light-"))
+    state = folder / "guarded" / "state"
+    boxes = []
+    for name in ("alone", "guarded"):
+        (folder / name).mkdir()
+        boxes.append(Sandbox(name, folder / name))
+    alone, guarded = boxes
+    console.print("A dip-buying bot meets the flash crash of 6 May 2010 (a reconstruction), twice.")
+    try:
+        for box in boxes:
+            box.start_exchange()
+        subprocess.run([*FUSEBOARD, "init", "--state", str(state)], check=True, capture_output=True)
+        seconds = str(TAPE_SECONDS / SPEED)
+        alone.run(
+            sys.executable, str(BOT),
+            APCA_API_KEY_ID=EXCHANGE_KEY, APCA_API_SECRET_KEY=EXCHANGE_SECRET,
+            APCA_API_BASE_URL=alone.url, APCA_API_DATA_URL=alone.url, DIP_SECONDS=seconds,
+        )  # fmt: skip
+        guarded.run(
+            *FUSEBOARD, "run", "--state", str(state), "--broker", "alpaca", "--port", "0",
+            "--strategy", "dip-buyer", "--", sys.executable, str(BOT),
+            ALPACA_API_KEY=EXCHANGE_KEY, ALPACA_SECRET_KEY=EXCHANGE_SECRET,
+            ALPACA_BASE_URL=guarded.url, DIP_SECONDS=str(TAPE_SECONDS / SPEED + 30),
+        )  # fmt: skip
+        waited_for(state / "gateway.json")
+        time.sleep(2)  # both bots import pandas; the market waits for them
+        for box in boxes:
+            box.start_market()
+        watch(alone, guarded, state)
+        final = status(state)
+        for box in boxes:
+            box.look()
+    finally:
+        guarded_gateway = guarded.processes[1:2]
+        for process in guarded_gateway:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        for box in boxes:
+            box.stop()
+    report(alone, guarded, state, final)
+    console.print(f"took {time.monotonic() - began:.0f} s")
+    tripped_once = final["fuses"][0]["trips"] == 1
+    return 0 if tripped_once and guarded.positions == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
