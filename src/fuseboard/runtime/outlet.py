@@ -121,19 +121,7 @@ class Outlet:
             report=self._deliver,
             limits=self.limits.submits,
         )
-        self._questions = Questions(
-            broker=broker,
-            feed=feed,
-            gate=self._gate,
-            crew=self._crew,
-            clock=clock,
-            protective=self._cancels.is_wanted,
-            at_rest=self._at_rest,
-            known=self._wire_ids.__contains__,
-            report=self._deliver,
-            randbelow=randbelow,
-            limits=self.limits.questions,
-        )
+        self._questions = self._new_questions(clock)
         self._ways = self._laid_ways()
 
     async def start(self) -> None:
@@ -148,6 +136,21 @@ class Outlet:
         self._gate.close()
         await self._feed.stop()
         await self._broker.stop()
+
+    def _new_questions(self, clock: Clock) -> Questions:
+        return Questions(
+            broker=self._broker,
+            feed=self._feed,
+            gate=self._gate,
+            crew=self._crew,
+            clock=clock,
+            protective=self._cancels.is_wanted,
+            at_rest=self._at_rest,
+            known=self._wire_ids.__contains__,
+            report=self._deliver,
+            randbelow=self._randbelow,
+            limits=self.limits.questions,
+        )
 
     # --- what the loop calls ---------------------------------------------------------------------
 
