@@ -1,3 +1,4 @@
+import asyncio
 import random
 
 import pytest
@@ -5,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuseboard.runtime.budget import MINUTE_NS, PAUSE_NS_MAX, Budget, Ticket, jittered_ns
+from fuseboard.runtime.gate import Gate
+from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
+from tests.runtime.worlds import START
 
 SECOND_NS = 1_000_000_000
 asks = st.lists(
@@ -40,7 +44,8 @@ def test_the_broker_and_the_reserve_are_respected_in_any_minute(
     for passed_ns, protective, requests, copies, retry_after_ns in steps:
         now_ns += passed_ns
         for _ in range(copies):
-            ticket = Ticket(protective=protective, requests=requests)
+            # A protective call may be so large that ordinary ones would fit before it.
+            ticket = Ticket(protective=protective, requests=requests * (9 if protective else 1))
             budget.ask(ticket)
             if protective:
                 waiting_protective.append(ticket)
@@ -153,3 +158,41 @@ def test_a_call_that_could_never_start_is_refused_at_once() -> None:
         budget.ask(Ticket(protective=False, requests=21))
     with pytest.raises(ValueError, match="leaves nothing"):
         Budget(requests_a_minute=10, reserved=10, randbelow=lambda below: below - 1)
+
+
+def test_under_steady_demand_no_minute_holds_more_ordinary_requests_than_are_theirs() -> None:
+    budget = new_budget(requests_a_minute=40, reserved=10, burst=40)
+    for _ in range(300):
+        budget.ask(Ticket(protective=False))
+    started: list[int] = []
+    for second in range(300):
+        started += [second] * len(budget.granted(second * SECOND_NS))
+        assert sum(at > second - 60 for at in started) <= 30
+    assert len(started) == 5 * 30
+
+
+def test_a_small_bucket_keeps_its_reserve_too() -> None:
+    budget = new_budget(requests_a_minute=40, reserved=10, burst=15)
+    for _ in range(20):
+        budget.ask(Ticket(protective=False))
+    assert len(budget.granted(0)) == 5
+    for _ in range(11):
+        budget.ask(Ticket(protective=True))
+    assert [ticket.protective for ticket in budget.granted(0)] == [True] * 10
+
+
+def test_who_gives_up_waiting_at_the_gate_costs_nothing() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        gate = Gate(new_budget(requests_a_minute=8, reserved=2, burst=8), clock)
+        for _ in range(6):
+            assert await gate.turn(protective=False, wait_ns_max=0)
+        assert not await gate.turn(protective=False, wait_ns_max=SECOND_NS)
+        assert clock.now().boot_ns - START.boot_ns == SECOND_NS
+        await asyncio.sleep(120)
+        for _ in range(6):
+            assert await gate.turn(protective=False, wait_ns_max=0)
+        assert not await gate.turn(protective=False, wait_ns_max=0)
+        assert await gate.turn(protective=True, wait_ns_max=0)
+        gate.close()
+
+    run_lockstep(START, main)

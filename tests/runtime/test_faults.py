@@ -1,6 +1,7 @@
 """Seeded faults under the real loop and outlet, and every way into the fault path."""
 
 import random
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -10,6 +11,7 @@ from fuseboard.runtime.loop import LoopLimits, NodeStopped
 from fuseboard.vocabulary.effects import AnswerOrder, Effect, LatchHalt, SubmitOrder
 from fuseboard.vocabulary.inputs import (
     CancelRequested,
+    ForeignOrderSeen,
     Input,
     Moment,
     NodeFaulted,
@@ -344,5 +346,26 @@ def test_a_fault_cancels_and_refuses_at_once_even_while_a_submit_is_in_flight() 
             refused = [fact for fact in node.intake.take(100) if isinstance(fact, OrderNotSent)]
             assert [fact.order_id for fact in refused] == ["o5", "o6", "o7"]
             await _expect_the_fault_path(node, "test")
+
+    run_lockstep(START, main)
+
+
+def test_one_clean_read_is_not_enough_because_an_order_may_still_arrive() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            read = node.broker.foreign_orders
+
+            async def then_one_arrives(
+                known: Callable[[str], bool],
+            ) -> Sequence[ForeignOrderSeen]:
+                found = await read(known)
+                node.broker.foreign_orders = read  # type: ignore[method-assign]
+                node.broker.working["late"] = "b-late"
+                return found
+
+            node.broker.foreign_orders = then_one_arrives  # type: ignore[method-assign]
+            node.intake.fail("test")
+            await _expect_the_fault_path(node, "test")
+            assert [cancel.broker_order_id for cancel in node.broker.cancels] == ["b-late"]
 
     run_lockstep(START, main)

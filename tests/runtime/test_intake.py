@@ -193,3 +193,12 @@ def test_a_reported_fault_is_not_queued_and_the_first_one_counts() -> None:
     intake.fail("second")
     assert intake.fault == "first"
     assert intake.take(10) == []
+
+
+def test_taking_a_sealed_quote_leaves_the_open_seal_as_it_is() -> None:
+    intake = Intake()
+    for fact in (quote("A", 1, 2), order_requested(1), quote("A", 3, 4)):
+        intake.offer(fact)
+    assert intake.take(1) == [quote("A", 1, 2)]
+    intake.offer(quote("A", 5, 6))
+    assert len(intake) == 2

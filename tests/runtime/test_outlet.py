@@ -3,7 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
+from fuseboard.runtime.cancels import CancelLimits
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
+from fuseboard.runtime.loop import NodeStopped
 from fuseboard.runtime.outlet import OutletLimits
 from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.vocabulary.doors import Throttled
@@ -437,5 +439,72 @@ def test_a_submit_is_shown_once_before_it_is_written() -> None:
             await node.pass_ms(50)
             assert [order.order_id for order in node.shown.submits] == ["o1", "o2"]
             assert node.story == ["SubmitOrder", "AnswerOrder"] * 2 + ["write o1", "write o2"]
+
+    run_lockstep(START, main)
+
+
+def test_cancels_in_flight_are_bounded_and_all_go_out() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        limits = OutletLimits(cancels=CancelLimits(cancels_in_flight_max=3))
+        async with Node(clock, outlet_limits=limits) as node:
+            in_flight = in_flight_most = 0
+
+            async def cancel(_order: CancelOrder) -> None:
+                nonlocal in_flight, in_flight_most
+                in_flight += 1
+                in_flight_most = max(in_flight_most, in_flight)
+                await asyncio.sleep(0.01)
+                in_flight -= 1
+
+            node.broker.cancel = cancel  # type: ignore[method-assign,assignment]
+            for number in range(10):
+                order = CancelOrder(order_id=f"o{number}", broker_order_id=f"b{number}")
+                node.outlet.leave(order, clock.now())
+            await node.pass_ms(35)
+            assert in_flight_most == 3
+            assert len(node.outlet._cancels) == 1
+            await node.pass_ms(10)
+            assert len(node.outlet._cancels) == 0
+
+    run_lockstep(START, main)
+
+
+def test_positions_are_read_again_when_an_order_moved_while_strangers_were_looked_for() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            reads = 0
+
+            async def foreign_orders(_known: object) -> list[ForeignOrderSeen]:
+                nonlocal reads
+                reads += 1
+                if reads == 1:
+                    node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
+                return []
+
+            node.broker.foreign_orders = foreign_orders  # type: ignore[method-assign,assignment]
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(10_000)
+            assert reads == 2
+            assert sum(isinstance(fact, PositionsSeen) for fact in node.kernel.seen) == 1
+
+    run_lockstep(START, main)
+
+
+def test_a_loss_of_count_when_a_task_ends_is_a_fault() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+
+            async def nothing() -> None:
+                pass
+
+            def wrong() -> None:
+                raise KeyError("whose was it")
+
+            told: list[object] = []
+            clock.set_exception_handler(lambda _loop, context: told.append(context))
+            node.outlet._crew.start(nothing(), wrong)
+            with pytest.raises(NodeStopped, match="lost its count"):
+                await node.running
+            assert len(told) == 1
 
     run_lockstep(START, main)

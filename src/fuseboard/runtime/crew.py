@@ -34,4 +34,8 @@ class Crew:
         if crash is not None:
             self._fail(f"a task of the outlet crashed: {type(crash).__name__}: {crash}")
         if ended is not None:
-            ended()
+            try:
+                ended()
+            except Exception as error:  # asyncio would only log it
+                self._fail(f"the outlet lost its count: {type(error).__name__}: {error}")
+                raise
