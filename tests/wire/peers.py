@@ -4,6 +4,7 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # alpaca-py uses websockets.legacy.
+    from alpaca.common.exceptions import APIError
     from alpaca.data.models import Bar, Quote, Trade
     from alpaca.trading.client import TradingClient
     from alpaca.trading.models import (
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     from alpaca.trading.requests import LimitOrderRequest, StopLimitOrderRequest
 
 __all__ = [
+    "APIError",
     "AccountConfiguration",
     "Asset",
     "Bar",

@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
@@ -194,6 +194,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], named: str) -> None:
     assert named in refused.message
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.text() | st.integers() | st.floats(), st.lists))
 def test_any_value_in_any_field_is_parsed_or_refused(value: object) -> None:
     for name in (*MARKET, "limit_price", "extended_hours", "client_order_id", "order_class"):
