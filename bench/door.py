@@ -30,7 +30,7 @@ POLICY = """\
 name: bench
 risk:
   limits: {order_rate: 1000000/s, max_order_value: 1000000 USD, gross_exposure: 100%}
-execution: {requests_per_minute: 10000000}
+execution: {requests_per_minute: 1000000}
 """
 
 
@@ -133,13 +133,19 @@ def main() -> None:
                     ],
                     stdout=log,
                     stderr=log,
-                )  # fmt: skip
+                )
             )
             exchange = f"http://127.0.0.1:{waited_for(folder / 'port')}"
-            subprocess.run([*FUSEBOARD, "init", "--state", str(state), "--policy", str(policy)],
-                           check=True, stdout=log)  # fmt: skip
-            made = subprocess.run([*FUSEBOARD, "keys", "--json", "--state", str(state), "new", "b"],
-                                  check=True, capture_output=True)  # fmt: skip
+            subprocess.run(
+                [*FUSEBOARD, "init", "--state", str(state), "--policy", str(policy)],
+                check=True,
+                stdout=log,
+            )
+            made = subprocess.run(
+                [*FUSEBOARD, "keys", "--json", "--state", str(state), "new", "b"],
+                check=True,
+                capture_output=True,
+            )
             key = json.loads(made.stdout)
             environment = {
                 **os.environ,
@@ -153,7 +159,7 @@ def main() -> None:
                     stdout=log,
                     stderr=log,
                     env=environment,
-                )  # fmt: skip
+                )
             )
             gateway = json.loads(waited_for(state / "gateway.json"))["url"]
             ways = {

@@ -53,10 +53,20 @@ class Sandbox:
     def start_exchange(self) -> None:
         port_file = self.folder / "exchange.port"
         self.run(
-            *FUSEBOARD, "exchange", "--tape", TAPE, "--speed", str(SPEED), "--seed", str(SEED),
-            "--paused", "--port-file", str(port_file),
-            "--ledger", str(self.folder / "exchange-ledger.jsonl"),
-        )  # fmt: skip
+            *FUSEBOARD,
+            "exchange",
+            "--tape",
+            TAPE,
+            "--speed",
+            str(SPEED),
+            "--seed",
+            str(SEED),
+            "--paused",
+            "--port-file",
+            str(port_file),
+            "--ledger",
+            str(self.folder / "exchange-ledger.jsonl"),
+        )
         self.url = f"http://127.0.0.1:{waited_for(port_file)}"
 
     def run(self, *command: str, **environment: str) -> None:
@@ -212,16 +222,33 @@ def main() -> int:
         subprocess.run([*FUSEBOARD, "init", "--state", str(state)], check=True, capture_output=True)
         seconds = str(TAPE_SECONDS / SPEED)
         alone.run(
-            sys.executable, str(BOT),
-            APCA_API_KEY_ID=EXCHANGE_KEY, APCA_API_SECRET_KEY=EXCHANGE_SECRET,
-            APCA_API_BASE_URL=alone.url, APCA_API_DATA_URL=alone.url, DIP_SECONDS=seconds,
-        )  # fmt: skip
+            sys.executable,
+            str(BOT),
+            APCA_API_KEY_ID=EXCHANGE_KEY,
+            APCA_API_SECRET_KEY=EXCHANGE_SECRET,
+            APCA_API_BASE_URL=alone.url,
+            APCA_API_DATA_URL=alone.url,
+            DIP_SECONDS=seconds,
+        )
         guarded.run(
-            *FUSEBOARD, "run", "--state", str(state), "--broker", "alpaca", "--port", "0",
-            "--strategy", "dip-buyer", "--", sys.executable, str(BOT),
-            ALPACA_API_KEY=EXCHANGE_KEY, ALPACA_SECRET_KEY=EXCHANGE_SECRET,
-            ALPACA_BASE_URL=guarded.url, DIP_SECONDS=str(TAPE_SECONDS / SPEED + 30),
-        )  # fmt: skip
+            *FUSEBOARD,
+            "run",
+            "--state",
+            str(state),
+            "--broker",
+            "alpaca",
+            "--port",
+            "0",
+            "--strategy",
+            "dip-buyer",
+            "--",
+            sys.executable,
+            str(BOT),
+            ALPACA_API_KEY=EXCHANGE_KEY,
+            ALPACA_SECRET_KEY=EXCHANGE_SECRET,
+            ALPACA_BASE_URL=guarded.url,
+            DIP_SECONDS=str(TAPE_SECONDS / SPEED + 30),
+        )
         waited_for(state / "gateway.json")
         time.sleep(2)  # both bots import pandas; the market waits for them
         for box in boxes:
