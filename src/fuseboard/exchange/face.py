@@ -17,6 +17,7 @@ from fuseboard.wire import alpaca
 from fuseboard.wire.alpaca_errors import INTERNAL, NOT_FOUND, TOO_MANY_REQUESTS
 from fuseboard.wire.http_connection import HttpConnection
 from fuseboard.wire.http_server import HttpServer, Request, Response
+from fuseboard.wire.websocket_server import Handshake
 
 UNAUTHORIZED = Response(401, b'{"message": "unauthorized"}')
 SERVER_ERROR = alpaca.error_answer(500, INTERNAL, "internal server error occurred")
@@ -33,19 +34,32 @@ class ExchangeServer(HttpServer):
         """Count the connection and remember it by its peer."""
         taken = super().opened(connection)
         if taken:
-            self._by_peer[connection.peer] = connection
+            self._by_peer[_peer_of(connection)] = connection
         return taken
 
     def closed(self, connection: HttpConnection) -> None:
         """Forget the connection."""
-        self._by_peer.pop(connection.peer, None)
+        self._by_peer.pop(_peer_of(connection), None)
         super().closed(connection)
+
+    def upgrade(self, connection: HttpConnection, handshake: Handshake) -> Response | None:
+        """Forget the connection when it becomes a WebSocket."""
+        refusal = super().upgrade(connection, handshake)
+        if refusal is None:
+            self._by_peer.pop(_peer_of(connection), None)
+        return refusal
 
     def drop(self, peer: str) -> None:
         """Drop a connection without a word."""
         connection = self._by_peer.get(peer)
         if connection is not None:
             connection.transport.abort()
+
+
+def _peer_of(connection: HttpConnection) -> str:
+    """The peer's name as requests have it."""
+    host, port, *_ = connection.transport.get_extra_info("peername")
+    return f"{host}:{port}"
 
 
 class Face:
