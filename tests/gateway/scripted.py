@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Struct, structs
 
 from fuseboard.gateway.door import GatewayDoor
+from fuseboard.gateway.doors import MarketDoor, ReadDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node
@@ -106,11 +107,14 @@ class ScriptedLoop:
         self.is_full = False
         self.is_silent = False
         self.fills = False
+        self.breaks = False
 
     def offer(self, fact: Input) -> bool:
         if self.is_full:
             return False
         self.inputs.append(fact)
+        if self.breaks:
+            raise RuntimeError("broken by the test")
         if not self.is_silent:
             asyncio.get_running_loop().call_soon(self.answer, fact)
         return True
@@ -222,7 +226,14 @@ class ScriptedLoop:
 class Gateway:
     """A door with its scripted surroundings. `port` is set once it listens."""
 
-    def __init__(self, limits: GatewayLimits | None = None, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        limits: GatewayLimits | None = None,
+        keys: Keys | None = None,
+        *,
+        broker: ReadDoor | None = None,
+        market: MarketDoor | None = None,
+    ) -> None:
         self.loop = ScriptedLoop()
         self.broker = ReadingBroker()
         self.feed = ScriptedFeed()
@@ -233,8 +244,8 @@ class Gateway:
             node=NODE,
             intake=self.loop,
             keys=self.keys,
-            broker=self.broker,
-            market=self.feed,
+            broker=broker or self.broker,
+            market=market or self.feed,
             limits=limits,
         )
         self.loop.apply = self.door.apply

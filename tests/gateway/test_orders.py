@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import OrderDesk
@@ -72,7 +73,9 @@ def test_a_late_denial_never_overwrites_what_the_kernel_has_published_since() ->
         gateway.loop.is_silent = True
         pending = (await asked(gateway, "POST", "/v2/orders", NAMED)).object()
         fact = gateway.loop.placed()[0]
-        gateway.loop.answer(fact)
+        view = gateway.door.views.order("one", pending["id"])
+        assert view is not None
+        gateway.door.apply(structs.replace(view, status=OrderStatus.WORKING, wire_id="sent"))
         gateway.door.apply(
             AnswerDenied(request=fact.request, strategy="one", reason=Reason.ORDER_RATE)
         )
@@ -180,6 +183,31 @@ def test_an_answered_request_sent_again_is_a_second_order() -> None:
         assert third["id"] not in {first["id"], second["id"]}
 
     _run(test)
+
+
+def test_the_same_request_by_another_key_is_never_a_repeat() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.is_silent = True
+        await asked(gateway, "POST", "/v2/orders", BODY, hang_up=True)
+        second_key = gateway.keys.mint("one")
+        for key in (gateway.two, second_key):
+            await asked(gateway, "POST", "/v2/orders", BODY, key=key, hang_up=True)
+        ids = [fact.client_order_id for fact in gateway.loop.placed()]
+        assert len(set(ids)) == len(ids) == 3
+
+    _run(test, SOON)
+
+
+def test_a_request_that_failed_inside_the_gateway_is_a_repeat_only_within_the_window() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.breaks = True
+        assert (await asked(gateway, "POST", "/v2/orders", BODY)).status == 500
+        gateway.loop.breaks = False
+        await asked(gateway, "POST", "/v2/orders", BODY)
+        ids = [fact.client_order_id for fact in gateway.loop.placed()]
+        assert len(set(ids)) == len(ids) == 2
+
+    _run(test, GatewayLimits(repeat_window_ns=0))
 
 
 def test_a_named_order_sent_twice_is_answered_with_the_same_order() -> None:

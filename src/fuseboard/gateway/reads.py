@@ -1,7 +1,7 @@
 """Reads that are passed on to the broker: an allow-list, a small cache, a budget.
 
 The strategy's key stays here and the broker's key never comes back: only the method, a path of the
-list and the query go out; only status, body and `Retry-After` return. Trading-host reads cost the
+list and the query go out; only status and body return. Trading-host reads cost the
 same requests a minute that cancels and closes need, so strategies share a small part of them.
 """
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from fuseboard.gateway.doors import MarketDoor
-from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class SymbolWatch:
         try:
             await self._market.watch(symbol)
             self._watched.add(symbol)
-        except (BrokerUnavailable, OSError, TimeoutError) as failure:
+        except (BrokerUnavailable, Throttled, OSError, TimeoutError) as failure:
             log.warning("%s cannot be watched: %s", symbol, failure)
         finally:
             del self._asking[symbol]
