@@ -128,8 +128,11 @@ def wait_for(condition: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
-def run_stream(stream: Any) -> Callable[[], None]:
-    """Run a client's stream in a thread as its `run` does; returns what stops it."""
+def run_stream(stream: Any, wake: Callable[[], Any] = lambda: None) -> Callable[[], None]:
+    """Run a client's stream in a thread as its `run` does; returns what stops it.
+
+    The client looks whether to stop only when a message comes or 5 s have passed: `wake` makes one.
+    """
 
     def target() -> None:
         with asyncio.Runner() as runner:
@@ -140,6 +143,7 @@ def run_stream(stream: Any) -> Callable[[], None]:
 
     def stop() -> None:
         stream.stop()
+        wake()
         thread.join(WAIT_S_MAX)
         assert not thread.is_alive()
 
@@ -154,19 +158,17 @@ def test_the_trade_stream_tells_each_event_of_an_order(shared: Served, trading: 
 
     stream = TradingStream("PKTEST", "secret", url_override=f"ws://127.0.0.1:{shared.port}/stream")
     stream.subscribe_trade_updates(remember)
-    stop = run_stream(stream)
+
+    def probe() -> bool:
+        """Events before the subscription are lost, so ask until one is seen."""
+        resting = trading.submit_order(
+            LimitOrderRequest(symbol="IBM", qty=1, limit_price=1, side="buy", time_in_force="day")
+        )
+        trading.cancel_order_by_id(resting.id)
+        return bool(seen)
+
+    stop = run_stream(stream, wake=probe)
     try:
-
-        def probe() -> bool:
-            """Events before the subscription are lost, so ask until one is seen."""
-            resting = trading.submit_order(
-                LimitOrderRequest(
-                    symbol="IBM", qty=1, limit_price=1, side="buy", time_in_force="day"
-                )
-            )
-            trading.cancel_order_by_id(resting.id)
-            return bool(seen)
-
         wait_for(probe)
         bought = trading.submit_order(
             MarketOrderRequest(symbol="IBM", qty=2, side="buy", time_in_force="day")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.exchange.account import fee_nanos
 from fuseboard.exchange.calendar import MarketHours, trading_day, trading_days
 from fuseboard.exchange.config import ExchangeConfig
 from fuseboard.exchange.ledger import (
@@ -355,3 +356,40 @@ def test_a_ledger_file_is_read_back_and_damage_is_noticed(tmp_path: Path) -> Non
         entries_of([world.lines[0][:-1]])
     (tmp_path / "torn").write_bytes(b"\n".join(world.lines) + b'\n{"kind":')
     assert read_ledger(tmp_path / "torn") == world.entries()
+
+
+def test_fees_are_rounded_against_the_trader() -> None:
+    tiny = {"price_nanos": 1, "quantity_nanos": 1}
+    assert fee_nanos(**tiny, per_share_nanos=0, basis_points=1) == 1
+    assert fee_nanos(**tiny, per_share_nanos=1, basis_points=0) == 1
+    share = {"price_nanos": 100 * NANOS, "quantity_nanos": 2 * NANOS}
+    assert fee_nanos(**share, per_share_nanos=5, basis_points=3) == 10 + 6 * NANOS // 100
+
+
+def test_a_short_position_uses_buying_power_as_a_long_one_does() -> None:
+    world = World(cash_nanos=1_000 * NANOS)
+    world.quote(10_000, 10_000)
+    world.order("sell", 10)
+    assert world.exchange.account().buying_power_nanos == 1_000 * NANOS
+    assert world.exchange.account().short_value_nanos == -1_000 * NANOS
+
+
+def test_offers_of_ours_at_one_price_are_filled_in_the_order_they_were_taken() -> None:
+    world = World()
+    world.quote(9_999, 10_001)
+    first, second = world.order("sell", 5, limit=10_010), world.order("sell", 5, limit=10_010)
+    world.quote(10_010, 10_011, bid_size=7)
+    assert (world.filled(first), world.filled(second)) == (5, 2)
+    third = world.order("sell", 5, limit=10_009)
+    assert world.filled(third) == 0
+    world.trade(10_012, 4, Side.BUY)
+    assert (world.filled(third), world.filled(second)) == (4, 2)
+
+
+def test_order_ids_follow_from_the_seed() -> None:
+    ids = []
+    for seed in (1, 1, 2):
+        world = World(seed=seed)
+        world.quote(9_999, 10_001)
+        ids.append(world.order("buy", 1))
+    assert ids[0] == ids[1] != ids[2]

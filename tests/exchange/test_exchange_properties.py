@@ -94,7 +94,7 @@ def test_no_more_is_filled_than_was_displayed_or_printed(
                 assert shown[fill.symbol, fill.side] >= 0
         if step.what == "quote":
             shown[step.symbol, Side.SELL] = step.size * NANOS
-            shown[step.symbol, Side.BUY] = (step.nth + 1) * NANOS
+            shown[step.symbol, Side.BUY] = (step.nth // 2 + 1) * NANOS
             for fill in new:
                 if fill.at_ns == world.now_ns:
                     assert fill.symbol == step.symbol

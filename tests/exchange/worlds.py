@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from fuseboard.exchange.calendar import trading_day
 from fuseboard.exchange.config import ExchangeConfig
 from fuseboard.exchange.exchange import Exchange
-from fuseboard.exchange.ledger import LedgerEntry, entries_of
+from fuseboard.exchange.ledger import LedgerEntry, decoded_entry
 from fuseboard.exchange.orders import Order, Refusal, Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
 from fuseboard.vocabulary.money import NANOS
@@ -34,6 +34,7 @@ class World:
         self.now_ns = OPEN_NS
         self.exchange = Exchange(self.config, start_ns=self.now_ns, record=self.lines.append)
         self.count = 0
+        self._decoded: list[LedgerEntry] = []
 
     def quote(
         self, bid: int, ask: int, bid_size: int = 100, ask_size: int = 100, symbol: str = "AAPL"
@@ -135,7 +136,10 @@ class World:
         )
 
     def entries(self) -> list[LedgerEntry]:
-        return entries_of(self.lines)
+        """All entries; each line is decoded once."""
+        for line in self.lines[len(self._decoded) :]:
+            self._decoded.append(decoded_entry(line))
+        return self._decoded
 
 
 class Step(Struct, frozen=True):
@@ -154,32 +158,38 @@ class Step(Struct, frozen=True):
 
 steps = st.builds(
     Step,
-    what=st.sampled_from(["quote", "quote", "trade", "order", "order", "order", "cancel", "wait"]),
+    what=st.sampled_from(
+        ["quote", "quote", "trade", "order", "order", "order", "order", "cancel", "wait"]
+    ),
     symbol=st.sampled_from(SYMBOLS),
     side=st.sampled_from(Side),
-    price=st.integers(9_990, 10_010),
-    width=st.integers(1, 6),
-    size=st.integers(1, 30),
+    price=st.integers(9_997, 10_003),
+    width=st.integers(1, 3),
+    size=st.integers(1, 12),
     tif=st.sampled_from(TimeInForce),
     kind=st.integers(0, 4),
     nth=st.integers(0, 30),
 )
-scripts = st.lists(steps, min_size=1, max_size=60)
+scripts = st.lists(steps, min_size=25, max_size=60)
 
 
 def play(world: World, script: list[Step]) -> Iterator[Step]:
     """Let each step happen; yields after each."""
     for step in script:
         if step.what == "quote":
-            world.quote(step.price, step.price + step.width, step.size, step.nth + 1, step.symbol)
+            world.quote(
+                step.price, step.price + step.width, step.size, step.nth // 2 + 1, step.symbol
+            )
         elif step.what == "trade":
             aggressor = {0: Side.BUY, 1: Side.SELL}.get(step.kind)
             world.trade(step.price, step.size, aggressor, step.symbol)
         elif step.what == "order":
             limit = step.price if step.kind in (1, 2, 4) else None
             stop = step.price - 3 + step.width if step.kind >= 3 else None
-            quantity = step.size * 2 if step.nth % 7 else f"{step.size}.25"
-            world.ask_for(step.side.value, quantity, limit, stop, step.tif.value, step.symbol)
+            quantity = step.size if step.nth % 7 else f"{step.size}.25"
+            # Half of the at-once orders are DAY orders instead, so that books fill up.
+            tif = "day" if step.nth % 2 else step.tif.value
+            world.ask_for(step.side.value, quantity, limit, stop, tif, step.symbol)
         elif step.what == "cancel":
             ids = list(world.exchange.orders_by_id)
             world.cancel(ids[step.nth % len(ids)] if ids else "none")

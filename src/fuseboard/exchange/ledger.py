@@ -131,6 +131,12 @@ def encoded_entry(entry: LedgerEntry) -> bytes:
     return _encoder.encode(entry)
 
 
+def decoded_entry(line: bytes) -> LedgerEntry:
+    """The entry of one line; raises `msgspec.DecodeError`."""
+    entry: LedgerEntry = _decoder.decode(line)
+    return entry
+
+
 class LedgerFile:
     """Appends lines to a new file, each one flushed to the operating system before the next."""
 
@@ -151,7 +157,7 @@ def entries_of(lines: list[bytes]) -> list[LedgerEntry]:
     entries: list[LedgerEntry] = []
     for number, line in enumerate(lines, start=1):
         try:
-            entry = _decoder.decode(line)
+            entry = decoded_entry(line)
         except msgspec.DecodeError as wrong:
             raise LedgerDamaged(f"line {number}: {wrong}") from wrong
         if entry.sequence != number:
