@@ -281,6 +281,50 @@ def test_a_peer_that_never_reads_stops_being_answered_and_is_dropped() -> None:
     asyncio.run(scenario())
 
 
+def test_answers_that_are_not_read_hold_back_further_answers() -> None:
+    answered = 0
+
+    def handle(request: Request) -> Response:
+        nonlocal answered
+        answered += 1
+        return Response(200, b"x" * 200_000)
+
+    async def scenario() -> None:
+        async with served(handle, limits=tight(requests_queued_max=100_000)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(POST * 2_000)
+            await asyncio.sleep(0.2)
+            assert 0 < answered < 1_000
+            writer.transport.abort()
+            assert reader is not None
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_wait_are_bounded_and_the_rest_stays_with_the_peer() -> None:
+    go = asyncio.Event()
+    flood = b"GET /a HTTP/1.1\r\n\r\n" * 500_000
+
+    async def handle(request: Request) -> Response:
+        await go.wait()
+        return Response(200)
+
+    async def scenario() -> None:
+        server = HttpServer(handle, limits=tight(requests_queued_max=8, drain_s_max=0.1))
+        port = await server.start("127.0.0.1", 0)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(flood)
+        await asyncio.sleep(0.2)
+        (connection,) = server._connections
+        assert 8 <= len(connection._reader.arrived) < 8 + 16_384 // len(b"GET /a HTTP/1.1\r\n\r\n")
+        assert len(connection._unparsed) < 1 << 20
+        writer.transport.abort()
+        go.set()
+        await server.stop()
+
+    asyncio.run(scenario())
+
+
 def test_a_thousand_pipelined_requests_with_a_queue_of_four_are_all_answered_in_order() -> None:
     async def scenario() -> None:
         async with served(slow_echo, limits=tight(requests_queued_max=4)) as port:
