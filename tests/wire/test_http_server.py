@@ -406,6 +406,22 @@ def test_stopping_answers_what_has_arrived_and_closes_the_rest() -> None:
     asyncio.run(scenario())
 
 
+def test_a_refused_peer_that_does_not_go_away_is_dropped() -> None:
+    async def scenario() -> None:
+        server = HttpServer(echo, limits=tight(linger_s_max=0.1))
+        port = await server.start("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"nonsense\r\n\r\n")
+        assert answers(await asyncio.wait_for(reader.read(), PATIENCE_S))[0][0] == 400
+        async with asyncio.timeout(PATIENCE_S):
+            while server._connections:
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+        await server.stop()
+
+    asyncio.run(scenario())
+
+
 def test_stopping_does_not_wait_for_ever() -> None:
     async def handle(request: Request) -> Response:
         await asyncio.sleep(PATIENCE_S)
