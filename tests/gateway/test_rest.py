@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.gateway.assets import AssetBook
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node
 from fuseboard.gateway.queries import QueryRefused, order_filter
@@ -178,6 +179,30 @@ def test_reads_beyond_their_budget_are_429_with_a_time_and_reach_nobody() -> Non
     asyncio.run(run())
 
 
+def test_reads_that_wait_are_bounded() -> None:
+    async def run() -> None:
+        class SlowBroker(ReadingBroker):
+            async def fetch(self, method: str, target: str) -> Answer:
+                await release.wait()
+                return await super().fetch(method, target)
+
+        release, broker = asyncio.Event(), SlowBroker()
+        reads = Reads(broker, GatewayLimits(reads_waiting_max=1))
+        first = asyncio.create_task(reads.read("/v2/clock", {}))
+        await asyncio.sleep(0)
+        second = await reads.read("/v2/assets/AAPL", {})
+        assert second is not None
+        assert second.status == 429
+        release.set()
+        assert (answer := await first) is not None
+        assert answer.status == 200
+        third = await reads.read("/v2/assets/AAPL", {})
+        assert third is not None
+        assert third.status == 200
+
+    asyncio.run(run())
+
+
 @given(st.integers(1, 300), st.lists(st.integers(0, 2_000_000_000), max_size=120))
 def test_a_budget_never_gives_more_than_its_minute_and_its_burst(
     a_minute_max: int, steps: list[int]
@@ -204,6 +229,24 @@ def test_a_broker_that_does_not_answer_a_read_is_503_and_its_own_key_is_its_own_
         assert (await asked(gateway, "GET", "/v2/clock")).status == 503
 
     _run(test)
+
+
+def test_an_asset_that_could_not_be_read_is_asked_again_only_after_a_minute() -> None:
+    async def run() -> None:
+        clock, broker = SteppedClock(), ReadingBroker()
+        book = AssetBook(broker, symbols_max=2, clock_ns=clock)
+        broker.unavailable = True
+        for _ in range(3):
+            await book.learn("AAPL")
+        assert len(broker.asked) == 1
+        assert book.facts("AAPL").exchange == ""
+        clock.now_ns += 60_000_000_000
+        broker.unavailable = False
+        await book.learn_all(["AAPL", "MSFT", "XOM"])
+        assert book.facts("AAPL").exchange == "NASDAQ"
+        assert len(broker.asked) == 3  # XOM is beyond the bound
+
+    asyncio.run(run())
 
 
 def test_crypto_symbols_keep_their_slash_on_the_way_to_the_broker() -> None:

@@ -112,6 +112,22 @@ def test_only_listeners_are_told_and_an_empty_list_ends_listening() -> None:
     _run(test)
 
 
+def test_of_two_sessions_only_the_one_that_listens_is_told() -> None:
+    async def test(gateway: Gateway) -> None:
+        async with (
+            opened(gateway, "/stream", authorize=True) as one,
+            opened(gateway, "/stream", authorize=True) as other,
+        ):
+            await other.send({"action": "listen", "data": {"streams": []}})
+            await other.next()
+            gateway.door.apply(shown_order(event="new"))
+            assert (await one.next_object())["stream"] == "trade_updates"
+            await other.send({"action": "listen", "data": {"streams": []}})
+            assert (await other.next_object())["stream"] == "listening"
+
+    _run(test)
+
+
 def test_an_order_that_only_changes_its_view_is_not_streamed() -> None:
     async def test(gateway: Gateway) -> None:
         async with opened(gateway, "/stream", authorize=True) as stream:
@@ -324,3 +340,38 @@ def test_without_an_upstream_a_subscription_is_refused_and_may_be_asked_again() 
             assert (await _messages(stream))[0]["trades"] == ["AAPL"]
 
     _run(test)
+
+
+def test_a_data_session_ends_when_its_key_is_revoked_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys_module, "CHECK_EVERY_NS", 0)
+
+    async def test(gateway: Gateway) -> None:
+        async with opened(gateway, "/v2/iex") as stream:
+            await _authenticated(gateway, stream, as_msgpack=False)
+            await stream.send({"action": "subscribe", "trades": ["AAPL"]})
+            await _messages(stream)
+            gateway.keys.revoke(gateway.one[0])
+            gateway.feed.say([_trade("AAPL")])
+            assert await _closed_with(stream) == 1008
+        async with asyncio.timeout(10):
+            while gateway.door._data._by_topic:
+                await asyncio.sleep(0.01)
+
+    _run(test)
+
+
+def test_data_sessions_and_what_the_upstream_carries_are_bounded() -> None:
+    async def test(gateway: Gateway) -> None:
+        async with opened(gateway, "/v2/iex") as stream:
+            await _authenticated(gateway, stream, as_msgpack=False)
+            async with opened(gateway, "/v2/iex") as second:
+                assert await _closed_with(second) == 1013
+            names = [f"S{n}" for n in range(10)]
+            await stream.send({"action": "subscribe", "trades": names})
+            assert (await _messages(stream))[0]["code"] == 500
+            await stream.send({"action": "subscribe", "trades": names[:9]})
+            assert (await _messages(stream))[0]["trades"] == names[:9]
+
+    _run(test, GatewayLimits(data_sessions_max=1, symbols_max=1))

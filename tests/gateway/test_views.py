@@ -1,6 +1,11 @@
 from fuseboard.gateway.order_list import OrderFilter
 from fuseboard.gateway.views import Views
-from fuseboard.vocabulary.effects import PublishPosition, PublishPosture
+from fuseboard.vocabulary.effects import (
+    PublishEquity,
+    PublishPosition,
+    PublishPosture,
+    SubmitOrder,
+)
 from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side
@@ -139,3 +144,54 @@ def test_a_trade_prices_a_symbol_before_a_quote_and_a_quote_before_nothing() -> 
     assert views.price_nanos("XOM") == 99
     # The bound pushed the oldest trade out; the quote is still known.
     assert views.price_nanos("AAPL") == 101
+
+
+def test_a_submit_is_the_first_view_of_an_order_and_never_a_later_one() -> None:
+    views = _views()
+    order = shown_order(filled_quantity_nanos=NANOS)
+    submit = SubmitOrder(
+        order_id=order.order_id,
+        wire_id=order.wire_id,
+        symbol=order.symbol,
+        side=order.side,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        quantity_nanos=order.quantity_nanos,
+        intent=order.intent,
+        raises_exposure=True,
+        halt_epoch=0,
+        strategy=order.strategy,
+        client_order_id=order.client_order_id,
+        created_ns=order.created_ns,
+    )
+    views.promise(shown_order(status=OrderStatus.SUBMITTING, wire_id=""))
+    views.apply(submit)
+    first = views.order("one", order.order_id)
+    assert first is not None
+    assert (first.status, first.wire_id) == (OrderStatus.SUBMITTING, order.wire_id)
+    views.apply(order)
+    views.apply(submit)
+    assert views.order("one", order.order_id) is order
+
+
+def test_the_accounts_equity_is_that_of_its_own_fuse_once_it_has_a_mark() -> None:
+    views = _views()
+
+    def publish(scope: str, mark_nanos: int) -> PublishEquity:
+        shown = PublishEquity(
+            fuse=f"drawdown:{scope}",
+            scope=scope,
+            state="monitoring",
+            generation=1,
+            equity_nanos=5,
+            mark_nanos=mark_nanos,
+            drawdown_nanos=0,
+            cash_nanos=5,
+        )
+        views.apply(shown)
+        return shown
+
+    publish("account", 0)
+    publish("strategy:one", 9)
+    assert views.equity is None
+    assert publish("account", 9) is views.equity

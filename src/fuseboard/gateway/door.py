@@ -116,7 +116,6 @@ class GatewayDoor:
         if (
             isinstance(shown, PublishOrder)
             and shown.event
-            and shown.strategy
             and self._trades.is_wanted(shown.strategy)
         ):
             asset = self._assets.facts(shown.symbol)
