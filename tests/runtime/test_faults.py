@@ -21,6 +21,7 @@ from fuseboard.vocabulary.inputs import (
     OrderWorking,
 )
 from tests.runtime.worlds import (
+    ONE_AT_A_TIME,
     START,
     Node,
     SmallKernel,
@@ -335,7 +336,7 @@ def test_a_kernel_that_fails_after_latching_has_latched() -> None:
 
 def test_a_fault_cancels_and_refuses_at_once_even_while_a_submit_is_in_flight() -> None:
     async def main(clock: LockstepEventLoop) -> None:
-        async with Node(clock) as node:
+        async with Node(clock, outlet_limits=ONE_AT_A_TIME) as node:
             await _with_three_working(node)
             node.broker.after_socket_ms = 3_000
             node.offer(*(order_requested(number) for number in range(4, 8)))

@@ -9,6 +9,7 @@ from fuseboard.runtime.intake import Intake, IntakeLimits
 from fuseboard.runtime.lockstep import LockstepEventLoop
 from fuseboard.runtime.loop import Loop, LoopLimits
 from fuseboard.runtime.outlet import Outlet, OutletLimits
+from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import (
@@ -427,6 +428,9 @@ class Shown:
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
         self.pages.append((severity, code, scope, text))
         self.story.append(f"page {code}")
+
+
+ONE_AT_A_TIME = OutletLimits(submits=SubmitLimits(orders_in_flight_max=1))
 
 
 class Node:

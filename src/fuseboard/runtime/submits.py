@@ -1,10 +1,10 @@
 """The way of a submit from the outlet to the socket; each has exactly one outcome.
 
 Two lines. Protective orders (a plan's closes) start at once, bounded in number, with the budget's
-reserve. Ordinary orders wait in a bounded line that protection overtakes; one symbol's ordinary
-orders go one after the other, the next only when the one before is answered, because two requests
-on two connections may arrive in either order. An ordinary order that could not start within
-`order_wait_ns_max` is stale: it is not sent.
+reserve. Ordinary orders wait in a bounded line that protection overtakes, and start in the order
+they were decided in. Nobody waits for another's answer: whoever needs one order to arrive before
+the next waits for its answer, as with the broker itself. An ordinary order that could not start
+within `order_wait_ns_max` is stale: it is not sent.
 
 What an order is allowed is asked again at the socket, after every wait.
 """
@@ -30,12 +30,12 @@ class SubmitLimits(Struct, frozen=True, kw_only=True):
     """Bounds of the way to the broker."""
 
     orders_waiting_max: int = 4_096
-    orders_in_flight_max: int = 16
+    orders_in_flight_max: int = 32
     protective_in_flight_max: int = 16
     order_attempts_max: int = 5
     """How often an ordinary order is tried when the broker says 429."""
     order_wait_ns_max: int = 5 * SECOND_NS
-    """How long an ordinary order may wait for its symbol and the request budget."""
+    """How long an ordinary order may wait for its turn and the request budget."""
 
 
 class Stage(Enum):
@@ -90,10 +90,7 @@ class SubmitLine:
         self._unwanted = unwanted
         self._report = report
         self._under_way: dict[str, _Submit] = {}
-        self._of_symbol: dict[str, deque[_Submit]] = {}
-        """Ordinary submits by symbol, the first being the one under way or next to start."""
-        self._ready: deque[str] = deque()
-        self._orders_waiting = 0
+        self._ordinary: deque[_Submit] = deque()
         self._orders_in_flight = 0
         self._protective: deque[_Submit] = deque()
         self._protective_in_flight = 0
@@ -107,14 +104,10 @@ class SubmitLine:
         deadline_ns = self._clock.now().boot_ns + self.limits.order_wait_ns_max
         submit = _Submit(order, deadline_ns)
         if not _is_protective(order):
-            if self._orders_waiting >= self.limits.orders_waiting_max:
-                self._report(OrderNotSent(order_id=order.order_id, reason=Reason.RATE_LIMITED))
+            if len(self._ordinary) >= self.limits.orders_waiting_max:
+                self._report(_not_sent(order, Reason.RATE_LIMITED))
                 return
-            line = self._of_symbol.setdefault(order.symbol, deque())
-            line.append(submit)
-            self._orders_waiting += 1
-            if len(line) == 1:
-                self._ready.append(order.symbol)
+            self._ordinary.append(submit)
         else:
             self._protective.append(submit)
         self._under_way[order.order_id] = submit
@@ -157,22 +150,13 @@ class SubmitLine:
                 submit.task = self._crew.start(
                     self._send(submit), partial(self._protective_ended, submit)
                 )
-        while self._ready and self._orders_in_flight < self.limits.orders_in_flight_max:
-            symbol = self._ready.popleft()
-            line = self._of_symbol[symbol]
-            while line and line[0].order.order_id not in self._under_way:
-                self._leave_line(line)  # annihilated while it waited
-            if not line:
-                del self._of_symbol[symbol]
-                continue
-            self._orders_in_flight += 1
-            line[0].task = self._crew.start(
-                self._send(line[0]), partial(self._order_ended, line[0])
-            )
-
-    def _leave_line(self, line: deque[_Submit]) -> None:
-        line.popleft()
-        self._orders_waiting -= 1
+        while self._ordinary and self._orders_in_flight < self.limits.orders_in_flight_max:
+            submit = self._ordinary.popleft()
+            if submit.order.order_id in self._under_way:
+                self._orders_in_flight += 1
+                submit.task = self._crew.start(
+                    self._send(submit), partial(self._order_ended, submit)
+                )
 
     def _protective_ended(self, submit: _Submit) -> None:
         self._protective_in_flight -= 1
@@ -182,8 +166,6 @@ class SubmitLine:
     def _order_ended(self, submit: _Submit) -> None:
         self._orders_in_flight -= 1
         self._account_for(submit)
-        self._leave_line(self._of_symbol[submit.order.symbol])
-        self._ready.append(submit.order.symbol)
         self._start_next()
 
     def _account_for(self, submit: _Submit) -> None:
