@@ -121,6 +121,33 @@ def test_a_latch_torn_at_any_byte_leaves_the_earlier_latches_and_halts(tmp_path:
             assert "a" in {latch.scope for latch in torn.latched}, boundary
 
 
+def test_a_reset_torn_at_any_byte_lifts_no_other_slots_latch(tmp_path: Path) -> None:
+    """The gateway answers for another slot only by two good blocks."""
+    path = made(tmp_path)
+    operator = HaltsRegister(path, Slot.OPERATOR)
+    operator.latch(halt(), MOMENT)
+    operator.close()
+    old = path.read_bytes()
+    gateway = HaltsRegister(path, Slot.GATEWAY, lifts=SLOTS)
+    gateway.latched()
+    gateway.clear("account", 99, MOMENT)
+    gateway.close()
+    new = path.read_bytes()
+    assert not is_halted(new)
+    assert [
+        index
+        for index in range(offset_of(Slot.GUARDIAN, 0), REGISTER_BYTES)
+        if old[index] != new[index]
+    ] == []
+    image = old
+    for start in starts_by_age(old, Slot.GATEWAY):
+        until_now, written = image, new[start : start + BLOCK_BYTES]
+        for done in range(BLOCK_BYTES):
+            assert is_halted(until_now[:start] + written[:done] + until_now[start + done :])
+        image = until_now[:start] + written + until_now[start + BLOCK_BYTES :]
+    assert image == new
+
+
 def test_a_block_in_the_wrong_slot_is_damage(tmp_path: Path) -> None:
     path = made(tmp_path)
     image = bytearray(path.read_bytes())

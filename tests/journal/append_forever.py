@@ -1,7 +1,8 @@
 """A process that appends to a journal until it is killed: prints each sequence once durable.
 
 Run with the journal's path and a fault: `none`; `full BYTES` limits the size of any file it writes
-(what SQLite sees on a full disk); `broken` takes the WAL's descriptor away after 20 commits.
+(what SQLite sees on a full disk); `broken` takes the WAL's descriptor away.
+The first ten commits are made one by one, so that a slow disk cannot put the fault before the work.
 After a failure it tries to go on, as a careless loop would, and prints what it was told.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 from fuseboard.journal.recovery import recover
 from fuseboard.journal.writer import JournalFailed, JournalFull, JournalWriter
 from tests.journal.making import record, records_between, state_at
+
+ONE_BY_ONE = 10
 
 
 def said(text: str) -> None:
@@ -33,6 +36,11 @@ def main() -> None:
     path, fault = Path(sys.argv[1]), sys.argv[2]
     recovered = recover(path)
     ended = threading.Event()
+    commits: list[int] = []
+
+    def durable(sequence: int) -> None:
+        commits.append(sequence)
+        said(f"durable {sequence}")
 
     def failed(error: BaseException) -> None:
         said(f"failed {type(error).__name__}")
@@ -42,7 +50,7 @@ def main() -> None:
         path,
         last_sequence=recovered.last_sequence,
         last_chain=recovered.last_chain,
-        durable=lambda sequence: said(f"durable {sequence}"),
+        durable=durable,
         failed=failed,
     )
     if fault == "full":
@@ -60,7 +68,10 @@ def main() -> None:
         sequence += size
         if sequence % 50 < 5:
             writer.snapshot(sequence, state_at(sequence), "")
-        if fault == "broken" and sequence > recovered.last_sequence + 100:
+        if len(commits) < ONE_BY_ONE:
+            while commits[-1:] != [sequence] and not ended.is_set():
+                time.sleep(0.0002)
+        elif fault == "broken":
             break_descriptors_of(f"{path.name}-wal")
         time.sleep(0.0003)
     ended.wait(10)

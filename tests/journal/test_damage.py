@@ -227,6 +227,43 @@ def test_records_that_make_no_sense_are_found_even_when_the_chain_is_right(
     assert not rechained_anchor.ok
 
 
+@pytest.mark.parametrize("bounds", ["a gap before it", "one too few", "one too many"])
+def test_a_row_whose_bounds_are_wrong_is_found_even_when_the_chain_is_right(
+    journal: Path, tmp_path: Path, bounds: str
+) -> None:
+    path = copied(journal, tmp_path)
+    rechained(path, lines_between(1, 8))
+    wrong = {
+        "a gap before it": "first_sequence = 3, last_sequence = 10",
+        "one too few": "last_sequence = 7",
+        "one too many": "last_sequence = 9",
+    }[bounds]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE commits SET {wrong}")
+    verdict = verify(path)
+    assert (verdict.ok, verdict.records) == (False, 0)
+    with pytest.raises(JournalDamaged):
+        list(lines(path))
+
+
+def test_damage_that_only_the_next_write_would_meet_is_found(journal: Path, tmp_path: Path) -> None:
+    """The list of free pages: no reader needs it, a writer would hand out a page in use."""
+    path = copied(journal, tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM snapshots WHERE sequence < 300")
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert database.execute("PRAGMA freelist_count").fetchone()[0] > 0
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    assert verify(path).ok
+    image = bytearray(path.read_bytes())
+    image[32:36] = (2).to_bytes(4, "big")
+    path.write_bytes(image)
+    verdict = verify(path)
+    assert not verdict.ok
+    assert "SQLite finds damage" in verdict.what
+
+
 def test_a_whole_history_made_anew_is_found_against_an_anchor(
     journal: Path, tmp_path: Path
 ) -> None:

@@ -177,7 +177,9 @@ def test_every_flipped_bit_of_the_head_file_is_seen(tmp_path: Path) -> None:
 
 def test_without_a_head_file_only_a_person_with_the_anchor_can_go_on(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    written(path, [4, 3])
+    written(path, [4])
+    before = anchor(path)
+    written(path, [3])
     kept = anchor(path)
     head_path_of(path).unlink()
     with pytest.raises(JournalDamaged, match="absent"):
@@ -186,6 +188,8 @@ def test_without_a_head_file_only_a_person_with_the_anchor_can_go_on(tmp_path: P
         adopt(path, (6, kept[1]))
     with pytest.raises(JournalDamaged):
         adopt(path, (8, kept[1]))
+    with pytest.raises(JournalDamaged):
+        adopt(path, before)
     assert not head_path_of(path).exists()
     adopt(path, kept)
     assert recover(path).last_sequence == 7
