@@ -382,3 +382,18 @@ def test_a_stuck_writer_holds_back_a_clearing_but_never_a_latch(
     assert [scope for _, scope in scopes(gateway)] == ["strategy:a", "strategy:b"]
     gateway.clear("strategy:a", 1, MOMENT)
     assert [scope for _, scope in scopes(gateway)] == ["strategy:b"]
+
+
+def test_a_latch_of_one_strategy_or_symbol_halts_only_its_own_orders(path: Path) -> None:
+    register = HaltsRegister(path, Slot.GATEWAY)
+    register.latch(halt("strategy:dip"), MOMENT)
+    register.latch(halt("symbol:AAPL", epoch=2), MOMENT)
+    assert register.halts("dip", "MSFT")
+    assert register.halts("other", "AAPL")
+    assert not register.halts("other", "MSFT")
+    register.latch(halt("account", epoch=3), MOMENT)
+    assert register.halts("other", "MSFT")
+
+
+def test_a_register_that_cannot_be_judged_halts_every_order(tmp_path: Path) -> None:
+    assert HaltsRegister(tmp_path / "absent", Slot.GATEWAY).halts("any", "ANY")

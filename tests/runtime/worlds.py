@@ -259,6 +259,10 @@ class MemoryRegister:
         self.latched.pop(scope, None)
         self.story.append(f"clear {scope} {halt_epoch}")
 
+    def halts(self, strategy: str, symbol: str) -> bool:
+        asked = ("account", f"strategy:{strategy}", f"symbol:{symbol}")
+        return self.other_slot or any(scope in self.latched for scope in asked)
+
     def halted(self) -> bool:
         return bool(self.latched) or self.other_slot
 

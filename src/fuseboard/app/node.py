@@ -52,6 +52,8 @@ SWITCH_INTERVAL_S: Final = 0.0002
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""
 STRATEGY_GRACE_S: Final = 5.0
+CONNECTIONS_MAX: Final = 112
+"""To the broker: orders, closes, cancels and questions may all be under way at once."""
 
 
 class NodeOptions(Struct, frozen=True, kw_only=True):
@@ -104,33 +106,9 @@ class Node:
     async def serve(self) -> int:
         """Run until a signal, the supervised strategy's end, or a fault."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        policy = self._options.policy
         intake = Intake()
-        broker_options = AlpacaOptions(
-            base_url=self._options.broker.base_url,
-            data_url=self._options.broker.data_url,
-            key_id=self._options.broker.key_id,
-            secret=self._options.broker.secret,
-            instance=self._identity.instance,
-        )
-        broker = AlpacaBroker(broker_options)
-        feed = AlpacaFeed(
-            AlpacaFeedOptions(
-                stream_url=self._options.broker.data_stream_url,
-                data_url=self._options.broker.data_url,
-                key_id=self._options.broker.key_id,
-                secret=self._options.broker.secret,
-            )
-        )
-        door = GatewayDoor(
-            node=OrderNode(instance=self._identity.instance, account=self._identity.account),
-            intake=intake,
-            keys=self._keys,
-            broker=broker,
-            market=feed,
-            limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
-            numbers=itertools.count(1).__next__,
-        )
+        broker, feed = self._outside()
+        door = self._door(intake, broker, feed)
         api = OperatorApi(
             intake=intake,
             board=self._board,
@@ -138,24 +116,7 @@ class Node:
             about=self._about,
             watermark=lambda: self._watermark.sequence,
         )
-        requests_a_minute = policy.execution.requests_a_minute - GATEWAY_READS_A_MINUTE
-        outlet = Outlet(
-            broker=ShownBroker(broker, door.apply),
-            feed=ShownFeed(feed, door.apply),
-            register=self._register,
-            intake=intake,
-            clock=self._clock,
-            budget=Budget(
-                requests_a_minute=requests_a_minute,
-                reserved=policy.execution.requests_a_minute
-                * policy.execution.protected_share_nanos
-                // NANOS,
-                randbelow=secrets.randbelow,
-            ),
-            views=[door, self._board, api],
-            pagers=[self._console, self._log, self._board],
-            randbelow=secrets.randbelow,
-        )
+        outlet = self._outlet(intake, broker, feed, door, api)
         loop = Loop(
             kernel=self._meter,
             clock=self._clock,
@@ -187,6 +148,65 @@ class Node:
             await api.stop()
             await outlet.stop()
             self._close()
+
+    def _outside(self) -> tuple[AlpacaBroker, AlpacaFeed]:
+        """The broker and its market data."""
+        keys = self._options.broker
+        broker = AlpacaBroker(
+            AlpacaOptions(
+                base_url=keys.base_url,
+                data_url=keys.data_url,
+                key_id=keys.key_id,
+                secret=keys.secret,
+                instance=self._identity.instance,
+                connections_max=CONNECTIONS_MAX,
+            )
+        )
+        feed = AlpacaFeed(
+            AlpacaFeedOptions(
+                stream_url=keys.data_stream_url,
+                data_url=keys.data_url,
+                key_id=keys.key_id,
+                secret=keys.secret,
+            )
+        )
+        return broker, feed
+
+    def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeed) -> GatewayDoor:
+        return GatewayDoor(
+            node=OrderNode(instance=self._identity.instance, account=self._identity.account),
+            intake=intake,
+            keys=self._keys,
+            broker=broker,
+            market=feed,
+            limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
+            numbers=itertools.count(1).__next__,
+        )
+
+    def _outlet(
+        self,
+        intake: Intake,
+        broker: AlpacaBroker,
+        feed: AlpacaFeed,
+        door: GatewayDoor,
+        api: OperatorApi,
+    ) -> Outlet:
+        execution = self._options.policy.execution
+        return Outlet(
+            broker=ShownBroker(broker, door.apply),
+            feed=ShownFeed(feed, door.apply),
+            register=self._register,
+            intake=intake,
+            clock=self._clock,
+            budget=Budget(
+                requests_a_minute=execution.requests_a_minute - GATEWAY_READS_A_MINUTE,
+                reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
+                randbelow=secrets.randbelow,
+            ),
+            views=[door, self._board, api],
+            pagers=[self._console, self._log, self._board],
+            randbelow=secrets.randbelow,
+        )
 
     def _offer_start(self, intake: Intake) -> None:
         policy = canonical_text(self._options.policy)

@@ -39,7 +39,7 @@ from fuseboard.halts.block import (
 )
 from fuseboard.halts.history import HaltChange
 from fuseboard.vocabulary.effects import LatchHalt
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
 from fuseboard.vocabulary.inputs import LatchedScope, Moment
 
 READS_MAX = 5
@@ -84,7 +84,7 @@ class HaltsRegister:
         self._told = told
         self._buffer = bytearray(REGISTER_BYTES)
         self._judged_image = b""
-        self._halted = True
+        self._scopes: tuple[str, ...] = (ACCOUNT_SCOPE,)
         self._write_failed = False
         self._known_counters = dict.fromkeys(SLOTS, 0)
         self._known_damaged: set[Slot] = set()
@@ -121,13 +121,26 @@ class HaltsRegister:
 
     def halted(self) -> bool:
         """Whether anything is latched, or cannot be read, or a write of ours failed."""
-        if self._write_failed or not self._read():
+        return not self._judged_now() or bool(self._scopes)
+
+    def halts(self, strategy: str, symbol: str) -> bool:
+        """Whether the account, the strategy or the symbol is latched, or cannot be judged."""
+        if not self._judged_now():
             return True
+        if not self._scopes:
+            return False
+        asked = (ACCOUNT_SCOPE, strategy_scope(strategy), symbol_scope(symbol))
+        return any(scope in self._scopes for scope in asked)
+
+    def _judged_now(self) -> bool:
+        """Bring the latched scopes up to date; False when nothing can be known of them."""
+        if self._write_failed or not self._read():
+            return False
         if self._buffer != self._judged_image:
             image = bytes(self._buffer)
-            self._halted = bool(judged(image).latched)
+            self._scopes = tuple(latch.scope for latch in judged(image).latched)
             self._judged_image = image
-        return self._halted
+        return True
 
     def latched(self) -> tuple[Latched, ...]:
         """All latches of all slots; what cannot be read is one too (`REGISTER_UNREADABLE`).

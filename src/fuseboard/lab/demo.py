@@ -13,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.exchange.exchange import Exchange, ExchangeConfig
+from fuseboard.exchange.config import ExchangeConfig
+from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.orders import Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
 from fuseboard.lab.direct import DirectBroker, DirectFeed
@@ -32,6 +33,7 @@ from fuseboard.vocabulary.effects import (
     RecordPlan,
     RecordTransition,
 )
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, OrderRequested, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
@@ -136,8 +138,9 @@ class _Register:
         del halt_epoch, moment
         self._latched.pop(scope, None)
 
-    def halted(self) -> bool:
-        return bool(self._latched)
+    def halts(self, strategy: str, symbol: str) -> bool:
+        asked = (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}")
+        return any(scope in self._latched for scope in asked)
 
 
 class _Demo:

@@ -289,7 +289,9 @@ class Outlet:
             return False
         if not order.raises_exposure:
             return True
-        return order.halt_epoch >= self._halt_epoch and not self._register.halted()
+        return order.halt_epoch >= self._halt_epoch and not self._register.halts(
+            order.strategy, order.symbol
+        )
 
     def _deliver(self, fact: Input) -> None:
         """Learn from a fact of the broker, and pass it on to the kernel."""

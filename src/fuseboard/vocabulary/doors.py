@@ -115,8 +115,11 @@ class Register(Protocol):
     def clear(self, scope: str, halt_epoch: int, moment: Moment) -> None:
         """Write our slot as not halted, after the reset is durable in the journal."""
 
-    def halted(self) -> bool:
-        """Whether any slot halts, or the register cannot be read. Cheap: asked at every send."""
+    def halts(self, strategy: str, symbol: str) -> bool:
+        """Whether any slot halts the account, the strategy or the symbol, or cannot be read.
+
+        Cheap: asked at every send.
+        """
 
 
 class Pager(Protocol):
