@@ -108,6 +108,7 @@ class ScriptedLoop:
         self.is_silent = False
         self.fills = False
         self.breaks = False
+        self.cancels_take_s = 0.0
 
     def offer(self, fact: Input) -> bool:
         if self.is_full:
@@ -213,8 +214,14 @@ class ScriptedLoop:
             reason = Reason.ORDER_NOT_CANCELABLE
         else:
             reason = Reason.ALLOWED
-            self.change(order, status=OrderStatus.CANCELED, event="canceled")
+            if self.cancels_take_s:
+                asyncio.get_running_loop().call_later(self.cancels_take_s, self._canceled, order)
+            else:
+                self._canceled(order)
         self.apply(AnswerCancel(request=fact.request, order_id=fact.order_id, reason=reason))
+
+    def _canceled(self, order: PublishOrder) -> None:
+        self.change(order, status=OrderStatus.CANCELED, event="canceled")
 
     def placed(self) -> list[OrderRequested]:
         return [fact for fact in self.inputs if isinstance(fact, OrderRequested)]

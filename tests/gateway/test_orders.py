@@ -480,3 +480,93 @@ def test_denials_never_use_a_status_that_a_client_sends_again() -> None:
                 assert body["code"] in {42210000, 40010001}
 
     _run(test)
+
+
+def test_a_pending_order_whose_cancel_came_first_is_not_listed_as_cancelled() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.is_silent = True
+        placing = asyncio.create_task(asked(gateway, "POST", "/v2/orders", NAMED))
+        while not gateway.loop.placed():
+            await asyncio.sleep(0)
+        cancelling = asyncio.create_task(asked(gateway, "DELETE", "/v2/orders"))
+        while not gateway.loop.cancelled():
+            await asyncio.sleep(0)
+        for fact in reversed(gateway.loop.inputs):
+            gateway.loop.answer(fact)
+        assert (await placing).object()["status"] == "new"
+        assert (await cancelling).list() == []
+
+    _run(test)
+
+
+def test_an_order_that_is_shown_and_still_unanswered_holds_its_quantity_once() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.fills = True
+        await asked(gateway, "POST", "/v2/orders", BODY)
+        gateway.loop.fills, gateway.loop.is_silent = False, True
+        sell = BODY.replace(b"buy", b"sell").replace(b'"qty":5', b'"qty":2')
+        selling = asyncio.create_task(asked(gateway, "POST", "/v2/orders", sell))
+        while len(gateway.loop.placed()) < 2:
+            await asyncio.sleep(0)
+        fact = gateway.loop.placed()[1]
+        bought = next(iter(gateway.loop.orders.values()))
+        gateway.door.apply(
+            structs.replace(
+                bought,
+                order_id="shown",
+                client_order_id=fact.client_order_id,
+                side=Side.SELL,
+                quantity_nanos=2 * NANOS,
+                filled_quantity_nanos=0,
+                status=OrderStatus.SUBMITTING,
+                event="",
+            )
+        )
+        gateway.loop.is_silent = False
+        assert (await asked(gateway, "DELETE", "/v2/positions/AAPL?qty=4")).status == 403
+        assert (await asked(gateway, "DELETE", "/v2/positions/AAPL?qty=3")).status == 200
+        gateway.loop.answer(fact)
+        await selling
+
+    _run(test)
+
+
+def test_a_close_repeated_after_it_was_decided_is_answered_with_it_and_not_offered_again() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.fills = True
+        await asked(gateway, "POST", "/v2/orders", BODY)
+        gateway.loop.fills, gateway.loop.is_silent = False, True
+        await asked(gateway, "DELETE", "/v2/positions/AAPL", hang_up=True)
+        gateway.loop.answer(gateway.loop.placed()[1])
+        await asyncio.sleep(0.02)
+        again = await asked(gateway, "DELETE", "/v2/positions/AAPL")
+        assert again.status == 200
+        assert again.object()["client_order_id"] == gateway.loop.placed()[1].client_order_id
+        assert len(gateway.loop.placed()) == 2
+
+    _run(test)
+
+
+def test_closing_everything_waits_until_the_cancels_are_final() -> None:
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.fills = True
+        await asked(gateway, "POST", "/v2/orders", BODY)
+        gateway.loop.fills = False
+        await asked(gateway, "POST", "/v2/orders", BODY.replace(b"buy", b"sell"))
+        gateway.loop.cancels_take_s = 0.05
+        rows = (await asked(gateway, "DELETE", "/v2/positions?cancel_orders=True")).list()
+        assert [(row["symbol"], row["status"], row["body"]["qty"]) for row in rows] == [
+            ("AAPL", 200, "5")
+        ]
+
+    _run(test)
+
+
+def test_symbols_beyond_the_bound_are_not_watched_and_their_orders_are_left_to_the_kernel() -> None:
+    async def test(gateway: Gateway) -> None:
+        for symbol in (b"AAPL", b"MSFT"):
+            answer = await asked(gateway, "POST", "/v2/orders", BODY.replace(b"AAPL", symbol))
+            assert answer.status == 200
+        assert gateway.feed.watched == ["AAPL"]
+
+    _run(test, GatewayLimits(symbols_max=1))
