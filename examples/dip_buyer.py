@@ -1,7 +1,4 @@
-"""A small strategy as people write it: buy what has fallen, hold, buy more when it falls further.
-
-Plain alpaca-py, nothing of Fuseboard. It keeps buying into a falling market; that is its flaw.
-"""
+"""Buys what has fallen 0.4 %, rests a sale 4 % above, and never stops: plain alpaca-py."""
 
 import os
 import time
@@ -11,39 +8,37 @@ from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.requests import StockLatestQuoteRequest
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
-from alpaca.trading.requests import MarketOrderRequest
+from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
 
 KEY, SECRET = os.environ["APCA_API_KEY_ID"], os.environ["APCA_API_SECRET_KEY"]
-SYMBOLS = ["AAPL", "PG", "JPM"]
-DIP, STAKE, SECONDS = 0.004, 6_000, float(os.environ.get("DIP_SECONDS", "25"))
-
-trading = TradingClient(KEY, SECRET, paper=True, url_override=os.environ.get("APCA_API_BASE_URL"))
+SYMBOLS, DIP, TARGET, STAKE = ["AAPL", "PG", "JPM"], 0.004, 0.04, 6_000
+trading = TradingClient(KEY, SECRET, url_override=os.environ.get("APCA_API_BASE_URL"))
 data = StockHistoricalDataClient(KEY, SECRET, url_override=os.environ.get("APCA_API_DATA_URL"))
+day = TimeInForce.DAY
 
 
-def main() -> None:
-    last_bought: dict[str, float] = {}
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends:
-        quotes = data.get_stock_latest_quote(StockLatestQuoteRequest(symbol_or_symbols=SYMBOLS))
-        for symbol, quote in quotes.items():
-            price = quote.ask_price
-            reference = last_bought.setdefault(symbol, price)
-            if price > 0 and price <= reference * (1 - DIP):
-                last_bought[symbol] = price
-                order = MarketOrderRequest(
-                    symbol=symbol,
-                    qty=max(1, int(STAKE / price)),
-                    side=OrderSide.BUY,
-                    time_in_force=TimeInForce.DAY,
-                )
-                try:
-                    trading.submit_order(order)
-                    print(f"bought {order.qty} {symbol} near {price}", flush=True)
-                except APIError as error:
-                    print(f"refused {symbol}: {error.message}", flush=True)
-        time.sleep(0.25)
+def buy(symbol: str, price: float) -> None:
+    quantity = max(1, int(STAKE / price))
+    target = round(price * (1 + TARGET), 2)
+    entry = MarketOrderRequest(symbol=symbol, qty=quantity, side=OrderSide.BUY, time_in_force=day)
+    leave = LimitOrderRequest(
+        symbol=symbol, qty=quantity, side=OrderSide.SELL, time_in_force=day, limit_price=target
+    )
+    for order in (entry, leave):
+        try:
+            trading.submit_order(order)
+            print(f"{order.side.value} {quantity} {symbol} near {price}", flush=True)
+        except APIError as error:
+            print(f"refused {order.side.value} {symbol}: {error.message}", flush=True)
+            return
 
 
-if __name__ == "__main__":
-    main()
+bought_at: dict[str, float] = {}
+ends = time.monotonic() + float(os.environ.get("DIP_SECONDS", "60"))
+while time.monotonic() < ends:
+    quotes = data.get_stock_latest_quote(StockLatestQuoteRequest(symbol_or_symbols=SYMBOLS))
+    for name, quote in quotes.items():
+        if 0 < quote.ask_price <= bought_at.setdefault(name, quote.ask_price) * (1 - DIP):
+            bought_at[name] = quote.ask_price
+            buy(name, quote.ask_price)
+    time.sleep(0.25)
