@@ -166,6 +166,26 @@ def test_no_free_connection_in_time_means_not_written_and_the_place_is_not_lost(
     asyncio.run(scenario())
 
 
+def test_a_place_given_to_a_request_that_is_cancelled_goes_to_the_next() -> None:
+    async def scenario() -> None:
+        async with scripted(answering) as (port, _), client_of(port, connections_max=1) as client:
+
+            async def first() -> None:
+                await client.request("GET", "/1")
+                second.cancel()  # In the very step in which its place was given to it.
+
+            leading = asyncio.create_task(first())
+            await asyncio.sleep(0)
+            second = asyncio.create_task(client.request("GET", "/2"))
+            third = asyncio.create_task(client.request("GET", "/3", timeout_s=1.0))
+            await leading
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            assert (await third).status == 200
+
+    asyncio.run(scenario())
+
+
 async def silence(head: bytes, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(PATIENCE_S)
 
@@ -231,7 +251,9 @@ def test_an_answer_in_pieces_after_an_interim_one_is_whole() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("gone_by", ["close", "idle", "stray bytes", "connection: close"])
+@pytest.mark.parametrize(
+    "gone_by", ["close", "idle", "stray with it", "stray later", "connection: close"]
+)
 def test_a_pooled_connection_that_is_no_good_is_replaced_before_a_byte_is_written(
     gone_by: str,
 ) -> None:
@@ -240,11 +262,13 @@ def test_a_pooled_connection_that_is_no_good_is_replaced_before_a_byte_is_writte
     async def script(head: bytes, writer: asyncio.StreamWriter) -> None:
         heads.append(head)
         closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        writer.write(closing if gone_by == "connection: close" else OK)
+        stray = OK + b"HTTP/1.1 200 OK\r\n"
+        writer.write({"connection: close": closing, "stray with it": stray}.get(gone_by, OK))
         if gone_by == "close":
             raise ConnectionError
-        if gone_by == "stray bytes":
-            writer.write(OK)
+        if gone_by == "stray later":
+            await asyncio.sleep(0.01)
+            writer.write(b"\r\n")
 
     async def scenario() -> None:
         idle_s_max = 0 if gone_by == "idle" else 15.0

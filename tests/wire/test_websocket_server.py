@@ -155,6 +155,48 @@ def test_a_slow_reader_is_closed_and_cannot_eat_memory(run: Any) -> None:
     run(scenario())
 
 
+def test_pings_whose_answers_are_not_read_end_the_connection() -> None:
+    gone = asyncio.Event()
+
+    async def wait(session: WebSocketSession) -> None:
+        await session.receive()
+        gone.set()
+
+    async def scenario() -> None:
+        limits = WebSocketLimits(outbound_bytes_max=50_000)
+        ping = Frame(Opcode.PING, b"x" * 125).serialize(mask=True, extensions=None)
+        async with served(plain, wait, websocket_limits=limits) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(upgrade())
+            async with asyncio.timeout(PATIENCE_S):
+                while not gone.is_set():
+                    writer.write(ping * 1_000)
+                    await asyncio.sleep(0.001)
+            writer.transport.abort()
+            assert reader is not None
+
+    asyncio.run(scenario())
+
+
+def test_a_session_that_does_not_notice_its_peer_has_gone_is_ended() -> None:
+    ended = asyncio.Event()
+
+    async def sleep(session: WebSocketSession) -> None:
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        finally:
+            ended.set()
+
+    async def scenario() -> None:
+        limits = WebSocketLimits(close_s_max=0.05)
+        async with served(plain, sleep, websocket_limits=limits) as port:
+            client = await dialled(port)
+            client.transport.abort()
+            await asyncio.wait_for(ended.wait(), PATIENCE_S / 2)
+
+    asyncio.run(scenario())
+
+
 def test_a_slow_reader_that_catches_up_is_told_1013() -> None:
     async def flood(session: WebSocketSession) -> None:
         while session.send(b"x" * 10_000):
