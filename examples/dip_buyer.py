@@ -24,12 +24,12 @@ def buy(symbol: str, price: float) -> None:
     leave = LimitOrderRequest(
         symbol=symbol, qty=quantity, side=OrderSide.SELL, time_in_force=day, limit_price=target
     )
-    for order in (entry, leave):
+    for what, order in (("buy", entry), ("sell", leave)):
         try:
             trading.submit_order(order)
-            print(f"{order.side.value} {quantity} {symbol} near {price}", flush=True)
+            print(f"{what} {quantity} {symbol} near {price}", flush=True)
         except APIError as error:
-            print(f"refused {order.side.value} {symbol}: {error.message}", flush=True)
+            print(f"refused to {what} {symbol}: {error.message}", flush=True)
             return
 
 

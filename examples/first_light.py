@@ -28,7 +28,7 @@ BOT = Path(__file__).with_name("dip_buyer.py")
 FUSEBOARD = [sys.executable, "-m", "fuseboard"]
 EXCHANGE_KEY, EXCHANGE_SECRET = "SIMULATED", "simulated"
 START_SECONDS_MAX = 30.0
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def get(url: str) -> Any:
@@ -180,6 +180,11 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     for reason, count in sorted(final["denied"].items()):
         table.add_row(f"  denied: {reason}", "0", str(count))
     console.print(table)
+    if alone.equity > guarded.equity:
+        console.print(
+            f"The market came back that afternoon, so the bot alone ended ahead; on the way it was"
+            f" down {alone.worst:.2%}, on borrowed money. A limit is for the days it does not."
+        )
     fuse = final["fuses"][0]
     console.print(
         f"trip         {fuse['fuse']} tripped {fuse['trips']} time(s), now {fuse['state']}:"
