@@ -5,7 +5,9 @@ Each keeps its totals as it goes, so that judging an order costs the same with o
 and with ten thousand. Values are atto-units (price x quantity, undivided).
 
 Worst case. Each side of a symbol counts on its own: every unfilled buy as if bought, no sell as if
-sold, and the other way round. `worst_attos` is the greater of the two absolute values.
+sold, and the other way round. `worst_attos` is the greater of the two absolute values. What goes
+through zero is valued at the dearest price that has worked on that side: the cheap orders may be
+the ones that close the position, so their average would count too little.
 """
 
 from typing import Final
@@ -58,7 +60,7 @@ class Order(Struct, kw_only=True, gc=False):
 
     def remaining_nanos(self) -> int:
         """What may still fill."""
-        return self.quantity_nanos - self.filled_quantity_nanos
+        return max(0, self.quantity_nanos - self.filled_quantity_nanos)
 
     def filled_price_nanos(self) -> int:
         """The average price of what is filled, rounded down; 0 when nothing is."""
@@ -80,25 +82,40 @@ class Position(Struct, gc=False):
     selling_nanos: int = 0
     buying_attos: int = 0
     selling_attos: int = 0
+    buying_price_nanos_max: int = 0
+    selling_price_nanos_max: int = 0
+    """The dearest worst price on a side since nothing worked there."""
     worst_attos: int = 0
     """The greatest absolute value this symbol can reach; kept for the account's ledger only."""
+    moves: int = 0
+    """How often its orders moved: what was read from the broker before the last one is stale."""
 
-    def worst_with_attos(self, side: Side, added_nanos: int, added_attos: int) -> int:
+    def worst_with_attos(self, side: Side, added_nanos: int, price_nanos: int) -> int:
         """The greatest absolute value with one more order on `side`, of this size and value."""
         held, mark = self.quantity_nanos, self.mark_nanos
-        buying, selling = self.buying_nanos, self.selling_nanos
-        buying_attos, selling_attos = self.buying_attos, self.selling_attos
+        buying, buying_attos, buying_max = (
+            self.buying_nanos,
+            self.buying_attos,
+            self.buying_price_nanos_max,
+        )
+        selling, selling_attos, selling_max = (
+            self.selling_nanos,
+            self.selling_attos,
+            self.selling_price_nanos_max,
+        )
         if side is _BUY:
             buying += added_nanos
-            buying_attos += added_attos
+            buying_attos += added_nanos * price_nanos
+            buying_max = max(buying_max, price_nanos)
         else:
             selling += added_nanos
-            selling_attos += added_attos
+            selling_attos += added_nanos * price_nanos
+            selling_max = max(selling_max, price_nanos)
         worst = abs(held * mark)
         if buying:
-            worst = max(worst, _reached_attos(held, mark, buying, buying_attos))
+            worst = max(worst, _reached_attos(held, mark, buying, buying_attos, buying_max))
         if selling:
-            worst = max(worst, _reached_attos(-held, mark, selling, selling_attos))
+            worst = max(worst, _reached_attos(-held, mark, selling, selling_attos, selling_max))
         return worst
 
     def reducible_nanos(self, side: Side) -> int:
@@ -108,16 +125,17 @@ class Position(Struct, gc=False):
         return max(0, -self.quantity_nanos - self.buying_nanos)
 
 
-def _reached_attos(held: int, mark: int, working: int, working_attos: int) -> int:
+def _reached_attos(
+    held: int, mark: int, working: int, working_attos: int, price_nanos_max: int
+) -> int:
     """The value on one side when all its working orders fill; `held` is negative on the other side.
 
-    What first closes the opposite position does not count; the rest is valued at the orders'
-    average price, rounded up.
+    What first closes the opposite position does not count.
     """
     if held >= 0:
         return held * mark + working_attos
     beyond = working + held
-    return -(-beyond * working_attos // working) if beyond > 0 else 0
+    return min(beyond * price_nanos_max, working_attos) if beyond > 0 else 0
 
 
 class Ledger(Struct):
@@ -163,19 +181,30 @@ class Ledger(Struct):
     def work(self, order: Order, quantity_nanos: int) -> None:
         """Count (or, negative, uncount) an unfilled quantity of an order."""
         position = self.position(order.symbol)
-        value_attos = quantity_nanos * order.worst_price_nanos
+        price_nanos = order.worst_price_nanos
+        value_attos = quantity_nanos * price_nanos
+        position.moves += 1
         if order.side is _BUY:
             position.buying_nanos += quantity_nanos
             position.buying_attos += value_attos
+            if position.buying_nanos == 0:
+                position.buying_price_nanos_max = 0
+            elif price_nanos > position.buying_price_nanos_max:
+                position.buying_price_nanos_max = price_nanos
         else:
             position.selling_nanos += quantity_nanos
             position.selling_attos += value_attos
+            if position.selling_nanos == 0:
+                position.selling_price_nanos_max = 0
+            elif price_nanos > position.selling_price_nanos_max:
+                position.selling_price_nanos_max = price_nanos
         assert position.buying_nanos >= 0 <= position.selling_nanos, order.order_id
         self._recount(position)
 
     def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
         """Take a fill: `signed_nanos` bought (sold when negative) for `cost_attos` of cash."""
         position = self.position(symbol)
+        position.moves += 1
         self.cash_attos -= cost_attos
         held_nanos = position.quantity_nanos
         after_nanos = held_nanos + signed_nanos
@@ -237,19 +266,22 @@ class Book(Struct):
 
         A cumulative figure that is not above the known one is a repeat and changes nothing.
         `cost_attos` is the cost of the new part. An order that is final may still be filled: the
-        report overtook, or the fill came after the cancel.
+        report overtook, or the fill came after the cancel. So may one be filled beyond its size:
+        the position counts all of it.
         """
         new_nanos = filled_nanos - order.filled_quantity_nanos
         if new_nanos <= 0:
             return 0
         signed_nanos = new_nanos if order.side is _BUY else -new_nanos
         signed_cost_attos = cost_attos if order.side is _BUY else -cost_attos
-        counted = order.order_id in self.working
+        counted_nanos = 0
+        if order.order_id in self.working:
+            counted_nanos = max(0, min(new_nanos, order.remaining_nanos()))
         order.filled_quantity_nanos = filled_nanos
         order.filled_attos += cost_attos
         for ledger in self._ledgers(order):
-            if counted:
-                ledger.work(order, -new_nanos)
+            if counted_nanos:
+                ledger.work(order, -counted_nanos)
             ledger.fill(order.symbol, signed_nanos, signed_cost_attos)
         return new_nanos
 
@@ -266,6 +298,15 @@ class Book(Struct):
             oldest = next(iter(self.closed))
             del self.closed[oldest]
             del self.orders[oldest]
+
+    def reopen(self, order: Order) -> None:
+        """An order that we had given up works at the broker after all: it counts again."""
+        assert order.status is OrderStatus.NOT_SENT, f"{order.order_id} is {order.status}"
+        del self.closed[order.order_id]
+        self.working[order.order_id] = None
+        order.status = OrderStatus.WORKING
+        for ledger in self._ledgers(order):
+            ledger.work(order, order.remaining_nanos())
 
     def _ledgers(self, order: Order) -> list[Ledger]:
         if order.strategy:

@@ -12,21 +12,20 @@ from fuseboard.core.book import Order
 from fuseboard.core.fuses.drawdown import DrawdownFuse, counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
-from fuseboard.core.outgoing import cancel
-from fuseboard.core.state import PLANS_KEPT_MAX, State, Turn
+from fuseboard.core.outgoing import cancel, read_account
+from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import (
     AnswerOperator,
     ClearHalt,
     LatchHalt,
     PublishPosture,
     RaiseAlert,
-    ReadAccount,
     RecordTransition,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
-from fuseboard.vocabulary.orders import Intent, OrderType, Severity
+from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
@@ -95,7 +94,6 @@ def trip(turn: Turn, fuse: DrawdownFuse) -> None:
     _page(turn, fuse.scope, Reason.DRAWDOWN, f"{fuse.name} tripped: {detail}")
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if fuse.rule.flatten:
-        fuse.plan_ended = False
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
 
 
@@ -116,10 +114,11 @@ def latch_scope(
         latch.reason = reason
     apply(turn, latch, event, operator=operator, reason=f"{reason.value}: {detail}")
     publish_postures(turn)
-    flattens = level is HaltLevel.FLATTEN and latch.trip() not in state.plans
     orders = cancel_scope(turn, scope, keep_stops=level is HaltLevel.HALT)
     _page(turn, scope, reason, f"{scope} {level.name}: {detail}")
-    if flattens:
+    if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
+        plan.ask_again(turn, latch.trip(), orders)
+    elif level is HaltLevel.FLATTEN:
         plan.begin(turn, trip=latch.trip(), scope=scope, orders=orders)
     return latch
 
@@ -148,15 +147,33 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
     """Cancel what works in a scope, but for a plan's closes and, on a halt, reducing stops."""
     strategy = scope.removeprefix("strategy:") if scope.startswith("strategy:") else ""
     symbol = scope.removeprefix("symbol:") if scope.startswith("symbol:") else ""
-    orders = [
-        order
-        for order in turn.state.book.working_orders(strategy=strategy, symbol=symbol)
-        if order.intent is not Intent.PLAN
-        and not (keep_stops and order.intent is Intent.REDUCE and order.order_type in _STOPS)
-    ]
+    orders: list[Order] = []
+    kept_nanos: dict[tuple[str, str], int] = {}
+    for order in turn.state.book.working_orders(strategy=strategy, symbol=symbol):
+        if order.intent is Intent.PLAN:
+            continue
+        if keep_stops and order.order_type in _STOPS and _still_reduces(turn, order, kept_nanos):
+            continue
+        orders.append(order)
     for order in orders:
         cancel(turn, order)
     return orders
+
+
+def _still_reduces(turn: Turn, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:
+    """Whether a stop, with the stops kept so far, is still smaller than what it protects."""
+    book = turn.state.book
+    held_nanos = book.account.position(order.symbol).quantity_nanos
+    own_nanos = book.strategy(order.strategy).position(order.symbol).quantity_nanos
+    if order.side is Side.BUY:
+        held_nanos, own_nanos = -held_nanos, -own_nanos
+    remaining_nanos = order.remaining_nanos()
+    kept = kept_nanos.get(("", order.symbol), 0) + remaining_nanos
+    kept_own = kept_nanos.get((order.strategy, order.symbol), 0) + remaining_nanos
+    if kept > held_nanos or kept_own > own_nanos:
+        return False
+    kept_nanos["", order.symbol], kept_nanos[order.strategy, order.symbol] = kept, kept_own
+    return True
 
 
 def publish_postures(turn: Turn) -> None:
@@ -197,42 +214,36 @@ def publish_postures(turn: Turn) -> None:
 def settle(turn: Turn) -> None:
     """Let fuses whose plan has ended and whose cooldown has elapsed cool down."""
     state = turn.state
-    for trip_name, its_plan in list(state.plans.items()):
-        if its_plan.stage in {"ended", "frozen"}:
-            del state.plans[trip_name]
-            for fuse in state.drawdowns.values():
-                if fuse.trip() == trip_name:
-                    fuse.plan_ended = True
-    assert len(state.plans) <= PLANS_KEPT_MAX, "more plans than fuses and latches can begin"
     for fuse in state.drawdowns.values():
+        if fuse.state is not FuseState.TRIGGERED or plan.ongoing(state, fuse.trip()):
+            continue
         due_boot_ns = fuse.tripped_boot_ns + fuse.rule.cooldown_ns
-        if fuse.state is FuseState.TRIGGERED and fuse.plan_ended:
-            if turn.boot_ns >= due_boot_ns:
-                apply(turn, fuse, FuseEvent.SETTLED)
-                publish_postures(turn)
-            else:
-                turn.wake(due_boot_ns)
+        if turn.boot_ns >= due_boot_ns:
+            apply(turn, fuse, FuseEvent.SETTLED)
+            publish_postures(turn)
+        else:
+            turn.wake(due_boot_ns)
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
-    """A person halts, flattens, kills or freezes a scope."""
-    if not fact.operator.strip():
-        _answer(turn, fact.request, accepted=False, message="a halt needs the operator's name")
+    """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name."""
+    if not _is_scope(fact.scope):
+        message = f"{fact.scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
+        _answer(turn, fact.request, accepted=False, message=message)
         return
-    detail = f"{fact.operator}: {fact.reason or 'no reason given'}"
+    operator = fact.operator.strip() or "somebody"
+    detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:
         frozen = plan.freeze(turn, fact.scope)
         settle(turn)
         detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
-    latch_scope(
-        turn,
-        fact.scope,
-        fact.level,
-        Reason.OPERATOR,
-        detail=detail,
-        operator=fact.operator,
-    )
+    latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
     _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: {fact.level.name} accepted")
+
+
+def _is_scope(scope: str) -> bool:
+    kind, colon, name = scope.partition(":")
+    return scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and bool(colon and name))
 
 
 def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
@@ -255,17 +266,33 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
             continue
         recovering = recovering or row.after is FuseState.RECOVERY
         if row.after is not FuseState.RECOVERY:
-            fuse.generation += 1
+            _arm_again(turn.state, fuse)
     state = turn.state
     if recovering:
-        turn.out.append(ReadAccount(positions=True))
+        publish_postures(turn)
+        read_account(turn, positions=True)
         _answer(turn, fact.request, accepted=True, message="recovery started: comparing the books")
         return
-    state.equity_disagreements = 0
+    if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
+        _accept_cash(turn)
     _clear(turn, fact.scope, operator=fact.operator, reason=fact.reason)
     publish_postures(turn)
     _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {fact.operator}")
     _trip_again_if_breached(turn, fact.scope)
+
+
+def _arm_again(state: State, fuse: DrawdownFuse | Latch) -> None:
+    """Begin the next arming: from now on another trip has another id."""
+    state.plans.pop(fuse.trip(), None)
+    fuse.generation += 1
+
+
+def _accept_cash(turn: Turn) -> None:
+    """A person who resets accepts the broker's cash as it was last read; marks stay."""
+    state = turn.state
+    state.equity_disagreements = 0
+    if not state.book.working:
+        state.book.account.cash_attos = state.broker_cash_attos
 
 
 def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
@@ -303,12 +330,13 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     if not fuses:
         return f"nothing is known of scope {fact.scope!r}: see `fuseboard status`"
     latched = [fuse for fuse in fuses if fuse.latched()]
-    if not latched and not fact.rebase:
+    accepts_cash = fact.scope == ACCOUNT_SCOPE and state.equity_disagreements > 1
+    if not latched and not fact.rebase and not accepts_cash:
         return f"{fact.scope} is not halted: there is nothing to reset"
     for fuse in latched:
         if fuse.state is FuseState.TRIGGERED:
             return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
-        if fuse.trip() in state.plans:
+        if plan.ongoing(state, fuse.trip()):
             return f"the plan of {fuse.trip()} is still running"
         most = turn.policy.drawdown.resets_a_day_max
         if isinstance(fuse, DrawdownFuse):
@@ -329,12 +357,16 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
 
 def finish_recoveries(turn: Turn, *, passed: bool) -> None:
     """The comparison that a recovery waits for is done: KILLED fuses re-arm, or stay killed."""
-    event = FuseEvent.RECOVERY_PASSED if passed else FuseEvent.RECOVERY_FAILED
     recovered: dict[str, None] = {}
     for fuse in turn.state.fuses():
-        if fuse.state is FuseState.RECOVERY and apply(turn, fuse, event) is not None and passed:
-            fuse.generation += 1
+        if fuse.state is not FuseState.RECOVERY:
+            continue
+        if passed and not plan.ongoing(turn.state, fuse.trip()):
+            apply(turn, fuse, FuseEvent.RECOVERY_PASSED)
+            _arm_again(turn.state, fuse)
             recovered[fuse.scope] = None
+        else:
+            apply(turn, fuse, FuseEvent.RECOVERY_FAILED)
     for scope in recovered:
         _clear(turn, scope, operator="", reason="recovery passed")
     publish_postures(turn)

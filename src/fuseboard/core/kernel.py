@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from fuseboard.core import halting, orders, plan, startup, valuation
+from fuseboard.core.fuses.drawdown import BOOKS_SOURCE
+from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.policy import Policy, policy_from_canonical, reduced
 from fuseboard.vocabulary.effects import Effect
@@ -69,7 +71,7 @@ class Kernel:
         turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
         turn.out = []
         _STEPS[type(fact)](turn, fact)
-        if turn.state.plans:
+        if turn.state.plans:  # one of them may have ended
             halting.settle(turn)
         return tuple(turn.out)
 
@@ -90,25 +92,22 @@ class Kernel:
 def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     """Do what is due, then ask to be woken for what is next."""
     state = turn.state
+    if turn.boot_ns < state.next_wake_boot_ns:
+        return  # an older wish came true; nothing is due before the earliest one
     state.next_wake_boot_ns = 0
     valuation.check_confirmations(turn)
-    orders.cancel_again(turn)
+    if state.cancel_again_boot_ns and turn.boot_ns >= state.cancel_again_boot_ns:
+        cancel_again(turn)
     plan.advance(turn)
     halting.settle(turn)
-    if turn.boot_ns - state.read_boot_ns >= valuation.ACCOUNT_READ_EVERY_NS and state.reconciled:
-        valuation.read_account(turn, positions=False)
-    turn.wake(state.read_boot_ns + valuation.ACCOUNT_READ_EVERY_NS)
-    plan_due_ns = plan.next_deadline(state)
-    if plan_due_ns:
-        turn.wake(plan_due_ns)
-    for fuse in state.drawdowns.values():
-        if fuse.breach_source and not fuse.unconfirmed and fuse.watching():
-            turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+    startup.compare_when_due(turn)
+    valuation.read_when_due(turn)
+    startup.wake_for_what_is_next(turn)
 
 
 def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     halting.operator_reset_requested(turn, fact)
-    valuation.evaluate(turn, valuation.OWN_SOURCE)
+    valuation.evaluate(turn, BOOKS_SOURCE)
 
 
 _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {

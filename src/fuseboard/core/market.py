@@ -26,6 +26,7 @@ class Instrument(Struct):
     suspect_nanos: int = 0
     """A mark that jumped and waits for a second one that agrees; 0 when there is none."""
     last_trade_nanos: int = 0
+    traded_boot_ns: int = 0
 
     def quote(self, seen: QuoteSeen, rules: DataRules, boot_ns: int) -> int:
         """Take a quote; the new mark, 0 when it values nothing."""
@@ -43,11 +44,11 @@ class Instrument(Struct):
         self.excluded = False
         return self._mark(twice_middle // 2, rules)
 
-    def trade(self, seen: TradeSeen, rules: DataRules) -> int:
+    def trade(self, seen: TradeSeen, rules: DataRules, boot_ns: int) -> int:
         """Take a trade; the new mark, 0 when quotes are good enough to mark by."""
         if seen.price_nanos <= 0:
             return 0
-        self.last_trade_nanos = seen.price_nanos
+        self.last_trade_nanos, self.traded_boot_ns = seen.price_nanos, boot_ns
         return self._mark(seen.price_nanos, rules) if self.excluded else 0
 
     def _mark(self, mark_nanos: int, rules: DataRules) -> int:
@@ -64,6 +65,13 @@ class Instrument(Struct):
         """Whether orders may be priced by the last good quote."""
         fresh = boot_ns - self.quoted_boot_ns <= rules.quote_age_ns_max
         return self.bid_nanos > 0 and fresh
+
+    def blind(self, rules: DataRules, boot_ns: int) -> bool:
+        """Whether nothing values this symbol now: quotes excluded without a trade, or all old."""
+        if self.excluded and self.traded_boot_ns <= self.quoted_boot_ns:
+            return True
+        latest_boot_ns = max(self.quoted_boot_ns, self.traded_boot_ns)
+        return boot_ns - latest_boot_ns > rules.quote_age_ns_max
 
 
 def _jumps(before_nanos: int, after_nanos: int, rules: DataRules) -> bool:

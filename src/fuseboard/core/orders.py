@@ -10,11 +10,11 @@ from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.market import Instrument
 from fuseboard.core.outgoing import (
-    CANCEL_AGAIN_NS,
     cancel,
     find,
     publish,
     publish_positions,
+    read_account,
     submit,
 )
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, INSTRUMENTS_MAX, State, Turn
@@ -82,7 +82,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     account = state.book.account
     position = account.position(fact.symbol)
     value_attos = order.quantity_nanos * order.worst_price_nanos
-    symbol_worst_attos = position.worst_with_attos(order.side, order.quantity_nanos, value_attos)
+    symbol_worst_attos = position.worst_with_attos(
+        order.side, order.quantity_nanos, order.worst_price_nanos
+    )
     finding, ran = judge(
         Proposal(
             order=order,
@@ -151,12 +153,19 @@ def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instr
         limit_price_nanos=fact.limit_price_nanos,
         stop_price_nanos=fact.stop_price_nanos,
         extended_hours=fact.extended_hours,
-        intent=intent_of(turn.state.book, fact.strategy, fact),
+        intent=_intent(turn.state, fact),
         worst_price_nanos=worst_price_nanos(fact, instrument, turn.policy.limits),
         created_ns=turn.wall_ns,
         updated_ns=turn.wall_ns,
         request=fact.request,
     )
+
+
+def _intent(state: State, fact: OrderRequested) -> Intent:
+    """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
+    if state.plans and plan.reserves(state, fact.symbol):
+        return _OPEN
+    return intent_of(state.book, fact.strategy, fact)
 
 
 def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:
@@ -200,7 +209,7 @@ def _deny(
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
     """Cancel a strategy's own order; never throttled, never blocked."""
     order = turn.state.book.orders.get(fact.order_id)
-    if order is None or order.strategy != fact.strategy:
+    if order is None or order.strategy != fact.strategy or order.intent is Intent.PLAN:
         reason = Reason.ORDER_UNKNOWN
     elif order.closed():
         reason = Reason.ORDER_NOT_CANCELABLE
@@ -215,9 +224,8 @@ def order_sent(turn: Turn, fact: OrderSent) -> None:
     order = turn.state.book.orders.get(fact.order_id)
     if order is None:
         return
-    cost_attos = fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
-    _at_broker(turn, order, fact.broker_order_id)
-    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    _at_broker(turn, order, fact.broker_order_id, ended=fact.status in TERMINAL_STATUSES)
+    _filled_up_to(turn, order, fact.filled_quantity_nanos, fact.filled_price_nanos)
     if fact.status in TERMINAL_STATUSES and not order.closed():
         _ended(turn, order, fact.status)
     _answered(turn, order)
@@ -227,18 +235,36 @@ def order_sent(turn: Turn, fact: OrderSent) -> None:
 def order_working(turn: Turn, fact: OrderWorking) -> None:
     """The broker's stream says the order works."""
     order = turn.state.book.orders.get(fact.order_id)
-    if order is not None and not order.closed():
+    if order is not None:
         _at_broker(turn, order, fact.broker_order_id)
+        _answered(turn, order)
 
 
-def _at_broker(turn: Turn, order: Order, broker_order_id: str) -> None:
+def _at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = False) -> None:
     """Learn the broker's id; an order that was only on its way now works."""
+    given_up = order.status is OrderStatus.NOT_SENT and not ended
+    if given_up:
+        _given_up_too_early(turn, order)
+    elif order.closed():
+        return
+    learned = order.broker_order_id is None
+    if learned:
+        turn.state.book.account.position(order.symbol).moves += 1
     order.broker_order_id = broker_order_id
     if order.status is OrderStatus.SUBMITTING or order.status is OrderStatus.IN_DOUBT:
         order.status = OrderStatus.WORKING
         publish(turn, order, "new")
-        if order.cancel_wanted:
-            cancel(turn, order)
+    if order.cancel_wanted and not ended and (learned or given_up):
+        cancel(turn, order)
+
+
+def _given_up_too_early(turn: Turn, order: Order) -> None:
+    """It was said never to have arrived, and it works: it counts again, and has to go."""
+    turn.state.book.reopen(order)
+    order.cancel_wanted = True
+    publish(turn, order)
+    text = f"{order.symbol}: order {order.wire_id} arrived after it had been given up"
+    _alert(turn, Severity.PAGE, Reason.NEVER_ARRIVED, text)
 
 
 def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
@@ -246,6 +272,10 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
     order = turn.state.book.orders.get(fact.order_id)
     if order is None or order.closed():
         return
+    if order.broker_order_id is not None:  # it was there: what became of it shows in the positions
+        text = f"{order.symbol}: the broker has lost order {order.wire_id}"
+        _alert(turn, Severity.PAGE, fact.reason, text)
+        read_account(turn, positions=True)
     rejected = fact.reason is Reason.BROKER_REJECTED
     turn.state.book.close(order, OrderStatus.REJECTED if rejected else OrderStatus.NOT_SENT)
     publish(turn, order, "canceled" if fact.reason is Reason.ANNIHILATED else "rejected")
@@ -272,6 +302,7 @@ def order_unknown(turn: Turn, fact: OrderUnknown) -> None:
         return
     if order.status is OrderStatus.SUBMITTING:
         order.status = OrderStatus.IN_DOUBT
+        publish(turn, order)
     find(turn, order)
 
 
@@ -280,15 +311,28 @@ def fill_reported(turn: Turn, fact: FillReported) -> None:
     order = turn.state.book.orders.get(fact.order_id)
     if order is None:
         return
-    if not order.closed():
-        _at_broker(turn, order, fact.broker_order_id)
-    follows = order.filled_quantity_nanos + fact.quantity_nanos == fact.filled_quantity_nanos
-    cost_attos = (
-        fact.quantity_nanos * fact.price_nanos
-        if follows
-        else fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
-    )
-    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    _at_broker(turn, order, fact.broker_order_id, ended=fact.final)
+    if order.filled_quantity_nanos + fact.quantity_nanos == fact.filled_quantity_nanos:
+        cost_attos = fact.quantity_nanos * fact.price_nanos
+        _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    else:
+        _filled_up_to(turn, order, fact.filled_quantity_nanos, fact.filled_price_nanos)
+    _answered(turn, order)  # whoever waits need not wait for the submit's own outcome
+
+
+def _filled_up_to(turn: Turn, order: Order, filled_nanos: int, average_nanos: int) -> None:
+    """Executions that nobody reported one by one: the average prices say what they cost.
+
+    A broker that rounds its averages may make that nothing; then the average itself counts, and
+    without one, the price the order was judged at.
+    """
+    new_nanos = filled_nanos - order.filled_quantity_nanos
+    if new_nanos <= 0:
+        return
+    cost_attos = filled_nanos * average_nanos - order.filled_attos
+    if cost_attos <= 0:
+        cost_attos = new_nanos * (average_nanos or order.worst_price_nanos)
+    _filled(turn, order, filled_nanos, cost_attos)
 
 
 def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> None:
@@ -297,24 +341,27 @@ def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> Non
     if new_nanos == 0:
         return
     turn.state.quiet_since_read = False
-    whole = order.filled_quantity_nanos == order.quantity_nanos
-    if not order.closed():
-        if whole:
-            book.close(order, OrderStatus.FILLED)
-        else:
-            order.status = OrderStatus.PARTIALLY_FILLED
-    price_nanos = cost_attos // new_nanos
+    was_closed = order.closed()
+    whole = order.filled_quantity_nanos >= order.quantity_nanos
+    if whole and order.status is not OrderStatus.FILLED:
+        book.close(order, OrderStatus.FILLED)
+    elif not was_closed:
+        order.status = OrderStatus.PARTIALLY_FILLED
     publish(
         turn,
         order,
         "fill" if whole else "partial_fill",
         quantity_nanos=new_nanos,
-        price_nanos=price_nanos,
+        price_nanos=cost_attos // new_nanos,
     )
     publish_positions(turn, order)
+    if order.filled_quantity_nanos > order.quantity_nanos:
+        text = f"{order.symbol}: the broker filled more of {order.wire_id} than its size"
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     valuation.filled(turn, order.symbol)
-    if whole:
+    if whole and not was_closed:
         plan.order_closed(turn, order, failed=False)
+    plan.filled(turn)
 
 
 def order_ended(turn: Turn, fact: OrderEnded) -> None:
@@ -324,8 +371,7 @@ def order_ended(turn: Turn, fact: OrderEnded) -> None:
         return
     if not order.closed():
         order.broker_order_id = fact.broker_order_id
-    cost_attos = fact.filled_quantity_nanos * fact.filled_price_nanos - order.filled_attos
-    _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+    _filled_up_to(turn, order, fact.filled_quantity_nanos, fact.filled_price_nanos)
     if not order.closed():
         _ended(turn, order, fact.status)
     _answered(turn, order)
@@ -350,33 +396,28 @@ def _resolved(turn: Turn, order: Order) -> None:
     if order.order_id in unresolved:
         del unresolved[order.order_id]
         if not unresolved:
-            valuation.read_account(turn, positions=True)
+            read_account(turn, positions=True)
 
 
 def cancel_refused(turn: Turn, fact: CancelRefused) -> None:
-    """A cancel did not take: final at the broker (look), or not heard (ask again later)."""
+    """A cancel did not take: final at the broker (look), or not heard (it is repeated in time)."""
     order = turn.state.book.orders.get(fact.order_id)
-    if order is None or order.closed():
-        return
-    if fact.reason is Reason.ORDER_NOT_CANCELABLE:
+    if order is not None and not order.closed() and fact.reason is Reason.ORDER_NOT_CANCELABLE:
         find(turn, order)
-    turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
-
-
-def cancel_again(turn: Turn) -> None:
-    """Repeat every cancel that is wanted and not yet confirmed; the outlet sends one at a time."""
-    wanted = [order for order in turn.state.book.working_orders() if order.cancel_wanted]
-    for order in wanted:
-        turn.out.append(CancelOrder(order_id=order.order_id, broker_order_id=order.broker_order_id))
-    if wanted:
-        turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
 
 
 def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     """An order that is not in our book: with our prefix it is a twin or a rollback, and we halt."""
     state = turn.state
-    order_id = fact.wire_id[-36:]
-    if order_id in state.book.orders or fact.broker_order_id in state.foreign_orders:
+    known = state.book.orders.get(fact.wire_id[-36:])
+    if known is not None:
+        if known.closed():  # it works although we believe that it is final
+            _at_broker(turn, known, fact.broker_order_id)
+            turn.out.append(
+                CancelOrder(order_id=known.order_id, broker_order_id=fact.broker_order_id)
+            )
+        return
+    if fact.broker_order_id in state.foreign_orders:
         return
     if len(state.foreign_orders) >= FOREIGN_ORDERS_MAX:
         del state.foreign_orders[next(iter(state.foreign_orders))]
@@ -385,11 +426,9 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     if fact.ours_by_prefix:
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
         return
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.WARNING,
-            code=Reason.FOREIGN_ORDER,
-            scope=ACCOUNT_SCOPE,
-            text=f"{text}; it was not placed through the gateway",
-        )
-    )
+    text = f"{text}; it was not placed through the gateway"
+    _alert(turn, Severity.WARNING, Reason.FOREIGN_ORDER, text)
+
+
+def _alert(turn: Turn, severity: Severity, code: Reason, text: str) -> None:
+    turn.out.append(RaiseAlert(severity=severity, code=code, scope=ACCOUNT_SCOPE, text=text))

@@ -9,13 +9,17 @@ from fuseboard.vocabulary.effects import (
     FindOrder,
     PublishOrder,
     PublishPosition,
+    ReadAccount,
     SubmitOrder,
 )
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, Side
+from fuseboard.vocabulary.orders import Intent
 
 CANCEL_AGAIN_NS: Final = NANOS
+ACCOUNT_READ_EVERY_NS: Final = 5 * NANOS
+POSITIONS_READ_EVERY_NS: Final = 60 * NANOS
 _OPEN: Final = Intent.OPEN
+_PLAN: Final = Intent.PLAN
 
 
 def submit(turn: Turn, order: Order) -> None:
@@ -32,7 +36,7 @@ def submit(turn: Turn, order: Order) -> None:
             quantity_nanos=order.quantity_nanos,
             intent=order.intent,
             raises_exposure=order.intent is _OPEN,
-            strategy=order.strategy,
+            strategy=shown_strategy(order),
             client_order_id=order.client_order_id,
             created_ns=order.created_ns,
             halt_epoch=turn.state.halt_epoch,
@@ -43,11 +47,17 @@ def submit(turn: Turn, order: Order) -> None:
     )
 
 
+def shown_strategy(order: Order) -> str:
+    """Whose order it is to clients: a plan's close is nobody's, whichever ledger it moves."""
+    return "" if order.intent is _PLAN else order.strategy
+
+
 def publish(
     turn: Turn, order: Order, event: str = "", *, quantity_nanos: int = 0, price_nanos: int = 0
 ) -> None:
     """Show an order as it now is; `event` is Alpaca's word for what just happened to it."""
-    order.updated_ns = turn.wall_ns
+    if event:
+        order.updated_ns = turn.wall_ns
     ledger = turn.state.book.strategies.get(order.strategy) or turn.state.book.account
     position = ledger.positions.get(order.symbol) if event else None
     turn.out.append(
@@ -56,7 +66,7 @@ def publish(
             wire_id=order.wire_id,
             broker_order_id=order.broker_order_id,
             client_order_id=order.client_order_id,
-            strategy=order.strategy,
+            strategy=shown_strategy(order),
             symbol=order.symbol,
             side=order.side,
             order_type=order.order_type,
@@ -83,7 +93,17 @@ def cancel(turn: Turn, order: Order) -> None:
     """Want an order gone: now if the broker's id is known, else as soon as it is."""
     order.cancel_wanted = True
     turn.out.append(CancelOrder(order_id=order.order_id, broker_order_id=order.broker_order_id))
-    turn.wake(turn.boot_ns + CANCEL_AGAIN_NS)
+    if not turn.state.cancel_again_boot_ns:
+        turn.state.cancel_again_boot_ns = turn.boot_ns + CANCEL_AGAIN_NS
+        turn.wake(turn.state.cancel_again_boot_ns)
+
+
+def cancel_again(turn: Turn) -> None:
+    """Repeat every cancel that is wanted and not yet confirmed; the outlet sends one at a time."""
+    wanted = [order for order in turn.state.book.working_orders() if order.cancel_wanted]
+    for order in wanted:
+        turn.out.append(CancelOrder(order_id=order.order_id, broker_order_id=order.broker_order_id))
+    turn.state.cancel_again_boot_ns = turn.boot_ns + CANCEL_AGAIN_NS if wanted else 0
 
 
 def find(turn: Turn, order: Order) -> None:
@@ -92,6 +112,17 @@ def find(turn: Turn, order: Order) -> None:
     turn.out.append(
         FindOrder(order_id=order.order_id, wire_id=order.wire_id, absent_after_ns=absent_after_ns)
     )
+
+
+def read_account(turn: Turn, *, positions: bool) -> None:
+    """Ask for the broker's account; note whether anything could fill in the meantime."""
+    state = turn.state
+    state.read_boot_ns = turn.boot_ns
+    if positions:
+        state.compared_boot_ns = turn.boot_ns
+    state.quiet_since_read = not state.book.working
+    turn.out.append(ReadAccount(positions=positions))
+    turn.wake(turn.boot_ns + ACCOUNT_READ_EVERY_NS)
 
 
 def publish_positions(turn: Turn, order: Order) -> None:
@@ -108,8 +139,3 @@ def publish_positions(turn: Turn, order: Order) -> None:
                 average_price_nanos=position.average_price_nanos,
             )
         )
-
-
-def protective_side(position_nanos: int) -> Side:
-    """The side that reduces a position."""
-    return Side.SELL if position_nanos > 0 else Side.BUY

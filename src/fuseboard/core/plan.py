@@ -8,15 +8,30 @@ against it (law 4). The close's id is derived from (trip, symbol, attempt), so a
 the same id and finds it instead of sending it again (law 3). An attempt n + 1 starts only when n
 is final. A close is a limit order that may trade a collar beyond the quote; each further attempt
 doubles the collar; one that is not filled in time is cancelled, and the leg reads again. The plan
-ends when every leg is flat, or is left with the reason why, which pages a person.
+ends when every leg is flat, or is left with the reason why, which pages a person; and not before
+each order that it cancelled is final, because that may still fill.
 
-A plan's authority is its own (law 14): halts and postures do not touch it, only `freeze` does.
+What was read is stale as soon as an order of ours in that symbol moves (`Position.moves`): then the
+leg reads again. Orders that the broker may not show yet count against the position, and while a
+leg is open nobody else may reduce its symbol (`reserves`): the plan is what exits.
+
+An ended plan stays known until its arming is reset: a fill that comes later opens it again under
+the same trip, with the next attempts. A plan's authority is its own (law 14): halts and postures
+do not touch it, only `freeze` does. Nothing is read or sent before the books are compared.
 """
 
 from typing import Final
 
 from fuseboard.core.book import Order
-from fuseboard.core.outgoing import CANCEL_AGAIN_NS, cancel, find, protective_side, submit
+from fuseboard.core.closes import (
+    close_price_nanos,
+    own_is_flat,
+    protective_side,
+    strategy_of,
+    symbols_of,
+    unseen_nanos,
+)
+from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.effects import RaiseAlert, ReadLeg, RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
@@ -36,7 +51,10 @@ from fuseboard.vocabulary.reasons import Reason
 READ_AGAIN_NS: Final = NANOS
 READS_MAX: Final = 60
 """Reads of one attempt before a leg is left: other orders keep working against the position."""
-_PRICE_STEP_NANOS: Final = NANOS // 100
+UNCONFIRMED_NS_MAX: Final = 60 * NANOS
+"""How long a plan waits for its cancels to be confirmed before it ends without them."""
+_ONGOING: Final = ("cancelling", "closing")
+_DONE: Final = ("flat", "left")
 
 
 def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
@@ -58,21 +76,28 @@ def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
         _close(turn, plan)
 
 
-def _scope_strategy(plan: Plan) -> str:
-    return plan.scope.removeprefix("strategy:") if plan.scope.startswith("strategy:") else ""
+def ongoing(state: State, trip: str) -> bool:
+    """Whether a trip's plan is still at work."""
+    plan = state.plans.get(trip)
+    return plan is not None and plan.stage in _ONGOING
 
 
-def _symbols(state: State, plan: Plan) -> list[str]:
-    held = state.book.held(strategy=_scope_strategy(plan))
-    if plan.scope.startswith("symbol:"):
-        return [symbol for symbol in held if symbol == plan.scope.removeprefix("symbol:")]
-    return held
+def reserves(state: State, symbol: str) -> bool:
+    """Whether a plan is closing this symbol now."""
+    for plan in state.plans.values():
+        leg = plan.legs.get(symbol) if plan.stage == "closing" else None
+        if leg is not None and leg.stage not in _DONE:
+            return True
+    return False
 
 
 def _close(turn: Turn, plan: Plan) -> None:
-    """Leave the cancelling stage: one leg for each symbol that is held now."""
+    """Leave the cancelling stage, once the books are compared: a leg for each symbol held now."""
+    if not turn.state.reconciled:
+        return
     plan.stage = "closing"
-    symbols = _symbols(turn.state, plan)
+    plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
+    symbols = symbols_of(turn.state, plan)
     turn.out.append(RecordPlan(trip=plan.trip, stage="closing", symbols=tuple(symbols)))
     for symbol in symbols:
         leg = plan.legs[symbol] = Leg(symbol=symbol)
@@ -89,6 +114,7 @@ def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
 def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
     leg.stage = "reading"
     leg.deadline_boot_ns = 0
+    leg.moves = turn.state.book.account.position(leg.symbol).moves
     _, order_id = _ids(turn, plan, leg)
     turn.out.append(
         ReadLeg(
@@ -111,22 +137,36 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
         return
     leg.reads += 1
     leg.left_nanos = fact.position_nanos
-    if fact.found is not None:
+    account = turn.state.book.account
+    if leg.reads > READS_MAX:
+        _leave(leg, leg.why or "other orders keep working against it")
+    elif fact.found is not None:
         _found(turn, plan, leg, fact)
-    elif fact.position_nanos == 0 or _own_is_flat(turn.state, plan, leg.symbol):
-        leg.stage, leg.left_nanos = "flat", 0
-        plan.closed += 1
-    elif leg.attempt > turn.policy.execution.close_attempts_max:
+    elif leg.moves != account.position(leg.symbol).moves:
+        _read(turn, plan, leg)  # an order of ours moved since the question: the answer is stale
+    elif own_is_flat(turn.state, plan, leg.symbol):
+        _flat(plan, leg)
+    elif fact.position_nanos == 0:
+        _gone(turn, plan, leg)
+    elif leg.tries >= turn.policy.execution.close_attempts_max:
         _leave(leg, "not closed after the last attempt")
     else:
         _size_and_send(turn, plan, leg, fact)
     _end_if_done(turn, plan)
 
 
-def _own_is_flat(state: State, plan: Plan, symbol: str) -> bool:
-    """Whether a strategy's plan has nothing left, though others may hold the symbol."""
-    strategy = _scope_strategy(plan)
-    return bool(strategy) and state.book.strategy(strategy).position(symbol).quantity_nanos == 0
+def _flat(plan: Plan, leg: Leg) -> None:
+    leg.stage, leg.left_nanos, leg.why = "flat", 0, ""
+    plan.closed += 1
+
+
+def _gone(turn: Turn, plan: Plan, leg: Leg) -> None:
+    """The broker holds nothing; while our books still do, a report is on its way: look again."""
+    if leg.symbol in symbols_of(turn.state, plan):
+        leg.why = "our books hold it, the broker does not"
+        _wait(turn, leg)
+    else:
+        _flat(plan, leg)
 
 
 def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
@@ -138,6 +178,7 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     elif order.closed() or fact.found.status in TERMINAL_STATUSES:
         if not order.closed():
             find(turn, order)
+        leg.tries += 1
         _next_attempt(turn, plan, leg)
     else:
         _work(turn, leg, order)
@@ -147,20 +188,24 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
 def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     position_nanos = abs(fact.position_nanos)
     side = protective_side(fact.position_nanos)
-    open_nanos = max(0, position_nanos - fact.against_nanos)
-    strategy = _scope_strategy(plan)
+    hidden_nanos = unseen_nanos(turn.state, leg.symbol, side)
+    open_nanos = max(0, position_nanos - fact.against_nanos - hidden_nanos)
+    strategy = strategy_of(plan)
     if strategy:
         own = turn.state.book.strategy(strategy).position(leg.symbol)
         open_nanos = min(open_nanos, own.reducible_nanos(side))
     assert 0 <= open_nanos <= position_nanos, "a close may not be larger than the position"
     if open_nanos > 0:
         _send(turn, plan, leg, side=side, quantity_nanos=open_nanos)
-    elif leg.reads >= READS_MAX:
-        _leave(leg, "other orders keep working against it")
     else:
-        leg.stage = "waiting"
-        leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
-        turn.wake(leg.deadline_boot_ns)
+        _wait(turn, leg)
+
+
+def _wait(turn: Turn, leg: Leg) -> None:
+    """Read this leg again a little later."""
+    leg.stage = "waiting"
+    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
+    turn.wake(leg.deadline_boot_ns)
 
 
 def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) -> None:
@@ -174,12 +219,12 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) 
             _work(turn, leg, known)
             find(turn, known)
         return
-    price_nanos = _limit_price_nanos(turn, leg, side)
+    price_nanos = close_price_nanos(turn, leg, side)
     order = Order(
         order_id=order_id,
         wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
         client_order_id=client_order_id,
-        strategy=_scope_strategy(plan),
+        strategy=strategy_of(plan),
         symbol=leg.symbol,
         side=side,
         order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
@@ -198,25 +243,6 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) 
     submit(turn, order)
 
 
-def _limit_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
-    """The collar's edge for this attempt, on a whole cent above a dollar; None: no price known."""
-    instrument = turn.state.instruments.get(leg.symbol)
-    if instrument is None:
-        return None
-    quoted = instrument.bid_nanos if side is Side.SELL else instrument.ask_nanos
-    start_nanos = instrument.last_trade_nanos if instrument.excluded else quoted
-    start_nanos = start_nanos or quoted or instrument.mark_nanos
-    if start_nanos <= 0:
-        return None
-    collar_nanos = min(turn.policy.execution.close_collar_nanos << (leg.attempt - 1), NANOS // 2)
-    step_nanos = _PRICE_STEP_NANOS if start_nanos >= NANOS else _PRICE_STEP_NANOS // 100
-    if side is Side.SELL:
-        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
-        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
-    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
-    return -(-edge_nanos // step_nanos) * step_nanos
-
-
 def _work(turn: Turn, leg: Leg, order: Order) -> None:
     leg.stage, leg.order_id = "working", order.order_id
     leg.deadline_boot_ns = turn.boot_ns + turn.policy.execution.close_wait_ns
@@ -225,7 +251,6 @@ def _work(turn: Turn, leg: Leg, order: Order) -> None:
 
 def _next_attempt(turn: Turn, plan: Plan, leg: Leg) -> None:
     leg.attempt += 1
-    leg.reads = 0
     _read(turn, plan, leg)
 
 
@@ -240,42 +265,70 @@ def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
     if plan is None or leg is None or leg.stage != "reading" or leg.attempt != fact.attempt:
         return
     plan.errors += 1
-    leg.stage = "waiting"
-    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
-    turn.wake(leg.deadline_boot_ns)
+    _wait(turn, leg)
 
 
 def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
     """An order became final: one fewer to cancel, or a close to follow up."""
     for plan in list(turn.state.plans.values()):
-        if plan.stage == "cancelling" and order.order_id in plan.orders:
+        if order.order_id in plan.orders and plan.stage in _ONGOING:
             del plan.orders[order.order_id]
             plan.cancelled += order.status is OrderStatus.CANCELED
             plan.cancelled += order.status is OrderStatus.NOT_SENT
-            if not plan.orders:
+            if plan.stage == "cancelling" and not plan.orders:
                 _close(turn, plan)
         if order.trip == plan.trip and plan.stage == "closing":
             leg = plan.legs[order.symbol]
             if leg.order_id == order.order_id and leg.stage == "working":
                 plan.errors += failed
-                _after_close(turn, plan, leg, failed=failed)
-                _end_if_done(turn, plan)
+                _after_close(turn, plan, leg, order, failed=failed)
+        _end_if_done(turn, plan)
 
 
-def _after_close(turn: Turn, plan: Plan, leg: Leg, *, failed: bool) -> None:
-    """Look at the broker again under the next attempt's id; after a failure, not at once."""
+def _after_close(turn: Turn, plan: Plan, leg: Leg, order: Order, *, failed: bool) -> None:
+    """Look at the broker again under the next attempt's id; after a failure, not at once.
+
+    Only what the broker took or refused is a try: without a way to the broker a leg keeps on.
+    """
+    if order.status is not OrderStatus.NOT_SENT:
+        leg.tries += 1
+        leg.reads = 0
     if not failed:
         _next_attempt(turn, plan, leg)
         return
     leg.attempt += 1
-    leg.reads = 0
-    leg.stage = "waiting"
-    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
-    turn.wake(leg.deadline_boot_ns)
+    leg.why = "its close does not reach the broker"
+    _wait(turn, leg)
+
+
+def filled(turn: Turn) -> None:
+    """A fill that came after a plan had ended, or after its legs were done, opens it again."""
+    for plan in turn.state.plans.values():
+        if plan.stage == "ended" and _open_again(turn, plan):
+            plan.stage = "closing"
+        _end_if_done(turn, plan)
+
+
+def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
+    """A person asks again for what a plan left, or for what was frozen: every leg tries anew."""
+    plan = turn.state.plans[trip]
+    if plan.stage in _ONGOING:
+        return
+    plan.orders.update({order.order_id: None for order in orders})
+    for leg in plan.legs.values():
+        leg.tries = leg.reads = 0
+        leg.why = ""
+        if leg.stage != "flat":
+            leg.stage = "waiting"
+            leg.deadline_boot_ns = turn.boot_ns
+    _close(turn, plan)
+    advance(turn)
 
 
 def advance(turn: Turn) -> None:
     """Let time do its part: late cancels, closes that did not fill, reads that are due."""
+    if not turn.state.reconciled:
+        return
     for plan in list(turn.state.plans.values()):
         if plan.stage == "cancelling" and turn.boot_ns >= plan.deadline_boot_ns:
             _close(turn, plan)
@@ -283,6 +336,7 @@ def advance(turn: Turn) -> None:
             for leg in plan.legs.values():
                 if leg.deadline_boot_ns and turn.boot_ns >= leg.deadline_boot_ns:
                     _leg_due(turn, plan, leg)
+            _end_if_done(turn, plan)
 
 
 def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
@@ -291,15 +345,18 @@ def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
     elif leg.stage == "working":
         order = turn.state.book.orders.get(leg.order_id)
         assert order is not None, f"{leg.order_id}: a working leg without its order"
-        leg.deadline_boot_ns = turn.boot_ns + CANCEL_AGAIN_NS
-        turn.wake(leg.deadline_boot_ns)
+        leg.deadline_boot_ns = 0  # from now on the cancel is repeated until the order is final
         cancel(turn, order)
 
 
 def next_deadline(state: State) -> int:
     """The earliest time at which a plan wants to be woken; 0 when none does."""
-    wanted = [plan.deadline_boot_ns for plan in state.plans.values() if plan.stage == "cancelling"]
+    if not state.reconciled:
+        return 0  # `resume` follows
+    wanted: list[int] = []
     for plan in state.plans.values():
+        if plan.stage == "cancelling" or (plan.stage == "closing" and plan.orders):
+            wanted.append(plan.deadline_boot_ns)
         if plan.stage == "closing":
             wanted.extend(leg.deadline_boot_ns for leg in plan.legs.values())
     return min((at for at in wanted if at), default=0)
@@ -314,35 +371,54 @@ def resume(turn: Turn) -> None:
             if not plan.orders:
                 _close(turn, plan)
         elif plan.stage == "closing":
+            plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
             for leg in plan.legs.values():
-                if leg.stage not in {"flat", "left"}:
+                if leg.stage not in _DONE:
                     _read(turn, plan, leg)
             _end_if_done(turn, plan)
 
 
 def freeze(turn: Turn, scope: str) -> list[str]:
-    """A person stops the plans of a scope; the trips that were frozen."""
+    """A person stops the plans of a scope, their closes too; the trips that were frozen."""
     frozen = [
         plan
         for plan in turn.state.plans.values()
-        if plan.stage != "frozen" and scope in {"account", plan.scope}
+        if plan.stage in _ONGOING and scope in {"account", plan.scope}
     ]
     for plan in frozen:
+        for order in turn.state.book.working_orders():
+            if order.trip == plan.trip:
+                cancel(turn, order)
         _finish(turn, plan, "frozen")
     return [plan.trip for plan in frozen]
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
-    if plan.stage != "closing":
+    if plan.stage != "closing" or any(leg.stage not in _DONE for leg in plan.legs.values()):
         return
-    if any(leg.stage not in {"flat", "left"} for leg in plan.legs.values()):
+    if _open_again(turn, plan):
         return
-    late = [symbol for symbol in _symbols(turn.state, plan) if symbol not in plan.legs]
-    for symbol in late:  # a fill that came after the legs were made
-        leg = plan.legs[symbol] = Leg(symbol=symbol)
+    if plan.orders and turn.boot_ns < plan.deadline_boot_ns:
+        turn.wake(plan.deadline_boot_ns)
+        return
+    _finish(turn, plan, "ended")
+
+
+def _open_again(turn: Turn, plan: Plan) -> bool:
+    """Give each symbol that is held and has no leg, or a flat one, a leg that reads."""
+    opened = False
+    for symbol in symbols_of(turn.state, plan):
+        leg = plan.legs.get(symbol)
+        if leg is None:
+            leg = plan.legs[symbol] = Leg(symbol=symbol)
+        elif leg.stage != "flat":
+            continue
+        else:
+            plan.closed -= 1
+            leg.tries = leg.reads = 0
         _read(turn, plan, leg)
-    if not late:
-        _finish(turn, plan, "ended")
+        opened = True
+    return opened
 
 
 def _finish(turn: Turn, plan: Plan, stage: str) -> None:
@@ -351,7 +427,7 @@ def _finish(turn: Turn, plan: Plan, stage: str) -> None:
         f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
         for leg in plan.legs.values()
         if leg.stage != "flat"
-    )
+    ) + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
     turn.out.append(
         RecordPlan(
             trip=plan.trip,

@@ -5,8 +5,13 @@ the register, whichever holds it: a record that was lost with the disk's last mo
 same trip id again, so its plan goes on instead of beginning anew.
 """
 
-from fuseboard.core import plan
-from fuseboard.core.fuses.drawdown import DrawdownFuse
+from typing import Final
+
+from fuseboard.core import plan, valuation
+from fuseboard.core.book import Order, Position
+from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
     cancel_scope,
     finish_recoveries,
@@ -15,10 +20,9 @@ from fuseboard.core.halting import (
     settle,
     trip,
 )
-from fuseboard.core.orders import cancel_again
-from fuseboard.core.outgoing import find
-from fuseboard.core.state import Turn
-from fuseboard.core.valuation import OWN_SOURCE, evaluate, publish_fuses, read_account
+from fuseboard.core.outgoing import cancel_again, find, publish, read_account
+from fuseboard.core.state import State, Turn
+from fuseboard.core.valuation import evaluate, publish_fuses
 from fuseboard.policy.policy import DrawdownRule, Policy, policy_from_canonical, reduced
 from fuseboard.vocabulary.effects import (
     ClearHalt,
@@ -39,10 +43,16 @@ from fuseboard.vocabulary.inputs import (
     PolicyAdopted,
     PositionsSeen,
 )
-from fuseboard.vocabulary.money import text_from_nanos
-from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+
+CLOSED_SHOWN_MAX: Final = 1_000
+"""Closed orders that a restarted gateway shows, the newest."""
+COMPARISONS_MAX: Final = 5
+"""How often books that differ are compared again while orders are working."""
+COMPARE_AGAIN_NS: Final = NANOS
 
 
 def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
@@ -51,6 +61,7 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
     state.policy_text, state.policy_digest = fact.text, fact.digest
     policy = turn.policy = policy_from_canonical(fact.text)
     turn.reduced_limits = reduced(policy.limits)
+    state.rate.follow(policy.limits)
     wanted = _fuse_rules(policy)
     for scope, rule in wanted.items():
         name = f"drawdown:{scope}"
@@ -87,19 +98,59 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
         order.request = 0
     _agree_with_register(turn, fact)
     publish_postures(turn)
+    _show_all(turn)
+    for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):
+        turn.out.append(WatchSymbol(symbol=symbol))
+    cancel_again(turn)
+    _find_all(turn, state.book.working_orders())
+    wake_for_what_is_next(turn)
+
+
+def _show_all(turn: Turn) -> None:
+    """Fill the views of a gateway that starts with nothing. No event: it happened before."""
+    state = turn.state
     for scope, posture in state.postures.items():
         reason = state.halting_reasons.get(scope, Reason.ALLOWED)
         turn.out.append(PublishPosture(scope=scope, posture=posture, reason=reason))
+    newest_closed = list(state.book.closed)[-CLOSED_SHOWN_MAX:]
+    for order_id in [*newest_closed, *state.book.working]:
+        publish(turn, state.book.orders[order_id])
+    for strategy, ledger in [("", state.book.account), *state.book.strategies.items()]:
+        for symbol, at in ledger.positions.items():
+            if at.quantity_nanos:
+                turn.out.append(_shown_position(strategy, symbol, at))
     publish_fuses(turn)
-    for symbol in state.instruments:
-        turn.out.append(WatchSymbol(symbol=symbol))
-    cancel_again(turn)
-    working = state.book.working_orders()
-    state.unresolved = {order.order_id: None for order in working}
-    for order in working:
+
+
+def _shown_position(strategy: str, symbol: str, at: Position) -> PublishPosition:
+    return PublishPosition(
+        strategy=strategy,
+        symbol=symbol,
+        quantity_nanos=at.quantity_nanos,
+        average_price_nanos=at.average_price_nanos,
+    )
+
+
+def _find_all(turn: Turn, orders: list[Order]) -> None:
+    """Find these orders at the broker; when the last one is found, the books are compared."""
+    turn.state.unresolved = {order.order_id: None for order in orders}
+    for order in orders:
         find(turn, order)
-    if not working:
+    if not orders:
         read_account(turn, positions=True)
+
+
+def wake_for_what_is_next(turn: Turn) -> None:
+    """Ask for the earliest time at which something is due. Each deadline is in the state."""
+    state = turn.state
+    for due_boot_ns in (
+        valuation.next_deadline(state),
+        plan.next_deadline(state),
+        state.cancel_again_boot_ns,
+        state.compare_again_boot_ns,
+    ):
+        if due_boot_ns:
+            turn.wake(due_boot_ns)
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:
@@ -107,17 +158,18 @@ def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:
     if fact.register_unreadable:
         detail = "restore the state directory, or reset once you know why"
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.REGISTER_UNREADABLE, detail=detail)
+    in_journal_epoch = state.halt_epoch
     in_register: dict[str, None] = {}
     for latched in fact.latched:
         in_register[latched.scope] = None
         state.halt_epoch = max(state.halt_epoch, latched.halt_epoch)
         if latched.halt_epoch <= state.cleared_epochs.get(latched.scope, -1):
             _clear_again(turn, latched)
-        elif not _latched_in_journal(turn, latched.scope):
+        elif latched.halt_epoch > in_journal_epoch or not _latched_in_journal(turn, latched.scope):
             _latch_from_register(turn, latched)
     for fuse in state.fuses():
         if fuse.latched() and fuse.scope not in in_register:
-            _write_again(turn, fuse.scope, fuse.trip())
+            _write_again(turn, fuse)
 
 
 def _latched_in_journal(turn: Turn, scope: str) -> bool:
@@ -143,20 +195,22 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
             trip(turn, fuse)
             settle(turn)
             return
+    if latched.level is HaltLevel.FREEZE:
+        plan.freeze(turn, latched.scope)
     detail = f"{latched.reason.value} ({latched.trip or 'no trip'}) in the halts register"
     level = HaltLevel.KILL if latched.level is HaltLevel.KILL else HaltLevel.HALT
     latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)
 
 
-def _write_again(turn: Turn, scope: str, trip_name: str) -> None:
+def _write_again(turn: Turn, fuse: DrawdownFuse | Latch) -> None:
     """The journal holds a latch that the register does not: write it again."""
     turn.state.halt_epoch += 1
     turn.out.append(
         LatchHalt(
-            scope=scope,
-            level=HaltLevel.HALT,
+            scope=fuse.scope,
+            level=HaltLevel.KILL if fuse.state is FuseState.KILLED else HaltLevel.HALT,
             reason=Reason.REGISTER_LATCHED,
-            trip=trip_name,
+            trip=fuse.trip(),
             halt_epoch=turn.state.halt_epoch,
             detail="latched in the journal",
         )
@@ -173,13 +227,17 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
             _adopt(turn, position)
         state.ever_reconciled = True
     differences = _differences(turn, fact.positions)
-    if differences and state.book.working:
-        read_account(turn, positions=True)  # something filled in between: compare again
+    if differences and state.book.working and state.comparisons < COMPARISONS_MAX:
+        state.comparisons += 1  # something may have filled whose report is on its way
+        state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
+        turn.wake(state.compare_again_boot_ns)
         return
+    state.comparisons, state.compare_again_boot_ns = 0, 0
     was_reconciled, state.reconciled = state.reconciled, True
     for position in differences:
         _adopt(turn, position)
     if differences:
+        state.book.account.cash_attos = state.broker_cash_attos  # what was traded was paid
         text = "; ".join(
             f"{at.symbol}: the broker holds {text_from_nanos(at.quantity_nanos)}"
             for at in differences
@@ -187,9 +245,23 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     finish_recoveries(turn, passed=not differences)
     if not was_reconciled:
-        evaluate(turn, OWN_SOURCE)
+        evaluate(turn, BOOKS_SOURCE)
         plan.resume(turn)
         settle(turn)
+
+
+def compare_when_due(turn: Turn) -> None:
+    """After a comparison that differed while orders were working: find these, compare again."""
+    due_boot_ns = turn.state.compare_again_boot_ns
+    if due_boot_ns and turn.boot_ns >= due_boot_ns:
+        turn.state.compare_again_boot_ns = 0
+        _find_all(turn, _answered_orders(turn.state))
+
+
+def _answered_orders(state: State) -> list[Order]:
+    """The working orders whose submit has an outcome; for the others it is on its way."""
+    orders = state.book.working_orders()
+    return [order for order in orders if order.status is not OrderStatus.SUBMITTING]
 
 
 def _adopt(turn: Turn, position: BrokerPosition) -> None:
@@ -201,14 +273,8 @@ def _adopt(turn: Turn, position: BrokerPosition) -> None:
         position.price_nanos,
     )
     turn.out.append(WatchSymbol(symbol=position.symbol))
-    turn.out.append(
-        PublishPosition(
-            strategy="",
-            symbol=position.symbol,
-            quantity_nanos=position.quantity_nanos,
-            average_price_nanos=position.average_price_nanos,
-        )
-    )
+    at = book.account.position(position.symbol)
+    turn.out.append(_shown_position("", position.symbol, at))
 
 
 def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:
@@ -244,9 +310,8 @@ def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
                 text=text,
             )
         )
-    elif state.reconciled:
-        for order in state.book.working_orders():  # what was said while we were not listening
-            find(turn, order)
+    else:  # what was said while nobody listened: the answers to submits will come by themselves
+        _find_all(turn, _answered_orders(state))
 
 
 def node_faulted(turn: Turn, fact: NodeFaulted) -> None:

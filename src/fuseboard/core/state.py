@@ -16,7 +16,6 @@ from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
 FOREIGN_ORDERS_MAX: Final = 1_000
-PLANS_KEPT_MAX: Final = 100
 INSTRUMENTS_MAX: Final = 10_000
 _UNTIGHTENED: Final = (Posture.OPEN, Reason.ALLOWED)
 
@@ -27,8 +26,13 @@ class Leg(Struct, kw_only=True):
     symbol: str
     stage: str = "reading"
     attempt: int = 1
+    """Numbers the close's id; never used twice."""
+    tries: int = 0
+    """How many closes the broker took or refused."""
     order_id: str = ""
     deadline_boot_ns: int = 0
+    moves: int = 0
+    """The position's `moves` when the broker was asked."""
     reads: int = 0
     why: str = ""
     left_nanos: int = 0
@@ -43,7 +47,7 @@ class Plan(Struct, kw_only=True):
     began_boot_ns: int
     deadline_boot_ns: int
     orders: dict[str, None]
-    """Ids of the orders to be cancelled first."""
+    """Ids of the orders that are cancelled first and not yet known to be final."""
     cancelled: int = 0
     closed: int = 0
     errors: int = 0
@@ -71,16 +75,24 @@ class State(Struct, kw_only=True):
     halting_reasons: dict[str, Reason] = {}
     multiplier: int = 1
     prior_close_attos: int = 0
+    broker_cash_attos: int = 0
+    """As last read."""
     reconciled: bool = False
     ever_reconciled: bool = False
     stream_connected: bool = False
     account_known: bool = False
     unresolved: dict[str, None] = {}
     """Orders that must be found at the broker before the books can be compared."""
+    comparisons: int = 0
+    """How often the books differed in a row while orders were working."""
+    compare_again_boot_ns: int = 0
+    cancel_again_boot_ns: int = 0
     foreign_orders: dict[str, None] = {}
     equity_disagreements: int = 0
     quiet_since_read: bool = False
     read_boot_ns: int = 0
+    compared_boot_ns: int = 0
+    """When all positions were last asked for."""
     next_wake_boot_ns: int = 0
     published_boot_ns: int = 0
 

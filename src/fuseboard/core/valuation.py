@@ -6,12 +6,13 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
-from fuseboard.core.fuses.drawdown import BROKER_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, BROKER_SOURCE, DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.market import Instrument
-from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import AnswerOperator, PublishEquity, RaiseAlert, ReadAccount
+from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.vocabulary.effects import AnswerOperator, PublishEquity, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import AccountSeen, CashMoved, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import (
@@ -23,16 +24,12 @@ from fuseboard.vocabulary.money import (
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
-ACCOUNT_READ_EVERY_NS: Final = 5 * NANOS
 EQUITY_PUBLISHED_EVERY_NS: Final = NANOS // 10
-OWN_SOURCE: Final = "fill"
 
 
 def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     """A quote: perhaps a new mark."""
-    instrument = turn.state.instruments.get(fact.symbol)
-    if instrument is None:
-        instrument = turn.state.instruments[fact.symbol] = Instrument()
+    instrument = turn.state.instruments.get(fact.symbol) or _known(turn.state, fact.symbol)
     mark_nanos = instrument.quote(fact, turn.policy.data, turn.boot_ns)
     if mark_nanos:
         _mark(turn, fact.symbol, mark_nanos)
@@ -40,19 +37,25 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
 
 def trade_seen(turn: Turn, fact: TradeSeen) -> None:
     """A trade: the fallback mark while quotes are excluded (law 12)."""
-    instrument = turn.state.instruments.get(fact.symbol)
-    if instrument is None:
-        instrument = turn.state.instruments[fact.symbol] = Instrument()
-    mark_nanos = instrument.trade(fact, turn.policy.data)
+    instrument = turn.state.instruments.get(fact.symbol) or _known(turn.state, fact.symbol)
+    mark_nanos = instrument.trade(fact, turn.policy.data, turn.boot_ns)
     if mark_nanos:
         _mark(turn, fact.symbol, mark_nanos)
+
+
+def _known(state: State, symbol: str) -> Instrument:
+    """A new symbol's instrument; one that nobody keeps when there are too many."""
+    instrument = Instrument()
+    if len(state.instruments) < INSTRUMENTS_MAX:
+        state.instruments[symbol] = instrument
+    return instrument
 
 
 def _mark(turn: Turn, symbol: str, mark_nanos: int) -> None:
     book = turn.state.book
     moved = book.account.mark(symbol, mark_nanos)
     for ledger in book.strategies.values():
-        ledger.mark(symbol, mark_nanos)
+        moved = ledger.mark(symbol, mark_nanos) or moved
     if moved:
         evaluate(turn, symbol)
 
@@ -64,7 +67,7 @@ def filled(turn: Turn, symbol: str) -> None:
         turn.state.book.account.mark(symbol, instrument.mark_nanos)
         for ledger in turn.state.book.strategies.values():
             ledger.mark(symbol, instrument.mark_nanos)
-    evaluate(turn, OWN_SOURCE)
+    evaluate(turn, BOOKS_SOURCE)
 
 
 def equity_of(state: State, fuse: DrawdownFuse, capital_attos: int) -> int:
@@ -107,6 +110,8 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
         reference_attos = fuse.equity_attos
         if fuse.scope == ACCOUNT_SCOPE and fuse.generation == 1:
             reference_attos = max(reference_attos, turn.state.prior_close_attos)
+        if reference_attos <= 0:
+            return  # nothing to lose a fraction of: no reference yet
         fuse.take_mark(reference_attos)
     apply(turn, fuse, event)
     publish_postures(turn)
@@ -151,19 +156,12 @@ def publish_fuses(turn: Turn) -> None:
         )
 
 
-def read_account(turn: Turn, *, positions: bool) -> None:
-    """Ask for the broker's account; note whether anything could fill in the meantime."""
-    state = turn.state
-    state.read_boot_ns = turn.boot_ns
-    state.quiet_since_read = not state.book.working
-    turn.out.append(ReadAccount(positions=positions))
-
-
 def account_seen(turn: Turn, fact: AccountSeen) -> None:
     """The broker's own figures: adopted when nothing is in flight, compared, and judged."""
     state = turn.state
     state.multiplier = max(1, fact.multiplier)
     equity_attos, cash_attos = fact.equity_nanos * NANOS, fact.cash_nanos * NANOS
+    state.broker_cash_attos = cash_attos
     if not state.account_known:
         state.account_known = True
         state.book.account.cash_attos = cash_attos
@@ -173,14 +171,25 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
         return
     if state.quiet_since_read and not state.book.working:
         _adopt_cash(turn, cash_attos)
+    blind = _blind(turn)
     for fuse in state.drawdowns.values():
         if fuse.scope == ACCOUNT_SCOPE:
             before = fuse.breach_source
-            event = fuse.watch(equity_attos, BROKER_SOURCE, turn.boot_ns)
+            event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=blind)
             if event is not None:
                 _moved(turn, fuse, event)
             if fuse.breach_source != before:
                 _breach_changed(turn, fuse)
+
+
+def _blind(turn: Turn) -> bool:
+    """Whether something is held that nothing values now."""
+    instruments, rules = turn.state.instruments, turn.policy.data
+    for symbol in turn.state.book.held():
+        instrument = instruments.get(symbol)
+        if instrument is None or instrument.blind(rules, turn.boot_ns):
+            return True
+    return False
 
 
 def _adopt_cash(turn: Turn, cash_attos: int) -> None:
@@ -197,7 +206,10 @@ def _adopt_cash(turn: Turn, cash_attos: int) -> None:
     most_attos = turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
     if abs(difference_attos) <= most_attos:
         account.cash_attos = cash_attos
-        evaluate(turn, OWN_SOURCE)
+        if state.equity_disagreements:
+            state.equity_disagreements = 0
+            publish_postures(turn)
+        evaluate(turn, BOOKS_SOURCE)
         return
     state.equity_disagreements += 1
     if state.equity_disagreements == 2:
@@ -222,7 +234,26 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     publish_postures(turn)
     if fact.request:
         turn.out.append(AnswerOperator(request=fact.request, accepted=True, message=text))
-    evaluate(turn, OWN_SOURCE)
+    evaluate(turn, BOOKS_SOURCE)
+
+
+def read_when_due(turn: Turn) -> None:
+    """Read the broker's account on its schedule, once the books have been compared."""
+    state = turn.state
+    if state.reconciled and turn.boot_ns >= state.read_boot_ns + ACCOUNT_READ_EVERY_NS:
+        compared_ns = turn.boot_ns - state.compared_boot_ns
+        read_account(turn, positions=compared_ns >= POSITIONS_READ_EVERY_NS)
+
+
+def next_deadline(state: State) -> int:
+    """When an unconfirmed breach becomes too old, or the account is read; 0 when neither waits."""
+    wanted = [state.read_boot_ns + ACCOUNT_READ_EVERY_NS] if state.reconciled else []
+    wanted += [
+        fuse.breach_boot_ns + fuse.rule.confirm_ns_max
+        for fuse in state.drawdowns.values()
+        if fuse.breach_source and not fuse.unconfirmed and fuse.watching()
+    ]
+    return min(wanted, default=0)
 
 
 def check_confirmations(turn: Turn) -> None:

@@ -27,11 +27,14 @@ class OrderRate(Struct):
 
     times_boot_ns: list[int] = []
     at: int = 0
+    """Where the oldest stands once the ring is as long as the limit."""
 
     def full(self, limits: Limits, boot_ns: int) -> bool:
         """Whether the window already holds as many orders as the limit allows."""
         if len(self.times_boot_ns) < limits.order_rate_max:
             return False
+        if not self.times_boot_ns:
+            return True
         return boot_ns - self.times_boot_ns[self.at] < limits.order_rate_window_ns
 
     def count(self, limits: Limits, boot_ns: int) -> None:
@@ -41,6 +44,12 @@ class OrderRate(Struct):
             return
         self.times_boot_ns[self.at] = boot_ns
         self.at = (self.at + 1) % limits.order_rate_max
+
+    def follow(self, limits: Limits) -> None:
+        """A new policy: keep the newest times that its limit measures, in order."""
+        in_order = self.times_boot_ns[self.at :] + self.times_boot_ns[: self.at]
+        self.times_boot_ns = in_order[max(0, len(in_order) - limits.order_rate_max) :]
+        self.at = 0
 
 
 class Proposal(Struct, gc=False):

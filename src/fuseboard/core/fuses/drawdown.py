@@ -6,9 +6,11 @@ once, when the mark rises, which for an integer equity is the same comparison. W
 equity that changes nothing is one chained comparison.
 
 A breach is confirmed before it trips (one bad print must not sell an account): by a second mark
-of the same symbol that still breaches, or by a second source, the broker's own equity. A breach
-that is neither confirmed nor withdrawn within `confirm_ns_max` asks for REDUCE_ONLY, and lets go
-when the numbers do: that part is a gauge. The trip itself is a latch.
+of the same symbol that still breaches, or by a second source, the broker's own equity. A fill is
+no mark and confirms nothing by itself. While our own marks are blind, the broker's equity counts
+as marks do: twice in a row. A breach that is neither confirmed nor withdrawn within
+`confirm_ns_max` asks for REDUCE_ONLY, and lets go when the numbers do: that part is a gauge. The
+trip itself is a latch.
 """
 
 from typing import Final
@@ -29,7 +31,10 @@ from fuseboard.vocabulary.identifiers import trip_id
 from fuseboard.vocabulary.money import NANOS, rounded_half_up
 from fuseboard.vocabulary.postures import Posture
 
-BROKER_SOURCE: Final = "broker"
+BROKER_SOURCE: Final = "(broker)"
+BOOKS_SOURCE: Final = "(books)"
+"""Equity changed without a mark: a fill, cash, a comparison, a reset."""
+_NO_MARKS: Final = (BROKER_SOURCE, BOOKS_SOURCE)
 DAY_NS: Final = 24 * 3600 * NANOS
 
 
@@ -50,14 +55,13 @@ class DrawdownFuse(Struct, kw_only=True):
     breach_boot_ns: int = 0
     unconfirmed: bool = False
     tripped_boot_ns: int = 0
-    plan_ended: bool = True
     trips_wall_ns: list[int] = []
     resets_wall_ns: list[int] = []
 
     def watch(self, equity_attos: int, source: str, boot_ns: int) -> FuseEvent | None:
         """Judge one equity; the event it calls for, None when it changes nothing.
 
-        `source` is the symbol whose mark moved equity, or `BROKER_SOURCE`.
+        `source` is the symbol whose mark moved equity, or `BOOKS_SOURCE`.
         """
         if self.calm_floor_attos < equity_attos <= self.mark_attos:
             self.equity_attos = equity_attos
@@ -65,42 +69,60 @@ class DrawdownFuse(Struct, kw_only=True):
         return self._watch_closely(equity_attos, source, boot_ns)
 
     def _watch_closely(self, equity_attos: int, source: str, boot_ns: int) -> FuseEvent | None:
-        if source != BROKER_SOURCE:
-            self.equity_attos = equity_attos
+        self.equity_attos = equity_attos
         if self.state is FuseState.ARMED:
             return FuseEvent.MARKED
-        if self.state is not FuseState.MONITORING and self.state is not FuseState.WARNING:
+        if not self.watching():
             return None
         if equity_attos <= self.floor_attos:
             return self._breached(source, boot_ns)
-        if source == BROKER_SOURCE:
-            return None
-        self._withdraw(source)
+        self._withdraw()
         if equity_attos > self.mark_attos:
             self._raise_mark(equity_attos)
         return self._gauge(equity_attos)
 
+    def watch_broker(self, equity_attos: int, boot_ns: int, *, blind: bool) -> FuseEvent | None:
+        """Judge the broker's own equity: it confirms a breach of ours, or raises the question.
+
+        `blind` says that our own marks cannot answer it.
+        """
+        if not self.watching():
+            return None
+        if equity_attos > self.floor_attos:
+            if self.breach_source == BROKER_SOURCE:
+                self._withdraw()
+            return None
+        if blind and self.breach_source == BROKER_SOURCE:
+            self.equity_attos = equity_attos
+            return FuseEvent.BREACHED
+        return self._breached(BROKER_SOURCE, boot_ns)
+
     def _breached(self, source: str, boot_ns: int) -> FuseEvent | None:
-        if not self.breach_source:
+        began = self.breach_source
+        if not began:
             self.breach_source, self.breach_boot_ns = source, boot_ns
             self.set_calm_floor()
             return None
-        same_symbol = source == self.breach_source and source != BROKER_SOURCE
-        second_source = (source == BROKER_SOURCE) != (self.breach_source == BROKER_SOURCE)
-        return FuseEvent.BREACHED if same_symbol or second_source else None
+        if (source == BROKER_SOURCE) != (began == BROKER_SOURCE):
+            return FuseEvent.BREACHED
+        if source == began and source not in _NO_MARKS:
+            return FuseEvent.BREACHED
+        if began == BOOKS_SOURCE:
+            self.breach_source = source  # the first mark of a breach that a fill began
+        return None
 
-    def _withdraw(self, source: str) -> None:
-        """A mark above the floor withdraws a breach, whoever reported it."""
+    def _withdraw(self) -> None:
+        """A figure above the floor withdraws a breach, whoever reported it."""
         if self.breach_source:
             self.breach_source, self.unconfirmed = "", False
             self.set_calm_floor()
-        assert not self.unconfirmed, source
+        assert not self.unconfirmed, self.name
 
     def _gauge(self, equity_attos: int) -> FuseEvent | None:
         """The warning level, with hysteresis."""
         warning_nanos, clear_nanos = self.rule.warning_nanos, self.rule.warning_clear_nanos
         if warning_nanos is None:
-            return None
+            return FuseEvent.CLEARED if self.state is FuseState.WARNING else None
         if self.state is FuseState.MONITORING:
             return FuseEvent.WARNED if equity_attos <= self._floor(warning_nanos) else None
         if clear_nanos is None:

@@ -124,6 +124,7 @@ _ROWS: Final[dict[FuseState, dict[FuseEvent, FuseState]]] = {
     _S.RECOVERY: {
         _E.RECOVERY_PASSED: _S.ARMED,
         _E.RECOVERY_FAILED: _S.KILLED,
+        _E.HALT_ASKED: _S.KILLED,  # whoever halts now was not asked by the recovery: begin again
         _E.KILL_ASKED: _S.KILLED,
     },
 }

@@ -1,0 +1,64 @@
+"""What a plan closes, and a close's side, size and price."""
+
+from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+
+
+def strategy_of(plan: Plan) -> str:
+    """The strategy whose positions a plan closes; empty when it closes everybody's."""
+    return plan.scope.removeprefix("strategy:") if plan.scope.startswith("strategy:") else ""
+
+
+def symbols_of(state: State, plan: Plan) -> list[str]:
+    """The symbols that are held in a plan's scope now."""
+    held = state.book.held(strategy=strategy_of(plan))
+    if plan.scope.startswith("symbol:"):
+        return [symbol for symbol in held if symbol == plan.scope.removeprefix("symbol:")]
+    return held
+
+
+def own_is_flat(state: State, plan: Plan, symbol: str) -> bool:
+    """Whether a strategy's plan has nothing left, though others may hold the symbol."""
+    strategy = strategy_of(plan)
+    return bool(strategy) and state.book.strategy(strategy).position(symbol).quantity_nanos == 0
+
+
+def protective_side(position_nanos: int) -> Side:
+    """The side that reduces a position."""
+    return Side.SELL if position_nanos > 0 else Side.BUY
+
+
+def unseen_nanos(state: State, symbol: str, side: Side) -> int:
+    """What works against a position and may be unknown to the broker when it was asked."""
+    return sum(
+        order.remaining_nanos()
+        for order in state.book.working_orders(symbol=symbol)
+        if order.side is side and order.broker_order_id is None
+    )
+
+
+def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
+    """The collar's edge for this attempt, on a whole cent above a dollar; None: no price known."""
+    instrument = turn.state.instruments.get(leg.symbol)
+    if instrument is None:
+        return None
+    quoted = instrument.bid_nanos if side is Side.SELL else instrument.ask_nanos
+    start_nanos = instrument.last_trade_nanos if instrument.excluded else quoted
+    start_nanos = start_nanos or quoted or instrument.mark_nanos
+    if start_nanos <= 0:
+        return None
+    collar_nanos = min(turn.policy.execution.close_collar_nanos << leg.tries, NANOS // 2)
+    step_nanos = _price_step_nanos(start_nanos)
+    if side is Side.SELL:
+        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
+        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
+    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
+    return -(-edge_nanos // step_nanos) * step_nanos
+
+
+def _price_step_nanos(price_nanos: int) -> int:
+    """A cent above a dollar, a hundredth of one above a cent; below, only a coin trades: finest."""
+    if price_nanos >= NANOS:
+        return NANOS // 100
+    return NANOS // 10_000 if price_nanos >= NANOS // 100 else 1
