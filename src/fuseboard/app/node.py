@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,8 @@ SWITCH_INTERVAL_S: Final = 0.0002
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""
 STRATEGY_GRACE_S: Final = 5.0
+RECONCILED_S_MAX: Final = 15.0
+"""How long a supervised strategy waits for the comparison with the broker."""
 CONNECTIONS_MAX: Final = 112
 """To the broker: orders, closes, cancels and questions may all be under way at once."""
 
@@ -217,10 +220,18 @@ class Node:
                 instance=self._identity.instance,
                 account=self._identity.account,
                 release=__version__,
+                strategies=self._strategies(),
                 latched=latched,
                 register_unreadable=unreadable,
             )
         )
+
+    def _strategies(self) -> tuple[str, ...]:
+        """The strategies with a key, and the one that is about to be started."""
+        names = [line.strategy for line in self._keys.listed()]
+        if self._options.command:
+            names.append(self._options.strategy)
+        return tuple(dict.fromkeys(names))
 
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
         self._journal.snapshot(sequence, body, digest, policy_digest=self._policy_digest)
@@ -251,6 +262,11 @@ class Node:
         return code
 
     async def _start_strategy(self, port: int) -> None:
+        """Start it once the books are compared, so that its first order is not denied for that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECONCILED_S_MAX):
+                while not self._board.is_reconciled():  # noqa: ASYNC110 - it is fed by effects
+                    await asyncio.sleep(0.05)
         key_id, secret = self._keys.add_ephemeral(self._options.strategy)
         environment = strategy_environment(
             os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret

@@ -19,6 +19,7 @@ from fuseboard.vocabulary.effects import (
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
 
 ALERTS_MAX: Final = 200
 EQUITIES_MAX: Final = 600
@@ -174,6 +175,12 @@ class Board:
             line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
         line.trips += effect.after == "TRIGGERED"
         self.transitions.append(effect)
+
+    def is_reconciled(self) -> bool:
+        """Whether the books have been compared with the broker's since the last start."""
+        shown = self.postures.get(ACCOUNT_SCOPE)
+        unknown = shown is not None and shown.reason is Reason.NOT_RECONCILED
+        return bool(self.fuses) and not unknown
 
     def posture(self, scope: str = ACCOUNT_SCOPE) -> Posture:
         """The posture of a scope as last published."""

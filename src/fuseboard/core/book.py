@@ -279,11 +279,61 @@ class Book(Struct):
             counted_nanos = max(0, min(new_nanos, order.remaining_nanos()))
         order.filled_quantity_nanos = filled_nanos
         order.filled_attos += cost_attos
-        for ledger in self._ledgers(order):
-            if counted_nanos:
+        if counted_nanos:
+            for ledger in self._ledgers(order):
                 ledger.work(order, -counted_nanos)
-            ledger.fill(order.symbol, signed_nanos, signed_cost_attos)
+        self.account.fill(order.symbol, signed_nanos, signed_cost_attos)
+        for ledger, share_nanos in self._shares(order, signed_nanos):
+            ledger.fill(order.symbol, share_nanos, signed_cost_attos * share_nanos // signed_nanos)
         return new_nanos
+
+    def _shares(self, order: Order, signed_nanos: int) -> list[tuple[Ledger, int]]:
+        """Whose position a fill moves. The account's own closes move their holders', in order.
+
+        What nobody holds is the account's alone.
+        """
+        if order.strategy:
+            return [(self.strategy(order.strategy), signed_nanos)]
+        shares: list[tuple[Ledger, int]] = []
+        left_nanos = signed_nanos
+        for ledger in self.strategies.values():
+            at = ledger.positions.get(order.symbol)
+            held_nanos = 0 if at is None else at.quantity_nanos
+            if held_nanos * left_nanos < 0:
+                size_nanos = min(abs(held_nanos), abs(left_nanos))
+                share_nanos = size_nanos if left_nanos > 0 else -size_nanos
+                shares.append((ledger, share_nanos))
+                left_nanos -= share_nanos
+        return shares
+
+    def inherit(self, name: str) -> None:
+        """Make the ledger of the only strategy: what the account holds is its own, at no profit."""
+        assert not self.strategies, "only the first strategy inherits"
+        ledger = self.strategy(name)
+        for symbol, at in self.account.positions.items():
+            if at.quantity_nanos:
+                ledger.adopt(symbol, at.quantity_nanos, at.average_price_nanos, at.mark_nanos)
+        ledger.cash_attos -= ledger.value_attos
+
+    def fit(self, symbol: str) -> None:
+        """Bring the strategies' positions within the account's, after that was corrected.
+
+        A single strategy holds what the account holds; of several, the later ones give way.
+        """
+        at = self.account.position(symbol)
+        left_nanos = at.quantity_nanos
+        for ledger in self.strategies.values():
+            own = ledger.position(symbol)
+            keeps_nanos = 0
+            if own.quantity_nanos * left_nanos > 0:
+                keeps_nanos = min(abs(own.quantity_nanos), abs(left_nanos))
+                keeps_nanos = keeps_nanos if left_nanos > 0 else -keeps_nanos
+            if len(self.strategies) == 1:
+                keeps_nanos = left_nanos
+            moved_nanos = keeps_nanos - own.quantity_nanos
+            ledger.adopt(symbol, keeps_nanos, at.average_price_nanos, at.mark_nanos)
+            ledger.cash_attos -= moved_nanos * own.mark_nanos
+            left_nanos -= keeps_nanos
 
     def close(self, order: Order, status: OrderStatus) -> None:
         """Make an order final: nothing of it counts as working any more."""

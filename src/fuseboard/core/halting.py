@@ -194,6 +194,8 @@ def publish_postures(turn: Turn) -> None:
         )
     for latch in state.latches.values():
         ask(latch.scope, latch.posture(), latch.reason)
+    if not state.reconciled:
+        ask(ACCOUNT_SCOPE, Posture.HALTED, Reason.NOT_RECONCILED)
     if state.equity_disagreements > 1:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.EQUITY_JUMP)
     if state.ever_reconciled and not state.stream_connected:

@@ -61,6 +61,11 @@ class Instrument(Struct):
         self.mark_nanos = mark_nanos
         return mark_nanos
 
+    def forget_quote(self) -> None:
+        """Nobody watched for a while: prices orders by nothing until the next quote."""
+        self.bid_nanos = self.ask_nanos = 0
+        self.excluded = True
+
     def priced(self, rules: DataRules, boot_ns: int) -> bool:
         """Whether orders may be priced by the last good quote."""
         fresh = boot_ns - self.quoted_boot_ns <= rules.quote_age_ns_max

@@ -10,6 +10,7 @@ from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.market import Instrument
 from fuseboard.core.outgoing import (
+    admit,
     cancel,
     find,
     publish,
@@ -50,6 +51,7 @@ from fuseboard.vocabulary.orders import (
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
+FOREIGN_ALERT_EVERY_NS: Final = 60 * NANOS
 _NUMBERS_MAX: Final = 10**15 * NANOS
 _ALLOWED: Final = Reason.ALLOWED
 _LIMIT: Final = OrderType.LIMIT
@@ -69,6 +71,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if refusal is not _ALLOWED:
         _deny(turn, fact, refusal)
         return
+    if fact.strategy not in state.book.strategies:
+        admit(turn, fact.strategy)
     instrument = state.instruments.get(fact.symbol)
     if instrument is None:
         if len(state.instruments) >= INSTRUMENTS_MAX:
@@ -426,6 +430,10 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     if fact.ours_by_prefix:
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
         return
+    last_ns = state.foreign_alert_boot_ns
+    if last_ns is not None and turn.boot_ns - last_ns < FOREIGN_ALERT_EVERY_NS:
+        return
+    state.foreign_alert_boot_ns = turn.boot_ns
     text = f"{text}; it was not placed through the gateway"
     _alert(turn, Severity.WARNING, Reason.FOREIGN_ORDER, text)
 

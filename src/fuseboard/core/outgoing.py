@@ -126,16 +126,40 @@ def read_account(turn: Turn, *, positions: bool) -> None:
 
 
 def publish_positions(turn: Turn, order: Order) -> None:
-    """Show the positions that a fill of this order moved: the account's and the strategy's."""
+    """Show the positions that a fill of this order moved: the account's and the holders'."""
+    show_position(turn, "", order.symbol)
     book = turn.state.book
-    for strategy in ("", order.strategy) if order.strategy else ("",):
-        ledger = book.strategies[strategy] if strategy else book.account
-        position = ledger.positions[order.symbol]
-        turn.out.append(
-            PublishPosition(
-                strategy=strategy,
-                symbol=order.symbol,
-                quantity_nanos=position.quantity_nanos,
-                average_price_nanos=position.average_price_nanos,
-            )
+    for strategy in (order.strategy,) if order.strategy else tuple(book.strategies):
+        if order.symbol in book.strategies[strategy].positions:
+            show_position(turn, strategy, order.symbol)
+
+
+def show_position(turn: Turn, strategy: str, symbol: str) -> None:
+    """Show one position as it now is; the account's own when `strategy` is empty."""
+    book = turn.state.book
+    ledger = book.strategies[strategy] if strategy else book.account
+    position = ledger.positions[symbol]
+    turn.out.append(
+        PublishPosition(
+            strategy=strategy,
+            symbol=symbol,
+            quantity_nanos=position.quantity_nanos,
+            average_price_nanos=position.average_price_nanos,
         )
+    )
+
+
+def admit(turn: Turn, strategy: str) -> None:
+    """Open the ledger of a strategy. A single one takes over what the account already holds.
+
+    So a bot that is put behind the gateway with open positions can go on to close them.
+    """
+    book = turn.state.book
+    if strategy in book.strategies:
+        return
+    if book.strategies or len(turn.state.strategies) > 1:
+        book.strategy(strategy)
+        return
+    book.inherit(strategy)
+    for symbol in book.strategies[strategy].positions:
+        show_position(turn, strategy, symbol)

@@ -8,7 +8,7 @@ same trip id again, so its plan goes on instead of beginning anew.
 from typing import Final
 
 from fuseboard.core import plan, valuation
-from fuseboard.core.book import Order, Position
+from fuseboard.core.book import Order
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
@@ -20,14 +20,13 @@ from fuseboard.core.halting import (
     settle,
     trip,
 )
-from fuseboard.core.outgoing import cancel_again, find, publish, read_account
+from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_account, show_position
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
 from fuseboard.policy.policy import DrawdownRule, Policy, policy_from_canonical, reduced
 from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
-    PublishPosition,
     PublishPosture,
     RaiseAlert,
     StopNode,
@@ -94,6 +93,9 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.reconciled = False
     state.stream_connected = False
     state.next_wake_boot_ns = 0
+    state.strategies = fact.strategies
+    for instrument in state.instruments.values():
+        instrument.forget_quote()
     for order in state.book.working_orders():
         order.request = 0
     _agree_with_register(turn, fact)
@@ -118,17 +120,8 @@ def _show_all(turn: Turn) -> None:
     for strategy, ledger in [("", state.book.account), *state.book.strategies.items()]:
         for symbol, at in ledger.positions.items():
             if at.quantity_nanos:
-                turn.out.append(_shown_position(strategy, symbol, at))
+                show_position(turn, strategy, symbol)
     publish_fuses(turn)
-
-
-def _shown_position(strategy: str, symbol: str, at: Position) -> PublishPosition:
-    return PublishPosition(
-        strategy=strategy,
-        symbol=symbol,
-        quantity_nanos=at.quantity_nanos,
-        average_price_nanos=at.average_price_nanos,
-    )
 
 
 def _find_all(turn: Turn, orders: list[Order]) -> None:
@@ -236,6 +229,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     was_reconciled, state.reconciled = state.reconciled, True
     for position in differences:
         _adopt(turn, position)
+    if len(state.strategies) == 1:
+        admit(turn, state.strategies[0])
     if differences:
         state.book.account.cash_attos = state.broker_cash_attos  # what was traded was paid
         text = "; ".join(
@@ -272,9 +267,10 @@ def _adopt(turn: Turn, position: BrokerPosition) -> None:
         position.average_price_nanos,
         position.price_nanos,
     )
+    book.fit(position.symbol)
     turn.out.append(WatchSymbol(symbol=position.symbol))
-    at = book.account.position(position.symbol)
-    turn.out.append(_shown_position("", position.symbol, at))
+    for strategy in ("", *book.strategies):
+        show_position(turn, strategy, position.symbol)
 
 
 def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:

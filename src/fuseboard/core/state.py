@@ -81,6 +81,9 @@ class State(Struct, kw_only=True):
     ever_reconciled: bool = False
     stream_connected: bool = False
     account_known: bool = False
+    strategies: tuple[str, ...] = ()
+    """The strategies that had keys at the last start."""
+    foreign_alert_boot_ns: int | None = None
     unresolved: dict[str, None] = {}
     """Orders that must be found at the broker before the books can be compared."""
     comparisons: int = 0

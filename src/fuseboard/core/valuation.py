@@ -67,6 +67,7 @@ def filled(turn: Turn, symbol: str) -> None:
         turn.state.book.account.mark(symbol, instrument.mark_nanos)
         for ledger in turn.state.book.strategies.values():
             ledger.mark(symbol, instrument.mark_nanos)
+    turn.state.published_boot_ns = turn.boot_ns - EQUITY_PUBLISHED_EVERY_NS  # shown at once
     evaluate(turn, BOOKS_SOURCE)
 
 
@@ -74,7 +75,9 @@ def equity_of(state: State, fuse: DrawdownFuse, capital_attos: int) -> int:
     """The equity a fuse judges: the account's, or a strategy's capital with its profit and loss."""
     if fuse.scope == ACCOUNT_SCOPE:
         return state.book.account.cash_attos + state.book.account.value_attos
-    ledger = state.book.strategy(fuse.scope.removeprefix("strategy:"))
+    ledger = state.book.strategies.get(fuse.scope.removeprefix("strategy:"))
+    if ledger is None:
+        return capital_attos
     return capital_attos + ledger.cash_attos + ledger.value_attos
 
 

@@ -47,6 +47,8 @@ class NodeStarted(Fact, frozen=True, tag=True):
     instance: str
     account: str
     release: str
+    strategies: tuple[str, ...] = ()
+    """The strategies that have keys; a single one takes over what the account already holds."""
     latched: tuple[LatchedScope, ...] = ()
     register_unreadable: bool = False
 
