@@ -204,6 +204,8 @@ def test_no_text_of_any_length_stops_a_latch(
         register.latch(halt(scope, trip=trip, detail=detail), MOMENT)
         names = {found.scope for found in register.latched()}
         assert scope in names or "account" in names
+    register.latch(halt("s" * 5_000), MOMENT)
+    assert [found.scope for found in register.latched()] == ["account"]
     register.latch(halt("\udcff", detail="\udcff"), MOMENT)
     assert halted(path)
     assert path.stat().st_size == REGISTER_BYTES
@@ -271,6 +273,17 @@ def test_a_failed_write_halts_the_process_that_could_not_write(path: Path) -> No
         register.latch(halt(), MOMENT)
     assert register.halted()
     assert not halted(path)
+    register.close()
+
+
+def test_a_write_that_is_not_read_back_halts_the_process_that_made_it(path: Path) -> None:
+    register = HaltsRegister(path, Slot.GATEWAY)
+    elsewhere = os.open(path, os.O_RDWR | os.O_APPEND)  # Linux then ignores where it should write.
+    os.dup2(elsewhere, register._descriptor)
+    os.close(elsewhere)
+    with pytest.raises(RegisterUnwritable, match="read back"):
+        register.latch(halt(), MOMENT)
+    assert register.halted()
     register.close()
 
 

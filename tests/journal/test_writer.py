@@ -213,7 +213,7 @@ def test_a_journal_is_never_overwritten_and_never_made_by_accident(tmp_path: Pat
     assert not verify(path).ok
     assert list(tmp_path.iterdir()) == []
     written(path, [2])
-    with pytest.raises(JournalExists):
+    with pytest.raises(JournalExists, match="never overwritten"):
         create_journal(path, INSTANCE, 1)
     path.unlink()
     with pytest.raises(JournalExists, match="gone"):

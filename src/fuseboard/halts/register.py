@@ -22,7 +22,6 @@ from fuseboard.halts.block import (
     BLOCKS_PER_SLOT,
     DETAIL_CHARS_MAX,
     REGISTER_BYTES,
-    SCOPE_BYTES_MAX,
     SLOTS,
     TRIP_CHARS_MAX,
     Content,
@@ -173,12 +172,10 @@ class HaltsRegister:
             halt_epoch = halt.halt_epoch
             if self._slot is not Slot.GATEWAY:
                 halt_epoch = max(halt_epoch, judgement.halt_epoch + 1)
-            scope = _plain(halt.scope)
-            fits = len(scope.encode()) <= SCOPE_BYTES_MAX
             latch = Latched(
                 slot=self._slot,
                 counter=self._next_counter(self._slot),
-                scope=scope if fits else ACCOUNT_SCOPE,
+                scope=_plain(halt.scope),
                 level=halt.level,
                 reason=halt.reason,
                 trip=_plain(halt.trip)[:TRIP_CHARS_MAX],
