@@ -15,7 +15,7 @@ from fuseboard import __version__
 from fuseboard.app.broker_choice import alpaca_keys, has_keys, settings, simulated_keys
 from fuseboard.app.exchange_process import ExchangeWanted, found_or_started
 from fuseboard.app.node import Node, NodeOptions
-from fuseboard.app.offline import offline_halt, offline_status
+from fuseboard.app.offline import offline_halt, offline_status, renew_register
 from fuseboard.control import render
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.operator_api import OperatorAnswer
@@ -76,8 +76,12 @@ def _say_json(document: object) -> None:
 
 
 def command_init(options: argparse.Namespace) -> int:
-    """Make a state directory, complete or not at all usable."""
+    """Make a state directory, complete or not at all usable; or a lost register, halted."""
     state = StateDirectory(options.state)
+    if state.identity_file.exists() and not state.register_file.exists():
+        renew_register(state)
+        say(f"made {state.register_file}: the account is halted until a named person resets it")
+        return 0
     text = default_policy_text()
     if options.policy is not None:
         text = _policy_text(options.policy)

@@ -81,6 +81,7 @@ class Node:
         self._state = options.state
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
+        options.state.must_have_register()
         came_back = restored(self._state.journal_file)
         recovered = came_back.recovered
         self._policy_digest = digest_of(canonical_text(options.policy))

@@ -1,5 +1,6 @@
-"""What can be read and latched while no gateway runs."""
+"""What can be read, latched and mended while no gateway runs."""
 
+import os
 import time
 
 from fuseboard import __version__
@@ -13,6 +14,7 @@ from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import LatchHalt
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -104,3 +106,28 @@ def offline_halt(
         accepted=True,
         message=f"no gateway runs; {scope} is latched in the register: the next start is halted",
     )
+
+
+def renew_register(state: StateDirectory) -> None:
+    """Make a lost register again, halted from its first byte: what the old one held is unknown.
+
+    Raises `StateRefused` while a gateway runs.
+    """
+    descriptor = state.lock()
+    try:
+        unfinished = state.path / "halts.renewed"
+        unfinished.unlink(missing_ok=True)
+        HaltsRegister.create(unfinished)
+        halt = LatchHalt(
+            scope=ACCOUNT_SCOPE,
+            level=HaltLevel.HALT,
+            reason=Reason.REGISTER_UNREADABLE,
+            trip="",
+            halt_epoch=0,
+            detail="the register was lost and made again",
+        )
+        moment = Moment(machine_boot_ns(), time.time_ns())
+        HaltsRegister(unfinished, Slot.OPERATOR).latch(halt, moment)
+        unfinished.replace(state.register_file)
+    finally:
+        os.close(descriptor)

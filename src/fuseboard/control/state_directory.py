@@ -80,6 +80,17 @@ class StateDirectory:
         """The last step of `init`: until it is there, the directory is not usable."""
         write_atomically(self.identity_file, msgspec.json.encode(identity))
 
+    def must_have_register(self) -> None:
+        """Raise `StateRefused` without a halts register: nothing may trade that cannot be halted.
+
+        One that is damaged serves: it halts, and a latch mends it.
+        """
+        if not self.register_file.exists():
+            raise StateRefused(
+                f"the halts register {self.register_file} is missing: make a new one, halted, with"
+                f" `fuseboard init --state {self.path}`, then run and reset it by name"
+            )
+
     def lock(self) -> int:
         """Become the one gateway of this directory; the descriptor holds the lock until it closes.
 
