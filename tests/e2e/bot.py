@@ -1,0 +1,66 @@
+"""A strategy as a process of its own: plain alpaca-py, and nothing of Fuseboard.
+
+It does what its standard input says, one JSON object a line, and answers each with one line. It
+finds its address and its key in the environment, as strategies do.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from alpaca.common.exceptions import APIError
+from alpaca.trading.client import TradingClient
+from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
+
+
+def main() -> None:
+    client = TradingClient(
+        os.environ["APCA_API_KEY_ID"],
+        os.environ["APCA_API_SECRET_KEY"],
+        url_override=os.environ["APCA_API_BASE_URL"],
+    )
+    say({"ready": True})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        began = time.monotonic()
+        try:
+            answer: dict[str, Any] = {"ok": True, "value": do(client, asked)}
+        except APIError as error:
+            answer = {
+                "ok": False,
+                "status": error.status_code,
+                "code": error.code,
+                "message": error.message,
+            }
+        except OSError as error:  # what requests raises when nobody answers
+            answer = {"ok": False, "status": 0, "code": 0, "message": repr(error)}
+        say({**answer, "seconds": time.monotonic() - began})
+
+
+def do(client: TradingClient, asked: dict[str, Any]) -> Any:
+    if asked["do"] == "orders":
+        return shown(client.get_orders())
+    if asked["do"] == "order":
+        return shown(client.get_order_by_client_id(asked["client_order_id"]))
+    if asked["do"] == "positions":
+        return shown(client.get_all_positions())
+    wanted = {key: value for key, value in asked.items() if key != "do"}
+    kind = LimitOrderRequest if "limit_price" in wanted else MarketOrderRequest
+    return shown(client.submit_order(kind(**wanted)))
+
+
+def shown(model: Any) -> Any:
+    """What the library made of an answer, as JSON."""
+    if isinstance(model, list):
+        return [shown(each) for each in model]
+    return model.model_dump(mode="json")
+
+
+def say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

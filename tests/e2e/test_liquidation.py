@@ -1,0 +1,103 @@
+"""Bot, gateway and exchange as real processes: the market falls, the fuse trips once, and the
+exchange's own ledger says that everything was closed once.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from fuseboard.exchange.ledger import LedgerEntry
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.orders import Intent
+from tests.e2e import truth
+from tests.e2e.processes import Bot, Gateway, World
+
+POLICY = """\
+name: end-to-end
+risk: {limits: {gross_exposure: 100%}}
+safety:
+  loss_limits:
+    drawdown: {hard: 5%, action: [flatten_positions, notify_admin], cooldown: 500ms}
+"""
+
+
+class Fall(NamedTuple):
+    """A tape that falls, and what the bot buys before it does."""
+
+    tape: str
+    speed: int
+    cash: str
+    symbol: str
+    quantity: float
+    more: float
+    time_in_force: str = "day"
+    recorded: bool = True
+
+
+FALLS = {
+    "reconstruction": Fall("flash-crash@14:42-15:00", 45, "100000", "AAPL", 360, 1, recorded=False),
+    "apple-2010-05-06": Fall(
+        "us-equity-2010-05-06:AAPL@14:35-15:00", 120, "100000", "AAPL", 370, 1
+    ),
+    "atom-2025-10-10": Fall(
+        "crypto-2025-10-10:ATOMUSD_PERP@21:12-21:30", 30, "100", "ATOMUSD_PERP", 24, 1, "gtc"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FALLS)
+def test_a_fall_trips_once_and_liquidates_once(
+    name: str, here: World, request: pytest.FixtureRequest
+) -> None:
+    fall = FALLS[name]
+    data: Path | None = request.getfixturevalue("market_data") if fall.recorded else None
+    here.init(POLICY)
+    exchange = here.exchange(tape=fall.tape, speed=fall.speed, cash=fall.cash, data=data)
+    gateway = here.gateway(exchange.url)
+    bot = here.bot(gateway.url)
+    exchange.start()
+    buy = {"symbol": fall.symbol, "time_in_force": fall.time_in_force}
+    bought = bot.buy(qty=fall.quantity, **buy)
+    assert bought["ok"], bought
+
+    refused = buying_until_halted(gateway, bot, fall)
+    ended = gateway.wait_for(
+        lambda now: now["plans"] and now["plans"][0]["stage"] == "ended", "the plan ends"
+    )
+    gateway.wait_for(lambda now: now["fuses"][0]["state"] == "COOLING_DOWN", "cooled down")
+    assert ended["plans"][0]["left"] == ()
+    assert refused["status"] == 403
+    assert refused["code"] == 40310000
+    assert "orders are rejected by user request" in refused["message"]
+    after = bot.buy(qty=fall.more, **buy)
+    assert (after["ok"], after["status"], after["code"]) == (False, 403, 40310000), after
+    assert gateway.status()["posture"] == "HALTED"
+    assert exchange.positions() == {}
+
+    assert gateway.stop() == 0
+    the_ledger_agrees(here, exchange.ledger())
+    here.evidence_is_clean()
+
+
+def buying_until_halted(gateway: Gateway, bot: Bot, fall: Fall) -> dict[str, Any]:
+    """The bot buys into the fall, as fast as it is answered, until it is told that it is over."""
+    for _ in range(2_000):
+        gateway.must_run()
+        answer = bot.buy(fall.symbol, fall.more, time_in_force=fall.time_in_force)
+        if not answer["ok"] and "posture_" in answer["message"]:
+            return answer
+        assert answer["ok"] or answer["status"] == 403, answer
+    raise AssertionError(f"the fuse never tripped: {gateway.status()}")
+
+
+def the_ledger_agrees(here: World, ledger: list[LedgerEntry]) -> None:
+    records = here.records()
+    assert len(truth.trips(records)) == 1
+    assert truth.positions_of(ledger) == {}
+    truth.nothing_twice(ledger)
+    truth.nothing_opened_after_the_halt(ledger, records)
+    taken = truth.closes(ledger, records)
+    assert taken, "nothing was closed by the plan"
+    sent = [each for each in here.effects(SubmitOrder) if each.intent is Intent.PLAN]
+    assert len({each.wire_id for each in sent}) == len(sent), "a close was decided twice"
