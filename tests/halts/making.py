@@ -10,6 +10,8 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
 MOMENT = Moment(boot_ns=5, wall_ns=1_700_000_000_000_000_000)
+LATER = 2**62
+"""A halt epoch above any that a register comes to by itself."""
 
 
 def halt(

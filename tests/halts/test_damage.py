@@ -18,7 +18,7 @@ from fuseboard.halts.block import (
 )
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.vocabulary.reasons import Reason
-from tests.halts.making import MOMENT, halt, halted, made, scopes
+from tests.halts.making import LATER, MOMENT, halt, halted, made, scopes
 
 BIG = "x" * 90
 
@@ -35,7 +35,7 @@ def image_after(tmp_path: Path, slot: Slot, *steps: str) -> bytes:
         if step[0] == "+":
             register.latch(halt(step[1:]), MOMENT)
         else:
-            register.clear(step[1:], 99, MOMENT)
+            register.clear(step[1:], LATER, MOMENT)
     register.close()
     image = path.read_bytes()
     path.unlink()
@@ -130,7 +130,7 @@ def test_a_reset_torn_at_any_byte_lifts_no_other_slots_latch(tmp_path: Path) -> 
     old = path.read_bytes()
     gateway = HaltsRegister(path, Slot.GATEWAY, lifts=SLOTS)
     gateway.latched()
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     gateway.close()
     new = path.read_bytes()
     assert not is_halted(new)
@@ -174,15 +174,15 @@ def test_damage_is_listed_and_only_a_reset_of_the_account_that_knew_repairs_it(
     for index in blocks:
         damage(path, slot, index)
     assert register.halted()
-    register.clear("account", 99, MOMENT)
+    register.clear("account", LATER, MOMENT)
     assert register.halted(), "a reset that did not know of the damage leaves it"
     (found,) = register.latched()
     assert (found.slot, found.scope) == (slot, "account")
     assert found.reason is Reason.REGISTER_UNREADABLE
     assert register.at_start() == ((), True)
-    register.clear("symbol:AAPL", 99, MOMENT)
+    register.clear("symbol:AAPL", LATER, MOMENT)
     assert register.halted()
-    register.clear("account", 99, MOMENT)
+    register.clear("account", LATER, MOMENT)
     assert not register.halted()
     assert judged(path.read_bytes()).damaged == ()
     register.close()
@@ -214,7 +214,7 @@ def test_a_latch_after_damage_is_never_mistaken_for_one_that_was_lifted(tmp_path
     for _ in range(5):
         operator.latch(halt(), MOMENT)
     gateway.latched()
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert not gateway.halted()
     damage(path, Slot.OPERATOR, 0)
     damage(path, Slot.OPERATOR, 1)
@@ -237,7 +237,7 @@ def test_repairing_anothers_damage_keeps_its_latches_that_nobody_has_seen(tmp_pa
     gateway.latched()
     guardian.latch(halt("symbol:Y"), MOMENT)
     damage(path, Slot.GUARDIAN, 0)
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert judged(path.read_bytes()).damaged == ()
     assert scopes(gateway) == [("GATEWAY", "symbol:X"), ("GUARDIAN", "symbol:Y")]
     assert halted(path)

@@ -19,7 +19,7 @@ from fuseboard.halts.history import (
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
-from tests.halts.making import MOMENT, halt, halted, made
+from tests.halts.making import LATER, MOMENT, halt, halted, made
 
 
 def change(number: int) -> HaltChange:
@@ -44,7 +44,7 @@ def test_latches_and_clearings_of_all_slots_are_in_one_history(tmp_path: Path) -
     for slot in (Slot.OPERATOR, Slot.GATEWAY):
         register = HaltsRegister(register_path, slot, told=history.note)
         register.latch(halt("symbol:A", 3), MOMENT)
-        register.clear("symbol:A", 99, MOMENT, operator="ada")
+        register.clear("symbol:A", LATER, MOMENT, operator="ada")
         register.close()
     history.close()
     history.close()

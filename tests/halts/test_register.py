@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuseboard.halts.block import LATCHES_PER_SLOT_MAX, REGISTER_BYTES, SLOTS, Slot
+from fuseboard.halts.block import BLOCK_BYTES, LATCHES_PER_SLOT_MAX, REGISTER_BYTES, SLOTS, Slot
 from fuseboard.halts.history import HaltChange
 from fuseboard.halts.register import (
     HaltsRegister,
@@ -23,7 +23,7 @@ from fuseboard.halts.register import (
 from fuseboard.vocabulary.inputs import LatchedScope
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
-from tests.halts.making import MOMENT, halt, halted, made, scopes
+from tests.halts.making import LATER, MOMENT, halt, halted, made, scopes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +68,10 @@ def test_a_new_register_is_open_and_is_never_overwritten(path: Path) -> None:
 def test_a_latch_of_any_slot_halts_everybody_also_after_a_restart(path: Path, slot: Slot) -> None:
     watching = HaltsRegister(path, Slot.GATEWAY)
     assert not watching.halted()
+    gateway = HaltsRegister(path, Slot.GATEWAY)
+    gateway.latch(halt("strategy:dip", 6), MOMENT)
+    gateway.clear("strategy:dip", 6, MOMENT)
+    gateway.close()
     register = HaltsRegister(path, slot)
     register.latch(halt("strategy:dip", 7), MOMENT)
     assert register.halted()
@@ -125,13 +129,13 @@ def test_clearing_one_slot_never_clears_another(
     for register in (gateway, operator, guardian):
         register.latch(halt(), MOMENT)
     gateway.latched()
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert scopes(gateway) == [("GUARDIAN", "account"), ("OPERATOR", "account")]
-    gateway.clear("account", 99, MOMENT, slots=(Slot.OPERATOR,))
+    gateway.clear("account", LATER, MOMENT, slots=(Slot.OPERATOR,))
     assert scopes(gateway) == [("GUARDIAN", "account")]
     with pytest.raises(AssertionError):
-        operator.clear("account", 99, MOMENT, slots=(Slot.GUARDIAN,))
-    guardian.clear("account", 99, MOMENT)
+        operator.clear("account", LATER, MOMENT, slots=(Slot.GUARDIAN,))
+    guardian.clear("account", LATER, MOMENT)
     assert not gateway.halted()
     gateway.close()
 
@@ -143,13 +147,13 @@ def test_the_gateway_lifts_only_what_it_has_been_shown(
     assert gateway.at_start()[0][0].scope == "strategy:a"
     operator.latch(halt("account"), MOMENT)
     operator.latch(halt("strategy:a"), MOMENT)
-    gateway.clear("strategy:a", 99, MOMENT)
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("strategy:a", LATER, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert sorted(scopes(gateway)) == [("OPERATOR", "account"), ("OPERATOR", "strategy:a")]
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert scopes(gateway) == [("GATEWAY", "strategy:a")], "taken over, and still halted"
     assert halted(path)
-    gateway.clear("strategy:a", 99, MOMENT)
+    gateway.clear("strategy:a", LATER, MOMENT)
     assert not halted(path)
     operator.latch(halt("strategy:a"), MOMENT)
     assert halted(path), "a halt after the reset is a new one"
@@ -174,6 +178,29 @@ def test_outside_the_gateway_a_halt_is_later_than_every_reset(
     )
 
 
+@pytest.mark.parametrize("fault", ["made again", "damaged"])
+def test_a_halt_in_a_register_that_forgot_its_epochs_is_still_later_than_every_reset(
+    path: Path, fault: str
+) -> None:
+    gateway = HaltsRegister(path, Slot.GATEWAY)
+    gateway.latch(halt("strategy:a", epoch=41), MOMENT)
+    gateway.clear("strategy:a", 41, MOMENT)
+    gateway.close()
+    if fault == "made again":
+        path.unlink()
+        HaltsRegister.create(path)
+    else:
+        with path.open("r+b") as file:
+            file.write(b"?")
+            file.seek(BLOCK_BYTES)
+            file.write(b"?")
+    operator = HaltsRegister(path, Slot.OPERATOR)
+    operator.latch(halt("strategy:a", epoch=0), MOMENT)
+    (latched, _) = operator.at_start()
+    assert [scope.halt_epoch > 41 for scope in latched] == [True]
+    operator.close()
+
+
 def test_too_many_scopes_become_one_halt_of_the_account(gateway: HaltsRegister) -> None:
     for number in range(LATCHES_PER_SLOT_MAX):
         gateway.latch(halt(f"symbol:{number}", number, detail=""), MOMENT)
@@ -181,9 +208,9 @@ def test_too_many_scopes_become_one_halt_of_the_account(gateway: HaltsRegister) 
     gateway.latch(halt("symbol:last", 99, level=HaltLevel.KILL), MOMENT)
     (found,) = gateway.latched()
     assert (found.scope, found.level, found.halt_epoch) == ("account", HaltLevel.KILL, 99)
-    gateway.clear("symbol:last", 99, MOMENT)
+    gateway.clear("symbol:last", LATER, MOMENT)
     assert gateway.halted()
-    gateway.clear("account", 99, MOMENT)
+    gateway.clear("account", LATER, MOMENT)
     assert not gateway.halted()
 
 

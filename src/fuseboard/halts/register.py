@@ -164,14 +164,14 @@ class HaltsRegister:
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
         """Write a halt into our slot; durable, and seen by all, on return.
 
-        Another writer's epochs are not known to a process that stands alone, so outside the
-        gateway the epoch becomes later than any in the register. Raises `RegisterUnwritable`.
+        Outside the gateway the epoch becomes later than that of any reset, else a restart would
+        take the halt for one that was reset already. Raises `RegisterUnwritable`.
         """
         with self._writing():
             judgement = self._judgement_for_writing()
             halt_epoch = halt.halt_epoch
             if self._slot is not Slot.GATEWAY:
-                halt_epoch = max(halt_epoch, judgement.halt_epoch + 1)
+                halt_epoch = max(halt_epoch, _epoch_after_resets(judgement, moment))
             latch = Latched(
                 slot=self._slot,
                 counter=self._next_counter(self._slot),
@@ -360,6 +360,16 @@ class HaltsRegister:
                     moment=moment,
                 )
             )
+
+
+def _epoch_after_resets(judgement: Judgement, moment: Moment) -> int:
+    """An epoch above all that the gateway ever counted to.
+
+    A new register, or one with damage in the gateway's slot, has forgotten how far that was: then
+    the wall clock's nanoseconds, which no count of halts reaches.
+    """
+    forgotten = judgement.halt_epoch == 0 or Slot.GATEWAY in judgement.damaged
+    return max(judgement.halt_epoch + 1, moment.wall_ns if forgotten else 0)
 
 
 def _plain(text: str) -> str:
