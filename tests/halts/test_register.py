@@ -16,10 +16,10 @@ from fuseboard.halts.block import BLOCK_BYTES, LATCHES_PER_SLOT_MAX, REGISTER_BY
 from fuseboard.halts.history import HaltChange
 from fuseboard.halts.register import (
     HaltsRegister,
-    RegisterBusy,
     RegisterExists,
     RegisterUnwritable,
 )
+from fuseboard.vocabulary.doors import RegisterBusy
 from fuseboard.vocabulary.inputs import LatchedScope
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason

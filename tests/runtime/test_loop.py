@@ -145,6 +145,21 @@ def test_a_reset_that_waits_for_the_disk_does_not_clear_a_newer_halt() -> None:
     run_lockstep(START, main)
 
 
+def test_a_reset_waits_for_another_writer_of_the_register_and_stays_halted_until_then() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.offer(halt_requested())
+            await node.pass_ms(10)
+            node.register.busy_times = 2
+            node.offer(reset_requested())
+            await node.pass_ms(150)
+            assert node.register.halted()
+            await node.pass_ms(150)
+            assert not node.register.halted()
+
+    run_lockstep(START, main)
+
+
 def test_wake_ups_come_once_at_their_time_and_together_when_both_are_due() -> None:
     woken: list[int] = []
 

@@ -11,7 +11,7 @@ from fuseboard.runtime.loop import Loop, LoopLimits
 from fuseboard.runtime.outlet import Outlet, OutletLimits
 from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.runtime.watermark import Watermark
-from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable, Throttled
+from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable, RegisterBusy, Throttled
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerOperator,
@@ -245,6 +245,7 @@ class MemoryRegister:
         self.story = story
         self.latched: dict[str, LatchHalt] = {}
         self.other_slot = False
+        self.busy_times = 0
         self.broken = False
 
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
@@ -254,8 +255,14 @@ class MemoryRegister:
         self.latched[halt.scope] = halt
         self.story.append(f"latch {halt.scope} {halt.halt_epoch}")
 
-    def clear(self, scope: str, halt_epoch: int, moment: Moment) -> None:
+    def clear(
+        self, scope: str, halt_epoch: int, moment: Moment, *, operator: str, reason: str
+    ) -> None:
         assert moment.boot_ns > 0
+        assert operator or reason or halt_epoch >= 0
+        if self.busy_times:
+            self.busy_times -= 1
+            raise RegisterBusy("another writer")
         self.latched.pop(scope, None)
         self.story.append(f"clear {scope} {halt_epoch}")
 

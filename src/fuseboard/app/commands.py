@@ -25,7 +25,7 @@ from fuseboard.control.top import run_top
 from fuseboard.core.kernel import Kernel
 from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.tapes.tape import TapeUnreadable
-from fuseboard.gateway.keys import Keys, KeysUnreadable
+from fuseboard.gateway.keys import Keys, KeysUnreadable, StrategyNameRefused
 from fuseboard.halts.register import HaltsRegister, RegisterExists, RegisterUnwritable
 from fuseboard.journal.file import (
     JournalAbsent,
@@ -57,6 +57,7 @@ REFUSALS: Final = (
     RegisterExists,
     RegisterUnwritable,
     StateRefused,
+    StrategyNameRefused,
     TapeUnreadable,
 )
 DAMAGED: Final = 1
@@ -178,6 +179,8 @@ def command_exchange(options: argparse.Namespace) -> int:
 
 def command_demo(options: argparse.Namespace) -> int:
     """A scripted market through the whole loop."""
+    if options.journal is not None and not options.journal.parent.is_dir():
+        raise StateRefused(f"there is no folder {options.journal.parent} for the journal")
     result = run_demo(
         DemoOptions(
             scene=options.scene,

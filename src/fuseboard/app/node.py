@@ -25,7 +25,12 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
-from fuseboard.control.state_directory import Identity, StateDirectory, write_atomically
+from fuseboard.control.state_directory import (
+    Identity,
+    StateDirectory,
+    StateRefused,
+    write_atomically,
+)
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
@@ -44,8 +49,10 @@ from fuseboard.runtime.loop import Loop, NodeStopped
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.reasons import Reason
 
 FAULTED: Final = 3
 SWITCH_INTERVAL_S: Final = 0.0002
@@ -82,6 +89,10 @@ class Node:
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
         options.state.must_have_register()
+        self._keys = Keys(self._state.keys_file)
+        self._strategy_key = ("", "")
+        if options.command:
+            self._strategy_key = self._keys.add_ephemeral(options.strategy)
         came_back = restored(self._state.journal_file)
         recovered = came_back.recovered
         self._policy_digest = digest_of(canonical_text(options.policy))
@@ -97,11 +108,11 @@ class Node:
         )
         self._clock = SystemClock(recovered.last_moment)
         self._last = recovered.last_moment
+        self._refused_snapshots = recovered.refused
         self._history = HaltsHistory(self._state.history_file)
         self._register = HaltsRegister(
             self._state.register_file, Slot.GATEWAY, lifts=SLOTS, told=self._history.note
         )
-        self._keys = Keys(self._state.keys_file)
         self._board = Board()
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
         self._launched: Launched | None = None
@@ -139,7 +150,7 @@ class Node:
         serving = asyncio.create_task(loop.run())
         try:
             await outlet.start()
-            port = await door.start(self._options.host, self._options.port)
+            port = await self._listen(door)
             await api.start(self._state.socket_file)
             self._say_ready(port)
             return await self._until_stopped(serving, loop, port)
@@ -212,6 +223,16 @@ class Node:
             randbelow=secrets.randbelow,
         )
 
+    async def _listen(self, door: GatewayDoor) -> int:
+        host, port = self._options.host, self._options.port
+        try:
+            return await door.start(host, port)
+        except OSError as error:
+            raise StateRefused(
+                f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}):"
+                " choose another with --port, 0 for any"
+            ) from error
+
     def _offer_start(self, intake: Intake) -> None:
         policy = canonical_text(self._options.policy)
         intake.offer(PolicyAdopted(text=policy, digest=self._policy_digest, operator="start"))
@@ -268,7 +289,7 @@ class Node:
             async with asyncio.timeout(RECONCILED_S_MAX):
                 while not self._board.is_reconciled():  # noqa: ASYNC110 - it is fed by effects
                     await asyncio.sleep(0.05)
-        key_id, secret = self._keys.add_ephemeral(self._options.strategy)
+        key_id, secret = self._strategy_key
         environment = strategy_environment(
             os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret
         )
@@ -281,6 +302,8 @@ class Node:
             await launched.stop(STRATEGY_GRACE_S)
 
     def _say_ready(self, port: int) -> None:
+        for refused in self._refused_snapshots:
+            self._console.page("warning", Reason.NODE_FAULT.value, ACCOUNT_SCOPE, refused)
         url = f"http://{self._options.host}:{port}"
         ready = {"pid": os.getpid(), "url": url, "broker": self._options.broker.base_url}
         write_atomically(self._state.gateway_file, msgspec.json.encode(ready))

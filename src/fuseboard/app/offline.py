@@ -92,6 +92,10 @@ def offline_halt(
     """Latch the register from outside: the next start comes up halted."""
     if not operator.strip():
         return OperatorAnswer(accepted=False, message="a halt needs your name: --operator NAME")
+    kind, _, name = scope.partition(":")
+    if scope != ACCOUNT_SCOPE and not (kind in {"strategy", "symbol"} and name):
+        message = f"{scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
+        return OperatorAnswer(accepted=False, message=message)
     register = HaltsRegister(state.register_file, Slot.OPERATOR)
     halt = LatchHalt(
         scope=scope,

@@ -37,6 +37,7 @@ from fuseboard.halts.block import (
     unreadable_latch,
 )
 from fuseboard.halts.history import HaltChange
+from fuseboard.vocabulary.doors import RegisterBusy
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
 from fuseboard.vocabulary.inputs import LatchedScope, Moment
@@ -55,10 +56,6 @@ class RegisterExists(Exception):
 
 class RegisterUnwritable(Exception):
     """A latch or a clearing is not on the disk. This register says halted from now on."""
-
-
-class RegisterBusy(Exception):
-    """Another writer is at work and did not finish; nothing was cleared."""
 
 
 class HaltsRegister:

@@ -134,8 +134,10 @@ class _Register:
         del moment
         self._latched[halt.scope] = halt.halt_epoch
 
-    def clear(self, scope: str, halt_epoch: int, moment: Moment) -> None:
-        del halt_epoch, moment
+    def clear(
+        self, scope: str, halt_epoch: int, moment: Moment, *, operator: str, reason: str
+    ) -> None:
+        del halt_epoch, moment, operator, reason
         self._latched.pop(scope, None)
 
     def halts(self, strategy: str, symbol: str) -> bool:

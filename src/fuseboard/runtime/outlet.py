@@ -24,7 +24,7 @@ from fuseboard.runtime.questions import QuestionLimits, Questions
 from fuseboard.runtime.submits import SubmitLimits, SubmitLine
 from fuseboard.runtime.sweep import cancel_until_none
 from fuseboard.runtime.working import WorkingOrders
-from fuseboard.vocabulary.doors import Broker, Clock, Feed, Pager, Register
+from fuseboard.vocabulary.doors import Broker, Clock, Feed, Pager, Register, RegisterBusy
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     ClearHalt,
@@ -56,6 +56,8 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+
+CLEAR_AGAIN_S = 0.1
 
 
 class OutletLimits(Struct, frozen=True, kw_only=True):
@@ -261,8 +263,22 @@ class Outlet:
 
     def _clear(self, clear: ClearHalt, moment: Moment) -> None:
         """Lift a latch, unless a newer one overtook the disk while the reset waited for it."""
-        if self._latched_epoch.get(clear.scope, 0) <= clear.halt_epoch:
-            self._register.clear(clear.scope, clear.halt_epoch, moment)
+        if self._latched_epoch.get(clear.scope, 0) > clear.halt_epoch:
+            return
+        try:
+            self._register.clear(
+                clear.scope,
+                clear.halt_epoch,
+                moment,
+                operator=clear.operator,
+                reason=clear.reason,
+            )
+        except RegisterBusy:  # still latched, which is safe: come back when the writer is done
+            self._crew.start(self._clear_later(clear, moment))
+
+    async def _clear_later(self, clear: ClearHalt, moment: Moment) -> None:
+        await asyncio.sleep(CLEAR_AGAIN_S)
+        self._clear(clear, moment)
 
     def _alert(self, alert: RaiseAlert, _moment: Moment) -> None:
         for pager in self._pagers:

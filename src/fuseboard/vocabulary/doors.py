@@ -43,6 +43,10 @@ class BrokerUnavailable(Exception):
     """A read failed: no connection, no answer in time, or an answer that makes no sense."""
 
 
+class RegisterBusy(Exception):
+    """Another writer is at work on the halts register and did not finish; nothing was cleared."""
+
+
 class Broker(Protocol):
     """One account at one broker. An adapter translates; it decides nothing about risk.
 
@@ -112,8 +116,13 @@ class Register(Protocol):
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
         """Write a halt into our slot, durably, before returning."""
 
-    def clear(self, scope: str, halt_epoch: int, moment: Moment) -> None:
-        """Write our slot as not halted, after the reset is durable in the journal."""
+    def clear(
+        self, scope: str, halt_epoch: int, moment: Moment, *, operator: str, reason: str
+    ) -> None:
+        """Lift a scope's latches up to an epoch, after the reset is durable in the journal.
+
+        Raises `RegisterBusy` when another writer is at work; then nothing was lifted.
+        """
 
     def halts(self, strategy: str, symbol: str) -> bool:
         """Whether any slot halts the account, the strategy or the symbol, or cannot be read.
