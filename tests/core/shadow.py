@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
@@ -111,21 +112,24 @@ class Shadow:
                 order = self._proposed(effect)
                 if judge:
                     self._judge_submit(order)
+                    self._judge_id(effect.client_order_id, effect.order_id, order)
                 assert order.order_id not in self.orders, "law 3: one id, two orders"
                 self.orders[order.order_id] = order
                 self.ids.setdefault(effect.strategy, {})[effect.client_order_id] = None
             elif isinstance(effect, fx.CancelOrder):
                 if effect.order_id in self.orders:
                     self.orders[effect.order_id].cancel_wanted = True
+            elif isinstance(effect, fx.PublishPosition) and effect.strategy:
+                # Who of several holds what the account's own closes sold is the kernel's to say.
+                self.positions[effect.strategy, effect.symbol] = effect.quantity_nanos
             elif isinstance(effect, fx.PublishPosture):
                 self.postures[effect.scope] = effect.posture
             elif isinstance(effect, fx.RecordTransition):
                 self._transition(effect, fact)
             elif isinstance(effect, fx.RecordPlan):
                 self.plans[effect.trip] = effect
-            elif isinstance(effect, fx.AnswerDenied) and isinstance(fact, facts.OrderRequested):
-                if judge:
-                    self._judge_denial(fact, effect)
+            elif isinstance(effect, fx.AnswerDenied) and judge:
+                self._judge_denial(fact, effect)
 
     def _fact(self, fact: facts.Input) -> None:
         if isinstance(fact, facts.QuoteSeen):
@@ -249,6 +253,19 @@ class Shadow:
             proven = self._reduces(order.strategy, order.symbol, order.side, order.quantity)
             holds("4", proven, f"{order.order_id} is not proven to reduce")
 
+    def _judge_id(self, client_order_id: str, order_id: str, order: ShadowOrder) -> None:
+        """A close's id says its trip, symbol and attempt, and nothing else goes into it."""
+        if order.intent is not Intent.PLAN:
+            return
+        trips = [trip for trip in self.plans if client_order_id.startswith(f"close/{trip}/")]
+        attempt = client_order_id.rpartition("/")[2]
+        derived = f"close/{trips[0]}/{order.symbol}/{attempt}" if trips else ""
+        holds("3", client_order_id == derived and attempt.isdigit(), f"{client_order_id}?")
+        ours = identifiers.order_id(
+            instance="testtest", account="A1", strategy="", client_order_id=client_order_id
+        )
+        holds("3", order_id == ours, f"{order_id} is not derived from {client_order_id}")
+
     def _reduces(self, strategy: str, symbol: str, side: Side, quantity: int) -> bool:
         for ledger in ("", strategy):
             held = self.held(symbol, ledger) * (-1 if side is Side.BUY else 1)
@@ -304,7 +321,9 @@ class Shadow:
             worst = max(worst, reached)
         return worst
 
-    def _judge_denial(self, fact: facts.OrderRequested, denial: fx.AnswerDenied) -> None:
+    def _judge_denial(self, fact: facts.Input, denial: fx.AnswerDenied) -> None:
+        if not isinstance(fact, facts.OrderRequested):
+            return
         if denial.reason not in NEW_RISK_REASONS or self.plans_running():
             return
         proven = self._reduces(fact.strategy, fact.symbol, fact.side, fact.quantity_nanos)

@@ -172,16 +172,12 @@ class World:
             self._cancel(effect)
 
     def _cancel(self, effect: fx.CancelOrder) -> None:
+        """Annihilate what is held; what has been released goes on, and the epoch must stop it."""
         for record in self.log[self.released :]:
             for held in record.effects:
                 if isinstance(held, fx.SubmitOrder) and held.order_id == effect.order_id:
                     self._annihilate(held)
                     return
-        for index, (_, order) in enumerate(self.line):
-            if order.order_id == effect.order_id:
-                del self.line[index]
-                self._annihilate(order)
-                return
         known = effect.broker_order_id or self.known_ids.get(effect.order_id)
         if known is None:
             self.remembered[effect.order_id] = None
@@ -533,6 +529,7 @@ class World:
             or self.shadow.plans_running()
             or any(order.cancel_wanted for order in self.shadow.working())
             or self.shadow.in_doubt()
+            or any(self.shadow.held(s) != self.broker.held(s) for s in SYMBOLS)
         )
 
     def check_rest(self) -> None:

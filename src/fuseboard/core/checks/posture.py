@@ -9,7 +9,15 @@ from fuseboard.vocabulary.reasons import Reason
 
 _OPEN: Final = Posture.OPEN
 _REDUCED: Final = Posture.REDUCED
-_REDUCE_ONLY: Final = Posture.REDUCE_ONLY
+_ALL: Final = (Intent.OPEN, Intent.REDUCE, Intent.PLAN, Intent.CANCEL)
+ADMITTED: Final[dict[Posture, tuple[Intent, ...]]] = {
+    Posture.OPEN: _ALL,
+    Posture.REDUCED: _ALL,
+    Posture.REDUCE_ONLY: (Intent.REDUCE, Intent.PLAN, Intent.CANCEL),
+    Posture.HALTED: (Intent.PLAN, Intent.CANCEL),
+    Posture.KILLED: (Intent.PLAN, Intent.CANCEL),
+}
+"""What each posture admits. In REDUCED the limits are the policy's reduced ones."""
 _DENIALS: Final = {
     Posture.REDUCE_ONLY: Reason.POSTURE_REDUCE_ONLY,
     Posture.HALTED: Reason.POSTURE_HALTED,
@@ -22,6 +30,6 @@ def posture(proposal: Proposal) -> Finding:
     asked = proposal.posture
     if asked is _OPEN or asked is _REDUCED:
         return ALLOWED
-    if asked is _REDUCE_ONLY and proposal.order.intent is Intent.REDUCE:
+    if proposal.order.intent in ADMITTED[asked]:
         return ALLOWED
     return Finding(_DENIALS[asked], observed=asked.name, limit=proposal.halting_reason.value)

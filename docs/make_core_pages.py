@@ -1,0 +1,110 @@
+"""Writes docs/fuse-machine.md and docs/checks.md from the kernel's own tables."""
+
+from pathlib import Path
+
+from fuseboard.core.checks.posture import ADMITTED
+from fuseboard.core.checks.table import TABLE as CHECKS
+from fuseboard.core.fuses.machine import POSTURE_OF, TABLE, FuseEvent, FuseState, Outcome, diagram
+from fuseboard.vocabulary.orders import Intent
+from fuseboard.vocabulary.postures import Posture
+
+ROOT = Path(__file__).resolve().parent.parent
+WRITTEN_BY = "<!-- Written by docs/make_core_pages.py from the code; do not edit. -->"
+YES, NO = "yes", "-"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def first_sentence(docstring: str | None) -> str:
+    """The first sentence of a docstring on one line."""
+    text = " ".join((docstring or "").split("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".")
+
+
+def fuse_machine() -> str:
+    """The page of the fuse machine: diagram, postures and the total table."""
+    rows = []
+    for state in FuseState:
+        cells = [f"`{state.value}`"]
+        for event in FuseEvent:
+            after = TABLE[state, event]
+            cells.append(after.value if isinstance(after, Outcome) else f"**{after.value}**")
+        rows.append(cells)
+    lines = [
+        "# The fuse machine",
+        "",
+        WRITTEN_BY,
+        "",
+        "Every fuse is this machine. A latched state (`TRIGGERED` and beyond) loosens only by an",
+        "event that a person stands behind: `RESET`, `REBASED`, `RECOVERY_PASSED`.",
+        "",
+        "```mermaid",
+        diagram(),
+        "```",
+        "",
+        "## What each state asks for",
+        "",
+        *_table(
+            ["state", "posture"],
+            [[f"`{state.value}`", posture.name] for state, posture in POSTURE_OF.items()],
+        ),
+        "",
+        "## The whole table",
+        "",
+        "`ignored`: nothing changes, and that is right. `refused`: somebody asked for what this",
+        "state does not allow.",
+        "",
+        *_table(["state", *(f"`{event.value}`" for event in FuseEvent)], rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def checks() -> str:
+    """The page of the checks: which apply to which intent, and what each posture admits."""
+    by_intent = [
+        [
+            f"`{row.name}`",
+            first_sentence(row.check.__doc__),
+            *(YES if intent in row.intents else NO for intent in Intent),
+        ]
+        for row in CHECKS
+    ]
+    by_posture = [
+        [posture.name, *(YES if intent in ADMITTED[posture] else NO for intent in Intent)]
+        for posture in Posture
+    ]
+    intents = [intent.value for intent in Intent]
+    lines = [
+        "# Checks before an order",
+        "",
+        WRITTEN_BY,
+        "",
+        "In this order; the first denial stops, and every check that ran is reported. An order is",
+        "`reduce` only when that is proven: it fits into what the strategy and the account hold,",
+        "less what already works to reduce it. Plans and cancels are held back by no check.",
+        "",
+        *_table(["check", "what it does", *intents], by_intent),
+        "",
+        "## What each posture admits",
+        "",
+        "In `REDUCED` new risk is judged by halved limits and a halved price collar.",
+        "",
+        *_table(["posture", *intents], by_posture),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"fuse-machine.md": fuse_machine, "checks.md": checks}
+
+
+def main() -> None:
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page())
+        print(f"wrote docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
