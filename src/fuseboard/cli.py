@@ -35,9 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except app.REFUSALS as refusal:
         sys.stderr.write(f"fuseboard {options.command}: {refusal}\n")
         return REFUSED
+    except BrokenPipeError:
+        # Whoever read our lines has gone, as `head` does; nothing more can be said, also at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    except OSError as refusal:
+        sys.stderr.write(f"fuseboard {options.command}: {_said(refusal)}\n")
+        return REFUSED
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _said(error: OSError) -> str:
+    """What the operating system refused, and about which file."""
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def _assertions_are_on() -> bool:

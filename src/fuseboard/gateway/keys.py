@@ -37,6 +37,10 @@ class KeysUnreadable(Exception):
     """The key file exists and is not a key file of ours that only its owner can read."""
 
 
+class StrategyNameRefused(ValueError):
+    """A name that no strategy can have; the message says which ones can."""
+
+
 class KeyLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One key pair as kept: never the secret."""
 
@@ -143,7 +147,7 @@ class Keys:
 
 def _new_pair(strategy: str, *, ephemeral: bool) -> tuple[KeyLine, str]:
     if _STRATEGY.fullmatch(strategy) is None:
-        raise ValueError(
+        raise StrategyNameRefused(
             f"strategy {strategy[:70]!r}: up to 64 letters, digits, '.', '_' and '-', "
             "beginning with a letter or digit"
         )
