@@ -75,6 +75,7 @@ def _answers(url: str) -> bool:
 async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRunning:
     port_file = state.path / "exchange.port"
     port_file.unlink(missing_ok=True)
+    _set_aside(state.exchange_ledger_file)
     log = state.path / "exchange.log"
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -95,6 +96,19 @@ async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRun
     running = ExchangeRunning(pid=process.pid, port=port, wanted=wanted)
     write_atomically(state.exchange_file, msgspec.json.encode(running))
     return running
+
+
+def _set_aside(ledger: Path) -> None:
+    """Each exchange writes a ledger of its own: one that an earlier exchange left is kept."""
+    if not ledger.exists():
+        return
+    if ledger.stat().st_size == 0:
+        ledger.unlink()
+        return
+    number = 1
+    while (kept := ledger.with_suffix(f".{number}.jsonl")).exists():
+        number += 1
+    ledger.rename(kept)
 
 
 async def _port(process: asyncio.subprocess.Process, port_file: Path, log: Path) -> int:
