@@ -1,8 +1,28 @@
 """What a plan closes, and a close's side, size and price."""
 
+from typing import Final
+
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
+
+ONGOING_STAGES: Final = ("cancelling", "closing")
+DONE_STAGES: Final = ("flat", "left")
+
+
+def ongoing(state: State, trip: str) -> bool:
+    """Whether a trip's plan is still at work."""
+    plan = state.plans.get(trip)
+    return plan is not None and plan.stage in ONGOING_STAGES
+
+
+def reserves(state: State, symbol: str) -> bool:
+    """Whether a plan is closing this symbol now."""
+    for plan in state.plans.values():
+        leg = plan.legs.get(symbol) if plan.stage == "closing" else None
+        if leg is not None and leg.stage not in DONE_STAGES:
+            return True
+    return False
 
 
 def strategy_of(plan: Plan) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from fuseboard.core import plan
 from fuseboard.core.book import Order
+from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.drawdown import DrawdownFuse, counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
@@ -73,13 +74,17 @@ def apply(
     return row
 
 
-def trip(turn: Turn, fuse: DrawdownFuse) -> None:
-    """The drawdown fuse trips: latch, cancel, page, and begin its plan. Once per arming."""
+def trip(turn: Turn, fuse: DrawdownFuse, *, why: str = "") -> None:
+    """The drawdown fuse trips: latch, cancel, page, and begin its plan. Once per arming.
+
+    `why` is said where the present numbers are not what tripped it.
+    """
     assert fuse.watching(), f"{fuse.name} cannot trip in {fuse.state}"
     drawdown, limit = shown_percent(fuse.drawdown_nanos()), shown_percent(fuse.rule.limit_nanos)
     equity = shown_money(nanos_from_attos(fuse.equity_attos))
     mark = shown_money(nanos_from_attos(fuse.mark_attos))
     detail = f"drawdown {drawdown} of {mark} (limit {limit}), equity {equity}"
+    detail = f"{why}; now {detail}" if why else detail
     level = HaltLevel.FLATTEN if fuse.rule.flatten else HaltLevel.HALT
     _latch_register(turn, fuse.scope, level, Reason.DRAWDOWN, fuse.trip(), detail)
     apply(turn, fuse, FuseEvent.BREACHED, reason=Reason.DRAWDOWN.value)
@@ -217,7 +222,7 @@ def settle(turn: Turn) -> None:
     """Let fuses whose plan has ended and whose cooldown has elapsed cool down."""
     state = turn.state
     for fuse in state.drawdowns.values():
-        if fuse.state is not FuseState.TRIGGERED or plan.ongoing(state, fuse.trip()):
+        if fuse.state is not FuseState.TRIGGERED or ongoing(state, fuse.trip()):
             continue
         due_boot_ns = fuse.tripped_boot_ns + fuse.rule.cooldown_ns
         if turn.boot_ns >= due_boot_ns:
@@ -338,7 +343,7 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     for fuse in latched:
         if fuse.state is FuseState.TRIGGERED:
             return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
-        if plan.ongoing(state, fuse.trip()):
+        if ongoing(state, fuse.trip()):
             return f"the plan of {fuse.trip()} is still running"
         most = turn.policy.drawdown.resets_a_day_max
         if isinstance(fuse, DrawdownFuse):
@@ -363,7 +368,7 @@ def finish_recoveries(turn: Turn, *, passed: bool) -> None:
     for fuse in turn.state.fuses():
         if fuse.state is not FuseState.RECOVERY:
             continue
-        if passed and not plan.ongoing(turn.state, fuse.trip()):
+        if passed and not ongoing(turn.state, fuse.trip()):
             apply(turn, fuse, FuseEvent.RECOVERY_PASSED)
             _arm_again(turn.state, fuse)
             recovered[fuse.scope] = None

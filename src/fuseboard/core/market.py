@@ -46,10 +46,14 @@ class Instrument(Struct):
 
     def trade(self, seen: TradeSeen, rules: DataRules, boot_ns: int) -> int:
         """Take a trade; the new mark, 0 when quotes are good enough to mark by."""
-        if seen.price_nanos <= 0:
+        return self.last_price(seen.price_nanos, rules, boot_ns)
+
+    def last_price(self, price_nanos: int, rules: DataRules, boot_ns: int) -> int:
+        """Take the price of a trade, whoever tells it; the new mark as for `trade`."""
+        if price_nanos <= 0:
             return 0
-        self.last_trade_nanos, self.traded_boot_ns = seen.price_nanos, boot_ns
-        return self._mark(seen.price_nanos, rules) if self.excluded else 0
+        self.last_trade_nanos, self.traded_boot_ns = price_nanos, boot_ns
+        return self._mark(price_nanos, rules) if self.excluded else 0
 
     def _mark(self, mark_nanos: int, rules: DataRules) -> int:
         known_nanos = self.mark_nanos

@@ -6,6 +6,7 @@ from fuseboard.core import plan, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Proposal
 from fuseboard.core.checks.table import judge
+from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.market import Instrument
@@ -167,7 +168,7 @@ def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instr
 
 def _intent(state: State, fact: OrderRequested) -> Intent:
     """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
-    if state.plans and plan.reserves(state, fact.symbol):
+    if state.plans and reserves(state, fact.symbol):
         return _OPEN
     return intent_of(state.book, fact.strategy, fact)
 

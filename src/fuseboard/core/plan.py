@@ -24,6 +24,8 @@ from typing import Final
 
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
+    DONE_STAGES,
+    ONGOING_STAGES,
     close_price_nanos,
     own_is_flat,
     protective_side,
@@ -53,8 +55,6 @@ READS_MAX: Final = 60
 """Reads of one attempt before a leg is left: other orders keep working against the position."""
 UNCONFIRMED_NS_MAX: Final = 60 * NANOS
 """How long a plan waits for its cancels to be confirmed before it ends without them."""
-_ONGOING: Final = ("cancelling", "closing")
-_DONE: Final = ("flat", "left")
 
 
 def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
@@ -74,21 +74,6 @@ def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
     turn.wake(plan.deadline_boot_ns)
     if not plan.orders:
         _close(turn, plan)
-
-
-def ongoing(state: State, trip: str) -> bool:
-    """Whether a trip's plan is still at work."""
-    plan = state.plans.get(trip)
-    return plan is not None and plan.stage in _ONGOING
-
-
-def reserves(state: State, symbol: str) -> bool:
-    """Whether a plan is closing this symbol now."""
-    for plan in state.plans.values():
-        leg = plan.legs.get(symbol) if plan.stage == "closing" else None
-        if leg is not None and leg.stage not in _DONE:
-            return True
-    return False
 
 
 def _close(turn: Turn, plan: Plan) -> None:
@@ -271,7 +256,7 @@ def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
 def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
     """An order became final: one fewer to cancel, or a close to follow up."""
     for plan in list(turn.state.plans.values()):
-        if order.order_id in plan.orders and plan.stage in _ONGOING:
+        if order.order_id in plan.orders and plan.stage in ONGOING_STAGES:
             del plan.orders[order.order_id]
             plan.cancelled += order.status is OrderStatus.CANCELED
             plan.cancelled += order.status is OrderStatus.NOT_SENT
@@ -306,13 +291,14 @@ def filled(turn: Turn) -> None:
     for plan in turn.state.plans.values():
         if plan.stage == "ended" and _open_again(turn, plan):
             plan.stage = "closing"
+            turn.out.append(RecordPlan(trip=plan.trip, stage="closing", symbols=tuple(plan.legs)))
         _end_if_done(turn, plan)
 
 
 def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
     """A person asks again for what a plan left, or for what was frozen: every leg tries anew."""
     plan = turn.state.plans[trip]
-    if plan.stage in _ONGOING:
+    if plan.stage in ONGOING_STAGES:
         return
     plan.orders.update({order.order_id: None for order in orders})
     for leg in plan.legs.values():
@@ -373,7 +359,7 @@ def resume(turn: Turn) -> None:
         elif plan.stage == "closing":
             plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
             for leg in plan.legs.values():
-                if leg.stage not in _DONE:
+                if leg.stage not in DONE_STAGES:
                     _read(turn, plan, leg)
             _end_if_done(turn, plan)
 
@@ -383,7 +369,7 @@ def freeze(turn: Turn, scope: str) -> list[str]:
     frozen = [
         plan
         for plan in turn.state.plans.values()
-        if plan.stage in _ONGOING and scope in {"account", plan.scope}
+        if plan.stage in ONGOING_STAGES and scope in {"account", plan.scope}
     ]
     for plan in frozen:
         for order in turn.state.book.working_orders():
@@ -394,7 +380,7 @@ def freeze(turn: Turn, scope: str) -> list[str]:
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
-    if plan.stage != "closing" or any(leg.stage not in _DONE for leg in plan.legs.values()):
+    if plan.stage != "closing" or any(leg.stage not in DONE_STAGES for leg in plan.legs.values()):
         return
     if _open_again(turn, plan):
         return

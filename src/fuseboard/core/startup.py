@@ -185,7 +185,7 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
     """The latch overtook the disk and its record was lost: trip again, under the same id."""
     for fuse in list(turn.state.drawdowns.values()):
         if fuse.trip() == latched.trip and fuse.watching():
-            trip(turn, fuse)
+            trip(turn, fuse, why="the halts register holds this trip, the journal had lost it")
             settle(turn)
             return
     if latched.level is HaltLevel.FREEZE:
@@ -219,6 +219,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         for position in fact.positions:
             _adopt(turn, position)
         state.ever_reconciled = True
+    for position in fact.positions:
+        valuation.broker_price_seen(turn, position.symbol, position.price_nanos)
     differences = _differences(turn, fact.positions)
     if differences and state.book.working and state.comparisons < COMPARISONS_MAX:
         state.comparisons += 1  # something may have filled whose report is on its way

@@ -43,6 +43,15 @@ def trade_seen(turn: Turn, fact: TradeSeen) -> None:
         _mark(turn, fact.symbol, mark_nanos)
 
 
+def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
+    """The broker's price of what we hold is a trade to us while no quote is good (law 12)."""
+    instrument = turn.state.instruments.get(symbol) or _known(turn.state, symbol)
+    if instrument.excluded:
+        mark_nanos = instrument.last_price(price_nanos, turn.policy.data, turn.boot_ns)
+        if mark_nanos:
+            _mark(turn, symbol, mark_nanos)
+
+
 def _known(state: State, symbol: str) -> Instrument:
     """A new symbol's instrument; one that nobody keeps when there are too many."""
     instrument = Instrument()
