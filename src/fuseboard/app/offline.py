@@ -6,7 +6,7 @@ import time
 from fuseboard import __version__
 from fuseboard.app.recovery import restored
 from fuseboard.control.board import Board
-from fuseboard.control.operator_api import OperatorAnswer
+from fuseboard.control.operator_api import OperatorAnswer, checked_scope
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.halts.block import Slot
@@ -92,10 +92,10 @@ def offline_halt(
     """Latch the register from outside: the next start comes up halted."""
     if not operator.strip():
         return OperatorAnswer(accepted=False, message="a halt needs your name: --operator NAME")
-    kind, _, name = scope.partition(":")
-    if scope != ACCOUNT_SCOPE and not (kind in {"strategy", "symbol"} and name):
-        message = f"{scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
-        return OperatorAnswer(accepted=False, message=message)
+    try:
+        checked_scope(scope)
+    except ValueError as refusal:
+        return OperatorAnswer(accepted=False, message=str(refusal))
     register = HaltsRegister(state.register_file, Slot.OPERATOR)
     halt = LatchHalt(
         scope=scope,

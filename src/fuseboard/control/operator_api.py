@@ -170,7 +170,7 @@ class OperatorApi:
             request=number,
             operator=asked.operator,
             reason=asked.reason,
-            scope=_checked_scope(asked.scope),
+            scope=checked_scope(asked.scope),
             level=levels[asked.level],
         )
 
@@ -179,7 +179,7 @@ class OperatorApi:
             request=number,
             operator=asked.operator,
             reason=asked.reason,
-            scope=_checked_scope(asked.scope),
+            scope=checked_scope(asked.scope),
             rebase=asked.rebase,
         )
 
@@ -194,7 +194,8 @@ class OperatorApi:
         return CashMoved(request=number, amount_nanos=amount_nanos, why=why)
 
 
-def _checked_scope(scope: str) -> str:
+def checked_scope(scope: str) -> str:
+    """The scope if it is one, else `ValueError`."""
     kind, _, name = scope.partition(":")
     known = scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and name)
     if not known or len(scope) > SCOPE_CHARACTERS_MAX or not scope.isprintable():
