@@ -20,7 +20,7 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core import world
 
-SEEDS_MAX = 250
+SEEDS_MAX = 600
 STEPS = 300
 
 

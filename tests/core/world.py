@@ -413,10 +413,12 @@ class World:
             if question.positions and not self._at_rest():
                 return
             account = self.broker.account()
-            if question.positions:
-                self._arrive(account, self.broker.positions_seen())
-            else:
-                self._arrive(account)
+            if question.positions:  # the real door reads again when orders moved meanwhile
+                self.questions.remove((asked_ns, question))
+                self.take(account)
+                self.take(self.broker.positions_seen())
+                return
+            self._arrive(account)
         self.questions.remove((asked_ns, question))
 
     def _at_rest(self) -> bool:
@@ -574,9 +576,9 @@ def random_step(world: World, random: Random) -> None:
         (20, lambda: world.broker.fill(n, parts=random.choice((1, 1, 2, 3)))),
         (8, lambda: world.cancel_next(n)),
         (12, lambda: world.quote(n, change_percent=random.choice((-4, -3, -2, -1, 0, 1, 2, 3)))),
-        (8, lambda: world.wait(random.choice((1, 200, 1000, 2500, 7000)))),
-        (1, lambda: world.halt(n)),
-        (6, lambda: world.reset(n, rebase=random.random() < 0.5, named=random.random() < 0.9)),
+        (12, lambda: world.wait(random.choice((1, 200, 1000, 2500, 7000)))),
+        (2, lambda: world.halt(n)),
+        (12, lambda: world.reset(n, rebase=random.random() < 0.3, named=random.random() < 0.9)),
         (1, lambda: world.crash(random.randrange(5))),
         (1, lambda: world.connect(connected=False)),
         (9, lambda: world.connect(connected=True)),

@@ -222,7 +222,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     for position in fact.positions:
         valuation.broker_price_seen(turn, position.symbol, position.price_nanos)
     differences = _differences(turn, fact.positions)
-    if differences and state.book.working and state.comparisons < COMPARISONS_MAX:
+    may_have_moved = bool(state.book.working) or not state.quiet_since_read
+    if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
         state.comparisons += 1  # something may have filled whose report is on its way
         state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
         turn.wake(state.compare_again_boot_ns)
