@@ -34,8 +34,9 @@ class SubmitLimits(Struct, frozen=True, kw_only=True):
     protective_in_flight_max: int = 16
     order_attempts_max: int = 5
     """How often an ordinary order is tried when the broker says 429."""
-    order_wait_ns_max: int = 5 * SECOND_NS
-    """How long an ordinary order may wait for its turn and the request budget."""
+    order_wait_ns_max: int = 4 * SECOND_NS
+    """How long an ordinary order may wait for its turn and the request budget: less than its
+    caller is made to wait (5 s), so that what was not sent is denied and not shown as pending."""
 
 
 class Stage(Enum):
