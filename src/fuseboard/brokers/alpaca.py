@@ -140,9 +140,8 @@ class AlpacaBroker:
             return OrderUnknown(order_id=order_id, detail=str(failure))
         raise_if_throttled(answer)
         if is_absent(answer):
-            return OrderNotSent(
-                order_id=order_id, reason=Reason.NEVER_ARRIVED, http_status=answer.status
-            )
+            # The look-up's 404 is no answer to the order: its caller must not read it as one.
+            return OrderNotSent(order_id=order_id, reason=Reason.NEVER_ARRIVED)
         if answer.status != 200:
             return OrderUnknown(order_id=order_id, detail=f"the look-up answered {answer.status}")
         return self._sent(order_id, wire_id, answer)
