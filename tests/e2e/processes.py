@@ -297,20 +297,24 @@ class World:
         assert done.returncode == 0, done.stderr
 
     def exchange(self, **options: Any) -> Exchange:
-        return self._kept(Exchange(self.folder, **options))
+        return self.kept(Exchange(self.folder, **options))
 
     def gateway(self, broker_url: str, *words: str | Path, **more: str) -> Gateway:
-        return self._kept(Gateway(self.folder, self.state, broker_url, *words, **more))
+        return self.kept(Gateway(self.folder, self.state, broker_url, *words, **more))
 
     def bot(self, url: str, strategy: str = "default") -> Bot:
         key_id, secret = self.key(strategy)
-        return self._kept(Bot(self.folder, strategy, url, key_id, secret))
+        return self.kept(Bot(self.folder, strategy, url, key_id, secret))
 
     def key(self, strategy: str = "default") -> tuple[str, str]:
         done = fuseboard("keys", "--state", self.state, "--json", "new", strategy)
         assert done.returncode == 0, done.stderr
         pair = json.loads(done.stdout)
         return str(pair["key_id"]), str(pair["secret"])
+
+    def person(self, act: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """An act of a named person."""
+        return fuseboard(act, "--state", self.state, "--operator", "Ada", *words)
 
     def records(self) -> list[Record]:
         return list(records(self.state / "journal.db"))
@@ -332,7 +336,7 @@ class World:
             elif not running._log.closed:
                 running._over()
 
-    def _kept(self, running: Kept) -> Kept:
+    def kept(self, running: Kept) -> Kept:
         self._running.append(running)
         return running
 
