@@ -1,6 +1,7 @@
 """A small kernel, a broker, a journal and a register in memory: worlds around the real runtime."""
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 
@@ -197,7 +198,7 @@ class SmallKernel:
         return str(self.steps).encode()
 
     def digest(self) -> str:
-        return f"{self.steps:x}"
+        return hashlib.sha256(self.snapshot()).hexdigest()
 
     def outcomes(self) -> dict[str, list[Input]]:
         """The outcome inputs of each submit, in the order in which the kernel saw them."""

@@ -25,11 +25,11 @@ from fuseboard.vocabulary.orders import (
 
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
-CLOSED_ORDERS_MAX: Final = 50_000
+CLOSED_ORDERS_MAX: Final = 10_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
 
 
-class Order(Struct, kw_only=True, gc=False):
+class Order(Struct, gc=False):
     """One order as we know it."""
 
     order_id: str
@@ -91,32 +91,50 @@ class Position(Struct, gc=False):
     """How often its orders moved: what was read from the broker before the last one is stale."""
 
     def worst_with_attos(self, side: Side, added_nanos: int, price_nanos: int) -> int:
-        """The greatest absolute value with one more order on `side`, of this size and value."""
+        """The greatest absolute value with one more order on `side`, of this size and price."""
         held, mark = self.quantity_nanos, self.mark_nanos
-        buying, buying_attos, buying_max = (
-            self.buying_nanos,
-            self.buying_attos,
-            self.buying_price_nanos_max,
-        )
-        selling, selling_attos, selling_max = (
-            self.selling_nanos,
-            self.selling_attos,
-            self.selling_price_nanos_max,
-        )
+        buying, buying_attos = self.buying_nanos, self.buying_attos
+        selling, selling_attos = self.selling_nanos, self.selling_attos
+        buying_max, selling_max = self.buying_price_nanos_max, self.selling_price_nanos_max
         if side is _BUY:
             buying += added_nanos
             buying_attos += added_nanos * price_nanos
-            buying_max = max(buying_max, price_nanos)
+            if price_nanos > buying_max:
+                buying_max = price_nanos
         else:
             selling += added_nanos
             selling_attos += added_nanos * price_nanos
-            selling_max = max(selling_max, price_nanos)
+            if price_nanos > selling_max:
+                selling_max = price_nanos
         worst = abs(held * mark)
         if buying:
-            worst = max(worst, _reached_attos(held, mark, buying, buying_attos, buying_max))
+            reached = _reached_attos(held, mark, buying, buying_attos, buying_max)
+            if reached > worst:
+                worst = reached
         if selling:
-            worst = max(worst, _reached_attos(-held, mark, selling, selling_attos, selling_max))
+            reached = _reached_attos(-held, mark, selling, selling_attos, selling_max)
+            if reached > worst:
+                worst = reached
         return worst
+
+    def count(self, side: Side, quantity_nanos: int, price_nanos: int) -> None:
+        """Count (or, negative, uncount) what works on a side at its worst price."""
+        self.moves += 1
+        if side is _BUY:
+            working_nanos = self.buying_nanos = self.buying_nanos + quantity_nanos
+            self.buying_attos += quantity_nanos * price_nanos
+            if working_nanos == 0:
+                self.buying_price_nanos_max = 0
+            elif price_nanos > self.buying_price_nanos_max:
+                self.buying_price_nanos_max = price_nanos
+        else:
+            working_nanos = self.selling_nanos = self.selling_nanos + quantity_nanos
+            self.selling_attos += quantity_nanos * price_nanos
+            if working_nanos == 0:
+                self.selling_price_nanos_max = 0
+            elif price_nanos > self.selling_price_nanos_max:
+                self.selling_price_nanos_max = price_nanos
+        assert working_nanos >= 0, "more was uncounted than works"
 
     def reducible_nanos(self, side: Side) -> int:
         """How much an order on `side` may still reduce, less what already works to reduce it."""
@@ -181,24 +199,7 @@ class Ledger(Struct):
     def work(self, order: Order, quantity_nanos: int) -> None:
         """Count (or, negative, uncount) an unfilled quantity of an order."""
         position = self.position(order.symbol)
-        price_nanos = order.worst_price_nanos
-        value_attos = quantity_nanos * price_nanos
-        position.moves += 1
-        if order.side is _BUY:
-            position.buying_nanos += quantity_nanos
-            position.buying_attos += value_attos
-            if position.buying_nanos == 0:
-                position.buying_price_nanos_max = 0
-            elif price_nanos > position.buying_price_nanos_max:
-                position.buying_price_nanos_max = price_nanos
-        else:
-            position.selling_nanos += quantity_nanos
-            position.selling_attos += value_attos
-            if position.selling_nanos == 0:
-                position.selling_price_nanos_max = 0
-            elif price_nanos > position.selling_price_nanos_max:
-                position.selling_price_nanos_max = price_nanos
-        assert position.buying_nanos >= 0 <= position.selling_nanos, order.order_id
+        position.count(order.side, quantity_nanos, order.worst_price_nanos)
         self._recount(position)
 
     def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
@@ -252,14 +253,30 @@ class Book(Struct):
             found = self.strategies[name] = Ledger()
         return found
 
-    def add(self, order: Order) -> None:
-        """Take a decided order in: from now on it counts in the worst case."""
-        assert order.order_id not in self.orders, f"{order.order_id} is already in the book"
-        self.orders[order.order_id] = order
-        self.working[order.order_id] = None
-        self.account.work(order, order.quantity_nanos)
+    def add(self, order: Order, worst_attos: int | None = None) -> None:
+        """Take a decided order in: from now on it counts in the worst case.
+
+        `worst_attos` is the symbol's worst case with this order when the caller just judged it.
+        """
+        order_id = order.order_id
+        assert order_id not in self.orders, f"{order_id} is already in the book"
+        self.orders[order_id] = order
+        self.working[order_id] = None
+        side, quantity_nanos, price_nanos = (
+            order.side,
+            order.quantity_nanos,
+            order.worst_price_nanos,
+        )
+        account = self.account
+        position = account.positions.get(order.symbol) or account.position(order.symbol)
+        position.count(side, quantity_nanos, price_nanos)
+        if worst_attos is None:
+            worst_attos = position.worst_with_attos(side, 0, 0)
+        account.worst_attos += worst_attos - position.worst_attos
+        position.worst_attos = worst_attos
         if order.strategy:
-            self.strategy(order.strategy).work(order, order.quantity_nanos)
+            own = self.strategy(order.strategy).position(order.symbol)
+            own.count(side, quantity_nanos, price_nanos)
 
     def fill(self, order: Order, *, filled_nanos: int, cost_attos: int) -> int:
         """Raise an order's cumulative filled quantity; the quantity that is new.

@@ -14,6 +14,7 @@ raises `NodeStopped`. A restart replays the durable prefix; nothing is retried h
 """
 
 import asyncio
+import hashlib
 import heapq
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -244,7 +245,8 @@ class Loop:
     def _snapshot(self) -> None:
         """The state after the last record that the journal was given, if there is a newer one."""
         if self._save_snapshot is not None and self.sequence > self._snapshot_sequence:
-            self._save_snapshot(self.sequence, self._kernel.snapshot(), self._kernel.digest())
+            state = self._kernel.snapshot()
+            self._save_snapshot(self.sequence, state, hashlib.sha256(state).hexdigest())
             self._snapshot_sequence = self.sequence
 
     def _stamped(self) -> Moment:

@@ -16,7 +16,7 @@ class Kernel(Protocol):
         """The whole state, from which an equal kernel can be built."""
 
     def digest(self) -> str:
-        """A hex digest of the state."""
+        """Hex SHA-256 of the snapshot."""
 
 
 class Views(Protocol):
