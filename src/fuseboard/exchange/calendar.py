@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import holidays
 from msgspec import Struct
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -91,11 +90,15 @@ def trading_days(start: date, end: date, *, days_max: int) -> list[TradingDay]:
 
 @cache
 def _closed_days(year: int) -> frozenset[date]:
+    import holidays  # here, because every command would pay 130 ms for it at its start
+
     return frozenset(holidays.financial_holidays("NYSE", years=year, categories=("public",)))
 
 
 @cache
 def _short_days(year: int) -> frozenset[date]:
+    import holidays
+
     return frozenset(holidays.financial_holidays("NYSE", years=year, categories=("half_day",)))
 
 
