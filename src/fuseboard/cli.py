@@ -1,11 +1,13 @@
 """The command line: words in, one call into the composition root, an exit code out.
 
 Exit codes: 0 done; 1 refused, damaged or not found, with a sentence that says what to do; 2 a
-usage error; 3 the node stopped itself for a fault.
+usage error; 3 the node stopped itself for a fault; 130 interrupted. `run` with a strategy gives the
+strategy's own, when that ended first.
 """
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -13,10 +15,25 @@ from pathlib import Path
 from typing import Final
 
 from fuseboard import __version__
-from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_decimal, nanos_from_text
+from fuseboard.vocabulary.money import (
+    NANOS,
+    NumberRefused,
+    nanos_from_decimal,
+    nanos_from_text,
+    text_from_nanos,
+)
 
 STATE_DEFAULT: Final = "fuseboard-state"
 REFUSED: Final = 1
+PORT_MAX: Final = 65_535
+SPEED_NANOS_MIN: Final = NANOS // 1_000
+SPEED_NANOS_MAX: Final = 10_000 * NANOS
+DEMO_TICKS_MIN: Final = 10
+"""Fewer have no room for the fall."""
+DEMO_TICKS_MAX: Final = 100_000
+COOLDOWN_S_MAX: Final = 3_600
+SECONDS_MAX: Final = 10**9
+NUMBER_MAX: Final = 10**9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     given = list(sys.argv[1:] if arguments is None else arguments)
     given, command = _split_command(given)
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
+    if command and options.command != "run":
+        parser.error("only `run` takes a command behind `--`")
     options.command_line = command
     from fuseboard import app
 
@@ -49,9 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _said(error: OSError) -> str:
     """What the operating system refused, and about which file."""
-    if error.filename is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}"
+    what = error.strerror or str(error)
+    return what if error.filename is None else f"{os.fsdecode(error.filename)}: {what}"
 
 
 def _assertions_are_on() -> bool:
@@ -101,7 +120,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state",
         type=Path,
-        default=Path(os.environ.get("FUSEBOARD_STATE", STATE_DEFAULT)),
+        default=Path(os.environ.get("FUSEBOARD_STATE") or STATE_DEFAULT),
         metavar="DIR",
         help=f"state directory (default: $FUSEBOARD_STATE or ./{STATE_DEFAULT})",
     )
@@ -126,7 +145,7 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     _add_tape(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8787, help="port for strategies; 0: any free")
+    parser.add_argument("--port", type=_port, default=8787, help="port for strategies; 0: any free")
     parser.add_argument(
         "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
     )
@@ -137,7 +156,7 @@ def _add_tape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tape", default="normal", metavar="NAME|PATH", help="what the simulated market plays"
     )
-    parser.add_argument("--speed", type=_positive, default=Decimal(1), help="tape time per time")
+    parser.add_argument("--speed", type=_speed, default=NANOS, help="tape time per time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cash", type=_money, default=100_000 * NANOS, metavar="USD")
 
@@ -145,14 +164,14 @@ def _add_tape(parser: argparse.ArgumentParser) -> None:
 def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = _command(commands, "exchange", "run the simulated exchange as a process of its own")
     _add_tape(parser)
-    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--port", type=_port, default=0, help="0: any free port")
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
     parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
     parser.add_argument(
-        "--requests-per-minute", type=int, default=200, metavar="N", help="429 beyond it"
+        "--requests-per-minute", type=_count, default=200, metavar="N", help="429 beyond it"
     )
-    parser.add_argument("--latency-ms", type=int, default=0, help="from request to book")
+    parser.add_argument("--latency-ms", type=_count_or_none, default=0, help="from request to book")
 
 
 def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -161,8 +180,8 @@ def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--drawdown", type=_fraction, default=52_000_000, help="depth of the fall, such as 0.052"
     )
-    parser.add_argument("--ticks", type=int, help="default: crash 120, normal 200, recovery 100")
-    parser.add_argument("--cooldown", type=_positive, default=Decimal(2), metavar="SECONDS")
+    parser.add_argument("--ticks", type=_ticks, help="default: crash 120, normal 200, recovery 100")
+    parser.add_argument("--cooldown", type=_cooldown, default=2 * NANOS, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal here")
 
@@ -178,7 +197,7 @@ def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:
         parser.add_argument("--json", action="store_true")
     parser = _command(commands, "top", "the node in one live screen, ten times a second")
     _add_state(parser)
-    parser.add_argument("--seconds", type=_positive, help="stop after this long")
+    parser.add_argument("--seconds", type=_seconds, help="stop after this long")
 
 
 def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -217,7 +236,7 @@ def _add_evidence(commands: "Commands[argparse.ArgumentParser]") -> None:
         parser.add_argument("--json", action="store_true")
         if name == "verify":
             parser.add_argument(
-                "--anchor", metavar="N:HEX", help="a head that was written down before"
+                "--anchor", type=_anchor, metavar="N:HEX", help="an anchor that was written down"
             )
 
 
@@ -228,9 +247,13 @@ def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     new = acts.add_parser("new", help="make a key pair; the secret is shown once")
     new.add_argument("name", help="the strategy")
-    acts.add_parser("list", help="the key pairs, without secrets")
+    shown = acts.add_parser("list", help="the key pairs, without secrets")
     revoke = acts.add_parser("revoke", help="take a key pair back")
     revoke.add_argument("name", metavar="KEY_ID")
+    for act in (new, shown, revoke):  # options are understood on either side of the act
+        nothing = argparse.SUPPRESS
+        act.add_argument("--state", type=Path, metavar="DIR", default=nothing, help=nothing)
+        act.add_argument("--json", action="store_true", default=nothing, help=nothing)
 
 
 def _decimal(text: str) -> Decimal:
@@ -243,21 +266,63 @@ def _decimal(text: str) -> Decimal:
     return value
 
 
-def _positive(text: str) -> Decimal:
-    value = _decimal(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
-    return value
+def _nanos_between(text: str, least_nanos: int, most_nanos: int) -> int:
+    """Nano-units of a number within bounds; a usage error otherwise."""
+    try:
+        nanos = nanos_from_decimal(_decimal(text))
+    except NumberRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+    if not least_nanos <= nanos <= most_nanos:
+        least, most = text_from_nanos(least_nanos), text_from_nanos(most_nanos)
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+    return nanos
+
+
+def _speed(text: str) -> int:
+    return _nanos_between(text, SPEED_NANOS_MIN, SPEED_NANOS_MAX)
+
+
+def _cooldown(text: str) -> int:
+    return _nanos_between(text, NANOS // 1_000, COOLDOWN_S_MAX * NANOS)
+
+
+def _seconds(text: str) -> int:
+    return _nanos_between(text, 1, SECONDS_MAX * NANOS)
+
+
+def _whole_between(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from {least} to {most}")
+    if not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    return _whole_between(text, 0, PORT_MAX)
+
+
+def _ticks(text: str) -> int:
+    return _whole_between(text, DEMO_TICKS_MIN, DEMO_TICKS_MAX)
+
+
+def _count(text: str) -> int:
+    return _whole_between(text, 1, NUMBER_MAX)
+
+
+def _count_or_none(text: str) -> int:
+    return _whole_between(text, 0, NUMBER_MAX)
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text, re.ASCII)
+    if match is None:
+        raise argparse.ArgumentTypeError("an anchor is N:HEX, as `fuseboard verify` prints it")
+    return int(match[1]), match[2]
 
 
 def _fraction(text: str) -> int:
-    value = _decimal(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a fraction between 0 and 1")
-    try:
-        return nanos_from_decimal(value)
-    except NumberRefused as refusal:
-        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+    return _nanos_between(text, 1, NANOS - 1)
 
 
 def _money(text: str) -> int:

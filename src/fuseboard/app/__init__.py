@@ -10,13 +10,12 @@ from fuseboard.app.commands import (
     command_keys,
     command_orders,
     command_positions,
-    command_replay,
     command_reset,
     command_run,
     command_status,
     command_top,
-    command_verify,
 )
+from fuseboard.app.evidence import command_replay, command_verify
 
 __all__ = [
     "REFUSALS",

@@ -16,11 +16,13 @@ PAPER_URL: Final = "https://paper-api.alpaca.markets"
 DATA_URL: Final = "https://data.alpaca.markets"
 DATA_STREAM_URL: Final = "wss://stream.data.alpaca.markets/v2/iex"
 LIVE_WORDS: Final = "trade real money"
-_PRACTICE_HOSTS: Final = ("paper-api.alpaca.markets", "127.0.0.1", "localhost")
+_PAPER_HOST: Final = "paper-api.alpaca.markets"
+_OWN_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
+_KEY_NAMES: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 
 
 class BrokerKeys(Struct, frozen=True, kw_only=True):
-    """One account at one Alpaca-compatible broker."""
+    """One account at one Alpaca-compatible broker; its key is never shown."""
 
     base_url: str
     data_url: str
@@ -32,15 +34,29 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
         return f"BrokerKeys(base_url={self.base_url!r})"
 
 
-def settings() -> dict[str, str]:
-    """The environment over the `.env` file of the working directory."""
-    stored = {key: value for key, value in dotenv_values(Path(".env")).items() if value}
-    return {**stored, **{key: value for key, value in os.environ.items() if value}}
+def settings(env_file: Path = Path(".env")) -> dict[str, str]:
+    """The environment over the `.env` file of the working directory; empty means not set.
+
+    Raises `StateRefused` for a `.env` that is no text.
+    """
+    try:
+        stored = dotenv_values(env_file, interpolate=False)
+    except UnicodeDecodeError as error:
+        raise StateRefused(f"{env_file} is no text file: see .env.example") from error
+    kept = {key: value for key, value in stored.items() if value}
+    return {**kept, **{key: value for key, value in os.environ.items() if value}}
 
 
 def has_keys(environment: dict[str, str]) -> bool:
-    """Whether an Alpaca key pair is set."""
-    return bool(environment.get("ALPACA_API_KEY") and environment.get("ALPACA_SECRET_KEY"))
+    """Whether an Alpaca key pair is set. Raises `StateRefused` for half of one."""
+    found = [name for name in _KEY_NAMES if environment.get(name)]
+    if len(found) == 1:
+        (missing,) = [name for name in _KEY_NAMES if name not in found]
+        raise StateRefused(
+            f"{found[0]} is set and {missing} is not: set both, or neither for the simulated"
+            " exchange"
+        )
+    return bool(found)
 
 
 def alpaca_keys(
@@ -54,23 +70,36 @@ def alpaca_keys(
             "--broker alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY in the environment or in"
             " .env (see .env.example)"
         )
-    base_url = environment.get("ALPACA_BASE_URL", PAPER_URL).rstrip("/")
-    host = urlsplit(base_url).hostname or ""
-    if host not in _PRACTICE_HOSTS:
+    base_url = environment.get("ALPACA_BASE_URL", PAPER_URL).rstrip("/").removesuffix("/v2")
+    host = _checked_host(base_url)
+    if host not in {_PAPER_HOST, *_OWN_HOSTS}:
         _confirm_live(base_url, live=live, ask=ask)
-    elif live and host == _PRACTICE_HOSTS[0]:
+    elif live and host == _PAPER_HOST:
         raise StateRefused(f"--live with the paper account {base_url}: set ALPACA_BASE_URL")
-    own_host = host in _PRACTICE_HOSTS[1:]
-    stream = "ws" + base_url.removeprefix("http") + "/v2/iex"
+    own_host = host in _OWN_HOSTS
     return BrokerKeys(
         base_url=base_url,
         data_url=environment.get("ALPACA_DATA_URL", base_url if own_host else DATA_URL),
         data_stream_url=environment.get(
-            "ALPACA_DATA_STREAM_URL", stream if own_host else DATA_STREAM_URL
+            "ALPACA_DATA_STREAM_URL", _stream_of(base_url) if own_host else DATA_STREAM_URL
         ),
         key_id=environment["ALPACA_API_KEY"],
         secret=environment["ALPACA_SECRET_KEY"],
     )
+
+
+def _checked_host(base_url: str) -> str:
+    """The host of a base URL to which a key may be sent: by https, or on this machine."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    sound = parts.scheme in {"http", "https"} and host and not parts.query and not parts.username
+    if not sound:
+        raise StateRefused(f"ALPACA_BASE_URL {base_url!r} is no address such as {PAPER_URL}")
+    if parts.scheme == "http" and host not in _OWN_HOSTS:
+        raise StateRefused(
+            f"ALPACA_BASE_URL {base_url!r} would send the key unencrypted: use https"
+        )
+    return host
 
 
 def _confirm_live(base_url: str, *, live: bool, ask: Callable[[str], str]) -> None:
@@ -90,7 +119,11 @@ def simulated_keys(base_url: str) -> BrokerKeys:
     return BrokerKeys(
         base_url=base_url,
         data_url=base_url,
-        data_stream_url="ws" + base_url.removeprefix("http") + "/v2/iex",
+        data_stream_url=_stream_of(base_url),
         key_id=key_id,
         secret=secret,
     )
+
+
+def _stream_of(base_url: str) -> str:
+    return "ws" + base_url.removeprefix("http") + "/v2/iex"

@@ -1,13 +1,16 @@
-"""Each command of the command line: options in, an exit code out."""
+"""Each command of the command line: options in, an exit code out.
+
+A refusal is one of `REFUSALS`, and its message says in one sentence what to do.
+"""
 
 import argparse
-import sys
+import os
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import uvloop
 from rich.console import Console
 
@@ -16,13 +19,13 @@ from fuseboard.app.broker_choice import alpaca_keys, has_keys, settings, simulat
 from fuseboard.app.exchange_process import ExchangeWanted, found_or_started
 from fuseboard.app.node import Node, NodeOptions
 from fuseboard.app.offline import offline_halt, offline_status, renew_register
+from fuseboard.app.saying import say, say_json
 from fuseboard.control import render
+from fuseboard.control.asked import CashAsked, HaltAsked, OperatorAnswer, ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
-from fuseboard.control.operator_api import OperatorAnswer
 from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
 from fuseboard.control.status import Status
 from fuseboard.control.top import run_top
-from fuseboard.core.kernel import Kernel
 from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.gateway.keys import Keys, KeysUnreadable, StrategyNameRefused
@@ -34,16 +37,14 @@ from fuseboard.journal.file import (
     JournalLocked,
     create_journal,
 )
-from fuseboard.journal.reader import anchor, lines
-from fuseboard.journal.verification import verify
+from fuseboard.journal.reader import anchor
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.lab.demo import TICKS, DemoOptions, run_demo
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
-from fuseboard.runtime.replay import replay_lines
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.records import Record
 
 REFUSALS: Final = (
@@ -59,18 +60,8 @@ REFUSALS: Final = (
     StateRefused,
     StrategyNameRefused,
     TapeUnreadable,
+    sqlite3.Error,
 )
-DAMAGED: Final = 1
-
-
-def say(text: str) -> None:
-    """One line for people."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _say_json(document: object) -> None:
-    say(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
 # --- the state directory -------------------------------------------------------------------------
@@ -83,16 +74,20 @@ def command_init(options: argparse.Namespace) -> int:
         renew_register(state)
         say(f"made {state.register_file}: the account is halted until a named person resets it")
         return 0
-    text = default_policy_text()
-    if options.policy is not None:
-        text = _policy_text(options.policy)
+    text = None if options.policy is None else _policy_text(options.policy)
+    if text is not None:
         policy_from_yaml(text, str(options.policy))
     now_ns = time.time_ns()
-    identity = state.create(account=options.account, now_ns=now_ns)
-    create_journal(state.journal_file, identity.instance, now_ns)
-    HaltsRegister.create(state.register_file)
-    write_atomically(state.policy_file, text.encode())
-    state.write_identity(identity)
+    mask = os.umask(0o077)  # whatever the directory allows: what is made in it is its owner's
+    try:
+        identity = state.begin(account=options.account, now_ns=now_ns)
+        create_journal(state.journal_file, identity.instance, now_ns)
+        HaltsRegister.create(state.register_file)
+        if text is not None or not state.policy_file.exists():
+            write_atomically(state.policy_file, (text or default_policy_text()).encode())
+        state.finish(identity)
+    finally:
+        os.umask(mask)
     say(f"made {state.path}: instance {identity.instance}, account {identity.account!r}")
     say(f"policy: {state.policy_file} (edit it; it is read at each start)")
     return 0
@@ -132,14 +127,17 @@ async def _run(options: argparse.Namespace, state: StateDirectory, policy: Polic
             raise StateRefused("--live needs --broker alpaca")
         wanted = ExchangeWanted(
             tape=options.tape,
-            speed=str(options.speed),
+            speed=text_from_nanos(options.speed),
             seed=options.seed,
             cash_nanos=options.cash,
         )
         exchange = await found_or_started(state, wanted)
         broker = simulated_keys(exchange.url())
         why = "" if options.broker else "no Alpaca keys: "
-        says = f"{why}the simulated exchange at {exchange.url()}, playing {options.tape}"
+        says = (
+            f"{why}the simulated exchange at {exchange.url()}, playing {options.tape}"
+            f" (it outlives this gateway: `kill {exchange.pid}` ends it)"
+        )
     node = Node(
         NodeOptions(
             state=state,
@@ -162,7 +160,7 @@ def command_exchange(options: argparse.Namespace) -> int:
         serve(
             ExchangeOptions(
                 tape=options.tape,
-                speed_nanos=int(options.speed * NANOS),
+                speed_nanos=options.speed,
                 seed=options.seed,
                 port=options.port,
                 port_file=options.port_file,
@@ -179,22 +177,31 @@ def command_exchange(options: argparse.Namespace) -> int:
 
 def command_demo(options: argparse.Namespace) -> int:
     """A scripted market through the whole loop."""
-    if options.journal is not None and not options.journal.parent.is_dir():
-        raise StateRefused(f"there is no folder {options.journal.parent} for the journal")
+    path = _demo_journal(options.journal)
     result = run_demo(
         DemoOptions(
             scene=options.scene,
             ticks=options.ticks or TICKS[options.scene],
             drawdown_nanos=options.drawdown,
-            cooldown_ns=int(options.cooldown * NANOS),
+            cooldown_ns=options.cooldown,
             seed=options.seed,
         ),
         say,
     )
-    path = options.journal or Path(tempfile.mkdtemp(prefix="fuseboard-demo-")) / "journal.db"
     _keep_journal(path, result.records)
     say(f"journal: {path} (fuseboard replay --journal {path})")
     return 0
+
+
+def _demo_journal(chosen: Path | None) -> Path:
+    """Where the demo's journal goes; what can be refused is refused before the demo runs."""
+    if chosen is None:
+        return Path(tempfile.mkdtemp(prefix="fuseboard-demo-")) / "journal.db"
+    if not chosen.parent.is_dir():
+        raise StateRefused(f"there is no folder {chosen.parent} for the journal")
+    if chosen.exists():
+        raise StateRefused(f"{chosen} exists: a journal is never overwritten, choose another name")
+    return chosen
 
 
 def _keep_journal(path: Path, records: list[Record]) -> None:
@@ -227,11 +234,22 @@ def _status(options: argparse.Namespace) -> Status:
     return offline_status(state)
 
 
+def _client(state: StateDirectory) -> OperatorClient:
+    """The way to the gateway of a state directory. Raises `StateRefused` when none runs."""
+    state.identity()
+    if not state.is_running():
+        raise StateRefused(
+            f"no gateway runs on {state.path}: start it with `fuseboard run --state {state.path}`"
+            " and try again"
+        )
+    return OperatorClient(state.socket_file)
+
+
 def command_status(options: argparse.Namespace) -> int:
     """The node's status, from the gateway or, when it is down, from its state directory."""
     status = _status(options)
     if options.json:
-        _say_json(status)
+        say_json(status)
     else:
         say(render.status_text(status))
     return 0
@@ -241,7 +259,7 @@ def command_orders(options: argparse.Namespace) -> int:
     """The working orders."""
     status = _status(options)
     if options.json:
-        _say_json(status.orders)
+        say_json(status.orders)
     else:
         say(render.orders_text(status))
     return 0
@@ -251,7 +269,7 @@ def command_positions(options: argparse.Namespace) -> int:
     """The positions."""
     status = _status(options)
     if options.json:
-        _say_json(status.positions)
+        say_json(status.positions)
     else:
         say(render.positions_text(status))
     return 0
@@ -259,138 +277,57 @@ def command_positions(options: argparse.Namespace) -> int:
 
 def command_top(options: argparse.Namespace) -> int:
     """The live screen."""
-    state = StateDirectory(options.state)
-    state.identity()
-    client = OperatorClient(state.socket_file)
-    seconds = None if options.seconds is None else float(options.seconds)
-    run_top(client.status, seconds=seconds, console=Console())
+    client = _client(StateDirectory(options.state))
+    seconds = None if options.seconds is None else options.seconds / NANOS
+    run_top(lambda: client.status(with_orders=False), seconds=seconds, console=Console())
     return 0
 
 
 def command_halt(options: argparse.Namespace) -> int:
-    """Halt a scope; without a gateway, latch the register for its next start."""
+    """Halt a scope; where no gateway answers, latch the register that every send asks."""
     state = StateDirectory(options.state)
     state.identity()
+    asked = HaltAsked(
+        operator=options.operator,
+        reason=options.reason,
+        scope=options.scope,
+        level=options.level,
+    )
     if not state.is_running():
-        answer = offline_halt(
-            state,
-            operator=options.operator,
-            reason=options.reason,
-            scope=options.scope,
-            level=options.level,
-        )
-        return _told(answer, as_json=options.json)
-    asked: dict[str, object] = {
-        "operator": options.operator,
-        "reason": options.reason,
-        "scope": options.scope,
-        "level": options.level,
-    }
-    return _told(OperatorClient(state.socket_file).act("halt", asked), as_json=options.json)
+        answer = offline_halt(state, asked, why="no gateway runs")
+    else:
+        try:
+            answer = OperatorClient(state.socket_file).act("halt", asked)
+        except GatewayUnreachable:
+            answer = offline_halt(state, asked, why="the gateway runs and does not answer")
+    return _told(answer, as_json=options.json)
 
 
 def command_reset(options: argparse.Namespace) -> int:
     """Reset what is latched. Needs the gateway: a reset is durable in its journal first."""
-    asked: dict[str, object] = {
-        "operator": options.operator,
-        "reason": options.reason,
-        "scope": options.scope,
-        "rebase": options.rebase,
-    }
-    return _act(options, "reset", asked)
+    asked = ResetAsked(
+        operator=options.operator,
+        reason=options.reason,
+        scope=options.scope,
+        rebase=options.rebase,
+    )
+    client = _client(StateDirectory(options.state))
+    return _told(client.act("reset", asked), as_json=options.json)
 
 
 def command_cash(options: argparse.Namespace) -> int:
     """Say that cash moved."""
-    asked: dict[str, object] = {
-        "operator": options.operator,
-        "amount": options.amount,
-        "why": options.why,
-    }
-    return _act(options, "cash", asked)
-
-
-def _act(options: argparse.Namespace, what: str, asked: dict[str, object]) -> int:
-    state = StateDirectory(options.state)
-    state.identity()
-    return _told(OperatorClient(state.socket_file).act(what, asked), as_json=options.json)
+    asked = CashAsked(operator=options.operator, amount=options.amount, why=options.why)
+    client = _client(StateDirectory(options.state))
+    return _told(client.act("cash", asked), as_json=options.json)
 
 
 def _told(answer: OperatorAnswer, *, as_json: bool) -> int:
     if as_json:
-        _say_json(answer)
+        say_json(answer)
     else:
         say(answer.message if answer.accepted else f"refused: {answer.message}")
     return 0 if answer.accepted else 1
-
-
-# --- evidence ------------------------------------------------------------------------------------
-
-
-def _journal_file(options: argparse.Namespace) -> Path:
-    if options.journal is not None:
-        return Path(options.journal)
-    state = StateDirectory(options.state)
-    state.identity()
-    return state.journal_file
-
-
-def command_verify(options: argparse.Namespace) -> int:
-    """Check the journal's chain; with an anchor, also that its end was not cut off."""
-    path = _journal_file(options)
-    held: tuple[int, str] | None = None
-    if options.anchor is not None:
-        number, _, digest = options.anchor.partition(":")
-        if not number.isascii() or not number.isdigit() or len(digest) != 64:
-            raise StateRefused("--anchor is N:HEX, as `fuseboard verify` printed it before")
-        held = (int(number), digest)
-    verdict = verify(path, anchor=held)
-    sequence, digest = anchor(path)
-    if options.json:
-        _say_json(
-            {
-                "ok": verdict.ok,
-                "records": verdict.records,
-                "what": verdict.what,
-                "first_bad_sequence": verdict.first_bad_sequence,
-                "anchor": f"{sequence}:{digest}",
-            }
-        )
-    elif verdict.ok:
-        say(f"{verdict.records} records, the chain holds; anchor {sequence}:{digest}")
-    else:
-        say(f"damaged at record {verdict.first_bad_sequence}: {verdict.what}")
-    return 0 if verdict.ok else DAMAGED
-
-
-def command_replay(options: argparse.Namespace) -> int:
-    """Derive every decision again."""
-    path = _journal_file(options)
-    kernel = Kernel()
-    began_ns = time.perf_counter_ns()
-    verdict = replay_lines(lines(path), kernel)
-    seconds = (time.perf_counter_ns() - began_ns) / NANOS
-    rate = int(verdict.records / seconds) if seconds else 0
-    difference = verdict.difference
-    if options.json:
-        _say_json(
-            {
-                "ok": verdict.ok,
-                "records": verdict.records,
-                "digest": kernel.digest(),
-                "records_per_second": rate,
-                "first_difference": None if difference is None else difference.sequence,
-                "what": "" if difference is None else difference.what,
-            }
-        )
-    elif difference is None:
-        say(f"{verdict.records} records replayed to the same effects ({rate:,} a second)")
-        say(f"state digest {kernel.digest()}")
-    else:
-        say(f"record {difference.sequence}: {difference.what}")
-        say(f"  recorded {difference.recorded.decode(errors='replace')}")
-        say(f"  derived  {difference.derived.decode(errors='replace')}")
-    return 0 if verdict.ok else DAMAGED
 
 
 # --- keys ----------------------------------------------------------------------------------------
@@ -404,7 +341,7 @@ def command_keys(options: argparse.Namespace) -> int:
     if options.act == "new":
         key_id, secret = keys.mint(options.name)
         if options.json:
-            _say_json({"strategy": options.name, "key_id": key_id, "secret": secret})
+            say_json({"strategy": options.name, "key_id": key_id, "secret": secret})
         else:
             say(f"strategy {options.name}\nkey id   {key_id}\nsecret   {secret}")
             say("the secret is not stored: keep it now")
@@ -412,12 +349,15 @@ def command_keys(options: argparse.Namespace) -> int:
     if options.act == "list":
         shown = [{"key_id": line.key_id, "strategy": line.strategy} for line in keys.listed()]
         if options.json:
-            _say_json(shown)
+            say_json(shown)
         else:
             rows = [(line["key_id"], line["strategy"]) for line in shown]
             say(render.table(("key id", "strategy"), rows) if rows else "no keys")
         return 0
     if not keys.revoke(options.name):
         raise StateRefused(f"no key pair has the id {options.name!r}: see `fuseboard keys list`")
-    say(f"revoked {options.name}")
+    if options.json:
+        say_json({"revoked": options.name})
+    else:
+        say(f"revoked {options.name}")
     return 0

@@ -1,10 +1,15 @@
-"""Starts the simulated exchange as a process of its own, or finds the one that still runs."""
+"""Starts the simulated exchange as a process of its own, or finds the one that still runs.
+
+It outlives the gateway, as a real exchange does; whoever wants to be rid of it kills it by its id,
+which is said at each start. One that is found is ours only if the process of that id was started
+for this state directory: an id or a port that a stranger has by now is not trusted.
+"""
 
 import asyncio
+import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +20,7 @@ from fuseboard.control.state_directory import StateDirectory, StateRefused, writ
 from fuseboard.vocabulary.money import text_from_nanos
 
 START_S_MAX: Final = 30.0
+ANSWER_S_MAX: Final = 2.0
 _LOOK_S: Final = 0.05
 
 
@@ -42,19 +48,28 @@ class ExchangeRunning(Struct, frozen=True, kw_only=True):
 async def found_or_started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRunning:
     """The exchange of this state directory: the one that runs, else a new one.
 
-    Raises `StateRefused` when one runs that plays something else, or when a new one does not come
-    up in time.
+    Raises `StateRefused` when one runs that plays something else, when it does not answer, when a
+    new one does not come up in time, or when another gateway runs.
     """
-    known = _known(state)
-    if known is not None and await asyncio.to_thread(_answers, known.url()):
+    descriptor = state.lock()
+    try:
+        known = _known(state)
+        if known is None or not _runs(known, state):
+            return await _started(state, wanted)
         if known.wanted != wanted:
             raise StateRefused(
                 f"the simulated exchange of {state.path} still runs (pid {known.pid}) and plays"
                 f" {known.wanted.tape} at speed {known.wanted.speed}: stop it with"
                 f" `kill {known.pid}`, or run with the same --tape, --speed, --seed and --cash"
             )
+        if not await asyncio.to_thread(_answers, known.port):
+            raise StateRefused(
+                f"the simulated exchange of {state.path} (pid {known.pid}) does not answer: see"
+                f" {state.path / 'exchange.log'}, stop it with `kill {known.pid}`"
+            )
         return known
-    return await _started(state, wanted)
+    finally:
+        os.close(descriptor)
 
 
 def _known(state: StateDirectory) -> ExchangeRunning | None:
@@ -64,16 +79,32 @@ def _known(state: StateDirectory) -> ExchangeRunning | None:
         return None
 
 
-def _answers(url: str) -> bool:
+def _runs(known: ExchangeRunning, state: StateDirectory) -> bool:
+    """Whether the process of this id is the exchange that was started for this directory."""
     try:
-        with urllib.request.urlopen(f"{url}/sim/state", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        words = Path(f"/proc/{known.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
         return False
+    return os.fsencode(_port_file(state)) in words
+
+
+def _port_file(state: StateDirectory) -> Path:
+    return state.path.resolve() / "exchange.port"
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S_MAX)
+    try:
+        connection.request("GET", "/sim/state")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRunning:
-    port_file = state.path / "exchange.port"
+    port_file = _port_file(state)
     port_file.unlink(missing_ok=True)
     _set_aside(state.exchange_ledger_file)
     log = state.path / "exchange.log"
@@ -112,6 +143,8 @@ def _set_aside(ledger: Path) -> None:
 
 
 async def _port(process: asyncio.subprocess.Process, port_file: Path, log: Path) -> int:
+    """Where it listens, once it says so; one that does not come up is not left behind."""
+    text = ""
     try:
         async with asyncio.timeout(START_S_MAX):
             while (text := _text_of(port_file)) == "":
@@ -119,8 +152,11 @@ async def _port(process: asyncio.subprocess.Process, port_file: Path, log: Path)
                     raise StateRefused(f"the simulated exchange did not start: {_last_line(log)}")
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
-        process.kill()
         raise StateRefused(f"the simulated exchange did not come up: see {log}") from None
+    finally:
+        if text == "" and process.returncode is None:
+            process.kill()
+            await process.wait()
     return int(text)
 
 
@@ -133,4 +169,4 @@ def _text_of(path: Path) -> str:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"see {log}"
+    return lines[-1].removeprefix("fuseboard exchange: ") if lines else f"see {log}"

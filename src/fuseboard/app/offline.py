@@ -2,20 +2,25 @@
 
 import os
 import time
+from contextlib import closing
+
+from msgspec import structs
 
 from fuseboard import __version__
 from fuseboard.app.recovery import restored
-from fuseboard.control.board import Board
-from fuseboard.control.operator_api import OperatorAnswer, checked_scope
+from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
+from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import PostureLine, Status, status_of
-from fuseboard.halts.block import Slot
+from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
+from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -23,12 +28,14 @@ from fuseboard.vocabulary.reasons import Reason
 def offline_status(state: StateDirectory) -> Status:
     """What the state directory holds: the journal's last state, and the register as it is.
 
-    A kernel that is thrown away is asked what a start would show.
+    A kernel that is thrown away is asked what a start would show. The posture is that of the
+    latches: every start also waits for its books to be compared, which is left out here.
     """
     identity = state.identity()
     came_back = restored(state.journal_file)
-    register = HaltsRegister(state.register_file, Slot.OPERATOR)
-    latched, unreadable = register.at_start()
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+        latched, unreadable = register.at_start()
+        in_register = register.latched()
     start = NodeStarted(
         instance=identity.instance,
         account=identity.account,
@@ -51,65 +58,78 @@ def offline_status(state: StateDirectory) -> Status:
         },
         durable_sequence=came_back.recovered.last_sequence,
     )
-    return _not_running(status, register)
-
-
-def _not_running(status: Status, register: HaltsRegister) -> Status:
-    lines = tuple(
-        f"{at.scope}: {at.level.name} ({at.reason.value}), {at.slot.name.lower()}: {at.detail}"
-        for at in register.latched()
-    )
-    posture = status.posture
-    postures = status.postures
-    if register.halted() and posture in {Posture.OPEN.name, Posture.REDUCED.name}:
-        posture = Posture.HALTED.name
-        postures = (
-            *postures,
-            PostureLine(scope="account", posture=posture, reason=Reason.REGISTER_LATCHED.value),
-        )
-    return Status(
-        about=status.about,
+    postures = _latched_postures(board, in_register)
+    at_account = [at.posture for at in postures if at.scope == ACCOUNT_SCOPE]
+    return structs.replace(
+        status,
         running=False,
-        posture=posture,
+        posture=at_account[0] if at_account else Posture.OPEN.name,
         postures=postures,
-        fuses=status.fuses,
-        orders=status.orders,
-        positions=status.positions,
-        plans=status.plans,
-        alerts=(),
-        allowed=status.allowed,
-        denied=status.denied,
-        measured=status.measured,
-        equities_nanos=status.equities_nanos,
-        durable_sequence=status.durable_sequence,
-        register=lines,
+        alerts=tuple(_alert(refused) for refused in came_back.recovered.refused),
+        register=tuple(_register_line(at) for at in in_register),
     )
 
 
-def offline_halt(
-    state: StateDirectory, *, operator: str, reason: str, scope: str, level: str
-) -> OperatorAnswer:
-    """Latch the register from outside: the next start comes up halted."""
-    if not operator.strip():
-        return OperatorAnswer(accepted=False, message="a halt needs your name: --operator NAME")
+def _latched_postures(board: Board, register: tuple[Latched, ...]) -> tuple[PostureLine, ...]:
+    """What each scope is allowed by its latches and fuses, and by the register.
+
+    The start shows `NOT_RECONCILED` for the account only where nothing halts it anyway; then its
+    fuses say what it will be allowed.
+    """
+    tightest = {at.scope: (at.posture, at.reason) for at in board.postures.values()}
+    if tightest.get(ACCOUNT_SCOPE, (Posture.OPEN, None))[1] is Reason.NOT_RECONCILED:
+        states = [at.state for at in board.fuses.values() if at.scope == ACCOUNT_SCOPE]
+        posture = max((POSTURE_OF[FuseState(state)] for state in states), default=Posture.OPEN)
+        tightest[ACCOUNT_SCOPE] = (posture, Reason.DRAWDOWN)
+    for latch in register:
+        if tightest.get(latch.scope, (Posture.OPEN, None))[0] < Posture.HALTED:
+            tightest[latch.scope] = (Posture.HALTED, Reason.REGISTER_LATCHED)
+    return tuple(
+        PostureLine(scope=scope, posture=posture.name, reason=reason.value)
+        for scope, (posture, reason) in tightest.items()
+        if posture is not Posture.OPEN
+    )
+
+
+def _register_line(at: Latched) -> str:
+    return f"{at.scope}: {at.level.name} ({at.reason.value}), {at.slot.name.lower()}: {at.detail}"
+
+
+def _alert(text: str) -> AlertLine:
+    return AlertLine(
+        severity=Severity.WARNING.value,
+        code=Reason.NODE_FAULT.value,
+        scope=ACCOUNT_SCOPE,
+        text=text,
+    )
+
+
+def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> OperatorAnswer:
+    """Latch the register from outside. `why` says what the gateway is doing instead.
+
+    A gateway that runs all the same reads it before each send; the next start comes up halted.
+    """
     try:
-        checked_scope(scope)
-    except ValueError as refusal:
+        fact = halt_of(asked, 0)
+    except AskedRefused as refusal:
         return OperatorAnswer(accepted=False, message=str(refusal))
-    register = HaltsRegister(state.register_file, Slot.OPERATOR)
     halt = LatchHalt(
-        scope=scope,
-        level=HaltLevel[level.upper()],
+        scope=fact.scope,
+        level=fact.level,
         reason=Reason.OPERATOR,
         trip="",
         halt_epoch=0,
-        detail=f"{operator}: {reason or 'no reason given'}",
+        detail=f"{fact.operator}: {fact.reason or 'no reason given'}",
     )
-    register.latch(halt, Moment(machine_boot_ns(), time.time_ns()))
-    return OperatorAnswer(
-        accepted=True,
-        message=f"no gateway runs; {scope} is latched in the register: the next start is halted",
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+        register.latch(halt, Moment(machine_boot_ns(), time.time_ns()))
+    message = (
+        f"{why}; {fact.scope} is latched in the register: nothing new is sent, and the next start"
+        " is halted"
     )
+    if fact.level is HaltLevel.FLATTEN:
+        message += "; it closes nothing by itself: ask for the flattening again when it runs"
+    return OperatorAnswer(accepted=True, message=message)
 
 
 def renew_register(state: StateDirectory) -> None:
@@ -131,7 +151,8 @@ def renew_register(state: StateDirectory) -> None:
             detail="the register was lost and made again",
         )
         moment = Moment(machine_boot_ns(), time.time_ns())
-        HaltsRegister(unfinished, Slot.OPERATOR).latch(halt, moment)
+        with closing(HaltsRegister(unfinished, Slot.OPERATOR)) as register:
+            register.latch(halt, moment)
         unfinished.replace(state.register_file)
     finally:
         os.close(descriptor)

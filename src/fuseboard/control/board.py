@@ -1,4 +1,8 @@
-"""The board: what operators read, fed only by effects that are durable."""
+"""The board: what operators read, fed only by effects that are durable.
+
+It is bounded: working orders by the policy, closed ones, plans, alerts and equities by the limits
+named here, the rest by what the policy and the vocabulary name.
+"""
 
 from collections import deque
 from typing import Final
@@ -24,6 +28,8 @@ from fuseboard.vocabulary.reasons import Reason
 ALERTS_MAX: Final = 200
 EQUITIES_MAX: Final = 600
 CLOSED_ORDERS_MAX: Final = 1_000
+PLANS_MAX: Final = 100
+_FINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
 
 
 class FuseLine(Struct, kw_only=True):
@@ -72,11 +78,11 @@ class Board:
         self.postures: dict[str, PublishPosture] = {}
         self.fuses: dict[str, FuseLine] = {}
         self.orders: dict[str, OrderLine] = {}
-        self.closed: deque[str] = deque()
+        self._working: dict[str, None] = {}
+        self._closed: deque[str] = deque()
         self.positions: dict[tuple[str, str], PublishPosition] = {}
         self.plans: dict[str, RecordPlan] = {}
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_MAX)
-        self.transitions: deque[RecordTransition] = deque(maxlen=ALERTS_MAX)
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.allowed = 0
         self.denied: dict[str, int] = {}
@@ -99,7 +105,7 @@ class Board:
             case RecordTransition():
                 self._transition(effect)
             case RecordPlan():
-                self.plans[effect.trip] = effect
+                self._plan(effect)
             case AnswerDenied():
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1
@@ -113,40 +119,57 @@ class Board:
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:
             self.allowed += 1
-        self.orders[effect.order_id] = OrderLine(
-            order_id=effect.order_id,
-            strategy=effect.strategy,
-            client_order_id=effect.client_order_id,
-            symbol=effect.symbol,
-            side=effect.side.value,
-            order_type=effect.order_type.value,
-            quantity_nanos=effect.quantity_nanos,
-            filled_quantity_nanos=0,
-            limit_price_nanos=effect.limit_price_nanos,
-            status=OrderStatus.SUBMITTING.value,
-            intent=effect.intent.value,
+        self._show(
+            OrderLine(
+                order_id=effect.order_id,
+                strategy=effect.strategy,
+                client_order_id=effect.client_order_id,
+                symbol=effect.symbol,
+                side=effect.side.value,
+                order_type=effect.order_type.value,
+                quantity_nanos=effect.quantity_nanos,
+                filled_quantity_nanos=0,
+                limit_price_nanos=effect.limit_price_nanos,
+                status=OrderStatus.SUBMITTING.value,
+                intent=effect.intent.value,
+            )
         )
 
     def _order(self, effect: PublishOrder) -> None:
-        known = self.orders.get(effect.order_id)
-        was_open = known is None or known.status not in {s.value for s in TERMINAL_STATUSES}
-        self.orders[effect.order_id] = OrderLine(
-            order_id=effect.order_id,
-            strategy=effect.strategy,
-            client_order_id=effect.client_order_id,
-            symbol=effect.symbol,
-            side=effect.side.value,
-            order_type=effect.order_type.value,
-            quantity_nanos=effect.quantity_nanos,
-            filled_quantity_nanos=effect.filled_quantity_nanos,
-            limit_price_nanos=effect.limit_price_nanos,
-            status=effect.status.value,
-            intent=effect.intent.value,
+        self._show(
+            OrderLine(
+                order_id=effect.order_id,
+                strategy=effect.strategy,
+                client_order_id=effect.client_order_id,
+                symbol=effect.symbol,
+                side=effect.side.value,
+                order_type=effect.order_type.value,
+                quantity_nanos=effect.quantity_nanos,
+                filled_quantity_nanos=effect.filled_quantity_nanos,
+                limit_price_nanos=effect.limit_price_nanos,
+                status=effect.status.value,
+                intent=effect.intent.value,
+            )
         )
-        if effect.status in TERMINAL_STATUSES and was_open:
-            self.closed.append(effect.order_id)
-            if len(self.closed) > CLOSED_ORDERS_MAX:
-                self.orders.pop(self.closed.popleft(), None)
+
+    def _show(self, line: OrderLine) -> None:
+        known = self.orders.get(line.order_id)
+        self.orders[line.order_id] = line
+        if line.status not in _FINAL:
+            self._working[line.order_id] = None
+            return
+        self._working.pop(line.order_id, None)
+        if known is None or known.status not in _FINAL:
+            self._closed.append(line.order_id)
+            while len(self._closed) > CLOSED_ORDERS_MAX:
+                oldest = self._closed.popleft()
+                if oldest not in self._working:
+                    self.orders.pop(oldest, None)
+
+    def _plan(self, effect: RecordPlan) -> None:
+        self.plans[effect.trip] = effect
+        if len(self.plans) > PLANS_MAX:
+            del self.plans[next(iter(self.plans))]
 
     def _position(self, effect: PublishPosition) -> None:
         key = (effect.strategy, effect.symbol)
@@ -174,7 +197,6 @@ class Board:
             line.drawdown_nanos = effect.drawdown_nanos
             line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
         line.trips += effect.after == "TRIGGERED"
-        self.transitions.append(effect)
 
     def is_reconciled(self) -> bool:
         """Whether the books have been compared with the broker's since the last start."""
@@ -188,6 +210,9 @@ class Board:
         return Posture.OPEN if shown is None else shown.posture
 
     def working(self) -> list[OrderLine]:
-        """The orders that are not final."""
-        final = {status.value for status in TERMINAL_STATUSES}
-        return [line for line in self.orders.values() if line.status not in final]
+        """The orders that are not final, the oldest first."""
+        return [self.orders[order_id] for order_id in self._working]
+
+    def working_count(self) -> int:
+        """How many orders are not final."""
+        return len(self._working)

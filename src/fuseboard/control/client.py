@@ -7,56 +7,75 @@ from typing import Final
 
 import msgspec
 
-from fuseboard.control.operator_api import OperatorAnswer
+from fuseboard.control.asked import CashAsked, HaltAsked, OperatorAnswer, ResetAsked
+from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status
 
 TIMEOUT_S: Final = 10.0
 
 
 class GatewayUnreachable(Exception):
-    """No gateway answers on the socket; the message says what to do."""
+    """No gateway answers on the socket, or not as this release does; says what to do."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """An HTTP connection over a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
-        self.sock.connect(str(self._path))
+        self.sock.settimeout(self.timeout)
+        with addressable(self._path) as address:
+            self.sock.connect(str(address))
 
 
 class OperatorClient:
     """One operator's requests to one gateway."""
 
-    def __init__(self, socket_file: Path) -> None:
+    def __init__(self, socket_file: Path, timeout_s: float = TIMEOUT_S) -> None:
         self._socket_file = socket_file
+        self._timeout_s = timeout_s
 
-    def status(self) -> Status:
+    def status(self, *, with_orders: bool = True) -> Status:
         """The node's status; raises `GatewayUnreachable`."""
-        status, body = self._request("GET", "/v1/status", b"")
-        if status != 200:
-            raise GatewayUnreachable(f"the gateway answered {status}: {body[:200]!r}")
-        return msgspec.json.decode(body, type=Status)
+        path = "/v1/status?orders=all" if with_orders else "/v1/status"
+        status, body = self._request("GET", path, b"")
+        try:
+            return msgspec.json.decode(body, type=Status)
+        except msgspec.MsgspecError as error:
+            raise _strange(status, body) from error
 
-    def act(self, what: str, asked: dict[str, object]) -> OperatorAnswer:
-        """`halt`, `reset` or `cash`; the answer, also when it is a refusal."""
-        _, body = self._request("POST", f"/v1/{what}", msgspec.json.encode(asked))
-        return msgspec.json.decode(body, type=OperatorAnswer)
+    def act(self, what: str, asked: HaltAsked | ResetAsked | CashAsked) -> OperatorAnswer:
+        """`halt`, `reset` or `cash`; the answer, also when it is a refusal.
+
+        Raises `GatewayUnreachable`.
+        """
+        status, body = self._request("POST", f"/v1/{what}", msgspec.json.encode(asked))
+        try:
+            return msgspec.json.decode(body, type=OperatorAnswer)
+        except msgspec.MsgspecError as error:
+            raise _strange(status, body) from error
 
     def _request(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        connection = _UnixConnection(self._socket_file)
+        connection = _UnixConnection(self._socket_file, self._timeout_s)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise GatewayUnreachable(
-                f"no gateway answers on {self._socket_file} ({error}): is `fuseboard run` running?"
+                f"no gateway answers on {self._socket_file} ({why}): is `fuseboard run` running?"
             ) from error
         finally:
             connection.close()
+
+
+def _strange(status: int, body: bytes) -> GatewayUnreachable:
+    return GatewayUnreachable(
+        f"the gateway answered {status} {body[:200]!r}, which this release does not understand:"
+        " is it of another release?"
+    )

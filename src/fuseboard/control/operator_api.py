@@ -1,7 +1,11 @@
 """The operator API: HTTP with JSON on a Unix socket in the state directory, mode 0600.
 
-Whoever may write the socket may halt; whoever resets gives a name and a reason, and both go into
-the journal. Reads come from the board, acts go through the intake and are answered when durable.
+Whoever may write the socket may halt; whoever halts or resets gives a name, and it goes into the
+journal. Reads come from the board, acts go through the intake and are answered when durable.
+
+- `GET /v1/status`: the board; `?orders=all` adds the working orders.
+- `POST /v1/halt`, `/v1/reset`, `/v1/cash`: bodies as in `asked.py`. 200 accepted, 409 refused,
+  422 not understood, 503 not taken or not known to be durable.
 """
 
 import asyncio
@@ -12,61 +16,30 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
 
+from fuseboard.control.asked import (
+    AskedRefused,
+    CashAsked,
+    HaltAsked,
+    OperatorAnswer,
+    ResetAsked,
+    cash_of,
+    halt_of,
+    reset_of,
+)
 from fuseboard.control.board import Board
+from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import AnswerOperator, Effect
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import (
-    CashMoved,
-    Input,
-    OperatorHaltRequested,
-    OperatorResetRequested,
-)
-from fuseboard.vocabulary.money import NumberRefused, nanos_from_text
-from fuseboard.vocabulary.postures import HaltLevel
-from fuseboard.wire.http_messages import Request, Response
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer
 
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
-SCOPE_CHARACTERS_MAX: Final = 100
-Asked = TypeVar("Asked")
-
-
-class HaltAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/halt`."""
-
-    operator: str
-    reason: str = ""
-    scope: str = ACCOUNT_SCOPE
-    level: str = "halt"
-
-
-class ResetAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/reset`."""
-
-    operator: str = ""
-    reason: str = ""
-    scope: str = ACCOUNT_SCOPE
-    rebase: bool = False
-
-
-class CashAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/cash`: a deposit (positive) or a withdrawal, in account currency."""
-
-    operator: str
-    amount: str
-    why: str
-
-
-class OperatorAnswer(Struct, frozen=True, kw_only=True):
-    """What an operator is told."""
-
-    accepted: bool
-    message: str
+LIMITS: Final = HttpLimits(connections_max=128, body_bytes_max=16_384, requests_queued_max=4)
+Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked)
 
 
 class Door(Protocol):
@@ -87,26 +60,32 @@ class OperatorApi:
         meter: MeteredKernel,
         about: Callable[[], dict[str, str]],
         watermark: Callable[[], int],
+        answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
         self._intake = intake
         self._board = board
         self._meter = meter
         self._about = about
         self._watermark = watermark
+        self._answer_wait_s = answer_wait_s
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
-        self._server = HttpServer(self._handle)
+        self._server = HttpServer(self._handle, limits=LIMITS)
 
     async def start(self, socket: Path) -> None:
         """Listen on the socket, for its owner only."""
         mask = os.umask(0o177)
         try:
-            await self._server.start_unix(socket)
+            with addressable(socket) as address:
+                await self._server.start_unix(address)
         finally:
             os.umask(mask)
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; who still waits is told that nothing more will be answered here."""
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(_Stopping())
         await self._server.stop()
 
     def apply(self, effect: Effect) -> None:
@@ -117,25 +96,26 @@ class OperatorApi:
                 answer = OperatorAnswer(accepted=effect.accepted, message=effect.message)
                 future.set_result(answer)
 
-    def status(self) -> Status:
-        """The whole board as one answer."""
+    def status(self, *, with_orders: bool) -> Status:
+        """The board as one answer."""
         return status_of(
             self._board,
             self._meter.measured(),
             about=self._about(),
             durable_sequence=self._watermark(),
+            with_orders=with_orders,
         )
 
     async def _handle(self, request: Request) -> Response:
         match request.method, request.path:
             case "GET", "/v1/status":
-                return _json(self.status())
+                return _json(self.status(with_orders=request.query.get("orders") == "all"))
             case "POST", "/v1/halt":
-                return await self._act(request, HaltAsked, self._halt)
+                return await self._act(request, HaltAsked, halt_of)
             case "POST", "/v1/reset":
-                return await self._act(request, ResetAsked, self._reset)
+                return await self._act(request, ResetAsked, reset_of)
             case "POST", "/v1/cash":
-                return await self._act(request, CashAsked, self._cash)
+                return await self._act(request, CashAsked, cash_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
 
@@ -143,64 +123,35 @@ class OperatorApi:
         self, request: Request, shape: type[Asked], fact_of: Callable[[Asked, int], Input]
     ) -> Response:
         if len(self._waiting) >= WAITING_MAX:
-            return _refused(409, "too many operator requests wait for their answer: try again")
+            return _refused(503, "too many operator requests wait for their answer: try again")
         number = next(self._numbers)
         try:
             fact = fact_of(msgspec.json.decode(request.body, type=shape), number)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, AskedRefused, UnicodeDecodeError) as error:
             return _refused(422, str(error))
+        if not self._intake.offer(fact):
+            return _refused(503, "the gateway takes nothing more: see its log")
         future: asyncio.Future[OperatorAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        self._intake.offer(fact)
         try:
-            answer = await asyncio.wait_for(future, ANSWER_WAIT_S)
+            answer = await asyncio.wait_for(future, self._answer_wait_s)
         except TimeoutError:
             return _refused(
-                504, f"taken in, but not durable within {ANSWER_WAIT_S:g} s: see `fuseboard status`"
+                503,
+                f"taken in, but not durable within {self._answer_wait_s:g} s:"
+                " see `fuseboard status`",
+            )
+        except _Stopping:
+            return _refused(
+                503, "the gateway stopped before its answer was durable: see `fuseboard status`"
             )
         finally:
             self._waiting.pop(number, None)
         return _json(answer, 200 if answer.accepted else 409)
 
-    def _halt(self, asked: HaltAsked, number: int) -> Input:
-        levels = {level.name.lower(): level for level in HaltLevel}
-        if asked.level not in levels:
-            raise ValueError(f"level {asked.level!r} is none of {', '.join(levels)}")
-        return OperatorHaltRequested(
-            request=number,
-            operator=asked.operator,
-            reason=asked.reason,
-            scope=checked_scope(asked.scope),
-            level=levels[asked.level],
-        )
 
-    def _reset(self, asked: ResetAsked, number: int) -> Input:
-        return OperatorResetRequested(
-            request=number,
-            operator=asked.operator,
-            reason=asked.reason,
-            scope=checked_scope(asked.scope),
-            rebase=asked.rebase,
-        )
-
-    def _cash(self, asked: CashAsked, number: int) -> Input:
-        if not asked.operator.strip() or not asked.why.strip():
-            raise ValueError("a cash movement needs the operator's name and why")
-        try:
-            amount_nanos = nanos_from_text(asked.amount)
-        except NumberRefused as refusal:
-            raise ValueError(str(refusal)) from refusal
-        why = f"{asked.operator}: {asked.why}"
-        return CashMoved(request=number, amount_nanos=amount_nanos, why=why)
-
-
-def checked_scope(scope: str) -> str:
-    """The scope if it is one, else `ValueError`."""
-    kind, _, name = scope.partition(":")
-    known = scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and name)
-    if not known or len(scope) > SCOPE_CHARACTERS_MAX or not scope.isprintable():
-        raise ValueError(f"scope {scope[:40]!r} is none of account, strategy:NAME, symbol:NAME")
-    return scope
+class _Stopping(Exception):
+    """The gateway stops while somebody waits."""
 
 
 def _json(body: object, status: int = 200) -> Response:

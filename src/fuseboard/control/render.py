@@ -1,37 +1,112 @@
 """Status as text for people."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from fuseboard.control.status import Status
+from fuseboard.control.board import FuseLine
+from fuseboard.control.status import PostureLine, Status
+from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.money import shown_money, shown_percent, text_from_nanos
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+ALERTS_SHOWN_MAX: Final = 5
+PLANS_SHOWN_MAX: Final = 5
+CELL_CHARACTERS_MAX: Final = 128
+_SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
+_COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
 
 
 def status_text(status: Status) -> str:
-    """One screen: posture first, then why, then the numbers."""
+    """One screen: posture first, then why and what to do, then the numbers."""
     lines = [f"posture   {status.posture}"]
     if not status.running:
-        lines.append("gateway   not running: this is what its state directory holds")
+        lines.append("gateway   not running: this is what its next start begins with")
+    lines += [f"why       {why_line(at)}" for at in status.postures]
+    what = next_step(status)
+    lines += [f"next      {what}"] if what else []
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]
-    lines += [f"scope     {at.scope}: {at.posture} ({at.reason})" for at in status.postures]
     lines += [f"register  {line}" for line in status.register]
-    for fuse in status.fuses:
-        lines.append(
-            f"fuse      {fuse.fuse}: {fuse.state}, equity {shown_money(fuse.equity_nanos)},"
-            f" mark {shown_money(fuse.mark_nanos)}, drawdown {shown_percent(fuse.drawdown_nanos)},"
-            f" generation {fuse.generation}"
-        )
-    for plan in status.plans:
+    lines += [f"fuse      {fuse_line(fuse)}" for fuse in status.fuses]
+    for plan in status.plans[-PLANS_SHOWN_MAX:]:
         left = f", left {'; '.join(plan.left)}" if plan.left else ""
         lines.append(
             f"plan      {plan.trip}: {plan.stage}, cancelled={plan.cancelled}"
             f" closed={plan.closed} errors={plan.errors}{left}"
         )
-    lines.append(f"orders    {len(status.orders)} working, {status.allowed} allowed")
-    denied = ", ".join(f"{reason} {count}" for reason, count in sorted(status.denied.items()))
-    lines.append(f"denied    {denied or 'none'}")
-    lines.append(f"journal   {status.durable_sequence} records durable")
-    lines += [f"alert     [{at.severity}] {at.text}" for at in status.alerts[-5:]]
-    return "\n".join(lines)
+    lines.append(f"orders    {status.working} working{_since_start(status)}")
+    lines += [f"denied    {denied_text(status)}"] if status.running else []
+    lines += _measured_lines(status.measured)
+    lines.append(f"journal   {status.durable_sequence:,} records durable")
+    lines += [f"alert     [{at.severity}] {at.text}" for at in status.alerts[-ALERTS_SHOWN_MAX:]]
+    return "\n".join(printable(line) for line in lines)
+
+
+def why_line(at: PostureLine) -> str:
+    """Why a scope is tighter than OPEN, in words."""
+    known = {reason.value: sentence for reason, sentence in SENTENCES.items()}
+    return f"{at.scope}: {at.posture}, {known.get(at.reason, at.reason)} [{at.reason}]"
+
+
+def next_step(status: Status) -> str:
+    """What a person can do about the posture; empty when nothing is to be done."""
+    if not status.running:
+        held = [at.scope for at in status.postures if at.posture in {"HALTED", "KILLED"}]
+        reset = ", then `fuseboard reset --operator NAME --reason TEXT`" if held else ""
+        return f"`fuseboard run`{reset}"
+    settled = [fuse for fuse in status.fuses if fuse.state in _SETTLED]
+    if any(fuse.state == "TRIGGERED" for fuse in status.fuses):
+        return "wait: the plan and the cooldown end first, then a named person resets"
+    if any(at.reason in _COMING_UP for at in status.postures):
+        return "wait: the gateway is comparing its books with the broker's"
+    if settled:
+        scope = "" if settled[0].scope == "account" else f" --scope {settled[0].scope}"
+        return f"once reviewed: `fuseboard reset{scope} --operator NAME --reason TEXT`"
+    return ""
+
+
+def fuse_line(fuse: FuseLine) -> str:
+    """One fuse; a latch has no numbers."""
+    if fuse.mark_nanos == 0:
+        return f"{fuse.fuse}: {fuse.state}"
+    return (
+        f"{fuse.fuse}: {fuse.state}, equity {shown_money(fuse.equity_nanos)},"
+        f" mark {shown_money(fuse.mark_nanos)}, drawdown {shown_percent(fuse.drawdown_nanos)}"
+    )
+
+
+def denied_text(status: Status) -> str:
+    """How many orders were denied, by reason, the most frequent first."""
+    by_count = sorted(status.denied.items(), key=lambda at: (-at[1], at[0]))
+    return ", ".join(f"{reason} {count}" for reason, count in by_count) or "none"
+
+
+def _since_start(status: Status) -> str:
+    return f", {status.allowed} allowed since the start" if status.running else ""
+
+
+def _measured_lines(measured: Measured) -> list[str]:
+    lines = []
+    if measured.evaluations:
+        lines.append(
+            f"measured  evaluation p50 {micros(measured.evaluation_p50_ns)},"
+            f" p99 {micros(measured.evaluation_p99_ns)}"
+        )
+    if measured.trigger_ns:
+        lines.append(
+            f"measured  trip {micros(measured.trigger_ns)}, cancels confirmed"
+            f" {millis(measured.cancel_ns)}, liquidation {millis(measured.liquidation_ns)}"
+        )
+    return lines
+
+
+def micros(ns: int) -> str:
+    """A duration for people, in microseconds."""
+    return f"{ns // 1_000}.{ns % 1_000 // 100} µs"
+
+
+def millis(ns: int) -> str:
+    """A duration for people, in milliseconds; a dash when it was not measured."""
+    return f"{ns // 1_000_000}.{ns % 1_000_000 // 10_000:02d} ms" if ns else "-"
 
 
 def orders_text(status: Status) -> str:
@@ -43,16 +118,15 @@ def orders_text(status: Status) -> str:
             order.side,
             text_from_nanos(order.quantity_nanos),
             text_from_nanos(order.filled_quantity_nanos),
-            "market"
-            if order.limit_price_nanos is None
-            else text_from_nanos(order.limit_price_nanos),
+            order.order_type,
+            "" if order.limit_price_nanos is None else text_from_nanos(order.limit_price_nanos),
             order.status,
             order.client_order_id,
         )
         for order in status.orders
     ]
-    head = ("strategy", "symbol", "side", "quantity", "filled", "price", "status", "client id")
-    return table(head, rows) if rows else "no working orders"
+    head = ["strategy", "symbol", "side", "quantity", "filled", "type", "limit", "status"]
+    return table([*head, "client id"], rows, numbers=(3, 4, 6)) if rows else "no working orders"
 
 
 def positions_text(status: Status) -> str:
@@ -62,13 +136,27 @@ def positions_text(status: Status) -> str:
         for at in status.positions
     ]
     head = ("ledger", "symbol", "quantity", "average price")
-    return table(head, rows) if rows else "no positions"
+    return table(head, rows, numbers=(2, 3)) if rows else "no positions"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell."""
-    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """Columns as wide as their widest cell; those of `numbers` to the right."""
+    cells = [[printable(cell)[:CELL_CHARACTERS_MAX] for cell in row] for row in [head, *rows]]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
+
+    def placed(at: int, cell: str) -> str:
+        return cell.rjust(widths[at]) if at in numbers else cell.ljust(widths[at])
+
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [head, *rows]
+        "  ".join(placed(at, cell) for at, cell in enumerate(row)).rstrip() for row in cells
     )
+
+
+def printable(text: str) -> str:
+    """Without characters that could move a terminal's cursor: strategies and brokers name things.
+
+    They become `?`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "?" for each in text)

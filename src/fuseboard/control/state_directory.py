@@ -2,12 +2,14 @@
 
 `instance.json` names the instance; `lock` is held by the running gateway and is not inherited by
 its children. Only `fuseboard init` makes a state directory: a directory that vanished must not come
-back un-halted by itself.
+back un-halted by itself. While `init` is at work, `init.unfinished` stands beside what it makes: an
+`init` that was interrupted is begun anew, and nothing that it did not make itself is ever removed.
 """
 
 import fcntl
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,10 @@ from msgspec import Struct
 from fuseboard.vocabulary.identifiers import checked_instance
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+ACCOUNT_CHARACTERS_MAX: Final = 64
+LOCK_ATTEMPTS_MAX: Final = 20
+"""Who only looks whether a gateway runs holds the lock for a moment: a start tries again."""
+_LOCK_PAUSE_S: Final = 0.01
 
 
 class StateRefused(Exception):
@@ -48,6 +54,7 @@ class StateDirectory:
         self.exchange_file = path / "exchange.json"
         self.exchange_ledger_file = path / "exchange-ledger.jsonl"
         self.log_file = path / "fuseboard.log"
+        self._unfinished_file = path / "init.unfinished"
 
     def identity(self) -> Identity:
         """Who owns this directory; raises `StateRefused` when there is no usable state in it."""
@@ -68,17 +75,44 @@ class StateDirectory:
             ) from error
         return identity
 
-    def create(self, *, account: str, now_ns: int) -> Identity:
-        """Make the directory and its identity; refuses to touch an existing one."""
+    def begin(self, *, account: str, now_ns: int) -> Identity:
+        """Begin `init`: the directory, and the identity that `finish` will write.
+
+        Raises `StateRefused` where there is state already, whole or in part.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StateRefused(f"{self.path} is not a directory: choose another with --state DIR")
         if self.identity_file.exists():
             raise StateRefused(f"{self.path} already holds state: nothing was changed")
+        if not account.isprintable() or not 0 < len(account) <= ACCOUNT_CHARACTERS_MAX:
+            raise StateRefused(f"--account is a name of at most {ACCOUNT_CHARACTERS_MAX} letters")
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._unfinished_file.exists():
+            for left in self._made_by_init():
+                left.unlink(missing_ok=True)
+        self._must_be_vacant()
+        write_atomically(self._unfinished_file, b"")
         instance = "".join(secrets.choice(_ALPHABET) for _ in range(8))
         return Identity(instance=instance, account=account, created_ns=now_ns)
 
-    def write_identity(self, identity: Identity) -> None:
+    def finish(self, identity: Identity) -> None:
         """The last step of `init`: until it is there, the directory is not usable."""
         write_atomically(self.identity_file, msgspec.json.encode(identity))
+        self._unfinished_file.unlink(missing_ok=True)
+
+    def _made_by_init(self) -> list[Path]:
+        """What `init` makes besides the policy, whole or half done."""
+        return [*self.path.glob(f"{self.journal_file.name}*"), *self.path.glob("halts.register*")]
+
+    def _must_be_vacant(self) -> None:
+        """State without its identity is somebody's: an `init` must not put it to new use."""
+        kept = (self.journal_file, self.register_file, self.history_file, self.keys_file)
+        found = [file.name for file in kept if file.exists()]
+        if found:
+            raise StateRefused(
+                f"{self.path} holds {', '.join(found)} without {self.identity_file.name}: restore"
+                " that from a backup, or choose another directory with --state DIR"
+            )
 
     def must_have_register(self) -> None:
         """Raise `StateRefused` without a halts register: nothing may trade that cannot be halted.
@@ -97,14 +131,17 @@ class StateDirectory:
         Raises `StateRefused` when another gateway runs.
         """
         descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise StateRefused(
-                f"another gateway runs on {self.path}: see `fuseboard status --state {self.path}`"
-            ) from None
-        return descriptor
+        for attempt in range(LOCK_ATTEMPTS_MAX):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE_S if attempt < LOCK_ATTEMPTS_MAX - 1 else 0)
+            else:
+                return descriptor
+        os.close(descriptor)
+        raise StateRefused(
+            f"another gateway runs on {self.path}: see `fuseboard status --state {self.path}`"
+        )
 
     def is_running(self) -> bool:
         """Whether a gateway holds the lock right now."""
@@ -126,11 +163,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

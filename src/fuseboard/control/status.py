@@ -45,7 +45,10 @@ class Status(Struct, frozen=True, kw_only=True):
     posture: str
     postures: tuple[PostureLine, ...]
     fuses: tuple[FuseLine, ...]
+    working: int
+    """How many orders are not final."""
     orders: tuple[OrderLine, ...]
+    """These orders, where they were asked for."""
     positions: tuple[PositionLine, ...]
     plans: tuple[PlanLine, ...]
     alerts: tuple[AlertLine, ...]
@@ -59,9 +62,14 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def status_of(
-    board: Board, measured: Measured, *, about: dict[str, str], durable_sequence: int
+    board: Board,
+    measured: Measured,
+    *,
+    about: dict[str, str],
+    durable_sequence: int,
+    with_orders: bool = True,
 ) -> Status:
-    """The board as a document."""
+    """The board as a document; without its orders, which may be many, it is cheap."""
     return Status(
         about=about,
         running=True,
@@ -71,7 +79,8 @@ def status_of(
             for at in board.postures.values()
         ),
         fuses=tuple(board.fuses.values()),
-        orders=tuple(board.working()),
+        working=board.working_count(),
+        orders=tuple(board.working()) if with_orders else (),
         positions=tuple(
             PositionLine(
                 strategy=at.strategy,

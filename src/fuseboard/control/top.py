@@ -4,22 +4,38 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from fuseboard.control.board import FuseLine
+from fuseboard.control.client import GatewayUnreachable
+from fuseboard.control.render import denied_text, micros, next_step, printable, why_line
 from fuseboard.control.status import Status
 from fuseboard.vocabulary.money import shown_money, shown_percent
 
 UPDATES_PER_S: Final = 10
+WIDTH_MAX: Final = 100
+FUSES_SHOWN_MAX: Final = 12
+WHYS_SHOWN_MAX: Final = 6
+POSITIONS_SHOWN_MAX: Final = 8
+ALERTS_SHOWN_MAX: Final = 3
 _BARS: Final = "▁▂▃▄▅▆▇█"
+_GREEN, _YELLOW, _ORANGE, _RED = "bold green", "bold yellow", "bold dark_orange", "bold red"
 _COLOURS: Final = {
-    "OPEN": "bold green",
-    "REDUCED": "bold yellow",
-    "REDUCE_ONLY": "bold dark_orange",
-    "HALTED": "bold red",
+    "OPEN": _GREEN,
+    "REDUCED": _YELLOW,
+    "REDUCE_ONLY": _ORANGE,
+    "HALTED": _RED,
+    "KILLED": "bold white on red",
+}
+_STATE_COLOURS: Final = {
+    "ARMED": "dim",
+    "MONITORING": _GREEN,
+    "WARNING": _YELLOW,
+    "TRIGGERED": _ORANGE,
     "KILLED": "bold white on red",
 }
 
@@ -35,41 +51,87 @@ def sparkline(values: tuple[int, ...], width: int) -> str:
     return "".join(_BARS[(value - low) * steps // span] for value in shown)
 
 
-def screen(status: Status, width: int) -> Panel:
-    """The status as one panel of at most `width` columns."""
-    colour = _COLOURS.get(status.posture, "bold")
-    head = Text(status.posture, style=colour)
-    reasons = ", ".join(f"{at.scope}: {at.reason}" for at in status.postures)
-    if reasons:
-        head.append(f"  {reasons}", style="default")
-    numbers = Table.grid(padding=(0, 2))
-    for fuse in status.fuses:
-        numbers.add_row(Text(fuse.fuse, style="bold"), Text(fuse.state))
-        numbers.add_row("  equity", shown_money(fuse.equity_nanos))
-        numbers.add_row("  high-water mark", shown_money(fuse.mark_nanos))
-        worst = shown_percent(fuse.worst_drawdown_nanos)
-        numbers.add_row("  drawdown", f"{shown_percent(fuse.drawdown_nanos)} (worst {worst})")
-        numbers.add_row("  trips", str(fuse.trips))
-    measured = status.measured
-    denied = ", ".join(f"{reason} {count}" for reason, count in sorted(status.denied.items()))
-    numbers.add_row("evaluation p99", f"{measured.evaluation_p99_ns / 1000:.1f} µs")
-    numbers.add_row("orders", f"{status.allowed} allowed, {len(status.orders)} working")
-    numbers.add_row("denied", denied or "none")
-    numbers.add_row("positions", ", ".join(_position(status)) or "flat")
-    numbers.add_row("journal", f"{status.durable_sequence:,} records durable")
-    alerts = [Text(f"[{at.severity}] {at.text}", style="yellow") for at in status.alerts[-3:]]
-    line = Text(sparkline(status.equities_nanos, max(10, width - 6)), style="cyan")
-    return Panel(Group(head, line, numbers, *alerts), title="fuseboard", width=width)
+def screen(status: Status, width: int, away: str = "") -> Panel:
+    """The status as one panel of `width` columns; `away` says why it is not of now."""
+    head = Text(status.posture, style=_COLOURS.get(status.posture, "bold"))
+    if away:
+        head = Text("NO GATEWAY", style=_RED).append(f"  {printable(away)}", style="default")
+        head.append(f"\nwhat it last said: {status.posture}", style="dim")
+    parts: list[RenderableType] = [head]
+    parts += [_line(why_line(at)) for at in status.postures[:WHYS_SHOWN_MAX]]
+    what = next_step(status)
+    parts += [_line(what, "bold")] if what and not away else []
+    parts += [_line(sparkline(status.equities_nanos, width - 4), "cyan"), _fuses(status.fuses)]
+    parts += [_numbers(status)]
+    alerts = list(status.alerts)[-ALERTS_SHOWN_MAX:]
+    parts += [_line(f"[{at.severity}] {at.text}", "yellow") for at in alerts]
+    subtitle = "Ctrl-C leaves; the gateway goes on"
+    style = "dim" if away else ""
+    return Panel(Group(*parts), title="fuseboard", subtitle=subtitle, width=width, style=style)
 
 
-def _position(status: Status) -> list[str]:
-    return [f"{at.quantity} {at.symbol}" for at in status.positions if not at.strategy]
+def _line(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _fuses(fuses: tuple[FuseLine, ...]) -> Table:
+    """One row a fuse that measures; latches are in the reasons."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    grid.add_column("drawdown of", overflow="ellipsis", no_wrap=True, max_width=18)
+    grid.add_column("state", no_wrap=True)
+    for name in ("equity", "high mark", "drawdown", "trips"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for fuse in [at for at in fuses if at.fuse.startswith("drawdown:")][:FUSES_SHOWN_MAX]:
+        grid.add_row(
+            Text(printable(fuse.scope)),
+            Text(fuse.state, style=_STATE_COLOURS.get(fuse.state, _RED)),
+            Text(shown_money(fuse.equity_nanos)),
+            Text(shown_money(fuse.mark_nanos)),
+            Text(shown_percent(fuse.drawdown_nanos)),
+            Text(str(fuse.trips)),
+        )
+    return grid
+
+
+def _numbers(status: Status) -> Table:
+    held = [f"{at.quantity} {at.symbol}" for at in status.positions if not at.strategy]
+    more = f" and {len(held) - POSITIONS_SHOWN_MAX} more"
+    positions = ", ".join(held[:POSITIONS_SHOWN_MAX]) + (
+        more if len(held) > POSITIONS_SHOWN_MAX else ""
+    )
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="ellipsis", no_wrap=True)
+    for name, text in (
+        ("evaluation p99", micros(status.measured.evaluation_p99_ns)),
+        ("orders", f"{status.working} working, {status.allowed} allowed since the start"),
+        ("denied", denied_text(status)),
+        ("positions", positions or "flat"),
+        ("journal", f"{status.durable_sequence:,} records durable"),
+    ):
+        grid.add_row(name, Text(printable(text)))
+    return grid
 
 
 def run_top(read: Callable[[], Status], *, seconds: float | None, console: Console) -> None:
-    """Draw until interrupted, or for some seconds; `read` is asked ten times a second."""
-    ends = None if seconds is None else time.monotonic() + seconds
+    """Draw until interrupted, or for some seconds; `read` is asked ten times a second.
+
+    Raises `GatewayUnreachable` when the first look fails; later ones are shown and tried again.
+    Without a terminal and without `seconds`, one screen.
+    """
+    status, away = read(), ""
+    width = min(console.width, WIDTH_MAX)
+    if seconds is None and not console.is_terminal:
+        console.print(screen(status, width))
+        return
+    began = time.monotonic()
+    frame = 0
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
-        while ends is None or time.monotonic() < ends:
-            live.update(screen(read(), min(console.width, 100)), refresh=True)
-            time.sleep(1 / UPDATES_PER_S)
+        while seconds is None or time.monotonic() < began + seconds:
+            live.update(screen(status, min(console.width, WIDTH_MAX), away), refresh=True)
+            frame = max(frame + 1, int((time.monotonic() - began) * UPDATES_PER_S))
+            time.sleep(max(0.0, began + frame / UPDATES_PER_S - time.monotonic()))
+            try:
+                status, away = read(), ""
+            except GatewayUnreachable as refusal:
+                away = str(refusal)

@@ -35,14 +35,13 @@ from fuseboard.vocabulary.effects import (
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, OrderRequested, PolicyAdopted
-from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent
+from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.records import Record
 
 SCENES: Final = ("crash", "normal", "recovery")
 TICKS: Final = {"crash": 120, "normal": 200, "recovery": 100}
 TICK_NS: Final = NANOS // 10
-TICKS_MAX: Final = 100_000
 INSTANCE: Final = "demo0000"
 # 2026-01-05 10:00 in New York: a Monday, the market is open.
 START: Final = Moment(NANOS, 1_767_625_200 * NANOS)
@@ -310,7 +309,7 @@ class _Demo:
         self._equity_nanos, self._mark_nanos = at.equity_nanos, at.mark_nanos
         cooldown = ""
         if at.after == "COOLING_DOWN":
-            cooldown = f" (cooldown: {self._options.cooldown_ns / NANOS:g}s)"
+            cooldown = f" (cooldown: {text_from_nanos(self._options.cooldown_ns)}s)"
         self._say(f"[BREAKER] State: {at.before} → {at.after}{cooldown}")
         if at.after == "TRIGGERED":
             self._trips += 1

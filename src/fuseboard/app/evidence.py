@@ -1,0 +1,142 @@
+"""`fuseboard verify` and `replay`: whether the journal is what was written and decided."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard.app.saying import say, say_json
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.core.kernel import Kernel
+from fuseboard.journal.file import JournalDamaged
+from fuseboard.journal.reader import anchor, lines
+from fuseboard.journal.verification import verify
+from fuseboard.runtime.replay import replay_lines
+from fuseboard.vocabulary.money import NANOS
+
+DAMAGED: Final = 1
+
+
+def _journal_file(options: argparse.Namespace) -> Path:
+    if options.journal is not None:
+        return Path(options.journal)
+    state = StateDirectory(options.state)
+    state.identity()
+    return state.journal_file
+
+
+def command_verify(options: argparse.Namespace) -> int:
+    """Check the journal's chain; with an anchor, also that its end was not cut off."""
+    path = _journal_file(options)
+    verdict = verify(path, anchor=options.anchor)
+    ends = ""
+    if verdict.ok:
+        sequence, digest = anchor(path)
+        ends = f"{sequence}:{digest}"
+    if options.json:
+        say_json(
+            {
+                "ok": verdict.ok,
+                "records": verdict.records,
+                "what": verdict.what,
+                "first_bad_sequence": verdict.first_bad_sequence,
+                "anchor": ends,
+            }
+        )
+    elif verdict.ok:
+        say(f"{verdict.records} records, the chain holds; anchor {ends}")
+    else:
+        at = verdict.first_bad_sequence
+        say(f"damaged{'' if at is None else f' at record {at}'}: {verdict.what}")
+        say(f"{verdict.records} records before it are good")
+    return 0 if verdict.ok else DAMAGED
+
+
+class _Replayed(Struct, frozen=True):
+    """What a replay found, as `--json` shows it."""
+
+    ok: bool
+    records: int
+    digest: str
+    records_per_second: int
+    first_difference: int | None = None
+    what: str = ""
+    recorded: str = ""
+    derived: str = ""
+
+
+def command_replay(options: argparse.Namespace) -> int:
+    """Derive every decision again."""
+    found = _replayed(_journal_file(options))
+    if options.json:
+        say_json(found)
+    elif found.ok:
+        rate = f"{found.records_per_second:,}"
+        say(f"{found.records} records replayed to the same effects ({rate} a second)")
+        say(f"state digest {found.digest}")
+    else:
+        say(f"record {found.first_difference}: {found.what}")
+        if found.recorded or found.derived:
+            say(f"  recorded {found.recorded}")
+            say(f"  derived  {found.derived}")
+    return 0 if found.ok else DAMAGED
+
+
+def _replayed(path: Path) -> _Replayed:
+    """The verdict; also of a journal that cannot be read on, or that no kernel can have written.
+
+    Raises `JournalAbsent`.
+    """
+    kernel = Kernel()
+    counted = _Counted(lines(path))
+    began_ns = time.perf_counter_ns()
+    try:
+        verdict = replay_lines(counted, kernel)
+    except JournalDamaged as damage:
+        at = counted.taken + 1 if damage.sequence is None else damage.sequence
+        return _Replayed(
+            ok=False,
+            records=counted.taken,
+            digest="",
+            records_per_second=0,
+            first_difference=at,
+            what=damage.what,
+        )
+    except (msgspec.MsgspecError, AssertionError) as error:
+        return _Replayed(
+            ok=False,
+            records=counted.taken - 1,
+            digest="",
+            records_per_second=0,
+            first_difference=counted.taken,
+            what=f"the record cannot be replayed: {error}",
+        )
+    elapsed_ns = max(time.perf_counter_ns() - began_ns, 1)
+    difference = verdict.difference
+    return _Replayed(
+        ok=verdict.ok,
+        records=verdict.records,
+        digest=kernel.digest(),
+        records_per_second=verdict.records * NANOS // elapsed_ns,
+        first_difference=None if difference is None else difference.sequence,
+        what="" if difference is None else difference.what,
+        recorded="" if difference is None else difference.recorded.decode(errors="replace"),
+        derived="" if difference is None else difference.derived.decode(errors="replace"),
+    )
+
+
+class _Counted:
+    """Lines, and how many of them were taken."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self._source = source
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._source:
+            self.taken += 1
+            yield line

@@ -1,0 +1,119 @@
+"""What operators may ask, and what is acceptable: the same with a gateway and without one."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import CashMoved, OperatorHaltRequested, OperatorResetRequested
+from fuseboard.vocabulary.money import NumberRefused, nanos_from_text
+from fuseboard.vocabulary.postures import HaltLevel
+
+OPERATOR_CHARACTERS_MAX: Final = 100
+SCOPE_CHARACTERS_MAX: Final = 100
+REASON_CHARACTERS_MAX: Final = 500
+LEVELS: Final = {level.name.lower(): level for level in HaltLevel}
+
+
+class AskedRefused(ValueError):
+    """What was asked is not acceptable; the message says what to change."""
+
+
+class HaltAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/halt`."""
+
+    operator: str
+    reason: str = ""
+    scope: str = ACCOUNT_SCOPE
+    level: str = "halt"
+
+
+class ResetAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/reset`."""
+
+    operator: str = ""
+    reason: str = ""
+    scope: str = ACCOUNT_SCOPE
+    rebase: bool = False
+
+
+class CashAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/cash`: a deposit (positive) or a withdrawal, in account currency."""
+
+    operator: str
+    amount: str
+    why: str
+
+
+class OperatorAnswer(Struct, frozen=True, kw_only=True):
+    """What an operator is told."""
+
+    accepted: bool
+    message: str
+
+
+def halt_of(asked: HaltAsked, request: int) -> OperatorHaltRequested:
+    """The fact of a halt that was asked for. Raises `AskedRefused`."""
+    operator = _text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
+    if not operator:
+        raise AskedRefused("a halt needs your name: --operator NAME")
+    if asked.level not in LEVELS:
+        raise AskedRefused(f"level {asked.level[:40]!r} is none of {', '.join(LEVELS)}")
+    return OperatorHaltRequested(
+        request=request,
+        operator=operator,
+        reason=_text("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        scope=checked_scope(asked.scope),
+        level=LEVELS[asked.level],
+    )
+
+
+def reset_of(asked: ResetAsked, request: int) -> OperatorResetRequested:
+    """The fact of a reset that was asked for; whether it may be is the kernel's to say.
+
+    Raises `AskedRefused`.
+    """
+    return OperatorResetRequested(
+        request=request,
+        operator=_text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX),
+        reason=_text("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        scope=checked_scope(asked.scope),
+        rebase=asked.rebase,
+    )
+
+
+def cash_of(asked: CashAsked, request: int) -> CashMoved:
+    """The fact of a cash movement that was told. Raises `AskedRefused`."""
+    operator = _text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
+    why = _text("why", asked.why, REASON_CHARACTERS_MAX)
+    if not operator or not why:
+        raise AskedRefused("a cash movement needs your name and why: --operator NAME --why TEXT")
+    try:
+        amount_nanos = nanos_from_text(asked.amount)
+    except NumberRefused as refusal:
+        raise AskedRefused(str(refusal)) from refusal
+    if amount_nanos == 0:
+        raise AskedRefused("a movement of nothing is none: say how much, such as 5000 or -250.50")
+    return CashMoved(request=request, amount_nanos=amount_nanos, why=f"{operator}: {why}")
+
+
+def checked_scope(scope: str) -> str:
+    """The scope if it is one, else `AskedRefused`."""
+    kind, _, name = scope.partition(":")
+    known = scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and name)
+    if not known or len(scope) > SCOPE_CHARACTERS_MAX or not scope.isprintable():
+        raise AskedRefused(f"scope {scope[:40]!r} is none of account, strategy:NAME, symbol:NAME")
+    return scope
+
+
+def _text(what: str, text: str, characters_max: int) -> str:
+    """One line without control characters: it is journaled, and shown in other people's terminals.
+
+    Raises `AskedRefused`.
+    """
+    text = text.strip()
+    if len(text) > characters_max:
+        raise AskedRefused(f"{what} is longer than {characters_max} characters")
+    if not text.isprintable():
+        raise AskedRefused(f"{what} holds a character that cannot be printed on one line")
+    return text
