@@ -19,8 +19,8 @@ def intent_of(book: Book, strategy: str, order: OrderRequested) -> Intent:
 
     An order that is larger than what is left to reduce opens, also when its direction reduces.
     """
-    whole = book.account.position(order.symbol).reducible_nanos(order.side)
-    if order.quantity_nanos > whole:
+    position = book.account.positions.get(order.symbol)
+    if position is None or order.quantity_nanos > position.reducible_nanos(order.side):
         return _OPEN
     own = book.strategy(strategy).position(order.symbol).reducible_nanos(order.side)
     return _REDUCE if order.quantity_nanos <= own else _OPEN

@@ -22,9 +22,9 @@ _OPEN: Final = Intent.OPEN
 _PLAN: Final = Intent.PLAN
 
 
-def submit(turn: Turn, order: Order) -> None:
-    """Take a decided order into the book and send it."""
-    turn.state.book.add(order)
+def submit(turn: Turn, order: Order, worst_attos: int | None = None) -> None:
+    """Take a decided order into the book and send it; `worst_attos` as in `Book.add`."""
+    turn.state.book.add(order, worst_attos)
     turn.out.append(
         SubmitOrder(
             order_id=order.order_id,

@@ -21,12 +21,12 @@ def price_collar(proposal: Proposal) -> Finding:
     collar_nanos = proposal.limits.price_collar_nanos
     if proposal.order.side is _BUY:
         far_nanos = proposal.instrument.ask_nanos
-        if price_nanos * NANOS <= far_nanos * (NANOS + collar_nanos):
+        if price_nanos <= far_nanos or price_nanos * NANOS <= far_nanos * (NANOS + collar_nanos):
             return ALLOWED
         bound_nanos = far_nanos * (NANOS + collar_nanos) // NANOS
     else:
         far_nanos = proposal.instrument.bid_nanos
-        if price_nanos * NANOS >= far_nanos * (NANOS - collar_nanos):
+        if price_nanos >= far_nanos or price_nanos * NANOS >= far_nanos * (NANOS - collar_nanos):
             return ALLOWED
         bound_nanos = -(-far_nanos * (NANOS - collar_nanos) // NANOS)
     return Finding(
