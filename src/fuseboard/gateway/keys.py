@@ -115,7 +115,11 @@ class Keys:
 
     def _line(self, key_id: str) -> KeyLine | None:
         self._refresh(now=False)
-        return self._ephemeral.get(key_id) or self._stored.get(key_id)
+        line = self._ephemeral.get(key_id) or self._stored.get(key_id)
+        if line is None:
+            self._refresh(now=True)  # 401 is final to a client, and a pair may be a moment old
+            line = self._stored.get(key_id)
+        return line
 
     def _refresh(self, *, now: bool) -> None:
         """Read the file again if it changed; at most once in `CHECK_EVERY_NS` unless `now`."""
