@@ -7,7 +7,6 @@ strategy's own, when that ended first.
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -235,9 +234,7 @@ def _add_evidence(commands: "Commands[argparse.ArgumentParser]") -> None:
         parser.add_argument("--journal", type=Path, metavar="FILE", help="instead of the state's")
         parser.add_argument("--json", action="store_true")
         if name == "verify":
-            parser.add_argument(
-                "--anchor", type=_anchor, metavar="N:HEX", help="an anchor that was written down"
-            )
+            parser.add_argument("--anchor", metavar="N:HEX", help="an anchor that was written down")
 
 
 def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -312,13 +309,6 @@ def _count(text: str) -> int:
 
 def _count_or_none(text: str) -> int:
     return _whole_between(text, 0, NUMBER_MAX)
-
-
-def _anchor(text: str) -> tuple[int, str]:
-    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text, re.ASCII)
-    if match is None:
-        raise argparse.ArgumentTypeError("an anchor is N:HEX, as `fuseboard verify` prints it")
-    return int(match[1]), match[2]
 
 
 def _fraction(text: str) -> int:

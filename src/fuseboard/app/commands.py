@@ -239,8 +239,8 @@ def _client(state: StateDirectory) -> OperatorClient:
     state.identity()
     if not state.is_running():
         raise StateRefused(
-            f"no gateway runs on {state.path}: start it with `fuseboard run --state {state.path}`"
-            " and try again"
+            f"no gateway runs on {state.path}: is `fuseboard run` running? Start it with"
+            f" `fuseboard run --state {state.path}` and try again"
         )
     return OperatorClient(state.socket_file)
 

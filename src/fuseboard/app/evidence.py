@@ -1,6 +1,7 @@
 """`fuseboard verify` and `replay`: whether the journal is what was written and decided."""
 
 import argparse
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,29 +11,37 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.app.saying import say, say_json
-from fuseboard.control.state_directory import StateDirectory
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
-from fuseboard.journal.file import JournalDamaged
+from fuseboard.journal.file import JournalDamaged, require_file
 from fuseboard.journal.reader import anchor, lines
 from fuseboard.journal.verification import verify
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary.money import NANOS
 
 DAMAGED: Final = 1
+_ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
 def _journal_file(options: argparse.Namespace) -> Path:
-    if options.journal is not None:
-        return Path(options.journal)
-    state = StateDirectory(options.state)
-    state.identity()
-    return state.journal_file
+    """The journal that was named, else the state's. Raises `JournalAbsent`, `StateRefused`."""
+    path = options.journal
+    if path is None:
+        state = StateDirectory(options.state)
+        state.identity()
+        path = state.journal_file
+    require_file(path)
+    return Path(path)
 
 
 def command_verify(options: argparse.Namespace) -> int:
-    """Check the journal's chain; with an anchor, also that its end was not cut off."""
+    """Check the journal's chain; with an anchor, also that its end was not cut off.
+
+    Raises `JournalAbsent`, and `StateRefused` for what is no anchor.
+    """
     path = _journal_file(options)
-    verdict = verify(path, anchor=options.anchor)
+    held = None if options.anchor is None else _anchor(options.anchor)
+    verdict = verify(path, anchor=held)
     ends = ""
     if verdict.ok:
         sequence, digest = anchor(path)
@@ -54,6 +63,13 @@ def command_verify(options: argparse.Namespace) -> int:
         say(f"damaged{'' if at is None else f' at record {at}'}: {verdict.what}")
         say(f"{verdict.records} records before it are good")
     return 0 if verdict.ok else DAMAGED
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    match = _ANCHOR.fullmatch(text)
+    if match is None:
+        raise StateRefused("--anchor is N:HEX, as `fuseboard verify` printed it before")
+    return int(match[1]), match[2]
 
 
 class _Replayed(Struct, frozen=True):
@@ -89,7 +105,7 @@ def command_replay(options: argparse.Namespace) -> int:
 def _replayed(path: Path) -> _Replayed:
     """The verdict; also of a journal that cannot be read on, or that no kernel can have written.
 
-    Raises `JournalAbsent`.
+    Raises `JournalAbsent`, and `JournalDamaged` for a file that is no journal at all.
     """
     kernel = Kernel()
     counted = _Counted(lines(path))
@@ -97,13 +113,14 @@ def _replayed(path: Path) -> _Replayed:
     try:
         verdict = replay_lines(counted, kernel)
     except JournalDamaged as damage:
-        at = counted.taken + 1 if damage.sequence is None else damage.sequence
+        if damage.sequence is None and counted.taken == 0:
+            raise
         return _Replayed(
             ok=False,
             records=counted.taken,
             digest="",
             records_per_second=0,
-            first_difference=at,
+            first_difference=damage.sequence,
             what=damage.what,
         )
     except (msgspec.MsgspecError, AssertionError) as error:
