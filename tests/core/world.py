@@ -157,6 +157,8 @@ class World:
         if isinstance(fact, facts.OrderRequested | facts.CancelRequested):
             self.owed[fact.request] = None
         for effect in effects:
+            if isinstance(effect, fx.WakeAt) and isinstance(fact, facts.TimeAdvanced):
+                holds("10", effect.boot_ns > self.boot_ns, "woken, it asks for the past: it spins")
             self._overtake(effect)
         self._check_answers(effects)
         if not self.disk_lags:

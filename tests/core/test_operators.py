@@ -1,0 +1,167 @@
+"""What a person asks for: freezing, flattening again, accepting unexplained cash."""
+
+from fuseboard.policy.policy import DrawdownRule, Limits, Policy
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitted
+
+CALM = Policy(
+    limits=Limits(order_value_nanos_max=NANOS**2),
+    drawdown=DrawdownRule(limit_nanos=NANOS // 2),
+)
+
+
+def asked(level: HaltLevel, scope: str = "account", operator: str = "ann") -> facts.Input:
+    return facts.OperatorHaltRequested(
+        request=90, operator=operator, reason="drill", scope=scope, level=level
+    )
+
+
+def reset(scope: str = "account", *, rebase: bool = False) -> facts.OperatorResetRequested:
+    return facts.OperatorResetRequested(
+        request=91, operator="ann", reason="looked at it", scope=scope, rebase=rebase
+    )
+
+
+def closing(desk: Desk) -> fx.SubmitOrder:
+    """Flatten, and let the close go out and work."""
+    reads = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
+    leg = facts.LegRead(
+        trip=reads[0].trip,
+        symbol="AAPL",
+        attempt=reads[0].attempt,
+        position_nanos=desk.held * NANOS,
+        against_nanos=0,
+    )
+    (close,) = submitted(desk.take(leg))
+    accept(desk, close, f"b{reads[0].attempt}")
+    return close
+
+
+def test_a_freeze_stops_the_plan_and_takes_its_close_back() -> None:
+    desk = Desk(held=100)
+    close = closing(desk)
+    effects = desk.take(asked(HaltLevel.FREEZE))
+    assert [e.order_id for e in effects if isinstance(e, fx.CancelOrder)] == [close.order_id]
+    assert [e.stage for e in effects if isinstance(e, fx.RecordPlan)] == ["frozen"]
+    desk.now_ns += 10 * SECOND
+    later = desk.take(facts.TimeAdvanced())
+    assert not any(isinstance(effect, fx.ReadLeg | fx.SubmitOrder) for effect in later)
+
+
+def test_a_second_halt_and_a_lost_stream_do_not_stop_a_plan() -> None:
+    desk = Desk(held=100)
+    close = closing(desk)
+    for fact in (
+        asked(HaltLevel.HALT),
+        asked(HaltLevel.KILL),
+        facts.BrokerStreamChanged(connected=False),
+    ):
+        effects = desk.take(fact)
+        cancelled = [e.order_id for e in effects if isinstance(e, fx.CancelOrder)]
+        assert close.order_id not in cancelled
+    ended = facts.OrderEnded(
+        order_id=close.order_id,
+        broker_order_id="b1",
+        status=OrderStatus.EXPIRED,
+        filled_quantity_nanos=0,
+        filled_price_nanos=0,
+    )
+    assert any(isinstance(effect, fx.ReadLeg) for effect in desk.take(ended))
+
+
+def test_a_person_who_flattens_again_after_a_freeze_gets_a_new_attempt_with_a_new_id() -> None:
+    desk = Desk(held=100)
+    first = closing(desk)
+    desk.take(asked(HaltLevel.FREEZE))
+    desk.take(
+        facts.OrderEnded(
+            order_id=first.order_id,
+            broker_order_id="b1",
+            status=OrderStatus.CANCELED,
+            filled_quantity_nanos=0,
+            filled_price_nanos=0,
+        )
+    )
+    effects = desk.take(asked(HaltLevel.FLATTEN))
+    (read,) = [e for e in effects if isinstance(e, fx.ReadLeg)]
+    leg = facts.LegRead(
+        trip=read.trip,
+        symbol="AAPL",
+        attempt=read.attempt,
+        position_nanos=100 * NANOS,
+        against_nanos=0,
+    )
+    reads = [e for e in desk.take(leg) if isinstance(e, fx.ReadLeg)]
+    assert [again.attempt for again in reads] == [2], "the first attempt's id is used up"
+
+
+def test_a_halt_needs_no_name_but_a_scope_that_exists() -> None:
+    desk = Desk()
+    assert any(isinstance(e, fx.LatchHalt) for e in desk.take(asked(HaltLevel.HALT, operator="")))
+    effects = desk.take(asked(HaltLevel.HALT, scope="stratgy:alpha"))
+    assert [e.accepted for e in effects if isinstance(e, fx.AnswerOperator)] == [False]
+
+
+def test_unexplained_cash_seen_twice_asks_for_reduce_only_until_a_person_accepts_it() -> None:
+    desk = Desk(CALM, cash=100_000)
+    desk.cash = 80_000
+    postures: list[fx.Effect] = []
+    for _ in range(2):
+        desk.now_ns += 6 * SECOND
+        desk.take(facts.TimeAdvanced())
+        postures += [e for e in desk.account() if isinstance(e, fx.PublishPosture)]
+    assert [(p.posture, p.reason) for p in postures if isinstance(p, fx.PublishPosture)] == [
+        (Posture.REDUCE_ONLY, Reason.EQUITY_JUMP)
+    ]
+    assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
+    effects = desk.take(reset())
+    assert [e.accepted for e in effects if isinstance(e, fx.AnswerOperator)] == [True]
+    assert submitted(desk.order(Side.BUY, NANOS))
+
+
+def test_a_kill_is_left_only_after_a_recovery_that_compared_the_books() -> None:
+    desk = Desk(held=100)
+    desk.take(asked(HaltLevel.KILL))
+    effects = desk.take(reset())
+    assert fx.ReadAccount(positions=True) in effects
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_HALTED]
+    desk.take(asked(HaltLevel.HALT))  # somebody halts while the books are being compared
+    held = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=100 * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=250 * NANOS,
+    )
+    desk.take(facts.PositionsSeen(positions=(held,)))
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_KILLED]
+    desk.take(reset())
+    desk.take(facts.PositionsSeen(positions=(held,)))
+    assert submitted(desk.order(Side.SELL, NANOS))
+
+
+def test_the_node_is_not_woken_without_end_while_it_waits_for_the_broker() -> None:
+    desk = Desk()
+    desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
+    desk.now_ns += 600 * SECOND
+    wakes = [e for e in desk.take(facts.TimeAdvanced()) if isinstance(e, fx.WakeAt)]
+    assert all(wake.boot_ns > desk.now_ns for wake in wakes)
+
+
+def test_a_restart_shows_what_works_what_is_final_and_what_is_held() -> None:
+    desk = Desk(held=100)
+    (working,) = submitted(desk.order(Side.BUY, NANOS))
+    (final,) = submitted(desk.order(Side.BUY, NANOS))
+    accept(desk, working, "b1")
+    desk.take(facts.OrderNotSent(order_id=final.order_id, reason=Reason.BROKER_REJECTED))
+    start = facts.NodeStarted(instance="deskdesk", account="A1", release="0")
+    effects = desk.take(start)
+    shown = [(e.order_id, e.event) for e in effects if isinstance(e, fx.PublishOrder)]
+    assert shown == [(final.order_id, ""), (working.order_id, "")]
+    held = [e for e in effects if isinstance(e, fx.PublishPosition) and not e.strategy]
+    assert [(p.symbol, p.quantity_nanos) for p in held] == [("AAPL", 100 * NANOS)]
+    assert any(isinstance(effect, fx.PublishEquity) for effect in effects)
