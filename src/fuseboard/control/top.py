@@ -55,8 +55,8 @@ def screen(status: Status, width: int, away: str = "") -> Panel:
     """The status as one panel of `width` columns; `away` says why it is not of now."""
     head = Text(status.posture, style=_COLOURS.get(status.posture, "bold"))
     if away:
-        head = Text("NO GATEWAY", style=_RED).append(f"  {printable(away)}", style="default")
-        head.append(f"\nwhat it last said: {status.posture}", style="dim")
+        head = Text().append("NO GATEWAY", style=_RED).append(f"  {printable(away)}")
+        head.append(f"\nwhat it last said: {status.posture}")
     parts: list[RenderableType] = [head]
     parts += [_line(why_line(at)) for at in status.postures[:WHYS_SHOWN_MAX]]
     what = next_step(status)
@@ -76,7 +76,7 @@ def _line(text: str, style: str = "") -> Text:
 
 def _fuses(fuses: tuple[FuseLine, ...]) -> Table:
     """One row a fuse that measures; latches are in the reasons."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     grid.add_column("drawdown of", overflow="ellipsis", no_wrap=True, max_width=18)
     grid.add_column("state", no_wrap=True)
     for name in ("equity", "high mark", "drawdown", "trips"):

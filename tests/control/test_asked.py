@@ -1,0 +1,97 @@
+"""What operators may ask: the same words and bounds with a gateway and without one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.control.asked import (
+    OPERATOR_CHARACTERS_MAX,
+    REASON_CHARACTERS_MAX,
+    SCOPE_CHARACTERS_MAX,
+    AskedRefused,
+    CashAsked,
+    HaltAsked,
+    ResetAsked,
+    cash_of,
+    checked_scope,
+    halt_of,
+    reset_of,
+)
+from fuseboard.vocabulary.postures import HaltLevel
+
+
+@given(st.text(max_size=700), st.text(max_size=200))
+def test_what_reaches_the_journal_is_one_printable_line_of_bounded_length(
+    reason: str, operator: str
+) -> None:
+    try:
+        fact = halt_of(HaltAsked(operator=operator, reason=reason), 1)
+    except AskedRefused:
+        fits = len(reason.strip()) <= REASON_CHARACTERS_MAX
+        named = 0 < len(operator.strip()) <= OPERATOR_CHARACTERS_MAX
+        plain = reason.strip().isprintable() and operator.strip().isprintable()
+        assert not (fits and named and plain)
+        return
+    for text in (fact.operator, fact.reason):
+        assert text.isprintable()
+        assert text == text.strip()
+    assert 0 < len(fact.operator) <= OPERATOR_CHARACTERS_MAX
+    assert len(fact.reason) <= REASON_CHARACTERS_MAX
+
+
+@pytest.mark.parametrize("level", list(HaltLevel))
+def test_each_level_has_its_word(level: HaltLevel) -> None:
+    fact = halt_of(HaltAsked(operator="Ada", level=level.name.lower()), 4)
+    assert (fact.level, fact.request, fact.scope) == (level, 4, "account")
+
+
+def test_a_halt_needs_a_name_and_a_known_level() -> None:
+    with pytest.raises(AskedRefused, match="--operator NAME"):
+        halt_of(HaltAsked(operator="  "), 1)
+    with pytest.raises(AskedRefused, match="none of halt, flatten, kill, freeze"):
+        halt_of(HaltAsked(operator="Ada", level="HALT"), 1)
+
+
+@pytest.mark.parametrize("scope", ["account", "strategy:a", "symbol:BRK.B", "strategy:a:b"])
+def test_scopes_are_known(scope: str) -> None:
+    assert checked_scope(scope) == scope
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "",
+        "Account",
+        "account:x",
+        "strategy",
+        "strategy:",
+        "desk:a",
+        "symbol:\x1b[2J",
+        "symbol:" + "x" * SCOPE_CHARACTERS_MAX,
+    ],
+)
+def test_what_is_no_scope_is_refused_with_what_there_is(scope: str) -> None:
+    with pytest.raises(AskedRefused, match="none of account, strategy:NAME, symbol:NAME"):
+        checked_scope(scope)
+    with pytest.raises(AskedRefused):
+        reset_of(ResetAsked(operator="Ada", reason="why", scope=scope), 1)
+
+
+def test_a_reset_is_the_kernels_to_refuse_but_its_words_are_bounded() -> None:
+    fact = reset_of(ResetAsked(rebase=True), 9)
+    assert (fact.operator, fact.reason, fact.rebase, fact.request) == ("", "", True, 9)
+    with pytest.raises(AskedRefused, match="longer than 500"):
+        reset_of(ResetAsked(operator="Ada", reason="x" * 501), 1)
+    with pytest.raises(AskedRefused, match="cannot be printed"):
+        reset_of(ResetAsked(operator="A\nda", reason="x"), 1)
+
+
+def test_cash_is_an_exact_amount_with_a_name_and_a_why() -> None:
+    fact = cash_of(CashAsked(operator="Ada", amount="-250.50", why="fees"), 3)
+    assert (fact.amount_nanos, fact.why) == (-250_500_000_000, "Ada: fees")
+    for amount in ("0", "-0.0", "1e5", "NaN", "1_000", "", "+5"):
+        with pytest.raises(AskedRefused):
+            cash_of(CashAsked(operator="Ada", amount=amount, why="x"), 1)
+    for operator, why in (("", "x"), ("Ada", " ")):
+        with pytest.raises(AskedRefused, match="your name and why"):
+            cash_of(CashAsked(operator=operator, amount="5", why=why), 1)

@@ -1,0 +1,152 @@
+"""The board against a model: the newest word on each order, working ones found at once, bounds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.control import board as board_module
+from fuseboard.control.board import Board
+from fuseboard.control.status import status_of
+from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.effects import AnswerDenied, RecordTransition, WakeAt
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+from tests.control.effects import equity, plan, posture, shown, submit
+
+NOTHING = Measured(
+    evaluations=0,
+    evaluation_p50_ns=0,
+    evaluation_p99_ns=0,
+    trigger_ns=0,
+    cancel_ns=0,
+    liquidation_ns=0,
+)
+WORDS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([None, *OrderStatus])), max_size=80)
+
+
+@given(WORDS)
+def test_working_orders_are_those_whose_last_word_is_not_final(
+    words: list[tuple[int, OrderStatus | None]],
+) -> None:
+    board = Board()
+    last: dict[str, OrderStatus] = {}
+    for number, status in words:
+        name = str(number)
+        board.apply(submit(name) if status is None else shown(name, status))
+        last[name] = OrderStatus.SUBMITTING if status is None else status
+    working = {name for name, status in last.items() if status not in TERMINAL_STATUSES}
+    assert {line.order_id for line in board.working()} == working
+    assert board.working_count() == len(working)
+    assert {name: line.status for name, line in board.orders.items()} == {
+        name: status.value for name, status in last.items()
+    }
+
+
+def test_closed_orders_are_forgotten_beyond_their_bound_and_working_ones_never() -> None:
+    board = Board()
+    board.apply(submit("rests"))
+    for number in range(board_module.CLOSED_ORDERS_MAX + 50):
+        board.apply(submit(str(number)))
+        board.apply(shown(str(number), OrderStatus.FILLED))
+        board.apply(shown(str(number), OrderStatus.FILLED))  # said twice, counted once
+    assert len(board.orders) == board_module.CLOSED_ORDERS_MAX + 1
+    assert "49" not in board.orders
+    assert "50" in board.orders
+    assert [line.order_id for line in board.working()] == ["rests"]
+
+
+def test_an_order_that_was_closed_by_mistake_and_works_again_is_not_forgotten() -> None:
+    board = Board()
+    board.apply(shown("back", OrderStatus.NOT_SENT))
+    board.apply(shown("back", OrderStatus.WORKING))
+    for number in range(board_module.CLOSED_ORDERS_MAX + 1):
+        board.apply(shown(str(number), OrderStatus.CANCELED))
+    assert [line.order_id for line in board.working()] == ["back"]
+
+
+def test_plans_are_bounded_and_the_oldest_goes_first() -> None:
+    board = Board()
+    for number in range(board_module.PLANS_MAX + 3):
+        board.apply(plan(f"trip#{number}", "cancelling"))
+        board.apply(plan(f"trip#{number}"))
+    assert len(board.plans) == board_module.PLANS_MAX
+    assert next(iter(board.plans)) == "trip#3"
+    assert {at.stage for at in board.plans.values()} == {"ended"}
+
+
+def test_a_posture_is_shown_until_its_scope_is_open_again() -> None:
+    board = Board()
+    assert board.posture() is Posture.OPEN
+    board.apply(posture("account", Posture.HALTED))
+    board.apply(posture("strategy:a", Posture.REDUCE_ONLY))
+    assert board.posture() is Posture.HALTED
+    assert board.posture("strategy:a") is Posture.REDUCE_ONLY
+    board.apply(posture("account", Posture.OPEN, Reason.ALLOWED))
+    assert board.posture() is Posture.OPEN
+    assert list(board.postures) == ["strategy:a"]
+
+
+def test_books_count_as_compared_once_a_fuse_is_shown_and_nothing_says_otherwise() -> None:
+    board = Board()
+    assert not board.is_reconciled()
+    board.apply(posture("account", Posture.HALTED, Reason.NOT_RECONCILED))
+    board.apply(equity(100_000 * NANOS))
+    assert not board.is_reconciled()
+    board.apply(posture("account", Posture.HALTED, Reason.OPERATOR))
+    assert board.is_reconciled()
+
+
+def test_allowed_counts_strategies_orders_and_denied_counts_by_reason() -> None:
+    board = Board()
+    board.apply(submit("1"))
+    board.apply(submit("2", intent=Intent.REDUCE))
+    board.apply(submit("3", intent=Intent.PLAN))
+    for reason in (Reason.ORDER_RATE, Reason.ORDER_RATE, Reason.BUYING_POWER):
+        board.apply(AnswerDenied(request=1, strategy="s", reason=reason))
+    assert board.allowed == 2
+    assert board.denied == {"order_rate": 2, "buying_power": 1}
+
+
+def test_the_worst_drawdown_and_the_trips_are_remembered_and_the_sparkline_is_the_accounts() -> (
+    None
+):
+    board = Board()
+    board.apply(equity(95_000 * NANOS))
+    board.apply(equity(99_000 * NANOS))
+    board.apply(equity(1 * NANOS, scope="strategy:a"))
+    line = board.fuses["drawdown:account"]
+    assert line.worst_drawdown_nanos == 50_000_000
+    assert line.drawdown_nanos == 10_000_000
+    assert list(board.equities) == [95_000 * NANOS, 99_000 * NANOS]
+    for after in ("TRIGGERED", "COOLING_DOWN", "MONITORING", "TRIGGERED"):
+        board.apply(
+            RecordTransition(
+                fuse="drawdown:account",
+                scope="account",
+                before="X",
+                event="Y",
+                after=after,
+                generation=1,
+            )
+        )
+    assert (line.trips, line.state) == (2, "TRIGGERED")
+    assert line.equity_nanos == 99_000 * NANOS, "a transition without numbers keeps them"
+
+
+def test_alerts_are_bounded_and_other_effects_change_nothing() -> None:
+    board = Board()
+    board.apply(WakeAt(boot_ns=1))
+    for number in range(board_module.ALERTS_MAX + 5):
+        board.page("page", "drawdown", "account", str(number))
+    assert len(board.alerts) == board_module.ALERTS_MAX
+    assert board.alerts[0].text == "5"
+
+
+def test_a_status_counts_its_orders_and_carries_them_only_when_asked() -> None:
+    board = Board()
+    board.apply(submit("1"))
+    board.apply(submit("2"))
+    for with_orders, carried in ((True, 2), (False, 0)):
+        status = status_of(board, NOTHING, about={}, durable_sequence=7, with_orders=with_orders)
+        assert (status.working, len(status.orders)) == (2, carried)

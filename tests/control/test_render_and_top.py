@@ -1,0 +1,272 @@
+"""What people see: aligned, in words, at 80 columns, without other people's control characters."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+from rich.console import Console
+
+from fuseboard.control import render
+from fuseboard.control.board import AlertLine, Board
+from fuseboard.control.client import GatewayUnreachable
+from fuseboard.control.status import Status, status_of
+from fuseboard.control.top import run_top, screen, sparkline
+from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.effects import AnswerDenied, PublishPosition
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+from tests.control.effects import equity, plan, posture, shown, submit
+
+MEASURED = Measured(
+    evaluations=10,
+    evaluation_p50_ns=9_400,
+    evaluation_p99_ns=15_960,
+    trigger_ns=85_700,
+    cancel_ns=410_000,
+    liquidation_ns=1_180_000,
+)
+ESCAPE = "\x1b[2J"
+
+
+def status_with(board: Board, **more: object) -> Status:
+    made = status_of(board, MEASURED, about={"account": "default"}, durable_sequence=1_234)
+    return structs.replace(made, **more)
+
+
+def halted() -> Board:
+    board = Board()
+    for at in range(300):
+        board.apply(equity((100_000 - at * 20) * NANOS))
+    board.apply(equity(94_900 * NANOS, state="COOLING_DOWN"))
+    board.apply(posture("account", Posture.HALTED))
+    board.apply(plan("drawdown:account#1"))
+    board.apply(submit("1"))
+    board.apply(AnswerDenied(request=1, strategy="s", reason=Reason.POSTURE_HALTED))
+    board.page("page", "drawdown", "account", "drawdown:account tripped")
+    return board
+
+
+def test_a_status_says_posture_why_and_what_to_do_first() -> None:
+    lines = render.status_text(status_with(halted())).splitlines()
+    assert lines == [
+        "posture   HALTED",
+        "why       account: HALTED, the drawdown limit was reached [drawdown]",
+        "next      once reviewed: `fuseboard reset --operator NAME --reason TEXT`",
+        "account   default",
+        (
+            "fuse      drawdown:account: COOLING_DOWN, equity 94,900.00, mark 100,000.00,"
+            " drawdown 5.10%"
+        ),
+        "plan      drawdown:account#1: ended, cancelled=3 closed=2 errors=0",
+        "orders    1 working, 1 allowed since the start",
+        "denied    posture_halted 1",
+        "measured  evaluation p50 9.4 µs, p99 15.9 µs",
+        "measured  trip 85.7 µs, cancels confirmed 0.41 ms, liquidation 1.18 ms",
+        "journal   1,234 records durable",
+        "alert     [page] drawdown:account tripped",
+    ]
+
+
+def test_an_empty_state_is_said_in_words() -> None:
+    nothing = structs.replace(MEASURED, evaluations=0, trigger_ns=0)
+    status = status_with(Board(), measured=nothing, running=False)
+    assert render.status_text(status).splitlines() == [
+        "posture   OPEN",
+        "gateway   not running: this is what its next start begins with",
+        "next      `fuseboard run`",
+        "account   default",
+        "orders    0 working",
+        "journal   1,234 records durable",
+    ]
+    assert render.orders_text(status) == "no working orders"
+    assert render.positions_text(status) == "no positions"
+
+
+@pytest.mark.parametrize(
+    ("state", "scope", "reason", "what"),
+    [
+        ("MONITORING", "account", Reason.NOT_RECONCILED, "wait: the gateway is comparing"),
+        ("TRIGGERED", "account", Reason.DRAWDOWN, "wait: the plan and the cooldown"),
+        ("HALTED", "strategy:a", Reason.OPERATOR, "reset --scope strategy:a --operator"),
+        ("KILLED", "account", Reason.OPERATOR, "`fuseboard reset --operator NAME"),
+    ],
+)
+def test_the_next_step_follows_the_state(state: str, scope: str, reason: Reason, what: str) -> None:
+    board = Board()
+    board.apply(equity(99_000 * NANOS, scope=scope, state=state))
+    board.apply(posture(scope, Posture.HALTED, reason))
+    assert what in render.next_step(status_with(board))
+
+
+def test_when_all_is_open_there_is_nothing_to_do() -> None:
+    board = Board()
+    board.apply(equity(99_000 * NANOS))
+    assert render.next_step(status_with(board)) == ""
+
+
+def test_tables_are_aligned_and_numbers_stand_to_the_right() -> None:
+    board = Board()
+    board.apply(submit("1", strategy="dip-buyer"))
+    board.apply(shown("2", OrderStatus.WORKING))
+    board.apply(
+        PublishPosition(
+            strategy="", symbol="A", quantity_nanos=NANOS * 5, average_price_nanos=NANOS // 8
+        )
+    )
+    status = status_with(board)
+    assert render.orders_text(status).splitlines() == [
+        "strategy   symbol  side  quantity  filled  type    limit  status      client id",
+        "dip-buyer  AAPL    buy         10       0  limit     150  submitting  client-1",
+        "s          AAPL    sell        10       3  market         working     c",
+    ]
+    assert render.positions_text(status).splitlines() == [
+        "ledger     symbol  quantity  average price",
+        "(account)  A              5          0.125",
+    ]
+
+
+@given(st.text(max_size=300))
+def test_a_strategys_names_cannot_move_the_operators_cursor(text: str) -> None:
+    board = Board()
+    board.apply(shown("1", OrderStatus.WORKING, client_order_id=text))
+    board.page("page", "operator", "account", text)
+    status = status_with(board)
+    for shown_text in (render.orders_text(status), render.status_text(status)):
+        assert all(line.isprintable() for line in shown_text.split("\n"))
+    assert len(render.orders_text(status).split("\n")) == 2
+    assert all(line.isprintable() for line in drawn(status).split("\n"))
+
+
+def drawn(status: Status, width: int = 80, away: str = "") -> str:
+    console = Console(file=io.StringIO(), width=width, record=True, color_system=None)
+    console.print(screen(status, width, away))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_the_screen_fits_its_width(width: int) -> None:
+    board = halted()
+    board.page("warning", "drawdown", "account", "x" * 500)
+    for number in range(30):
+        board.apply(equity(1_000_000 * NANOS, scope=f"strategy:a-rather-long-name-{number}"))
+        board.apply(posture(f"symbol:S{number}", Posture.HALTED))
+        board.apply(
+            PublishPosition(
+                strategy="", symbol=f"S{number}", quantity_nanos=NANOS, average_price_nanos=1
+            )
+        )
+    lines = drawn(status_with(board), width).splitlines()
+    assert {len(line) for line in lines} == {width}
+    assert len(lines) <= 40, "it fits a terminal's height whatever there is"
+
+
+def test_the_screen_says_what_matters_at_80_columns() -> None:
+    text = drawn(status_with(halted()))
+    for what in (
+        "HALTED",
+        "the drawdown limit was reached [drawdown]",
+        "COOLING_DOWN",
+        "94,900.00",
+        "100,000.00",
+        "5.10%",
+        "evaluation p99",
+        "15.9 µs",
+        "▁",
+        "posture_halted 1",
+    ):
+        assert what in text, what
+
+
+@pytest.mark.parametrize(
+    ("value", "colour"),
+    [
+        ("OPEN", "32"),
+        ("REDUCED", "33"),
+        ("REDUCE_ONLY", "38;5;208"),
+        ("HALTED", "31"),
+        ("KILLED", "37;41"),
+    ],
+)
+def test_the_posture_has_its_colour(value: str, colour: str) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system="256")
+    console.print(screen(status_with(Board(), posture=value), 80))
+    assert f"\x1b[1;{colour}m{value}" in file.getvalue()
+
+
+@given(st.lists(st.integers(-(10**18), 10**18), max_size=50), st.integers(1, 60))
+def test_a_sparkline_has_one_bar_a_value_with_the_extremes_at_the_ends(
+    values: list[int], width: int
+) -> None:
+    line = sparkline(tuple(values), width)
+    newest = values[-width:]
+    assert len(line) == len(newest)
+    if len(set(newest)) > 1:
+        assert line[newest.index(min(newest))] == "▁"
+        assert line[newest.index(max(newest))] == "█"
+
+
+def test_top_survives_the_gateway_and_says_so() -> None:
+    status = status_with(halted())
+    answers: Iterator[Status | Exception] = iter(
+        [status, GatewayUnreachable("no gateway answers on /x"), status]
+    )
+
+    def read() -> Status:
+        answer = next(answers, status)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=40, force_terminal=True, color_system=None)
+    run_top(read, seconds=0.35, console=console)
+    text = file.getvalue()
+    assert "NO GATEWAY  no gateway answers on /x" in text
+    assert "what it last said: HALTED" in text
+    assert text.rindex("NO GATEWAY") < text.rindex("posture_halted 1"), "it came back"
+
+
+def test_top_draws_ten_times_a_second_and_ends_when_told() -> None:
+    looks = 0
+
+    def read() -> Status:
+        nonlocal looks
+        looks += 1
+        return status_with(Board())
+
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    run_top(read, seconds=0.5, console=console)
+    assert 2 <= looks <= 7
+
+
+def test_top_without_a_gateway_is_refused_and_without_a_terminal_draws_once() -> None:
+    def nobody() -> Status:
+        raise GatewayUnreachable("nobody")
+
+    console = Console(file=io.StringIO(), width=80)
+    with pytest.raises(GatewayUnreachable):
+        run_top(nobody, seconds=None, console=console)
+    run_top(lambda: status_with(halted()), seconds=None, console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("fuseboard ─") == 1
+
+
+def test_control_characters_become_question_marks() -> None:
+    assert render.printable(f"a{ESCAPE}b\n") == "a?[2Jb?"
+    assert render.printable("plain µ") == "plain µ"
+
+
+def test_alerts_are_the_newest_and_no_more_than_fit() -> None:
+    alerts = tuple(
+        AlertLine(severity="page", code="x", scope="account", text=f"alert-{number}")
+        for number in range(20)
+    )
+    text = render.status_text(status_with(Board(), alerts=alerts))
+    assert text.count("alert-") == render.ALERTS_SHOWN_MAX
+    assert "alert-19" in text
