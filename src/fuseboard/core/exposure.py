@@ -20,7 +20,9 @@ def intent_of(book: Book, strategy: str, order: OrderRequested) -> Intent:
     An order that is larger than what is left to reduce opens, also when its direction reduces.
     """
     position = book.account.positions.get(order.symbol)
-    if position is None or order.quantity_nanos > position.reducible_nanos(order.side):
+    if position is None or position.quantity_nanos == 0:
+        return _OPEN
+    if order.quantity_nanos > position.reducible_nanos(order.side):
         return _OPEN
     own = book.strategy(strategy).position(order.symbol).reducible_nanos(order.side)
     return _REDUCE if order.quantity_nanos <= own else _OPEN

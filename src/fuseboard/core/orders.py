@@ -28,7 +28,7 @@ from fuseboard.vocabulary.effects import (
     RaiseAlert,
     WatchSymbol,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, wire_id
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
     CancelRefused,
     CancelRequested,
@@ -56,6 +56,8 @@ FOREIGN_ALERT_EVERY_NS: Final = 60 * NANOS
 _NUMBERS_MAX: Final = 10**15 * NANOS
 _ALLOWED: Final = Reason.ALLOWED
 _LIMIT: Final = OrderType.LIMIT
+_STOP: Final = OrderType.STOP
+_STOP_LIMIT: Final = OrderType.STOP_LIMIT
 _OPEN: Final = Intent.OPEN
 _UNTIGHTENED: Final = Posture.OPEN
 
@@ -82,7 +84,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         instrument = _instrument(state, fact.symbol)
         turn.out.append(WatchSymbol(symbol=fact.symbol))
     order = _proposed(turn, fact, order_id, instrument)
-    posture, halting_reason = turn.posture(fact.strategy, fact.symbol)
+    posture, halting_reason = _UNTIGHTENED, _ALLOWED
+    if state.postures:
+        posture, halting_reason = turn.posture(fact.strategy, fact.symbol)
     limits = turn.policy.limits if posture is _UNTIGHTENED else turn.reduced_limits
     account = state.book.account
     position = account.position(fact.symbol)
@@ -123,20 +127,18 @@ def _refusal(turn: Turn, fact: OrderRequested) -> Reason:
     if rules and all(rule.name != fact.strategy for rule in rules):
         return Reason.STRATEGY_UNKNOWN
     limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
-    if not 0 < fact.quantity_nanos < _NUMBERS_MAX:
-        return Reason.MALFORMED
-    if limit_nanos is not None and not 0 < limit_nanos < _NUMBERS_MAX:
-        return Reason.MALFORMED
-    if stop_nanos is not None and not 0 < stop_nanos < _NUMBERS_MAX:
-        return Reason.MALFORMED
     kind = fact.order_type
-    if kind is _LIMIT and limit_nanos is not None and stop_nanos is None:
-        return _ALLOWED
-    limited = kind is _LIMIT or kind is OrderType.STOP_LIMIT
-    stopped = kind is OrderType.STOP or kind is OrderType.STOP_LIMIT
-    if limited != (limit_nanos is not None) or stopped != (stop_nanos is not None):
+    limited = kind is _LIMIT or kind is _STOP_LIMIT
+    stopped = kind is _STOP or kind is _STOP_LIMIT
+    if limited is (limit_nanos is None) or stopped is (stop_nanos is None):
         return Reason.MALFORMED
-    return _ALLOWED
+    if (
+        0 < fact.quantity_nanos < _NUMBERS_MAX
+        and (limit_nanos is None or 0 < limit_nanos < _NUMBERS_MAX)
+        and (stop_nanos is None or 0 < stop_nanos < _NUMBERS_MAX)
+    ):
+        return _ALLOWED
+    return Reason.MALFORMED
 
 
 def _instrument(state: State, symbol: str) -> Instrument:
@@ -147,7 +149,7 @@ def _instrument(state: State, symbol: str) -> Instrument:
 def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instrument) -> Order:
     return Order(  # by position, as in its declaration: names cost a tenth of the gate
         order_id,
-        wire_id(instance=turn.state.instance, order_id=order_id),
+        turn.ids.wire_prefix + order_id,
         fact.client_order_id,
         fact.strategy,
         fact.symbol,

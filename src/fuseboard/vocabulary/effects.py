@@ -27,7 +27,7 @@ class Act(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_de
 # --- to the broker -----------------------------------------------------------------------------
 
 
-class SubmitOrder(Act, frozen=True, tag=True):
+class SubmitOrder(Act, frozen=True, tag=True, kw_only=False):
     """Send an order to the broker under `wire_id`. Its one outcome comes back as an input.
 
     It is also the first view of the order: `PublishOrder` follows only when something changes.

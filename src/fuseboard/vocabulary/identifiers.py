@@ -22,36 +22,29 @@ def checked_instance(instance: str) -> str:
 
 
 def _part(text: str) -> bytes:
-    """A length-prefixed part, so that no two lists of parts collide by joining."""
+    """A length-prefixed part."""
     raw = text.encode()
     return len(raw).to_bytes(4, "big") + raw
 
 
-def _hash_of(*parts: str) -> "hashlib._Hash":
-    return hashlib.sha256(b"".join(_part(part) for part in parts))
-
-
-_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-
-
 class OrderIds:
-    """Makes order ids for one account of one instance; remembers each strategy's hash so far."""
+    """Makes order ids for one account of one instance. `wire_prefix` makes one a wire id."""
 
     def __init__(self, *, instance: str, account: str) -> None:
-        self._prefix = _hash_of(instance, account)
-        self._strategies: dict[str, hashlib._Hash] = {}
+        self.wire_prefix = wire_id(instance=instance, order_id="")
+        self._account = _part(instance) + _part(account)
+        self._strategies: dict[str, bytes] = {}
 
     def order_id(self, strategy: str, client_order_id: str) -> str:
-        """Our UUID of an order (RFC 9562 version 8, from 122 bits of the hash)."""
+        """Our UUID of an order (RFC 9562 version 8, from 120 bits of the hash).
+
+        All parts but the last are length-prefixed, so that no two lists of parts collide.
+        """
         known = self._strategies.get(strategy)
         if known is None:
-            known = self._prefix.copy()
-            known.update(_part(strategy))
-            self._strategies[strategy] = known
-        whole = known.copy()
-        whole.update(_part(client_order_id))
-        d = whole.hexdigest()
-        return f"{d[:8]}-{d[8:12]}-8{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
+            known = self._strategies[strategy] = self._account + _part(strategy)
+        d = hashlib.sha256(known + client_order_id.encode()).hexdigest()
+        return f"{d[:8]}-{d[8:12]}-8{d[13:16]}-8{d[17:20]}-{d[20:32]}"
 
 
 def order_id(*, instance: str, account: str, strategy: str, client_order_id: str) -> str:
