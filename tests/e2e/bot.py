@@ -1,11 +1,10 @@
 """A strategy as a process of its own: plain alpaca-py, and nothing of Fuseboard.
 
-It does what its standard input says, one JSON object a line, and answers each with one line. It
-finds its address and its key in the environment, as strategies do.
+It does what its standard input says, one JSON object a line, and answers each with one line. Where
+it trades and with which key is the first thing that it is told.
 """
 
 import json
-import os
 import sys
 import time
 from typing import Any
@@ -16,14 +15,13 @@ from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
 
 
 def main() -> None:
-    client = TradingClient(
-        os.environ["APCA_API_KEY_ID"],
-        os.environ["APCA_API_SECRET_KEY"],
-        url_override=os.environ["APCA_API_BASE_URL"],
-    )
-    say({"ready": True})
+    client = TradingClient("nobody", "nothing", url_override="http://127.0.0.1:1")
     for line in sys.stdin:
         asked = json.loads(line)
+        if asked["do"] == "connect":
+            client = TradingClient(asked["key_id"], asked["secret"], url_override=asked["url"])
+            say({"ok": True, "seconds": 0.0})
+            continue
         began = time.monotonic()
         try:
             answer: dict[str, Any] = {"ok": True, "value": do(client, asked)}

@@ -227,15 +227,15 @@ def status(state: Path) -> dict[str, Any]:
 
 
 class Bot(Running):
-    """A strategy with alpaca-py; `ask` has it do one thing."""
+    """A strategy with alpaca-py; `connect` says where it trades, `ask` has it do one thing."""
 
-    def __init__(self, folder: Path, strategy: str, url: str, key_id: str, secret: str) -> None:
-        super().__init__(
-            folder, f"bot-{strategy}", sys.executable, BOT,
-            APCA_API_KEY_ID=key_id, APCA_API_SECRET_KEY=secret, APCA_API_BASE_URL=url,
-        )  # fmt: skip
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(folder, name, sys.executable, BOT)
         self._answers = self.output_file.open()
-        self._answer()
+        self.owes = 0
+
+    def connect(self, url: str, key_id: str, secret: str) -> None:
+        assert self.ask("connect", url=url, key_id=key_id, secret=secret)["ok"]
 
     def ask(self, do: str, **fields: Any) -> dict[str, Any]:
         self.tell(do, **fields)
@@ -247,6 +247,7 @@ class Bot(Running):
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"do": do, **fields}).encode() + b"\n")
         self.process.stdin.flush()
+        self.owes += 1
 
     def heard(self) -> dict[str, Any]:
         return self._answer()
@@ -275,20 +276,47 @@ class Bot(Running):
                 return ""
             return text
 
-        return dict(json.loads(until(line, "the bot answers")))
+        answer = dict(json.loads(until(line, "the bot answers")))
+        self.owes -= 1
+        return answer
 
     def _over(self) -> int:
         self._answers.close()
         return super()._over()
 
 
+class Bots:
+    """Bots that have no work: importing alpaca-py takes seconds, so each serves many tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._all: list[Bot] = []
+        self._idle: list[Bot] = []
+
+    def take(self) -> Bot:
+        if not self._idle:
+            self._idle.append(Bot(self._folder, f"bot-{len(self._all)}"))
+            self._all.append(self._idle[-1])
+        return self._idle.pop()
+
+    def give_back(self, bots: list[Bot]) -> None:
+        """Those whose every question was answered; another one would answer the next test."""
+        self._idle += [bot for bot in bots if not bot.ended() and not bot.owes]
+
+    def close(self) -> None:
+        for bot in self._all:
+            bot.kill()
+
+
 class World:
     """One test's folder and all the processes in it; they end with the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bots: "Bots") -> None:
         self.folder = folder
         self.state = folder / "state"
         self._running: list[Running] = []
+        self._bots = bots
+        self._taken: list[Bot] = []
 
     def init(self, policy: str) -> None:
         file = self.folder / "policy.yaml"
@@ -302,9 +330,21 @@ class World:
     def gateway(self, broker_url: str, *words: str | Path, **more: str) -> Gateway:
         return self.kept(Gateway(self.folder, self.state, broker_url, *words, **more))
 
+    def open_gateway(self, broker_url: str) -> Gateway:
+        """A gateway that has compared its books with the broker's and lets orders through."""
+        gateway = self.gateway(broker_url)
+        gateway.wait_for(lambda now: now["posture"] == "OPEN", "the gateway is open")
+        return gateway
+
     def bot(self, url: str, strategy: str = "default") -> Bot:
-        key_id, secret = self.key(strategy)
-        return self.kept(Bot(self.folder, strategy, url, key_id, secret))
+        """A bot that trades at an address as a strategy, with a key pair of its own."""
+        return self.bot_with(url, *self.key(strategy))
+
+    def bot_with(self, url: str, key_id: str, secret: str) -> Bot:
+        bot = self._bots.take()
+        self._taken.append(bot)
+        bot.connect(url, key_id, secret)
+        return bot
 
     def key(self, strategy: str = "default") -> tuple[str, str]:
         done = fuseboard("keys", "--state", self.state, "--json", "new", strategy)
@@ -335,6 +375,7 @@ class World:
                 running.kill()
             elif not running._log.closed:
                 running._over()
+        self._bots.give_back(self._taken)
 
     def kept(self, running: Kept) -> Kept:
         self._running.append(running)
@@ -342,8 +383,8 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    here = World(folder)
+def world(folder: Path, bots: Bots) -> Iterator[World]:
+    here = World(folder, bots)
     try:
         yield here
     finally:

@@ -37,7 +37,7 @@ CALM = {"server_error": 0, "drop_before_accept": 0, "delay_ms": 0}
 def test_a_bad_day_at_the_broker_makes_no_second_order_and_no_endless_wait(here: World) -> None:
     here.init(POLICY)
     exchange = here.exchange(tape="normal", requests_per_minute=10_000)
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
     assert bot.buy("AAPL", 1)["ok"], "a good day comes first: the symbol is watched from here on"
@@ -65,10 +65,11 @@ def test_a_bad_day_at_the_broker_makes_no_second_order_and_no_endless_wait(here:
 def test_an_order_without_an_id_is_not_repeated_either(here: World) -> None:
     here.init(POLICY)
     exchange = here.exchange(tape="normal")
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("TSLA", 1)["ok"]
+    bought = bot.buy("TSLA", 1)
+    assert bought["ok"], bought
     exchange.faults(drop_after_accept=1)
     lost = bot.buy("TSLA", 1)
     assert lost["ok"], lost
@@ -80,10 +81,11 @@ def test_an_order_without_an_id_is_not_repeated_either(here: World) -> None:
 def test_what_the_broker_throttles_is_denied_in_time_and_not_kept_for_later(here: World) -> None:
     here.init(POLICY)
     exchange = here.exchange(tape="normal")
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("TSLA", 1)["ok"]
+    bought = bot.buy("TSLA", 1)
+    assert bought["ok"], bought
     exchange.faults(too_many_requests=1)
     asked_to_wait = bot.buy("TSLA", 2)
     # The exchange asks for a pause until its minute is over: longer than an order is worth.

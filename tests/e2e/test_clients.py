@@ -42,10 +42,10 @@ class Listener(Running):
 def test_alpaca_py_hears_its_own_orders_and_the_market(here: World) -> None:
     here.init("name: streams\n")
     exchange = here.exchange(tape="normal", speed=5)
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     pair = here.key("listening")
     listener = here.kept(Listener(here.folder, gateway.url, pair, "AAPL"))
-    bot = here.kept(Bot(here.folder, "listening", gateway.url, *pair))
+    bot = here.bot_with(gateway.url, *pair)
     other = here.bot(gateway.url, "other")
     exchange.start()
     quote = listener.hears("quotes", symbol="AAPL")
@@ -83,7 +83,7 @@ def connected(gateway: Gateway, listener: Listener, bot: Bot) -> None:
 def test_the_older_library_trades_by_environment_alone(here: World, legacy_python: Path) -> None:
     here.init("name: legacy\n")
     exchange = here.exchange(tape="normal")
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     exchange.start()
     key_id, secret = here.key("old")
     variables = environment(

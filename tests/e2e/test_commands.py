@@ -100,7 +100,7 @@ def test_each_refusal_is_one_line_that_says_what_to_do(here: World) -> None:
             "x",
             "--state",
             state,
-        ): "is `fuseboard run` runn",
+        ): "no gateway runs on ",
         ("run", "--state", state, "--policy", bad): "1:10: safety.loss_limit: unknown key; did you",
         ("run", "--state", state, "--policy", away): "cannot be read",
         ("run", "--state", state, "--broker", "alpaca"): "needs ALPACA_API_KEY and ALPACA_SECRET",

@@ -30,7 +30,7 @@ def trading(here: World) -> tuple[Exchange, Gateway, Bot]:
     """A bot that holds something and has two orders resting far below the market."""
     here.init(POLICY)
     exchange = here.exchange(tape=TAPE, speed=5, requests_per_minute=10_000)
-    gateway = here.gateway(exchange.url)
+    gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
     assert bot.buy("AAPL", 10)["ok"]
