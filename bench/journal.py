@@ -82,7 +82,7 @@ class Acknowledged:
             raise SystemExit("the journal does not answer")
 
 
-def opened(path: Path) -> tuple[JournalWriter, Acknowledged]:
+def opened(path: Path, release: str = "") -> tuple[JournalWriter, Acknowledged]:
     create_journal(path, "abcd1234", 1)
     recovered = recover(path)
     acknowledged = Acknowledged()
@@ -92,6 +92,7 @@ def opened(path: Path) -> tuple[JournalWriter, Acknowledged]:
         last_chain=recovered.last_chain,
         durable=acknowledged.durable,
         failed=acknowledged.failed,
+        release=release,
     )
     return writer, acknowledged
 

@@ -9,7 +9,9 @@ outcome and two fills, over 50 symbols that are all held.
 import gc
 import statistics
 import time
+from collections.abc import Callable
 
+from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.policy import Limits, Policy, canonical_text, digest_of
 from fuseboard.runtime.replay import replay_lines
@@ -26,18 +28,20 @@ ROUNDS = 5
 
 
 class Recording:
-    """A kernel that writes down what it folds."""
+    """A kernel that hands on what it folds."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[Record], None]) -> None:
         self.kernel = Kernel()
-        self.lines: list[bytes] = []
+        self.keep = keep
+        self.count = 0
         self.kinds: dict[str, int] = {}
 
     def take(self, fact: facts.Input) -> Record:
-        at = NANOS + 1_000_000 * len(self.lines)
+        at = NANOS + 1_000_000 * self.count
         moment = facts.Moment(at, 1_700_000_000 * NANOS + at)
-        record = Record(len(self.lines) + 1, moment, fact, self.kernel.step(moment, fact))
-        self.lines.append(encoded_record(record))
+        self.count += 1
+        record = Record(self.count, moment, fact, self.kernel.step(moment, fact))
+        self.keep(record)
         kind = type(fact).__name__
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         return record
@@ -47,7 +51,7 @@ def start(recording: Recording) -> None:
     limits = Limits(order_rate_max=100_000, order_rate_window_ns=1)
     text = canonical_text(Policy(limits=limits))
     recording.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="bench"))
-    recording.take(facts.NodeStarted(instance="benchben", account="A1", release="0"))
+    recording.take(facts.NodeStarted(instance="benchben", account="A1", release=__version__))
     recording.take(facts.BrokerStreamChanged(connected=True))
     recording.take(
         facts.AccountSeen(
@@ -112,16 +116,22 @@ def trade(recording: Recording, number: int) -> None:
         )
 
 
-def main() -> None:
-    recording = Recording()
+def session(recording: Recording, orders: int) -> None:
+    """A start, a quote for each symbol, then orders with the quotes between them."""
     start(recording)
     for number in range(SYMBOLS):
         recording.take(quote(number))
-    for number in range(ORDERS):
+    for number in range(orders):
         for step in range(QUOTES_AN_ORDER):
             recording.take(quote(number * QUOTES_AN_ORDER + step))
         trade(recording, number)
-    lines, digest = recording.lines, recording.kernel.digest()
+
+
+def main() -> None:
+    lines: list[bytes] = []
+    recording = Recording(lambda record: lines.append(encoded_record(record)))
+    session(recording, ORDERS)
+    digest = recording.kernel.digest()
     mix = ", ".join(f"{count:,} {kind}" for kind, count in recording.kinds.items() if count > 99)
     print(f"{len(lines):,} records, {sum(map(len, lines)) // len(lines)} bytes each: {mix}")
     gc.collect()

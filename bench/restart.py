@@ -1,12 +1,13 @@
-"""A restart on a journal of 1,000,000 records: how long until the tail is verified and decoded.
+"""A restart on a journal of 1,000,000 records of the real kernel: how long until its posture is
+known, that is, until snapshot and tail are verified and every record of the tail derived again.
 
-Snapshots each 50,000 records, and the longest tail there can be: the newest snapshot is 50,000
-records old. Each restart is a new process; `cold` drops the file from the page cache first. The
-peer, in the same run, is the same recovery without a snapshot: every record from the first on.
+Snapshots each 50,000 records, and nearly the longest tail there can be. Each restart is a new
+process; `cold` drops the file from the page cache first. The peer, in the same run, is the same
+recovery without a snapshot: every record from the first on.
 """
 
 import os
-import statistics
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,54 +17,67 @@ from pathlib import Path
 # Run as a file, as `make bench` does, only this folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.journal import opened, order_record, spread
-from fuseboard.journal.recovery import recover
+from bench.journal import opened, spread
+from bench.replay_kernel import QUOTES_AN_ORDER, Recording, session
+from fuseboard import __version__
+from fuseboard.app.recovery import restored
 from fuseboard.journal.verification import verify
+from fuseboard.vocabulary.records import Record
 
 ROUNDS = 5
 SNAPSHOT_EVERY = 50_000
-SNAPSHOT_BYTES = 2_000_000
+RECORDS_AN_ORDER = QUOTES_AN_ORDER + 4
 COMMIT_RECORDS = 100
 
 
 def make(path: Path, records: int) -> None:
-    writer, acknowledged = opened(path)
-    for last in range(COMMIT_RECORDS, records + 1, COMMIT_RECORDS):
-        writer.append([order_record(n) for n in range(last - COMMIT_RECORDS + 1, last + 1)])
-        if last - acknowledged.sequence > 10_000:
-            acknowledged.wait_for(last)
-        if last % SNAPSHOT_EVERY == 0 and last < records:
-            writer.snapshot(last, os.urandom(SNAPSHOT_BYTES), f"digest {last}")
+    """A journal as a node writes it: records of the real kernel, and its snapshots."""
+    writer, acknowledged = opened(path, release=__version__)
+    waiting: list[Record] = []
+
+    def keep(record: Record) -> None:
+        waiting.append(record)
+        last = record.sequence
+        if len(waiting) == COMMIT_RECORDS or last % SNAPSHOT_EVERY == 0:
+            writer.append(waiting)
+            waiting.clear()
+            if last - acknowledged.sequence > 10_000:
+                acknowledged.wait_for(last)
+        if last % SNAPSHOT_EVERY == 0 and last + SNAPSHOT_EVERY <= records:
+            writer.snapshot(last, recording.kernel.snapshot(), recording.kernel.digest())
+
+    recording = Recording(keep)
+    session(recording, records // RECORDS_AN_ORDER)
+    writer.append(waiting)
     writer.close()
 
 
-def restart(path: Path, *, with_snapshot: bool) -> None:
-    """What each measured process does; prints its own time and the length of the tail."""
+def restart(path: Path) -> None:
+    """What each measured process does: up to the kernel whose posture is known."""
     began = time.perf_counter_ns()
-    recovered = recover(path, release=None if with_snapshot else "another release")
-    tail = sum(1 for _ in recovered.tail)
-    print((time.perf_counter_ns() - began) // 1_000, tail, recovered.last_sequence)
+    came_back = restored(path)
+    recovered = came_back.recovered
+    snapshot = 0 if recovered.snapshot is None else recovered.snapshot.sequence
+    took = (time.perf_counter_ns() - began) // 1_000
+    print(took, recovered.last_sequence - snapshot, recovered.last_sequence)
 
 
-def measured(path: Path, kind: str, *, cold: bool) -> tuple[int, int]:
-    """Microseconds of recovery and of the whole process."""
+def measured(path: Path, *, cold: bool) -> tuple[int, int, int]:
+    """Microseconds of recovery and of the whole process, and the tail's length."""
     if cold:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
-    command = [sys.executable, __file__, kind, str(path)]
     began = time.perf_counter_ns()
+    command = [sys.executable, __file__, "restart", str(path)]
     said = subprocess.run(command, check=True, capture_output=True).stdout.split()
-    whole = (time.perf_counter_ns() - began) // 1_000
-    expected = SNAPSHOT_EVERY if kind == "snapshot" else int(said[2])
-    assert int(said[1]) == expected, "the tail is as long as it was made"
-    return int(said[0]), whole
+    return int(said[0]), (time.perf_counter_ns() - began) // 1_000, int(said[1])
 
 
 def main() -> None:
     if len(sys.argv) == 3:
-        restart(Path(sys.argv[2]), with_snapshot=sys.argv[1] == "snapshot")
+        restart(Path(sys.argv[2]))
         return
     records = int(sys.argv[1]) if len(sys.argv) == 2 else 1_000_000
     with tempfile.TemporaryDirectory(dir=".") as place:
@@ -71,19 +85,18 @@ def main() -> None:
         began = time.perf_counter()
         make(path, records)
         size = path.stat().st_size // 1_000_000
-        print(f"{records:,} records, {size:,} MB, written in {time.perf_counter() - began:.1f} s")
-        medians = []
-        for name, kind, cold in (
-            ("newest snapshot, warm", "snapshot", False),
-            ("newest snapshot, cold", "snapshot", True),
-            ("no snapshot, warm", "whole", False),
-        ):
-            rounds = ROUNDS if kind == "snapshot" else 2
-            took = [measured(path, kind, cold=cold) for _ in range(rounds)]
+        print(f"{records:,} records, {size:,} MB, made in {time.perf_counter() - began:.1f} s")
+        for name, cold in (("warm", False), ("cold", True)):
+            took = [measured(path, cold=cold) for _ in range(ROUNDS)]
             recovery, whole = ([each[part] // 1_000 for each in took] for part in (0, 1))
-            medians.append(statistics.median(recovery))
-            print(f"{name:<24} recovery {spread(recovery)} ms, whole process {spread(whole)} ms")
-        print(f"no snapshot / newest snapshot: {medians[2] / medians[0]:.1f}")
+            print(
+                f"{name}: known posture after {spread(recovery)} ms, whole process"
+                f" {spread(whole)} ms, {took[0][2]:,} records after the snapshot"
+            )
+        with sqlite3.connect(path) as database:
+            database.execute("DELETE FROM snapshots")
+        took = [measured(path, cold=False) for _ in range(2)]
+        print(f"without a snapshot: {spread([each[0] // 1_000 for each in took])} ms")
         began = time.perf_counter()
         verdict = verify(path)
         assert verdict.ok, verdict.what
