@@ -20,9 +20,10 @@ from tests.e2e.processes import (
 
 POLICY = """\
 name: halts
-execution: {requests_per_minute: 10000}
+execution: {requests_per_minute: 100}
 """
-FLOOD = 100
+FLOOD, BURST = 60, 45
+"""More orders than the request budget lets out at once: some wait for their turn at the halt."""
 TAPE = "normal"
 
 
@@ -47,6 +48,8 @@ def test_a_halt_stops_new_orders_at_once_and_cancels_what_works(here: World) -> 
     for each in others:
         for _ in range(FLOOD):
             each.tell("submit", symbol="TSLA", qty=1, side="buy", time_in_force="day")
+    # Let the budget run out, so that at the halt orders wait for their turn to be sent.
+    until(lambda: len(truth.accepted(exchange.ledger(), opens=True)) > BURST, "the budget is out")
     halted = fuseboard("halt", "--operator", "Ada", "--reason", "enough", "--state", here.state)
     assert halted.returncode == 0, halted.stdout + halted.stderr
     before = len(exchange.ledger())

@@ -128,6 +128,7 @@ def the_ledger_is_right(here: World, ledger: list[LedgerEntry]) -> None:
     assert len(truth.trips(records)) <= 1, "the same arming tripped twice"
     assert truth.positions_of(ledger) == {}
     truth.nothing_twice(ledger)
+    truth.no_order_was_refused(ledger)
     truth.nothing_opened_after_the_halt(ledger, records)
     for symbol, bought in BUYS.items():
         sold = sum(

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled
+from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled, RequestRefused
 from fuseboard.vocabulary.effects import LatchHalt, RecordTransition, SubmitOrder
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.records import Record
@@ -28,6 +28,13 @@ def nothing_twice(ledger: list[LedgerEntry]) -> None:
     """The exchange took no client order id twice."""
     ids = Counter(entry.client_order_id for entry in ledger if isinstance(entry, OrderAccepted))
     assert not [each for each, count in ids.items() if count > 1]
+
+
+def no_order_was_refused(ledger: list[LedgerEntry]) -> None:
+    """The exchange refuses what is larger than a position has free, and an id that it knows: a
+    close that was sized or sent twice would show here.
+    """
+    assert not [each for each in ledger if isinstance(each, RequestRefused)]
 
 
 def accepted(ledger: list[LedgerEntry], *, opens: bool) -> list[OrderAccepted]:
