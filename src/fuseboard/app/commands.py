@@ -15,8 +15,14 @@ import uvloop
 from rich.console import Console
 
 from fuseboard import __version__
-from fuseboard.app.broker_choice import alpaca_keys, has_keys, settings, simulated_keys
-from fuseboard.app.exchange_process import ExchangeWanted, found_or_started
+from fuseboard.app.broker_choice import (
+    BrokerKeys,
+    alpaca_keys,
+    has_keys,
+    settings,
+    simulated_keys,
+)
+from fuseboard.app.exchange_process import ExchangeWanted, end, found_or_started
 from fuseboard.app.node import Node, NodeOptions
 from fuseboard.app.offline import offline_halt, offline_status, renew_register
 from fuseboard.app.saying import say, say_json
@@ -44,6 +50,7 @@ from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
+from fuseboard.runtime.loop import NodeStopped
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.records import Record
 
@@ -60,6 +67,7 @@ REFUSALS: Final = (
     StateRefused,
     StrategyNameRefused,
     TapeUnreadable,
+    NodeStopped,
     sqlite3.Error,
 )
 
@@ -121,23 +129,37 @@ async def _run(options: argparse.Namespace, state: StateDirectory, policy: Polic
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
         broker = alpaca_keys(environment, live=options.live, ask=input)
-        says = f"Alpaca at {broker.base_url}"
-    else:
-        if options.live:
-            raise StateRefused("--live needs --broker alpaca")
-        wanted = ExchangeWanted(
-            tape=options.tape,
-            speed=text_from_nanos(options.speed),
-            seed=options.seed,
-            cash_nanos=options.cash,
-        )
-        exchange = await found_or_started(state, wanted)
-        broker = simulated_keys(exchange.url())
-        why = "" if options.broker else "no Alpaca keys: "
-        says = (
-            f"{why}the simulated exchange at {exchange.url()}, playing {options.tape}"
-            f" (it outlives this gateway: `kill {exchange.pid}` ends it)"
-        )
+        return await _serve(options, state, policy, broker, f"Alpaca at {broker.base_url}")
+    if options.live:
+        raise StateRefused("--live needs --broker alpaca")
+    state.must_have_register()
+    wanted = ExchangeWanted(
+        tape=options.tape,
+        speed=text_from_nanos(options.speed),
+        seed=options.seed,
+        cash_nanos=options.cash,
+    )
+    exchange, is_new = await found_or_started(state, wanted)
+    why = "" if options.broker else "no Alpaca keys: "
+    says = (
+        f"{why}the simulated exchange at {exchange.url()}, playing {options.tape}"
+        f" (it outlives this gateway: `kill {exchange.pid}` ends it)"
+    )
+    try:
+        return await _serve(options, state, policy, simulated_keys(exchange.url()), says)
+    except REFUSALS:
+        if is_new:  # a start that was refused leaves nothing behind
+            end(exchange, state)
+        raise
+
+
+async def _serve(
+    options: argparse.Namespace,
+    state: StateDirectory,
+    policy: Policy,
+    broker: BrokerKeys,
+    says: str,
+) -> int:
     node = Node(
         NodeOptions(
             state=state,

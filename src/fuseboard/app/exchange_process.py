@@ -8,6 +8,7 @@ for this state directory: an id or a port that a stranger has by now is not trus
 import asyncio
 import http.client
 import os
+import signal
 import sys
 from http import HTTPStatus
 from pathlib import Path
@@ -45,8 +46,10 @@ class ExchangeRunning(Struct, frozen=True, kw_only=True):
         return f"http://127.0.0.1:{self.port}"
 
 
-async def found_or_started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRunning:
-    """The exchange of this state directory: the one that runs, else a new one.
+async def found_or_started(
+    state: StateDirectory, wanted: ExchangeWanted
+) -> tuple[ExchangeRunning, bool]:
+    """The exchange of this state directory: the one that runs, else a new one; whether it is new.
 
     Raises `StateRefused` when one runs that plays something else, when it does not answer, when a
     new one does not come up in time, or when another gateway runs.
@@ -55,7 +58,7 @@ async def found_or_started(state: StateDirectory, wanted: ExchangeWanted) -> Exc
     try:
         known = _known(state)
         if known is None or not _runs(known, state):
-            return await _started(state, wanted)
+            return await _started(state, wanted), True
         if known.wanted != wanted:
             raise StateRefused(
                 f"the simulated exchange of {state.path} still runs (pid {known.pid}) and plays"
@@ -67,9 +70,15 @@ async def found_or_started(state: StateDirectory, wanted: ExchangeWanted) -> Exc
                 f"the simulated exchange of {state.path} (pid {known.pid}) does not answer: see"
                 f" {state.path / 'exchange.log'}, stop it with `kill {known.pid}`"
             )
-        return known
+        return known, False
     finally:
         os.close(descriptor)
+
+
+def end(running: ExchangeRunning, state: StateDirectory) -> None:
+    """Ask an exchange that was started in vain to end."""
+    if _runs(running, state):
+        os.kill(running.pid, signal.SIGTERM)
 
 
 def _known(state: StateDirectory) -> ExchangeRunning | None:

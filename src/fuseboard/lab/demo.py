@@ -42,6 +42,7 @@ from fuseboard.vocabulary.records import Record
 SCENES: Final = ("crash", "normal", "recovery")
 TICKS: Final = {"crash": 120, "normal": 200, "recovery": 100}
 TICK_NS: Final = NANOS // 10
+ORDERS_TICK: Final = 3
 INSTANCE: Final = "demo0000"
 # 2026-01-05 10:00 in New York: a Monday, the market is open.
 START: Final = Moment(NANOS, 1_767_625_200 * NANOS)
@@ -119,7 +120,10 @@ def demo_policy(options: DemoOptions) -> Policy:
 
 
 def run_demo(options: DemoOptions, say: Callable[[str], None]) -> DemoResult:
-    """Run one demo to its end, saying what happens as it happens."""
+    """Run one demo to its end, saying what happens as it happens.
+
+    Raises `NodeStopped` when the node under it finds a fault in itself.
+    """
     return run_lockstep(START, lambda loop: _Demo(options, say, loop).run())
 
 
@@ -151,7 +155,8 @@ class _Demo:
         self, options: DemoOptions, say: Callable[[str], None], clock: LockstepEventLoop
     ) -> None:
         self._options = options
-        self._say = say
+        self._tell = say
+        self._unsaid: list[str] = []
         self._clock = clock
         self._records: list[Record] = []
         self._state = "ARMED"
@@ -198,24 +203,36 @@ class _Demo:
         policy = canonical_text(demo_policy(self._options))
         self._intake.offer(PolicyAdopted(text=policy, digest=digest_of(policy), operator="demo"))
         serving = self._clock.create_task(self._loop.run())
+        try:
+            await self._play(serving)
+        finally:
+            self._loop.request_stop()
+            await asyncio.wait([serving])
+            await self._outlet.stop()
+            fault = serving.exception()
+        if fault is not None:
+            raise fault
+        measured = self._meter.measured()
+        self._say_end(measured)
+        self._say_all()
+        return DemoResult(
+            trips=self._trips, state=self._state, measured=measured, records=self._records
+        )
+
+    async def _play(self, serving: "asyncio.Task[None]") -> None:
+        """Every tick of the script, then the cooldown; ends early when the node stops itself."""
         for tick, loss_nanos in enumerate(losses(self._options), start=1):
             self._say_tick(tick)
             if tick == 1:
                 self._start_node()
             self._show_prices(loss_nanos)
-            if tick == 3:
+            if tick == ORDERS_TICK:
                 self._place_orders()
             await self._pass_time(TICK_NS)
-        while self._state == "TRIGGERED":
+            if serving.done():
+                return
+        while self._state == "TRIGGERED" and not serving.done():
             await self._pass_time(TICK_NS)
-        self._loop.request_stop()
-        await serving
-        await self._outlet.stop()
-        measured = self._meter.measured()
-        self._say_end(measured)
-        return DemoResult(
-            trips=self._trips, state=self._state, measured=measured, records=self._records
-        )
 
     def _buy_holdings(self) -> None:
         self._show_prices(0, half_spread_nanos=0)  # bought at the middle: equity stays round
@@ -283,8 +300,18 @@ class _Demo:
             await asyncio.sleep(min(left_ns, TICK_NS // 10) / NANOS)
             self._exchange.advance(self._clock.now().wall_ns)
             self._broker.pump()
+            self._say_all()
 
     # --- what is said ----------------------------------------------------------------------------
+
+    def _say(self, line: str) -> None:
+        """Say it soon: whoever listens may be gone, and that is no fault of the node."""
+        self._unsaid.append(line)
+
+    def _say_all(self) -> None:
+        unsaid, self._unsaid = self._unsaid, []
+        for line in unsaid:
+            self._tell(line)
 
     def apply(self, effect: Effect) -> None:
         """Say what matters of what is durable."""
