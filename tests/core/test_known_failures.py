@@ -91,13 +91,18 @@ class Desk:
         )
 
     def order(
-        self, side: Side, quantity_nanos: int, price: int | None = 250, name: str = ""
+        self,
+        side: Side,
+        quantity_nanos: int,
+        price: int | None = 250,
+        name: str = "",
+        strategy: str = "alpha",
     ) -> tuple[fx.Effect, ...]:
         self.requests += 1
         return self.take(
             facts.OrderRequested(
                 request=self.requests,
-                strategy="alpha",
+                strategy=strategy,
                 client_order_id=name or f"c{self.requests}",
                 symbol="AAPL",
                 side=side,

@@ -4,7 +4,7 @@ from typing import Final
 
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import Side, TimeInForce
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
 DONE_STAGES: Final = ("flat", "left")
@@ -82,3 +82,8 @@ def _price_step_nanos(price_nanos: int) -> int:
     if price_nanos >= NANOS:
         return NANOS // 100
     return NANOS // 10_000 if price_nanos >= NANOS // 100 else 1
+
+
+def close_time_in_force(symbol: str) -> TimeInForce:
+    """Day for shares; crypto pairs, which Alpaca writes BASE/QUOTE, know no day."""
+    return TimeInForce.GTC if "/" in symbol else TimeInForce.DAY

@@ -182,7 +182,7 @@ def _still_reduces(turn: Turn, order: Order, kept_nanos: dict[tuple[str, str], i
 
 
 def publish_postures(turn: Turn) -> None:
-    """Recompute each scope's posture: the tightest over its fuses and gauges; show changes."""
+    """Recompute each scope's posture and what asks for it: the tightest; show what changed."""
     state = turn.state
     asked: dict[str, tuple[Posture, Reason]] = {}
 
@@ -207,7 +207,8 @@ def publish_postures(turn: Turn) -> None:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.BROKER_UNREACHABLE)
     for scope in [*asked, *(known for known in state.postures if known not in asked)]:
         posture, reason = asked.get(scope, (Posture.OPEN, Reason.ALLOWED))
-        if posture is state.postures.get(scope, Posture.OPEN):
+        shown = state.postures.get(scope, Posture.OPEN)
+        if posture is shown and reason is state.halting_reasons.get(scope, reason):
             continue
         if posture is Posture.OPEN:
             del state.postures[scope]

@@ -27,6 +27,7 @@ from fuseboard.core.closes import (
     DONE_STAGES,
     ONGOING_STAGES,
     close_price_nanos,
+    close_time_in_force,
     own_is_flat,
     protective_side,
     strategy_of,
@@ -46,7 +47,6 @@ from fuseboard.vocabulary.orders import (
     OrderType,
     Severity,
     Side,
-    TimeInForce,
 )
 from fuseboard.vocabulary.reasons import Reason
 
@@ -213,7 +213,7 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) 
         symbol=leg.symbol,
         side=side,
         order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
-        time_in_force=TimeInForce.DAY,
+        time_in_force=close_time_in_force(leg.symbol),
         quantity_nanos=quantity_nanos,
         limit_price_nanos=price_nanos,
         stop_price_nanos=None,
