@@ -117,25 +117,38 @@ async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRun
     port_file.unlink(missing_ok=True)
     _set_aside(state.exchange_ledger_file)
     log = state.path / "exchange.log"
+    pid = _spawned(
+        log,
+        *("--tape", wanted.tape, "--speed", wanted.speed, "--seed", str(wanted.seed)),
+        *("--cash", text_from_nanos(wanted.cash_nanos)),
+        *("--port-file", str(port_file), "--ledger", str(state.exchange_ledger_file)),
+    )
+    port = await _port(pid, port_file, log)
+    running = ExchangeRunning(pid=pid, port=port, wanted=wanted)
+    write_atomically(state.exchange_file, msgspec.json.encode(running))
+    return running
+
+
+def _spawned(log: Path, *words: str) -> int:
+    """The id of a new process in a session of its own.
+
+    Not a child of the event loop, which would not close while it runs.
+    """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        # A session of its own: it outlives the gateway, as a real exchange does.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "fuseboard", "exchange"),
-            *("--tape", wanted.tape, "--speed", wanted.speed, "--seed", str(wanted.seed)),
-            *("--cash", text_from_nanos(wanted.cash_nanos)),
-            *("--port-file", str(port_file), "--ledger", str(state.exchange_ledger_file)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
+        return os.posix_spawn(
+            sys.executable,
+            (sys.executable, "-m", "fuseboard", "exchange", *words),
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, descriptor, 1),
+                (os.POSIX_SPAWN_DUP2, descriptor, 2),
+            ],
+            setsid=True,
         )
     finally:
         os.close(descriptor)
-    port = await _port(process, port_file, log)
-    running = ExchangeRunning(pid=process.pid, port=port, wanted=wanted)
-    write_atomically(state.exchange_file, msgspec.json.encode(running))
-    return running
 
 
 def _set_aside(ledger: Path) -> None:
@@ -151,22 +164,31 @@ def _set_aside(ledger: Path) -> None:
     ledger.rename(kept)
 
 
-async def _port(process: asyncio.subprocess.Process, port_file: Path, log: Path) -> int:
+async def _port(pid: int, port_file: Path, log: Path) -> int:
     """Where it listens, once it says so; one that does not come up is not left behind."""
-    text = ""
+    text, has_ended = "", False
     try:
         async with asyncio.timeout(START_S_MAX):
             while (text := _text_of(port_file)) == "":
-                if process.returncode is not None:
+                has_ended = _has_ended(pid)
+                if has_ended:
                     raise StateRefused(f"the simulated exchange did not start: {_last_line(log)}")
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise StateRefused(f"the simulated exchange did not come up: see {log}") from None
     finally:
-        if text == "" and process.returncode is None:
-            process.kill()
-            await process.wait()
+        if text == "" and not has_ended:
+            _kill(pid)
     return int(text)
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitpid(pid, os.WNOHANG)[0] == pid
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def _text_of(path: Path) -> str:

@@ -35,7 +35,11 @@ def restored(journal_file: Path) -> Restored:
     for record in recovered.tail:
         if isinstance(record.input, NodeStarted):
             release = record.input.release
-        effects = kernel.step(record.moment, record.input)
+        try:
+            effects = kernel.step(record.moment, record.input)
+        except AssertionError as error:
+            what = f"the record cannot be folded: {error}"
+            raise JournalDamaged(what, record.sequence) from error
         ours = release == __version__ and not isinstance(record.input, NodeFaulted)
         if ours and effects != record.effects:
             raise JournalDamaged("the recorded effects do not follow", record.sequence)

@@ -1,0 +1,143 @@
+"""The simulated exchange's own process: found again, never a stranger's, its ledger kept."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from msgspec import structs
+
+from fuseboard.app.exchange_process import ExchangeRunning, ExchangeWanted, end, found_or_started
+from fuseboard.control.state_directory import StateDirectory, StateRefused
+from tests.app.command_line import CommandLine
+
+WANTED = ExchangeWanted(tape="normal", speed="1", seed=1, cash_nanos=10**14)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateDirectory]:
+    made = StateDirectory(tmp_path / "state")
+    made.finish(made.begin(account="default", now_ns=1))
+    yield made
+    pids = [int(at.name) for at in Path("/proc").iterdir() if at.name.isdigit()]
+    for pid in [pid for pid in pids if ours(pid, made)]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def ours(pid: int, state: StateDirectory) -> bool:
+    try:
+        return str(state.path).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def wait_until_gone(pid: int, state: StateDirectory) -> None:
+    ends = time.monotonic() + 20
+    while ours(pid, state):
+        assert time.monotonic() < ends, "it does not end"
+        time.sleep(0.01)
+
+
+def started(state: StateDirectory, wanted: ExchangeWanted = WANTED) -> tuple[ExchangeRunning, bool]:
+    async def run() -> tuple[ExchangeRunning, bool]:
+        return await found_or_started(state, wanted)
+
+    return uvloop.run(run())
+
+
+def test_one_is_started_found_again_and_a_new_one_keeps_the_old_ledger(
+    state: StateDirectory,
+) -> None:
+    first, is_new = started(state)
+    assert is_new
+    assert ours(first.pid, state)
+    assert not state.is_running(), "the lock was only held for the start"
+    assert started(state) == (first, False)
+    with pytest.raises(StateRefused, match=rf"`kill {first.pid}`, or run with the same --tape"):
+        started(state, structs.replace(WANTED, seed=2))
+
+    state.exchange_ledger_file.write_bytes(b"what it wrote\n")
+    end(first, state)
+    wait_until_gone(first.pid, state)
+    second, is_new = started(state)
+    assert is_new
+    assert second.pid != first.pid
+    kept = state.path / "exchange-ledger.1.jsonl"
+    assert kept.read_bytes() == b"what it wrote\n"
+
+
+def test_a_process_or_a_port_of_a_stranger_is_not_taken_for_it(state: StateDirectory) -> None:
+    with (
+        socket.socket() as listening,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger,
+    ):
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        known = ExchangeRunning(pid=stranger.pid, port=port, wanted=WANTED)
+        state.exchange_file.write_bytes(
+            json.dumps(structs.asdict(known) | {"wanted": structs.asdict(WANTED)}).encode()
+        )
+        end(known, state)
+        assert stranger.poll() is None, "a stranger is not ended"
+        found, is_new = started(state)
+        assert is_new
+        assert found.port != port
+        stranger.communicate(b"\n")
+
+
+def test_one_that_hangs_is_said_and_left_alone(state: StateDirectory) -> None:
+    first, _ = started(state)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StateRefused, match=rf"\(pid {first.pid}\) does not answer"):
+            started(state)
+        assert ours(first.pid, state)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid":1}'])
+def test_what_it_left_behind_may_be_damaged(state: StateDirectory, content: bytes) -> None:
+    state.exchange_file.write_bytes(content)
+    with pytest.raises(StateRefused, match="'nope' is no tape: use flash-crash"):
+        started(state, structs.replace(WANTED, tape="nope"))
+
+
+def test_while_a_gateway_runs_none_is_started(state: StateDirectory) -> None:
+    held = state.lock()
+    try:
+        with pytest.raises(StateRefused, match="another gateway runs"):
+            started(state)
+    finally:
+        os.close(held)
+    assert not (state.path / "exchange.log").exists()
+
+
+def test_a_start_that_is_refused_leaves_no_exchange_behind(fuseboard: CommandLine) -> None:
+    assert fuseboard.on_state("init").code == 0
+    state = StateDirectory(fuseboard.state)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "fuseboard", "run", "--state", state.path, "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+    pid = json.loads(state.exchange_file.read_bytes())["pid"]
+    wait_until_gone(pid, state)
