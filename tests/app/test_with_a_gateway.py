@@ -1,0 +1,132 @@
+"""Operators at a real gateway: each command's words and JSON, from a halt to a reset."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuseboard.app.exchange_process import ExchangeRunning, end
+from fuseboard.control.state_directory import StateDirectory
+from tests.app.command_line import CommandLine, Done
+
+
+class Gateway:
+    """`fuseboard run` on the simulated exchange, with a command line beside it."""
+
+    def __init__(self, fuseboard: CommandLine) -> None:
+        self.fuseboard = fuseboard
+        self.state = StateDirectory(fuseboard.state)
+        assert fuseboard.on_state("init").code == 0
+        self.log = fuseboard.folder / "gateway.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "fuseboard", "run", "--port", "0"),
+                    *("--state", str(fuseboard.state), "--speed", "5"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        self.until(lambda: self.status()["posture"] == "OPEN")
+
+    def on(self, *words: str) -> Done:
+        return self.fuseboard.on_state(*words)
+
+    def status(self) -> dict[str, Any]:
+        done = self.on("status", "--json")
+        return dict(done.json()) if done.code == 0 else {"posture": done.err, "running": None}
+
+    def until(self, holds: Any) -> None:
+        ends = time.monotonic() + 30
+        while not (self.status()["running"] and holds()):
+            assert time.monotonic() < ends, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        known = json.loads(self.state.exchange_file.read_bytes())
+        end(
+            ExchangeRunning(pid=known["pid"], port=known["port"], wanted=known["wanted"]),
+            self.state,
+        )
+        assert code == 0, self.log.read_text()
+
+
+@pytest.fixture
+def gateway(fuseboard: CommandLine) -> Iterator[Gateway]:
+    made = Gateway(fuseboard)
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.close()
+
+
+def test_an_operators_day(gateway: Gateway) -> None:
+    assert gateway.status()["running"] is True
+    for words in (("orders",), ("positions",)):
+        assert (
+            gateway.on(*words).out
+            == f"no {'working orders' if words[0] == 'orders' else 'positions'}\n"
+        )
+        assert gateway.on(*words, "--json").json() == []
+    screen = gateway.on("top").out
+    assert "OPEN" in screen
+    assert "MONITORING" in screen
+
+    early = gateway.on("reset", "--operator", "Ada", "--reason", "x")
+    assert (early.code, "there is nothing to reset" in early.out) == (1, True)
+    paid = gateway.on("cash", "-250.50", "--operator", "Ada", "--why", "fees", "--json")
+    assert paid.json() == {"accepted": True, "message": "-250.50 moved: Ada: fees"}
+    assert "name and why" in gateway.on("cash", "5").out
+
+    assert gateway.on("halt").code == 1
+    halted = gateway.on("halt", "--operator", "Ada", "--reason", "storm", "--json")
+    assert halted.json() == {"accepted": True, "message": "account: HALT accepted"}
+    told = gateway.on("status").out.splitlines()
+    assert told[0] == "posture   HALTED"
+    assert told[1] == "why       account: HALTED, an operator asked for it [operator]"
+    assert told[2] == "next      once reviewed: `fuseboard reset --operator NAME --reason TEXT`"
+    assert "HALTED" in gateway.on("top").out
+
+    for lacking in (("--reason", "x"), ("--operator", "Ada")):
+        refused = gateway.on("reset", "--json", *lacking)
+        assert (refused.code, refused.json()["accepted"]) == (1, False)
+    assert "none of account" in gateway.on("reset", "--scope", "x").out
+    lifted = gateway.on("reset", "--operator", "Bo", "--reason", "reviewed")
+    assert (lifted.code, lifted.out) == (0, "account: reset by Bo\n")
+    assert gateway.status()["posture"] == "OPEN"
+    assert (gateway.state.socket_file.stat().st_mode & 0o777) == 0o600
+
+    records = gateway.status()["durable_sequence"]
+    gateway.close()
+    assert gateway.on("verify", "--json").json()["records"] >= records
+    assert gateway.on("replay", "--json").json()["ok"] is True
+    after = gateway.status()
+    assert (after["running"], after["posture"], after["register"]) == (False, "OPEN", [])
+
+
+def test_a_gateway_that_stands_still_is_halted_past_it(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuseboard.control import client
+
+    monkeypatch.setattr(client.OperatorClient.__init__, "__defaults__", (0.3,))
+    os.kill(gateway.process.pid, signal.SIGSTOP)
+    try:
+        done = gateway.on("halt", "--operator", "Ada")
+        assert "the gateway runs and does not answer; account is latched" in done.out
+    finally:
+        os.kill(gateway.process.pid, signal.SIGCONT)
+    gateway.close()
+    assert gateway.status()["posture"] == "HALTED"
+    assert Path(gateway.state.register_file).exists()
