@@ -1,4 +1,4 @@
-"""Runs the commands of docs/operations.md and writes what they say into it: `make docs`.
+"""Runs the commands of docs/operations.md and writes what they say into it.
 
 Everything between `<!-- from the commands: NAME -->` and `<!-- end -->` is real output of this
 release, on an empty state directory and the simulated exchange. What differs from run to run

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.app.commands import _keep_journal
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.journal.reader import lines
+from fuseboard.journal.reader import records as read_journal
 from fuseboard.policy.starter import default_policy_text
+from fuseboard.vocabulary.inputs import NodeStarted
+from fuseboard.vocabulary.records import Record, decoded_record
 from tests.app.command_line import CommandLine
 
 
@@ -345,41 +350,43 @@ def test_a_changed_record_is_found_by_verify_and_by_replay(
     assert verdict["anchor"] == ""
 
 
-def test_a_decision_that_does_not_follow_is_shown_with_what_does(
-    fuseboard: CommandLine, journal: Path
-) -> None:
-    rewritten(journal, b'"Drawdown', b"", change=b'"code":"drawdown"', to=b'"code":"operator"')
-    assert fuseboard("verify", "--journal", journal).code == 0, "its chain is its own"
-    done = fuseboard("replay", "--journal", journal)
-    assert (done.code, done.err) == (1, "")
-    lines = done.out.splitlines()
-    assert lines[0].endswith("the effects differ")
-    assert '"code":"operator"' in lines[1]
-    assert '"code":"drawdown"' in lines[2]
-    verdict = fuseboard("replay", "--journal", journal, "--json").json()
-    assert (verdict["ok"], verdict["what"]) == (False, "the effects differ")
-    assert verdict["records"] == verdict["first_difference"] - 1
-
-
-def rewritten(journal: Path, _old: bytes, _new: bytes, *, change: bytes, to: bytes) -> None:
-    """A forger's journal: other records, and a chain that fits them."""
-    from fuseboard.app.commands import _keep_journal
-    from fuseboard.journal.reader import lines
-    from fuseboard.vocabulary.records import decoded_record
-
-    forged = [decoded_record(line.replace(change, to)) for line in lines(journal)]
+def forge(journal: Path, forged: list[Record]) -> None:
+    """Other records, in a journal whose chain and head fit them."""
     for name in ("", ".head", "-wal", "-shm"):
         journal.with_name(journal.name + name).unlink(missing_ok=True)
     _keep_journal(journal, forged)
 
 
+def test_a_decision_that_does_not_follow_is_shown_with_what_does(
+    fuseboard: CommandLine, journal: Path
+) -> None:
+    old, new = b'"code":"drawdown"', b'"code":"operator"'
+    forge(journal, [decoded_record(line.replace(old, new)) for line in lines(journal)])
+    assert fuseboard("verify", "--journal", journal).code == 0, "its chain is its own"
+    done = fuseboard("replay", "--journal", journal)
+    assert (done.code, done.err) == (1, "")
+    said = done.out.splitlines()
+    assert said[0].endswith("the effects differ")
+    assert new.decode() in said[1]
+    assert old.decode() in said[2]
+    verdict = fuseboard("replay", "--journal", journal, "--json").json()
+    assert (verdict["ok"], verdict["what"]) == (False, "the effects differ")
+    assert verdict["records"] == verdict["first_difference"] - 1
+
+
 def test_a_record_that_no_kernel_can_take_is_a_verdict_not_a_traceback(
     fuseboard: CommandLine, journal: Path
 ) -> None:
-    rewritten(journal, b"", b"", change=b'"instance":"demo0000"', to=b'"instance":"other000"')
+    good = list(read_journal(journal))
+    stranger = NodeStarted(instance="other000", account="demo", release="demo")
+    forge(journal, [*good, Record(len(good) + 1, good[-1].moment, stranger, ())])
     done = fuseboard("replay", "--journal", journal)
-    assert done.code in {0, 1}
-    assert "Traceback" not in done.err
+    assert (done.code, done.err) == (1, "")
+    assert (
+        f"record {len(good) + 1}: the record cannot be replayed: a journal of another" in done.out
+    )
+    verdict = fuseboard("replay", "--journal", journal, "--json").json()
+    assert (verdict["records"], verdict["first_difference"]) == (len(good), len(good) + 1)
 
 
 def test_a_file_that_is_no_journal_is_refused_and_an_absent_one_too(

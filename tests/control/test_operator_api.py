@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -298,7 +299,9 @@ def test_a_gateway_that_says_nothing_sensible_is_one_sentence(
     tmp_path: Path, said: bytes, what: str
 ) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head, re.IGNORECASE)
+        await reader.readexactly(0 if length is None else int(length[1]))
         writer.write(said)
         writer.close()
 

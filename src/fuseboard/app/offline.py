@@ -58,7 +58,7 @@ def offline_status(state: StateDirectory) -> Status:
         },
         durable_sequence=came_back.recovered.last_sequence,
     )
-    postures = _latched_postures(board, in_register)
+    postures = _latched_postures(board)
     at_account = [at.posture for at in postures if at.scope == ACCOUNT_SCOPE]
     return structs.replace(
         status,
@@ -70,8 +70,8 @@ def offline_status(state: StateDirectory) -> Status:
     )
 
 
-def _latched_postures(board: Board, register: tuple[Latched, ...]) -> tuple[PostureLine, ...]:
-    """What each scope is allowed by its latches and fuses, and by the register.
+def _latched_postures(board: Board) -> tuple[PostureLine, ...]:
+    """What each scope is allowed by its latches and fuses, the register's among them.
 
     The start shows `NOT_RECONCILED` for the account only where nothing halts it anyway; then its
     fuses say what it will be allowed.
@@ -81,9 +81,6 @@ def _latched_postures(board: Board, register: tuple[Latched, ...]) -> tuple[Post
         states = [at.state for at in board.fuses.values() if at.scope == ACCOUNT_SCOPE]
         posture = max((POSTURE_OF[FuseState(state)] for state in states), default=Posture.OPEN)
         tightest[ACCOUNT_SCOPE] = (posture, Reason.DRAWDOWN)
-    for latch in register:
-        if tightest.get(latch.scope, (Posture.OPEN, None))[0] < Posture.HALTED:
-            tightest[latch.scope] = (Posture.HALTED, Reason.REGISTER_LATCHED)
     return tuple(
         PostureLine(scope=scope, posture=posture.name, reason=reason.value)
         for scope, (posture, reason) in tightest.items()
