@@ -20,6 +20,7 @@ from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.recovery import restored
+from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
@@ -148,6 +149,7 @@ class Node:
         gc.collect()
         gc.freeze()
         serving = asyncio.create_task(loop.run())
+        watching = asyncio.create_task(RegisterWatch(self._register, intake.offer).run())
         try:
             await outlet.start()
             port = await self._listen(door)
@@ -158,6 +160,7 @@ class Node:
             self._say(f"the node stopped itself: {fault}")
             return FAULTED
         finally:
+            watching.cancel()
             await self._stop_strategy()
             await door.stop()
             await api.stop()

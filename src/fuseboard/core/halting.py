@@ -239,6 +239,7 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
         message = f"{fact.scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
         _answer(turn, fact.request, accepted=False, message=message)
         return
+    turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
     operator = fact.operator.strip() or "somebody"
     detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:

@@ -267,13 +267,17 @@ class TradeSeen(Fact, frozen=True, tag=True):
 
 
 class OperatorHaltRequested(Fact, frozen=True, tag=True):
-    """A person asks for a halt of a scope (`account`, `strategy:NAME`, `symbol:NAME`)."""
+    """A person asks for a halt of a scope (`account`, `strategy:NAME`, `symbol:NAME`).
+
+    `register_epoch` is set when another process wrote the latch into the register already.
+    """
 
     request: int
     operator: str
     reason: str
     scope: str
     level: HaltLevel
+    register_epoch: int = 0
 
 
 class OperatorResetRequested(Fact, frozen=True, tag=True):

@@ -1,0 +1,53 @@
+"""Latches that another process writes into the halts register while the gateway runs.
+
+The outlet reads the register at every send, so such a latch holds new risk back at once. Here it
+also becomes an input: the kernel halts, cancels and shows it, and a person can reset it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from fuseboard.halts.block import Latched, Slot
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+
+LOOK_EVERY_S: Final = 0.5
+
+
+class RegisterWatch:
+    """Looks at the other writers' slots; what it has seen at the start is not news."""
+
+    def __init__(self, register: HaltsRegister, offer: Callable[[Input], bool]) -> None:
+        self._register = register
+        self._offer = offer
+        self._seen = {_name(latch) for latch in register.latched()}
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.look()
+
+    def look(self) -> None:
+        """Offer each latch of another writer that is new."""
+        if not self._register.halted():
+            return
+        for latch in self._register.latched():
+            if latch.slot is Slot.GATEWAY or _name(latch) in self._seen:
+                continue
+            self._seen.add(_name(latch))
+            self._offer(
+                OperatorHaltRequested(
+                    request=0,
+                    operator=f"the register's {latch.slot.name.lower()}",
+                    reason=f"{latch.reason.value}: {latch.detail}",
+                    scope=latch.scope,
+                    level=latch.level,
+                    register_epoch=latch.halt_epoch,
+                )
+            )
+
+
+def _name(latch: Latched) -> tuple[Slot, int, str]:
+    return latch.slot, latch.counter, latch.scope

@@ -1,0 +1,71 @@
+"""What another writer latches while the gateway runs becomes an input, once."""
+
+from pathlib import Path
+
+from fuseboard.app.register_watch import RegisterWatch
+from fuseboard.halts.block import SLOTS, Slot
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
+from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_known_failures import Desk
+from tests.core.test_operators import reset
+from tests.halts.making import MOMENT, halt
+
+
+def made(path: Path) -> tuple[HaltsRegister, RegisterWatch, list[Input]]:
+    HaltsRegister.create(path)
+    register = HaltsRegister(path, Slot.GATEWAY, lifts=SLOTS)
+    offered: list[Input] = []
+
+    def offer(fact: Input) -> bool:
+        offered.append(fact)
+        return True
+
+    return register, RegisterWatch(register, offer), offered
+
+
+def test_a_latch_of_another_writer_is_offered_once(tmp_path: Path) -> None:
+    register, watch, offered = made(tmp_path / "register")
+    watch.look()
+    assert offered == []
+    register.latch(halt("strategy:own"), MOMENT)
+    watch.look()
+    assert offered == []
+    HaltsRegister(tmp_path / "register", Slot.OPERATOR).latch(halt("symbol:AAPL"), MOMENT)
+    watch.look()
+    watch.look()
+    (asked,) = offered
+    assert isinstance(asked, OperatorHaltRequested)
+    assert (asked.scope, asked.level) == ("symbol:AAPL", HaltLevel.HALT)
+
+
+def test_a_latch_that_was_there_at_the_start_is_the_starts_business(tmp_path: Path) -> None:
+    HaltsRegister.create(tmp_path / "register")
+    HaltsRegister(tmp_path / "register", Slot.OPERATOR).latch(halt(), MOMENT)
+    offered: list[Input] = []
+
+    def offer(fact: Input) -> bool:
+        offered.append(fact)
+        return True
+
+    RegisterWatch(HaltsRegister(tmp_path / "register", Slot.GATEWAY), offer).look()
+    assert offered == []
+
+
+def test_a_person_resets_what_another_writer_latched_twice(tmp_path: Path) -> None:
+    register, watch, offered = made(tmp_path / "register")
+    theirs = HaltsRegister(tmp_path / "register", Slot.OPERATOR)
+    for _ in range(2):
+        theirs.latch(halt(), MOMENT)
+    watch.look()
+    desk = Desk()
+    effects = [effect for fact in offered for effect in desk.take(fact)]
+    latch = next(effect for effect in effects if isinstance(effect, LatchHalt))
+    assert latch.reason is Reason.OPERATOR
+    register.latch(latch, MOMENT)
+    effects = list(desk.take(reset()))
+    clear = next(effect for effect in effects if isinstance(effect, ClearHalt))
+    register.clear(clear.scope, clear.halt_epoch, MOMENT, operator="ann", reason="seen")
+    assert not register.halted()
