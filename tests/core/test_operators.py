@@ -165,3 +165,22 @@ def test_a_restart_shows_what_works_what_is_final_and_what_is_held() -> None:
     held = [e for e in effects if isinstance(e, fx.PublishPosition) and not e.strategy]
     assert [(p.symbol, p.quantity_nanos) for p in held] == [("AAPL", 100 * NANOS)]
     assert any(isinstance(effect, fx.PublishEquity) for effect in effects)
+
+
+def test_a_slip_of_the_hand_about_cash_is_refused_and_trips_nothing() -> None:
+    desk = Desk(held=100)
+    slip = facts.CashMoved(request=7, amount_nanos=-10_000_000 * NANOS, why="ann: typo")
+    effects = desk.take(slip)
+    (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
+    assert not answer.accepted
+    assert not any(isinstance(effect, fx.RecordTransition) for effect in effects)
+    assert submitted(desk.order(Side.BUY, NANOS))
+
+
+def test_one_quote_that_jumps_opens_no_collar_and_the_second_that_agrees_moves_it() -> None:
+    desk = Desk()
+    assert denied(desk.order(Side.BUY, NANOS, 900)) == [Reason.PRICE_COLLAR]
+    desk.quote("AAPL", 900)
+    assert denied(desk.order(Side.BUY, NANOS, 900)) == [Reason.PRICE_COLLAR]
+    desk.quote("AAPL", 900)
+    assert submitted(desk.order(Side.BUY, NANOS, 900))

@@ -252,3 +252,8 @@ def test_every_order_object_is_one_to_alpaca_py(order: OrderView) -> None:
     assert (seen.limit_price is None) == (order.limit_price_nanos is None)
     assert seen.status.value == order.status
     assert seen.created_at.timestamp() == pytest.approx(order.created_ns / 1e9, abs=1e-5)
+
+
+def test_a_body_nested_beyond_reason_is_refused_as_malformed() -> None:
+    with pytest.raises(OrderBodyRefused):
+        parsed_order_body(b'{"a":' * 50_000)

@@ -2,8 +2,8 @@
 
 A quote prices orders when it is positive, not crossed, and not wider than the policy's spread.
 A mark values positions: the middle of a good quote, and while quotes are excluded, the last trade.
-A mark that jumps further than the policy allows waits for a second one that agrees with it, so a
-single bad print values nothing and yet a real crash is late by one quote only.
+A price that jumps further than the policy allows waits for a second one that agrees with it, so a
+single bad print values and prices nothing and yet a real crash is late by one quote only.
 """
 
 from msgspec import Struct
@@ -40,9 +40,12 @@ class Instrument(Struct):
         ):
             self.excluded = True
             return 0
+        mark_nanos = self._mark(twice_middle // 2, rules)
+        if mark_nanos == 0:
+            return 0  # it jumped: no order is priced by it either, until a second one agrees
         self.bid_nanos, self.ask_nanos, self.quoted_boot_ns = bid_nanos, ask_nanos, boot_ns
         self.excluded = False
-        return self._mark(twice_middle // 2, rules)
+        return mark_nanos
 
     def trade(self, seen: TradeSeen, rules: DataRules, boot_ns: int) -> int:
         """Take a trade; the new mark, 0 when quotes are good enough to mark by."""

@@ -235,8 +235,11 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     """A deposit or a withdrawal: the ledger takes it and every stored mark rebases by the ratio."""
     state = turn.state
     before_attos = state.book.account.cash_attos + state.book.account.value_attos
-    state.book.account.cash_attos += fact.amount_nanos * NANOS
     after_attos = before_attos + fact.amount_nanos * NANOS
+    if before_attos <= 0 or after_attos <= 0:
+        _answer_cash(turn, fact, accepted=False, text="this would leave no equity: a slip?")
+        return
+    state.book.account.cash_attos += fact.amount_nanos * NANOS
     for fuse in state.drawdowns.values():
         if fuse.scope == ACCOUNT_SCOPE:
             fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
@@ -244,9 +247,13 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     text = f"{shown_money(fact.amount_nanos)} moved: {fact.why}"
     _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.INFO)
     publish_postures(turn)
-    if fact.request:
-        turn.out.append(AnswerOperator(request=fact.request, accepted=True, message=text))
+    _answer_cash(turn, fact, accepted=True, text=text)
     evaluate(turn, BOOKS_SOURCE)
+
+
+def _answer_cash(turn: Turn, fact: CashMoved, *, accepted: bool, text: str) -> None:
+    if fact.request:
+        turn.out.append(AnswerOperator(request=fact.request, accepted=accepted, message=text))
 
 
 def read_when_due(turn: Turn) -> None:

@@ -76,7 +76,7 @@ def parsed_order_body(body: bytes) -> OrderBody:
     """
     try:
         raw = _body_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise OrderBodyRefused(Reason.MALFORMED, f"the body is not an order: {wrong}") from wrong
     fields = {name: value for name, value in raw.items() if bytes(value).strip() != b"null"}
     for name in fields:
