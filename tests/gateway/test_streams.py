@@ -138,10 +138,10 @@ def test_an_order_that_only_changes_its_view_is_not_streamed() -> None:
     _run(test)
 
 
-def test_restoring_recorded_effects_streams_nothing() -> None:
+def test_what_a_start_publishes_without_an_event_is_read_and_not_streamed() -> None:
     async def test(gateway: Gateway) -> None:
         async with opened(gateway, "/stream", authorize=True) as stream:
-            gateway.door.restore([shown_order(event="fill")])
+            gateway.door.apply(shown_order(event=""))
             gateway.door.apply(shown_order(event="canceled"))
             assert (await stream.next_object())["data"]["event"] == "canceled"
             read = await asked(gateway, "GET", f"/v2/orders/{shown_order().order_id}")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from fuseboard import __version__
@@ -10,8 +9,6 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.journal.file import JournalDamaged
 from fuseboard.journal.recovery import Recovered, recover
 from fuseboard.vocabulary.inputs import NodeFaulted, NodeStarted
-
-_encoder = msgspec.json.Encoder()
 
 
 class Restored(Struct, frozen=True):

@@ -6,7 +6,7 @@ stream messages. The composition root gives the doors and has every durable effe
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fuseboard.gateway import shapes
 from fuseboard.gateway.assets import AssetBook
@@ -120,11 +120,6 @@ class GatewayDoor:
         ):
             asset = self._assets.facts(shown.symbol)
             self._trades.publish(shown.strategy, shapes.update_body(shown, asset))
-
-    def restore(self, effects: Iterable[Effect]) -> None:
-        """Rebuild the views from recorded effects, streaming and answering nothing."""
-        for effect in effects:
-            self.views.apply(effect)
 
     async def _stream(self, session: WebSocketSession) -> None:
         if session.path in PATHS:
