@@ -18,7 +18,7 @@ from random import Random
 
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
-from fuseboard.policy.policy import DrawdownRule
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.money import NANOS
 
 TICKS = 1_000_000
@@ -118,7 +118,7 @@ def noisy(ticks: int) -> list[int]:
 
 
 def armed() -> DrawdownFuse:
-    rule = DrawdownRule(limit_nanos=NANOS // 20)
+    rule = LossRule(limit_nanos=NANOS // 20)
     fuse = DrawdownFuse(name="drawdown:account", scope="account", rule=rule)
     assert fuse.watch(START, "AAPL", 0) is FuseEvent.MARKED
     fuse.take_mark(START)

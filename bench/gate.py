@@ -19,7 +19,8 @@ from fuseboard.core import orders as orders_room
 from fuseboard.core.checks import table
 from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.core.kernel import Kernel
-from fuseboard.policy.policy import Limits, Policy, canonical_text, digest_of
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.identifiers import OrderIds

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
-from fuseboard.policy.policy import Limits, Policy, canonical_text, digest_of
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder

@@ -4,7 +4,10 @@ import msgspec
 import pytest
 
 from fuseboard.core.market import Instrument
-from fuseboard.policy.policy import DataRules, Limits, Policy, StrategyRule
+from fuseboard.policy.data_rules import DataRules
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, BROKER_SOURCE, DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
-from fuseboard.policy.policy import DrawdownRule
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.postures import Posture
 
@@ -18,7 +18,7 @@ EQUITIES = st.integers(1, 10**27)
 LIMITS = st.integers(1, NANOS)
 
 
-def armed(rule: DrawdownRule, mark: int) -> DrawdownFuse:
+def armed(rule: LossRule, mark: int) -> DrawdownFuse:
     fuse = DrawdownFuse(name="drawdown:account", scope="account", rule=rule)
     assert fuse.watch(mark, "A", 0) is FuseEvent.MARKED
     fuse.take_mark(mark)
@@ -27,7 +27,7 @@ def armed(rule: DrawdownRule, mark: int) -> DrawdownFuse:
 
 
 def plain(limit_nanos: int, mark: int) -> DrawdownFuse:
-    return armed(DrawdownRule(limit_nanos=limit_nanos), mark)
+    return armed(LossRule(limit_nanos=limit_nanos), mark)
 
 
 def loss(mark: int, equity: int) -> Fraction:
@@ -71,7 +71,7 @@ def test_the_mark_is_the_highest_equity_and_only_drawdowns_from_it_count(
             return
 
 
-WARNING = DrawdownRule(
+WARNING = LossRule(
     limit_nanos=NANOS // 10, warning_nanos=NANOS // 20, warning_clear_nanos=NANOS // 33
 )
 
@@ -102,7 +102,7 @@ def test_a_warning_whose_level_a_policy_took_away_clears() -> None:
     event = fuse.watch(940, "A", 1)
     assert event is FuseEvent.WARNED
     fuse.move(event)
-    fuse.adopt_rule(DrawdownRule(limit_nanos=NANOS // 10))
+    fuse.adopt_rule(LossRule(limit_nanos=NANOS // 10))
     assert fuse.watch(940, "A", 2) is FuseEvent.CLEARED
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import msgspec
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.policy.policy import DrawdownRule, Limits, Policy, canonical_text, digest_of
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -340,7 +342,7 @@ def test_a_limit_of_nothing_blocks_and_a_smaller_limit_measures_the_newest_order
 
 
 def test_a_plans_close_cannot_be_cancelled_by_the_strategy_it_protects() -> None:
-    desk = Desk(Policy(drawdown=DrawdownRule(limit_nanos=NANOS // 20)), cash=0, held=1_000)
+    desk = Desk(Policy(losses=(LossRule(limit_nanos=NANOS // 20),)), cash=0, held=1_000)
     desk.order(Side.SELL, NANOS, 251)
     desk.take(
         facts.OperatorHaltRequested(

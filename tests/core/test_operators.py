@@ -1,6 +1,8 @@
 """What a person asks for: freezing, flattening again, accepting unexplained cash."""
 
-from fuseboard.policy.policy import DrawdownRule, Limits, Policy
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -11,7 +13,7 @@ from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitt
 
 CALM = Policy(
     limits=Limits(order_value_nanos_max=NANOS**2),
-    drawdown=DrawdownRule(limit_nanos=NANOS // 2),
+    losses=(LossRule(limit_nanos=NANOS // 2),),
 )
 
 

@@ -11,14 +11,9 @@ from random import Random
 import msgspec
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.policy.policy import (
-    DrawdownRule,
-    Limits,
-    Policy,
-    StrategyRule,
-    canonical_text,
-    digest_of,
-)
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -42,23 +37,27 @@ POLICY = Policy(
         gross_exposure_nanos_max=NANOS,
         order_rate_max=50,
     ),
-    drawdown=DrawdownRule(
-        limit_nanos=NANOS // 50,
-        warning_nanos=NANOS // 100,
-        warning_clear_nanos=NANOS // 200,
-        cooldown_ns=2 * SECOND,
-        resets_a_day_max=50,
-        trips_a_day_max=50,
+    losses=(
+        LossRule(
+            limit_nanos=NANOS // 50,
+            warning_nanos=NANOS // 100,
+            warning_clear_nanos=NANOS // 200,
+            cooldown_ns=2 * SECOND,
+            resets_a_day_max=50,
+            trips_a_day_max=50,
+        ),
     ),
     strategies=(
         StrategyRule(
             name="alpha",
             capital_nanos=50_000 * NANOS,
-            drawdown=DrawdownRule(
-                limit_nanos=NANOS // 50,
-                cooldown_ns=SECOND,
-                resets_a_day_max=50,
-                trips_a_day_max=50,
+            losses=(
+                LossRule(
+                    limit_nanos=NANOS // 50,
+                    cooldown_ns=SECOND,
+                    resets_a_day_max=50,
+                    trips_a_day_max=50,
+                ),
             ),
         ),
         StrategyRule(name="beta", capital_nanos=50_000 * NANOS),

@@ -9,9 +9,12 @@ import shlex
 from collections.abc import Callable
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.policy.policy import DrawdownRule, Limits, Policy, canonical_text, digest_of
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
@@ -66,18 +69,18 @@ def _percent(word: str) -> int:
 
 def _policy(_: Player, words: list[str]) -> facts.Input:
     given = dict(word.split("=") for word in words)
-    rule = DrawdownRule(
+    rule = LossRule(
         limit_nanos=_percent(given.get("drawdown", "5%")),
         warning_nanos=_percent(given["warning"]) if "warning" in given else None,
         warning_clear_nanos=_percent(given["clear"]) if "clear" in given else None,
         cooldown_ns=number(given.get("cooldown", "2")),
-        flatten=given.get("flatten", "yes") == "yes",
+        action=Action.FLATTEN if given.get("flatten", "yes") == "yes" else Action.HALT,
     )
     limits = Limits(
         order_value_nanos_max=number(given.get("value", "1000000")),
         gross_exposure_nanos_max=_percent(given.get("gross", "100%")),
     )
-    canonical = canonical_text(Policy(name="golden", drawdown=rule, limits=limits))
+    canonical = canonical_text(Policy(name="golden", losses=(rule,), limits=limits))
     return facts.PolicyAdopted(text=canonical, digest=digest_of(canonical), operator="start")
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from fuseboard.core.book import Book
 from fuseboard.core.market import Instrument
-from fuseboard.policy.policy import Limits
+from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Side

@@ -15,6 +15,7 @@ from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
 from fuseboard.core.outgoing import cancel, read_account
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import (
     AnswerOperator,
     ClearHalt,
@@ -85,20 +86,21 @@ def trip(turn: Turn, fuse: DrawdownFuse, *, why: str = "") -> None:
     mark = shown_money(nanos_from_attos(fuse.mark_attos))
     detail = f"drawdown {drawdown} of {mark} (limit {limit}), equity {equity}"
     detail = f"{why}; now {detail}" if why else detail
-    level = HaltLevel.FLATTEN if fuse.rule.flatten else HaltLevel.HALT
+    flattens = fuse.rule.action is Action.FLATTEN
+    level = HaltLevel.FLATTEN if flattens else HaltLevel.HALT
     _latch_register(turn, fuse.scope, level, Reason.DRAWDOWN, fuse.trip(), detail)
     apply(turn, fuse, FuseEvent.BREACHED, reason=Reason.DRAWDOWN.value)
     fuse.tripped_boot_ns = turn.boot_ns
     fuse.trips_wall_ns = [*counted_within_a_day(fuse.trips_wall_ns, turn.wall_ns), turn.wall_ns]
-    if not fuse.rule.flatten:
+    if not flattens:
         apply(turn, fuse, FuseEvent.HALT_ASKED, reason=Reason.DRAWDOWN.value)
     if len(fuse.trips_wall_ns) > fuse.rule.trips_a_day_max:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
-    orders = cancel_scope(turn, fuse.scope, keep_stops=not fuse.rule.flatten)
+    orders = cancel_scope(turn, fuse.scope, keep_stops=not flattens)
     _page(turn, fuse.scope, Reason.DRAWDOWN, f"{fuse.name} tripped: {detail}")
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
-    if fuse.rule.flatten:
+    if flattens:
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
 
 
@@ -347,7 +349,7 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
             return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
         if ongoing(state, fuse.trip()):
             return f"the plan of {fuse.trip()} is still running"
-        most = turn.policy.drawdown.resets_a_day_max
+        most = turn.policy.resets.resets_a_day_max
         if isinstance(fuse, DrawdownFuse):
             most = fuse.rule.resets_a_day_max
         recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)

@@ -15,7 +15,8 @@ from fuseboard.core import halting, orders, plan, startup, valuation
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
-from fuseboard.policy.policy import Policy, policy_from_canonical, reduced
+from fuseboard.policy.limits import reduced
+from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (

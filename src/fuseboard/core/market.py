@@ -8,7 +8,7 @@ single bad print values and prices nothing and yet a real crash is late by one q
 
 from msgspec import Struct
 
-from fuseboard.policy.policy import DataRules
+from fuseboard.policy.data_rules import DataRules
 from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 

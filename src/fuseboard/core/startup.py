@@ -23,7 +23,9 @@ from fuseboard.core.halting import (
 from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_account, show_position
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
-from fuseboard.policy.policy import DrawdownRule, Policy, policy_from_canonical, reduced
+from fuseboard.policy.limits import reduced
+from fuseboard.policy.policy import Policy, policy_from_canonical
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
@@ -62,24 +64,24 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
     turn.reduced_limits = reduced(policy.limits)
     state.rate.follow(policy.limits)
     wanted = _fuse_rules(policy)
-    for scope, rule in wanted.items():
-        name = f"drawdown:{scope}"
+    for name, (scope, rule) in wanted.items():
         fuse = state.drawdowns.get(name)
         if fuse is None:
             state.drawdowns[name] = DrawdownFuse(name=name, scope=scope, rule=rule)
         else:
             fuse.adopt_rule(rule)
     for name, fuse in list(state.drawdowns.items()):
-        if fuse.scope not in wanted and not fuse.latched():
+        if name not in wanted and not fuse.latched():
             del state.drawdowns[name]
     publish_postures(turn)
 
 
-def _fuse_rules(policy: Policy) -> dict[str, DrawdownRule]:
-    rules = {ACCOUNT_SCOPE: policy.drawdown}
+def _fuse_rules(policy: Policy) -> dict[str, tuple[str, LossRule]]:
+    """Every fuse that the policy wants: its name to its scope and rule."""
+    rules = {f"{rule.name}:{ACCOUNT_SCOPE}": (ACCOUNT_SCOPE, rule) for rule in policy.losses}
     for strategy in policy.strategies:
-        if strategy.drawdown is not None:
-            rules[strategy_scope(strategy.name)] = strategy.drawdown
+        scope = strategy_scope(strategy.name)
+        rules.update({f"{rule.name}:{scope}": (scope, rule) for rule in strategy.losses})
     return rules
 
 

@@ -9,7 +9,8 @@ from fuseboard.core.checks.proposal import OrderRate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.market import Instrument
-from fuseboard.policy.policy import Limits, Policy
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.effects import Effect, WakeAt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
 from fuseboard.vocabulary.postures import Posture

@@ -18,7 +18,9 @@ from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.orders import Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
 from fuseboard.lab.direct import DirectBroker, DirectFeed
-from fuseboard.policy.policy import DrawdownRule, Limits, Policy, canonical_text, digest_of
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.lockstep import InstantJournal, LockstepEventLoop, run_lockstep
@@ -115,7 +117,7 @@ def demo_policy(options: DemoOptions) -> Policy:
     return Policy(
         name=f"demo-{options.scene}",
         limits=Limits(gross_exposure_nanos_max=2 * NANOS),
-        drawdown=DrawdownRule(limit_nanos=LIMIT_NANOS, cooldown_ns=options.cooldown_ns),
+        losses=(LossRule(limit_nanos=LIMIT_NANOS, cooldown_ns=options.cooldown_ns),),
     )
 
 

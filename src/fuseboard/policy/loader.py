@@ -11,14 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fuseboard.policy import units
-from fuseboard.policy.policy import (
-    DataRules,
-    DrawdownRule,
-    ExecutionRules,
-    Limits,
-    Policy,
-    StrategyRule,
-)
+from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.policy.yaml_text import (
     PROBLEMS_MAX,
     Mapping,
@@ -30,6 +26,7 @@ from fuseboard.policy.yaml_text import (
     Word,
     tree_of,
 )
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
 STRATEGIES_MAX = 1_000
@@ -170,7 +167,7 @@ class _Reading:
         return Policy(
             name=name or Policy().name,
             limits=self.limits(risk, safety),
-            drawdown=self.drawdown(drawdown, "safety.loss_limits.drawdown") or DrawdownRule(),
+            losses=(self.drawdown(drawdown, "safety.loss_limits.drawdown") or LossRule(),),
             strategies=self.strategies(entries.get("strategies")),
             data=DataRules(**self.filled(validation, "data.validation", VALIDATION)),
             execution=self.execution(entries),
@@ -197,21 +194,21 @@ class _Reading:
         values.update(self.filled(second, "safety.limits", LIMITS))
         return Limits(**values)
 
-    def drawdown(self, node: Node | None, path: str) -> DrawdownRule | None:
+    def drawdown(self, node: Node | None, path: str) -> LossRule | None:
         if node is None:
             return None
         mapping = self.known(node, path, (*DRAWDOWN, "action"))
         values = self.filled(mapping, path, DRAWDOWN)
         if "action" in mapping.entries:
             flatten = self.flattens(mapping.entries["action"], f"{path}.action")
-            values["flatten"] = DrawdownRule().flatten if flatten is None else flatten
+            values["action"] = Action.HALT if flatten is False else Action.FLATTEN
         warning, hard = values.get("warning_nanos"), values.get("limit_nanos")
         if warning is not None and "warning_clear" not in mapping.entries:
             values["warning_clear_nanos"] = warning * CLEAR_FIFTHS // 5
         clear = values.get("warning_clear_nanos")
-        hard = DrawdownRule().limit_nanos if hard is None else hard
+        hard = LossRule().limit_nanos if hard is None else hard
         self.ordered(mapping, path, warning=warning, clear=clear, hard=hard)
-        return DrawdownRule(**values)
+        return LossRule(**values)
 
     def ordered(
         self, mapping: Mapping, path: str, *, warning: int | None, clear: int | None, hard: int
@@ -281,7 +278,7 @@ class _Reading:
         drawdown = self.drawdown(mapping.entries.get("drawdown"), f"{path}.drawdown")
         if "name" not in values or "capital_nanos" not in values:
             return None
-        return StrategyRule(**values, drawdown=drawdown)
+        return StrategyRule(**values, losses=() if drawdown is None else (drawdown,))
 
     def execution(self, entries: dict[str, Node]) -> ExecutionRules:
         """The budget leaves at least one request a minute for strategies and one for protection."""

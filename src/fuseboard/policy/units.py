@@ -6,7 +6,7 @@ says what was expected, with an example. Nothing here rounds.
 
 import re
 
-from fuseboard.policy.policy import SECOND_NS
+from fuseboard.policy.limits import SECOND_NS
 from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text, text_from_nanos
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from fuseboard.core.book import Book, Order
 from fuseboard.core.market import Instrument
-from fuseboard.policy.policy import Limits, Policy
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 

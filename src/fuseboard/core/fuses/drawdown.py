@@ -26,7 +26,7 @@ from fuseboard.core.fuses.machine import (
     Transition,
     transition,
 )
-from fuseboard.policy.policy import DrawdownRule
+from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.identifiers import trip_id
 from fuseboard.vocabulary.money import NANOS, rounded_half_up
 from fuseboard.vocabulary.postures import Posture
@@ -43,7 +43,7 @@ class DrawdownFuse(Struct, kw_only=True):
 
     name: str
     scope: str
-    rule: DrawdownRule
+    rule: LossRule
     state: FuseState = FuseState.ARMED
     generation: int = 1
     equity_attos: int = 0
@@ -154,7 +154,7 @@ class DrawdownFuse(Struct, kw_only=True):
         """The first mark of an arming: the reference that losses are measured from."""
         self._raise_mark(reference_attos)
 
-    def adopt_rule(self, rule: DrawdownRule) -> None:
+    def adopt_rule(self, rule: LossRule) -> None:
         """Follow a new policy's numbers; state and mark stay as they are."""
         self.rule = rule
         self.floor_attos = self._floor(rule.limit_nanos)

@@ -1,0 +1,113 @@
+"""Rules with consequences: losses, circuit breakers, checks of one's own, the market's halts.
+
+Units as in `policy.limits`. Conditions are canonical texts of `policy.conditions`.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.policy.limits import MINUTE_NS, PERCENT_NANOS, SECOND_NS
+from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+
+HOUR_NS: Final = 60 * MINUTE_NS
+
+
+class LossRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When equity has fallen this far from its reference, and what happens then."""
+
+    name: str = "drawdown"
+    reference: Reference = Reference.SESSION_PEAK
+    window_days: int = 0
+    """Sessions of a `ROLLING_PEAK`, the present one included; 0 for other references."""
+    limit_nanos: int = 5 * PERCENT_NANOS
+    warning_nanos: int | None = None
+    warning_clear_nanos: int | None = None
+    action: Action = Action.FLATTEN
+    """HALT, FLATTEN or KILL."""
+    reset: ResetRule = ResetRule.MANUAL
+    cooldown_ns: int = 5 * MINUTE_NS
+    confirm_ns_max: int = SECOND_NS
+    """An unconfirmed breach older than this asks for REDUCE_ONLY."""
+    resets_a_day_max: int = 3
+    trips_a_day_max: int = 5
+
+
+class BreakerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A circuit breaker over measures: it trips when its condition holds."""
+
+    name: str
+    condition: str
+    action: Action = Action.HALT
+    reset: ResetRule = ResetRule.MANUAL
+    scope: str = "account"
+    """`account`, `strategy:NAME`, `symbol:NAME`; or `strategy:*`, one breaker for each strategy."""
+    cooldown_ns: int = 5 * MINUTE_NS
+    confirm_ns_max: int = SECOND_NS
+    """As in a loss rule, for conditions over equity."""
+    resets_a_day_max: int = 3
+    trips_a_day_max: int = 5
+
+
+class CheckRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A check of one's own: the order passes when the condition holds; unknown denies."""
+
+    name: str
+    condition: str
+    message: str = ""
+
+
+class MarketBreakers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What halts of the exchange do to us: they pause; a resumption plus the delay resumes."""
+
+    enabled: bool = True
+    resume_delay_ns: int = 5 * MINUTE_NS
+    levels_nanos: tuple[int, int, int] = (7 * PERCENT_NANOS, 13 * PERCENT_NANOS, 20 * PERCENT_NANOS)
+    """Falls of the index at which markets halt (NYSE rule 7.12): shown, never guessed from."""
+    symbol_halts: bool = True
+    """Whether limit-up limit-down pauses of single symbols pause these symbols."""
+
+
+class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which ways to the kill switch are open."""
+
+    enabled: bool = True
+    methods: tuple[str, ...] = ("cli", "api", "file", "signal", "watchdog")
+    watchdog_timeout_ns: int = 10 * SECOND_NS
+
+
+class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may loosen, and how often."""
+
+    resets_a_day_max: int = 3
+    """Resets of one latch in 24 hours; one more and it stays halted until it is rebased."""
+    two_persons: bool = False
+    """Whether a kill is left by two different people."""
+    override_ns_max: int = 5 * MINUTE_NS
+    """How long an override for one order may wait for its order at most."""
+
+
+class StrategyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One strategy that may trade, and the capital its own losses are measured on."""
+
+    name: str
+    capital_nanos: int
+    losses: tuple[LossRule, ...] = ()
+    trader: str = ""
+    desk: str = ""
+    client: str = ""
+    symbols: tuple[str, ...] = ()
+    """What it may trade (permissions); empty: everything."""
+
+
+class SessionRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which calendar this account lives by."""
+
+    calendar: str = "XNYS"
+    """A name of exchange_calendars, or `24/7`."""
+    roll: str = ""
+    """`HH:MM` at which a 24/7 day rolls; empty for an exchange: its close."""
+    zone: str = ""
+    """The roll's time zone; empty: the exchange's own, UTC for 24/7."""
+    extended_hours: bool = False
+    """Whether orders outside the regular session are let through."""
