@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-FAILED = (AssertionError, ValueError, KeyError)
-"""How a test of ours fails: an assertion, or an unpacking that finds more or less than it named."""
+from fuseboard.journal.file import JournalDamaged
+
+FAILED = (AssertionError, ValueError, KeyError, JournalDamaged)
+"""How a test of ours fails: an assertion, an unpacking that finds more or less than it named, or
+the journal that refuses to be opened.
+"""
 
 
 def without(

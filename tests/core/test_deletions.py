@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from fuseboard.core import closes, exposure, halting, orders, plan
+from fuseboard.core import closes, exposure, halting, orders, outgoing, plan
 from fuseboard.core.book import Position
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.orders import Side
+from tests.core import test_epochs as epochs
 from tests.core import test_ids as named
 from tests.core import test_known_failures as known
 from tests.core import test_reduce_only as clamp
@@ -217,13 +218,26 @@ THE_IDS: tuple[Row, ...] = (
     ),
 )
 
+STAMPED = epochs.test_an_order_carries_the_epoch_of_its_decision_and_each_halt_makes_the_next
+THE_EPOCH: tuple[Row, ...] = (
+    (halting._latch_register, "turn.state.halt_epoch += 1", "pass", STAMPED),
+    (outgoing.submit, "turn.state.halt_epoch", "0", STAMPED),
+    (outgoing.submit, "order.intent is _OPEN", "False", STAMPED),
+    (
+        outgoing.submit,
+        "order.intent is _OPEN",
+        "True",
+        epochs.test_a_reduction_is_not_stopped_by_an_epoch,
+    ),
+)
+
 
 def _name(row: Row) -> str:
     function, text, _, test = row
     return f"{function.__qualname__}: {text.strip()} - {getattr(test, '__name__', '')}"
 
 
-@pytest.mark.parametrize("row", [*THE_CLAMP, *THE_IDS], ids=_name)
+@pytest.mark.parametrize("row", [*THE_CLAMP, *THE_IDS, *THE_EPOCH], ids=_name)
 def test_without_this_line_the_test_that_pins_it_fails(
     monkeypatch: pytest.MonkeyPatch, row: Row
 ) -> None:
