@@ -7,10 +7,10 @@ to Fuseboard. Nothing else differs. No key, no network, under two minutes.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass, field
@@ -24,6 +24,9 @@ from rich.table import Table
 TAPE, SPEED, SEED = "flash-crash", 60, 1
 TAPE_SECONDS = 2_700
 CASH = 100_000.0
+FOLDER = Path.cwd() / ".first-light"
+"""Kept for reading until the next run."""
+POLICY = Path(__file__).with_name("first_light.yaml")
 BOT = Path(__file__).with_name("dip_buyer.py")
 FUSEBOARD = [sys.executable, "-m", "fuseboard"]
 EXCHANGE_KEY, EXCHANGE_SECRET = "SIMULATED", "simulated"
@@ -85,6 +88,17 @@ class Sandbox:
         urllib.request.urlopen(
             urllib.request.Request(f"{self.url}/sim/start", method="POST"), timeout=5
         ).close()
+
+    def start_gateway(self, state: Path, *bot: str) -> None:
+        named = ("--strategy", "dip-buyer")
+        self.run(
+            *(*FUSEBOARD, "run", "--state", str(state), "--broker", "alpaca", "--port", "0"),
+            *(*named, *bot),
+            ALPACA_API_KEY=EXCHANGE_KEY,
+            ALPACA_SECRET_KEY=EXCHANGE_SECRET,
+            ALPACA_BASE_URL=self.url,
+            DIP_SECONDS=str(TAPE_SECONDS / SPEED + 30),
+        )
 
     def look(self) -> None:
         state = get(f"{self.url}/sim/state")
@@ -187,8 +201,14 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
         )
     fuse = final["fuses"][0]
     console.print(
-        f"trip         {fuse['fuse']} tripped {fuse['trips']} time(s), now {fuse['state']}:"
-        f" mark ${fuse['mark_nanos'] / 1e9:,.2f}, limit 5.00%"
+        f"trip         {fuse['fuse']} tripped {fuse['trips']} time(s), now {fuse['state']}"
+    )
+    for alert in final["alerts"]:
+        if alert["code"] == "drawdown" and "tripped" in alert["text"]:
+            console.print(f"             {alert['text']}")
+    console.print(
+        f"             flat at ${guarded.equity:,.2f}: one second of this market is"
+        f" {SPEED} s of that afternoon, so the fall went on while it was closing"
     )
     for plan in final["plans"]:
         left = ", ".join(plan["left"]) or "nothing"
@@ -211,20 +231,58 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     console.print(f"journal      {state / 'journal.db'}")
 
 
+def epilogue(guarded: Sandbox, state: Path) -> bool:
+    """The gateway was killed: start it again, and see that only a named person resets it."""
+    console.print("epilogue     the gateway was killed with kill -9; it is started again, alone")
+    (state / "gateway.json").unlink(missing_ok=True)
+    guarded.start_gateway(state)
+    waited_for(state / "gateway.json")
+    ends = time.monotonic() + START_SECONDS_MAX
+    while (why := halting_reason(state)) != "drawdown" and time.monotonic() < ends:
+        time.sleep(0.1)  # it compares its books with the broker first
+    console.print(f"             account: {why or 'open'}, still halted by what happened before")
+    nameless = asked(state, "reset", "--rebase", "--reason", "it came back up")
+    console.print(f"             reset without a name: {nameless}")
+    person = ("--operator", "Ada", "--reason", "looked at it: the bot bought a crash")
+    console.print(
+        f"             reset by a person:    {asked(state, 'reset', '--rebase', *person)}"
+    )
+    freed = halting_reason(state)
+    console.print(f"             account: {freed or 'open'}")
+    return why == "drawdown" and not freed
+
+
+def halting_reason(state: Path) -> str:
+    """Why the account is tighter than OPEN; empty when it is not."""
+    postures = status(state)["postures"]
+    return "".join(at["reason"] for at in postures if at["scope"] == "account")
+
+
+def asked(state: Path, *words: str) -> str:
+    """What `fuseboard` says to an operator, in one line."""
+    done = subprocess.run(
+        [*FUSEBOARD, *words, "--state", str(state)], capture_output=True, text=True, check=False
+    )
+    said = " ".join((done.stdout + done.stderr).split())
+    return f"exit {done.returncode}, {said}"
+
+
 def main() -> int:
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="fuseboard-first-light-"))
+    folder = FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
     state = folder / "guarded" / "state"
     boxes = []
     for name in ("alone", "guarded"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         boxes.append(Sandbox(name, folder / name))
     alone, guarded = boxes
     console.print("A dip-buying bot meets the flash crash of 6 May 2010 (a reconstruction), twice.")
     try:
         for box in boxes:
             box.start_exchange()
-        subprocess.run([*FUSEBOARD, "init", "--state", str(state)], check=True, capture_output=True)
+        init = [*FUSEBOARD, "init", "--state", str(state), "--policy", str(POLICY)]
+        subprocess.run(init, check=True, capture_output=True)
         seconds = str(TAPE_SECONDS / SPEED)
         alone.run(
             sys.executable,
@@ -235,25 +293,7 @@ def main() -> int:
             APCA_API_DATA_URL=alone.url,
             DIP_SECONDS=seconds,
         )
-        guarded.run(
-            *FUSEBOARD,
-            "run",
-            "--state",
-            str(state),
-            "--broker",
-            "alpaca",
-            "--port",
-            "0",
-            "--strategy",
-            "dip-buyer",
-            "--",
-            sys.executable,
-            str(BOT),
-            ALPACA_API_KEY=EXCHANGE_KEY,
-            ALPACA_SECRET_KEY=EXCHANGE_SECRET,
-            ALPACA_BASE_URL=guarded.url,
-            DIP_SECONDS=str(TAPE_SECONDS / SPEED + 30),
-        )
+        guarded.start_gateway(state, "--", sys.executable, str(BOT))
         waited_for(state / "gateway.json")
         time.sleep(2)  # both bots import pandas; the market waits for them
         for box in boxes:
@@ -262,17 +302,16 @@ def main() -> int:
         final = status(state)
         for box in boxes:
             box.look()
+        guarded.processes[1].kill()
+        guarded.processes[1].wait()
+        report(alone, guarded, state, final)
+        survived = epilogue(guarded, state)
     finally:
-        guarded_gateway = guarded.processes[1:2]
-        for process in guarded_gateway:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
         for box in boxes:
             box.stop()
-    report(alone, guarded, state, final)
     console.print(f"took {time.monotonic() - began:.0f} s")
     tripped_once = final["fuses"][0]["trips"] == 1
-    return 0 if tripped_once and guarded.positions == 0 else 1
+    return 0 if tripped_once and survived and guarded.positions == 0 else 1
 
 
 if __name__ == "__main__":
