@@ -80,6 +80,7 @@ docs: $(STAMP) ## write again what docs/ draws from the code
 	@$(BIN)/python docs/make_vocabulary.py
 	@$(BIN)/python docs/make_core_pages.py
 	@$(BIN)/python docs/make_operations.py
+	@$(BIN)/python docs/make_measures.py
 
 lock: $(STAMP) ## resolve the lock files again
 	@$(BIN)/uv pip compile --quiet --upgrade --group dev --all-extras --generate-hashes --universal --python-version 3.11 --no-emit-index-url pyproject.toml -o requirements.lock

@@ -1,0 +1,76 @@
+"""Writes docs/measures.md from the catalogue of measures: `make docs`."""
+
+from pathlib import Path
+
+from fuseboard.vocabulary.catalogue import ALIASES, CATALOGUE, Measure, Place
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "measures.md"
+_PERIODS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+HEAD = """\
+# Measures
+
+<!-- Written by docs/make_measures.py from the code; do not edit. -->
+
+The names that a condition of a policy may use, such as `order_size < avg_daily_volume * 1%` or
+`daily_pnl < -0.03 and positions > 5`.
+
+- Written: names, numbers, `< <= > >= == !=` (chained too: `0 < spread < 1%`), `and or not`,
+  `+ - * /`, parentheses, `abs(a)`, `min(a, b)`, `max(a, b)`. Nothing else.
+- A bare number takes the unit of the other side: `price > 1.0`, `daily_pnl < -0.03`,
+  `positions > 5`.
+  `5%` is a fraction, `100000 USD` is money, `500ms 30s 5m 2h 1d` are durations; a duration is
+  always written with its unit.
+- Units multiply and divide as in physics (a price times a quantity is money, money over money is a
+  fraction); adding or comparing different ones is refused.
+- A measure that is missing, warming up or too old, and a division by zero, make the comparison
+  **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
+  Unknown denies new risk and alerts; it never flattens or kills.
+- Everything is exact: no number is rounded on the way.
+- A breach over a measure **from marks** is confirmed by two marks before it trips anything.
+"""
+
+
+def _age(measure: Measure) -> str:
+    if measure.age_ns_max is None:
+        return "-"
+    seconds = measure.age_ns_max // 1_000_000_000
+    for name, length in _PERIODS:
+        if seconds % length == 0:
+            return f"{seconds // length} {name}"
+    raise AssertionError(f"{measure.name} ages in parts of a second")
+
+
+def _row(measure: Measure) -> str:
+    others = [alias for alias, name in ALIASES.items() if name == measure.name]
+    names = ", ".join([f"`{measure.name}`", *(f"also `{alias}`" for alias in others)])
+    marks = "yes" if measure.equity else "-"
+    cells = [names, measure.unit.value, measure.about, measure.source, measure.warm_up]
+    return "| " + " | ".join([*cells, _age(measure), marks]) + " |"
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [HEAD]
+    for place, heading in (
+        (Place.ORDER, "Only in the checks of an order"),
+        (Place.STATE, "Everywhere"),
+    ):
+        lines += [
+            f"## {heading}",
+            "",
+            "| name | unit | what it is | fed by | warm-up | age at most | from marks |",
+            "|---|---|---|---|---|---|---|",
+            *(_row(measure) for measure in CATALOGUE if measure.place is place),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    PAGE.write_text(page())
+    print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
