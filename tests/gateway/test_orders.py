@@ -159,17 +159,41 @@ def test_a_request_repeated_after_its_connection_was_lost_is_the_same_order() ->
     _run(test)
 
 
-def test_a_request_repeated_while_the_first_still_waits_is_the_same_order() -> None:
+def test_identical_orders_that_wait_at_once_are_as_many_orders() -> None:
     async def test(gateway: Gateway) -> None:
         gateway.loop.is_silent = True
-        both = [asyncio.create_task(asked(gateway, "POST", "/v2/orders", BODY)) for _ in range(2)]
-        while len(gateway.loop.placed()) < 2:
+        all_of_them = [
+            asyncio.create_task(asked(gateway, "POST", "/v2/orders", BODY)) for _ in range(16)
+        ]
+        while len(gateway.loop.placed()) < 16:
             await asyncio.sleep(0)
         for fact in gateway.loop.placed():
             gateway.loop.answer(fact)
-        answers = [(await each).object()["id"] for each in both]
-        assert answers[0] == answers[1]
-        assert len(gateway.loop.orders) == 1
+        ids = {(await each).object()["id"] for each in all_of_them}
+        assert len(ids) == len(gateway.loop.orders) == 16
+
+    _run(test)
+
+
+def test_retries_of_callers_that_hung_up_attach_to_their_orders_and_no_more() -> None:
+    """Two that hung up while waiting, one that waits on, two retries: three orders."""
+
+    async def test(gateway: Gateway) -> None:
+        gateway.loop.is_silent = True
+        hung = (asked(gateway, "POST", "/v2/orders", BODY, hang_up=True) for _ in range(2))
+        await asyncio.gather(*hung)
+        while len(gateway.loop.placed()) < 2:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(asked(gateway, "POST", "/v2/orders", BODY)) for _ in range(3)]
+        while len(gateway.loop.placed()) < 5:
+            await asyncio.sleep(0)
+        for fact in gateway.loop.placed():
+            gateway.loop.answer(fact)
+        answered = {(await each).object()["client_order_id"] for each in others}
+        asked_ids = [fact.client_order_id for fact in gateway.loop.placed()]
+        assert asked_ids[0] != asked_ids[1]
+        assert len(answered) == len(gateway.loop.orders) == 3
+        assert set(asked_ids[:2]) < answered
 
     _run(test)
 

@@ -132,20 +132,19 @@ class StrategyRest:
     ) -> Response:
         """Run a request without an id of its own, under the id of the request it repeats."""
         mark = (caller.key_id, request.method, request.target, request.body)
-        client_order_id = self._repeats.begin(mark)
-        if client_order_id is None:
+        attempt = self._repeats.begin(mark, request.link)
+        if attempt is None:
             return denied_here(Reason.INTAKE_FULL)
         answered = False
         try:
-            response = await run(client_order_id)
+            response = await run(attempt.client_order_id)
             answered = True
         finally:
             if not answered:
-                self._repeats.end(mark, client_order_id, delivered=False)
-        minted = client_order_id
+                self._repeats.end(attempt, delivered=False)
 
         def delivered(arrived: bool) -> None:
-            self._repeats.end(mark, minted, delivered=arrived)
+            self._repeats.end(attempt, delivered=arrived)
 
         return Response(response.status, response.body, response.headers, delivered=delivered)
 

@@ -86,7 +86,7 @@ class HttpConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         name = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
-        self._reader = RequestReader(self._limits, name)
+        self._reader = RequestReader(self._limits, name, self)
         if self._owner.opened(self):
             self._idle_by = self._loop.time() + self._limits.idle_s_max
         else:
@@ -297,6 +297,11 @@ class HttpConnection(asyncio.Protocol):
             self.transport.close()
         if now >= self._stalled_by or now >= self._linger_by:
             self.transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could still be written."""
+        return not (self._lost or self.transport.is_closing())
 
     def drain(self) -> None:
         """Answer what has arrived, take nothing more, close."""

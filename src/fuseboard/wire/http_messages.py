@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -16,11 +17,22 @@ class RequestMalformed(ValueError):
     """The request cannot be understood; the message says why."""
 
 
+class Link(Protocol):
+    """The connection that a request came over."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could still be written: False once its closing was noticed."""
+
+    def drain(self) -> None:
+        """Answer what has arrived, take nothing more, close. Idempotent."""
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """One complete request. Header names are lower-case; repeated headers are joined by commas.
 
     `path` is percent-decoded and without the query; `target` is the request target as it came.
-    Of a repeated query field the last wins.
+    Of a repeated query field the last wins. `link` is None for a request that nobody sent.
     """
 
     method: str
@@ -30,6 +42,7 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes
     peer: str
     target: str
+    link: Link | None = None
 
 
 class Response(Struct, frozen=True):
@@ -73,7 +86,13 @@ class HttpLimits(Struct, frozen=True, kw_only=True):
 
 
 def request_of(
-    *, method: bytes, target: bytes, fields: list[tuple[bytes, bytes]], body: bytes, peer: str
+    *,
+    method: bytes,
+    target: bytes,
+    fields: list[tuple[bytes, bytes]],
+    body: bytes,
+    peer: str,
+    link: Link | None = None,
 ) -> Request:
     """The request of raw parts; raises `RequestMalformed`."""
     headers: dict[str, str] = {}
@@ -91,6 +110,7 @@ def request_of(
         body=body,
         peer=peer,
         target=text,
+        link=link,
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from fuseboard.wire.http_messages import (
     HttpLimits,
+    Link,
     Request,
     RequestMalformed,
     Response,
@@ -32,7 +33,7 @@ class Arrival(Struct, frozen=True):
 class RequestReader:
     """The requests of one connection. `arrived` is emptied from the left by whoever answers."""
 
-    def __init__(self, limits: HttpLimits, peer: str) -> None:
+    def __init__(self, limits: HttpLimits, peer: str, link: Link | None = None) -> None:
         self.arrived: deque[Arrival] = deque()
         self.over = False
         self.early = b""
@@ -40,6 +41,7 @@ class RequestReader:
         self.begun_count = 0
         self._limits = limits
         self._peer = peer
+        self._link = link
         self._parser = httptools.HttpRequestParser(self)
         self._begin_message()
         self.in_message = False
@@ -152,6 +154,7 @@ class RequestReader:
                 fields=self._fields,
                 body=b"".join(self._body),
                 peer=self._peer,
+                link=self._link,
             )
         except RequestMalformed as wrong:
             self._fault = error_response(400, str(wrong))
