@@ -1,1 +1,1 @@
-"""Measures: the numbers that conditions are written over, each exact, bounded and rebuilt by replay."""
+"""Measures: the numbers of conditions, each exact, bounded and rebuilt by replay."""
