@@ -87,6 +87,8 @@ class Position(Struct, gc=False):
     """The dearest worst price on a side since nothing worked there."""
     worst_attos: int = 0
     """The greatest absolute value this symbol can reach; kept for the account's ledger only."""
+    held_attos: int = 0
+    """The absolute value of what is held at its mark; kept for the account's ledger only."""
     moves: int = 0
     """How often its orders moved: what was read from the broker before the last one is stale."""
 
@@ -164,6 +166,8 @@ class Ledger(Struct):
     """The signed value of all positions at their marks."""
     worst_attos: int = 0
     """The sum over symbols of the worst case; kept when `counts_worst`."""
+    held_attos: int = 0
+    """The sum over symbols of the absolute value of what is held; kept when `counts_worst`."""
     counts_worst: bool = False
     positions: dict[str, Position] = {}
 
@@ -184,6 +188,9 @@ class Ledger(Struct):
             worst_attos = position.worst_with_attos(_BUY, 0, 0)
             self.worst_attos += worst_attos - position.worst_attos
             position.worst_attos = worst_attos
+            held_attos = abs(position.quantity_nanos * position.mark_nanos)
+            self.held_attos += held_attos - position.held_attos
+            position.held_attos = held_attos
 
     def mark(self, symbol: str, mark_nanos: int) -> bool:
         """Value a symbol at a new mark; whether equity may have changed."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fuseboard.core import halting, orders, plan, startup, valuation
+from fuseboard.core import halting, nearness, orders, plan, startup, valuation
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -64,6 +64,7 @@ class Kernel:
             policy=policy,
             reduced_limits=reduced(policy.limits),
             ids=OrderIds(instance=known.instance, account=known.account),
+            watched=nearness.watched_rows(policy.limits),
         )
 
     def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:

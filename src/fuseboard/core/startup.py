@@ -7,7 +7,7 @@ same trip id again, so its plan goes on instead of beginning anew.
 
 from typing import Final
 
-from fuseboard.core import plan, valuation
+from fuseboard.core import nearness, plan, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -74,6 +74,7 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
         if name not in wanted and not fuse.latched():
             del state.drawdowns[name]
     publish_postures(turn)
+    nearness.follow(turn)
 
 
 def _fuse_rules(policy: Policy) -> dict[str, tuple[str, LossRule]]:
@@ -244,6 +245,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         )
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     finish_recoveries(turn, passed=not differences)
+    if differences or not was_reconciled:
+        nearness.judge_all(turn)
     if not was_reconciled:
         evaluate(turn, BOOKS_SOURCE)
         plan.resume(turn)

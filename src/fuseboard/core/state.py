@@ -67,6 +67,8 @@ class State(Struct, kw_only=True):
     drawdowns: dict[str, DrawdownFuse] = {}
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
+    near: dict[str, bool] = {}
+    """The limits whose soft limit was reached, each with its scope; True: the limit was passed."""
     rate: OrderRate = field(default_factory=OrderRate)
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
@@ -112,6 +114,8 @@ class Turn(Struct, gc=False):
     policy: Policy
     reduced_limits: Limits
     ids: OrderIds
+    watched: tuple[tuple[int, int], ...] = ()
+    """Rows of `nearness.ROWS` that the policy limits, each with its limit in nano-units."""
     boot_ns: int = 0
     wall_ns: int = 0
     out: list[Effect] = []

@@ -6,6 +6,7 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
+from fuseboard.core import nearness
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, BROKER_SOURCE, DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
@@ -67,6 +68,7 @@ def _mark(turn: Turn, symbol: str, mark_nanos: int) -> None:
         moved = ledger.mark(symbol, mark_nanos) or moved
     if moved:
         evaluate(turn, symbol)
+        nearness.judge(turn, symbol)
 
 
 def filled(turn: Turn, symbol: str) -> None:
@@ -78,6 +80,7 @@ def filled(turn: Turn, symbol: str) -> None:
             ledger.mark(symbol, instrument.mark_nanos)
     turn.state.published_boot_ns = turn.boot_ns - EQUITY_PUBLISHED_EVERY_NS  # shown at once
     evaluate(turn, BOOKS_SOURCE)
+    nearness.judge(turn, symbol)
 
 
 def equity_of(state: State, fuse: DrawdownFuse, capital_attos: int) -> int:
@@ -249,6 +252,7 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     publish_postures(turn)
     _answer_cash(turn, fact, accepted=True, text=text)
     evaluate(turn, BOOKS_SOURCE)
+    nearness.judge_all(turn)
 
 
 def _answer_cash(turn: Turn, fact: CashMoved, *, accepted: bool, text: str) -> None:

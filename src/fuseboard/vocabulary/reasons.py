@@ -41,6 +41,9 @@ class Reason(Enum):
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNREACHABLE = "broker_unreachable"
     NEVER_ARRIVED = "never_arrived"
+    # What the market did to a limit, without an order.
+    LIMIT_NEAR = "limit_near"
+    LIMIT_PASSED = "limit_passed"
     # Why a scope halts or tightens.
     DRAWDOWN = "drawdown"
     DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
@@ -86,6 +89,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.BROKER_REJECTED: "the broker rejected it",
     Reason.BROKER_UNREACHABLE: "the broker could not be reached",
     Reason.NEVER_ARRIVED: "the broker does not know the order",
+    Reason.LIMIT_NEAR: "what is held has come near a limit",
+    Reason.LIMIT_PASSED: "what is held has passed a limit by price alone: only reductions pass",
     Reason.DRAWDOWN: "the drawdown limit was reached",
     Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",
     Reason.EQUITY_JUMP: "equity moved without an explanation",
