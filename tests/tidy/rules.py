@@ -64,6 +64,10 @@ IMPURE_CALLS = frozenset(
         "round",
     ]
 )
+# Two calls that one file may make: it turns a checked condition into a function, from a tree of its
+# own making that no text of a person enters.
+COMPILING_PLACE = "policy/conditions/compiled.py"
+COMPILING_CALLS = frozenset({"compile", "exec"})
 MUTATORS = frozenset(
     [
         "add",
@@ -139,9 +143,10 @@ def no_impure_import(tree: ast.Module, _place: str) -> Broken:
                 yield node, f"imports {name}"
 
 
-def no_impure_call(tree: ast.Module, _place: str) -> Broken:
+def no_impure_call(tree: ast.Module, place: str) -> Broken:
+    calls = IMPURE_CALLS - (COMPILING_CALLS if place == COMPILING_PLACE else frozenset())
     for node in ast.walk(tree):
-        if _called(node) in IMPURE_CALLS:
+        if _called(node) in calls:
             yield node, f"calls {_called(node)}"
 
 

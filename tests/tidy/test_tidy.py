@@ -111,6 +111,13 @@ def test_each_rule_of_the_pure_rooms_fires_on_a_bad_sample(rule: str, bad: str, 
     assert rules.findings("core.py", DOC + bad) != []
 
 
+def test_only_the_file_that_compiles_conditions_may_compile() -> None:
+    compiling = DOC + "exec(compile(a, 'b', 'exec'))\n"
+    assert rules.findings(rules.COMPILING_PLACE, compiling) == []
+    assert len(rules.findings("policy/conditions/parser.py", compiling)) == 2
+    assert len(rules.findings(rules.COMPILING_PLACE, DOC + "A = eval('1')\n")) == 1
+
+
 @pytest.mark.parametrize(("rule", "bad", "good"), HOUSE_SAMPLES)
 def test_each_rule_of_the_house_fires_on_a_bad_sample(rule: str, bad: str, good: str) -> None:
     assert [f.rule for f in rules.findings("wire/a.py", DOC + bad)] == [rule]

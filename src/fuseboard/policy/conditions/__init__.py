@@ -1,0 +1,7 @@
+"""The condition language of policies: small, total, exact, checked with units, compiled once."""
+
+from fuseboard.policy.conditions.condition import Condition, condition_from_text, simple_bound
+from fuseboard.policy.conditions.tree import ConditionRefused
+from fuseboard.policy.conditions.verdict import Verdict
+
+__all__ = ["Condition", "ConditionRefused", "Verdict", "condition_from_text", "simple_bound"]
