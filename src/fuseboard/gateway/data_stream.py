@@ -5,13 +5,14 @@ Market data is not attributed and not checked here; it only has to be authentica
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 from fuseboard.gateway.doors import MarketDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.sessions import Caller, caller_of_pair
-from fuseboard.gateway.trade_stream import POLICY_VIOLATION, TRY_AGAIN_LATER
+from fuseboard.gateway.trade_stream import KILLED_REASON, POLICY_VIOLATION, TRY_AGAIN_LATER
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.wire.alpaca_stream import (
     AUTHENTICATED,
@@ -66,14 +67,22 @@ class _Subscriber:
 class DataStreams:
     """All market-data sessions; bounded in number, per key, and in what each subscribes to."""
 
-    def __init__(self, keys: Keys, market: MarketDoor, limits: GatewayLimits) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        market: MarketDoor,
+        limits: GatewayLimits,
+        is_killed: Callable[[str], bool],
+    ) -> None:
         self._keys = keys
+        self._is_killed = is_killed
         self._market = market
         self._limits = limits
         self._open_count = 0
         self._counts: dict[str, int] = {}
         self._by_topic: dict[Topic, dict[_Subscriber, None]] = {}
         self._upstream: dict[Topic, None] = {}
+        self._subscribers: dict[_Subscriber, None] = {}
 
     async def run(self, session: WebSocketSession) -> None:
         """Serve one session until it is closed."""
@@ -106,6 +115,16 @@ class DataStreams:
                     encoded[form] = encoded_messages([message], as_msgpack=form)
                 subscriber.session.send(encoded[form])
 
+    def disconnect(self, strategy: str) -> None:
+        """Close every session of a strategy that was killed."""
+        for subscriber in tuple(self._subscribers):
+            if subscriber.caller.strategy == strategy:
+                subscriber.session.close(POLICY_VIOLATION, KILLED_REASON)
+
+    def strategies(self) -> list[str]:
+        """Every strategy with a session."""
+        return list(dict.fromkeys(each.caller.strategy for each in self._subscribers))
+
     async def _authenticated(self, session: WebSocketSession) -> Caller | None:
         try:
             async with asyncio.timeout(self._limits.authorization_wait_s):
@@ -118,6 +137,10 @@ class DataStreams:
         if caller is None:
             _refuse(session, 402, "auth failed")
             return None
+        if self._is_killed(caller.strategy):
+            await asyncio.sleep(self._limits.killed_pause_s)
+            _refuse(session, 402, f"auth failed: {KILLED_REASON}")
+            return None
         if self._counts.get(caller.key_id, 0) >= self._limits.sessions_of_a_key_max:
             _refuse(session, 406, "connection limit exceeded")
             return None
@@ -127,11 +150,13 @@ class DataStreams:
     async def _serve(self, subscriber: _Subscriber) -> None:
         key_id = subscriber.caller.key_id
         self._counts[key_id] = self._counts.get(key_id, 0) + 1
+        self._subscribers[subscriber] = None
         try:
             while (message := await subscriber.session.receive()) is not None:
                 await self._obey(subscriber, _command(message))
         finally:
             self._forget(subscriber, list(subscriber.topics))
+            del self._subscribers[subscriber]
             self._counts[key_id] -= 1
             if not self._counts[key_id]:
                 del self._counts[key_id]

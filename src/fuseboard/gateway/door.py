@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fuseboard.gateway import shapes
 from fuseboard.gateway.assets import AssetBook
 from fuseboard.gateway.closing import ClosingDesk
+from fuseboard.gateway.connections import Connections
 from fuseboard.gateway.data_stream import OTHER_PATHS, STOCK_PATH, DataStreams
 from fuseboard.gateway.doors import IntakeDoor, MarketDoor, ReadDoor
 from fuseboard.gateway.keys import Keys
@@ -28,7 +29,10 @@ from fuseboard.vocabulary.effects import (
     AnswerOrder,
     Effect,
     PublishOrder,
+    PublishPosture,
 )
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.wire.http_messages import HttpLimits
 from fuseboard.wire.http_server import HttpServer, WebSocketSession
 
@@ -74,8 +78,9 @@ class GatewayDoor:
             numbers=numbers or itertools.count(1).__next__,
         )
         self._assets = AssetBook(broker, symbols_max=limits.symbols_max)
-        self._trades = TradeStreams(keys, limits)
-        self._data = DataStreams(keys, market, limits)
+        self._connections = Connections()
+        self._trades = TradeStreams(keys, limits, self.views.is_killed)
+        self._data = DataStreams(keys, market, limits, self.views.is_killed)
         rest = StrategyRest(
             keys=keys,
             views=self.views,
@@ -90,6 +95,7 @@ class GatewayDoor:
             ),
             reads=Reads(broker, limits),
             assets=self._assets,
+            connections=self._connections,
             account=node.account,
         )
         self._server = HttpServer(rest.handle, self._stream, limits=http_limits)
@@ -113,6 +119,8 @@ class GatewayDoor:
                 self.apply(rejected)
             return
         self.views.apply(shown)
+        if isinstance(shown, PublishPosture) and shown.posture >= Posture.KILLED:
+            self._disconnect(shown.scope)
         if (
             isinstance(shown, PublishOrder)
             and shown.event
@@ -120,6 +128,16 @@ class GatewayDoor:
         ):
             asset = self._assets.facts(shown.symbol)
             self._trades.publish(shown.strategy, shapes.update_body(shown, asset))
+
+    def _disconnect(self, scope: str) -> None:
+        """End every stream and connection of the strategies of a scope that was killed.
+
+        New connections are taken: reading and cancelling stay possible, and an order is denied.
+        """
+        for part in (self._trades, self._data, self._connections):
+            for strategy in part.strategies():
+                if scope in {ACCOUNT_SCOPE, strategy_scope(strategy)}:
+                    part.disconnect(strategy)
 
     async def _stream(self, session: WebSocketSession) -> None:
         if session.path in PATHS:

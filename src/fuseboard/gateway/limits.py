@@ -33,5 +33,7 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     data_sessions_max: int = 256
     sessions_of_a_key_max: int = 8
     authorization_wait_s: float = 10.0
+    killed_pause_s: float = 1.0
+    """How long a killed strategy waits for the refusal of a stream, so that it does not storm."""
     stream_symbols_max: int = 1_000
     """Symbols that one data session may subscribe to."""

@@ -13,6 +13,7 @@ from msgspec import json
 from fuseboard.gateway import shapes
 from fuseboard.gateway.assets import AssetBook
 from fuseboard.gateway.closing import CloseAsked, ClosingDesk, Held
+from fuseboard.gateway.connections import Connections
 from fuseboard.gateway.denials import (
     UNAVAILABLE,
     denied,
@@ -60,6 +61,7 @@ class StrategyRest:
         repeats: Repeats,
         reads: Reads,
         assets: AssetBook,
+        connections: Connections,
         account: str,
     ) -> None:
         self._keys = keys
@@ -69,6 +71,7 @@ class StrategyRest:
         self._repeats = repeats
         self._reads = reads
         self._assets = assets
+        self._connections = connections
         self._account = account
         self._routes: dict[tuple[str, str], Callable[[Caller, Request], Answering]] = {
             ("POST", "/v2/orders"): self._place,
@@ -87,6 +90,7 @@ class StrategyRest:
         caller = caller_of(self._keys, request.headers)
         if caller is None:
             return unauthorized()
+        self._connections.note(caller.strategy, request.link)
         route = self._routes.get((request.method, request.path))
         if route is not None:
             return route(caller, request)

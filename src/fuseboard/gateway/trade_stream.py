@@ -5,7 +5,7 @@ not read is closed by the session's own bound rather than kept.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
@@ -25,6 +25,7 @@ STREAM = "trade_updates"
 PATHS = ("/stream", "/stream/")
 
 POLICY_VIOLATION = 1008
+KILLED_REASON = "trading is killed; a reset lets you connect again"
 NOT_UNDERSTOOD = 1003
 TRY_AGAIN_LATER = 1013
 
@@ -43,8 +44,9 @@ class _Listener:
 class TradeStreams:
     """All `trade_updates` sessions; bounded in number, and per key."""
 
-    def __init__(self, keys: Keys, limits: GatewayLimits) -> None:
+    def __init__(self, keys: Keys, limits: GatewayLimits, is_killed: Callable[[str], bool]) -> None:
         self._keys = keys
+        self._is_killed = is_killed
         self._limits = limits
         self._open_count = 0
         self._listeners: dict[str, list[_Listener]] = {}
@@ -77,6 +79,15 @@ class TradeStreams:
             else:
                 listener.session.close(POLICY_VIOLATION, "the key was revoked")
 
+    def disconnect(self, strategy: str) -> None:
+        """Close every session of a strategy that was killed."""
+        for listener in tuple(self._listeners.get(strategy, ())):
+            listener.session.close(POLICY_VIOLATION, KILLED_REASON)
+
+    def strategies(self) -> list[str]:
+        """Every strategy with a session."""
+        return list(self._listeners)
+
     async def _authorized(self, session: WebSocketSession) -> Caller | None:
         """The caller by the first message; the first frame we send is the authorization."""
         try:
@@ -87,6 +98,11 @@ class TradeStreams:
             return None
         pair = credentials_of(_decoded(message))
         caller = None if pair is None else caller_of_pair(self._keys, *pair)
+        if caller is not None and self._is_killed(caller.strategy):
+            await asyncio.sleep(self._limits.killed_pause_s)  # Some clients try again at once.
+            session.send(json_bytes(UNAUTHORIZED))
+            session.close(POLICY_VIOLATION, KILLED_REASON)
+            return None
         is_full = caller is not None and self._count(caller) >= self._limits.sessions_of_a_key_max
         is_authorized = caller is not None and not is_full
         session.send(json_bytes(AUTHORIZED if is_authorized else UNAUTHORIZED))

@@ -183,6 +183,10 @@ class Views:
         tightest = max(known, key=lambda shown: shown.posture)
         return tightest.posture, tightest.reason
 
+    def is_killed(self, strategy: str) -> bool:
+        """Whether the strategy is killed, alone or with the whole account."""
+        return self.posture(strategy)[0] >= Posture.KILLED
+
     # --- taking in ------------------------------------------------------------------------------
 
     def _put_submit(self, submit: SubmitOrder) -> None:
