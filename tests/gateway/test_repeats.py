@@ -67,6 +67,16 @@ def test_a_request_whose_connection_closed_before_its_answer_is_repeated_once(la
     assert _begun(repeats, MARKS[0]).client_order_id != first.client_order_id, "taken over"
 
 
+def test_the_end_of_an_attempt_that_was_taken_over_changes_nothing() -> None:
+    repeats, line = _repeats([0]), Line()
+    first = _begun(repeats, MARKS[0], line)
+    line.is_open = False
+    second = _begun(repeats, MARKS[0])
+    repeats.end(first, delivered=True)
+    repeats.end(second, delivered=False)
+    assert _begun(repeats, MARKS[0]).client_order_id == first.client_order_id
+
+
 def test_two_lost_requests_and_two_repeats_are_two_requests() -> None:
     repeats = _repeats([0])
     lost = [_begun(repeats, MARKS[0]) for _ in range(2)]
