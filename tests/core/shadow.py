@@ -8,7 +8,7 @@ from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
-from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 
@@ -74,6 +74,7 @@ class Shadow:
         self.fuses: dict[str, tuple[str, str]] = {}
         self.postures: dict[str, Posture] = {}
         self.trips: dict[tuple[str, int], None] = {}
+        self.generations: dict[str, int] = {}
         self.plans: dict[str, fx.RecordPlan] = {}
 
     # --- what tests ask -------------------------------------------------------------------------
@@ -118,12 +119,14 @@ class Shadow:
                 self.ids.setdefault(effect.strategy, {})[effect.client_order_id] = None
             elif isinstance(effect, fx.CancelOrder):
                 if effect.order_id in self.orders:
-                    self.orders[effect.order_id].cancel_wanted = True
+                    self._cancelled(self.orders[effect.order_id], fact)
             elif isinstance(effect, fx.PublishPosition) and effect.strategy:
                 # Who of several holds what the account's own closes sold is the kernel's to say.
                 self.positions[effect.strategy, effect.symbol] = effect.quantity_nanos
             elif isinstance(effect, fx.PublishPosture):
                 self.postures[effect.scope] = effect.posture
+                loose = self.latched(effect.scope) and effect.posture < Posture.REDUCE_ONLY
+                holds("2", not loose, f"{effect.scope} is latched and shows {effect.posture.name}")
             elif isinstance(effect, fx.RecordTransition):
                 self._transition(effect, fact)
             elif isinstance(effect, fx.RecordPlan):
@@ -204,12 +207,34 @@ class Shadow:
             elif isinstance(effect, fx.LatchHalt) and effect.reason is Reason.POSITION_MISMATCH:
                 self.cash_attos = self.broker_cash_attos
 
+    def _cancelled(self, order: ShadowOrder, fact: facts.Input) -> None:
+        """A plan takes its own closes back, when they are late; nobody else but a freeze does."""
+        order.cancel_wanted = True
+        if order.intent is Intent.PLAN:
+            level = getattr(fact, "level", None)  # to flatten again also does what is due
+            halted = level is HaltLevel.HALT or level is HaltLevel.KILL
+            other = isinstance(
+                fact,
+                facts.BrokerStreamChanged
+                | facts.QuoteSeen
+                | facts.AccountSeen
+                | facts.CancelRequested
+                | facts.OrderRequested,
+            )
+            holds("14", not (halted or other), f"{fact} takes a close back")
+
     def _transition(self, effect: fx.RecordTransition, fact: facts.Input) -> None:
         before, after = effect.before in LATCHED, effect.after in LATCHED
         person = isinstance(fact, facts.OperatorResetRequested) and bool(fact.operator.strip())
         recovered = effect.before == "RECOVERY" and isinstance(fact, facts.PositionsSeen)
         loosened = before and not after
         holds("2", not loosened or person or recovered, f"{effect.fuse} loosened by {fact}")
+        generation = self.generations.setdefault(effect.fuse, 1)
+        holds("3", effect.generation == generation, f"{effect.fuse}#{effect.generation}?")
+        armed_again = effect.event in {"RESET", "REBASED", "RECOVERY_PASSED"}
+        if armed_again and effect.after != "RECOVERY":
+            holds("3", person or recovered, f"{effect.fuse} is armed again by {fact}")
+            self.generations[effect.fuse] += 1
         if effect.event == "BREACHED":
             trip = (effect.fuse, effect.generation)
             holds("3", trip not in self.trips, f"{trip} trips twice")
@@ -252,6 +277,9 @@ class Shadow:
         elif order.intent is Intent.REDUCE:
             proven = self._reduces(order.strategy, order.symbol, order.side, order.quantity)
             holds("4", proven, f"{order.order_id} is not proven to reduce")
+        elif order.strategy:
+            own = self._reduces(order.strategy, order.symbol, order.side, order.quantity, own=True)
+            holds("4", own, f"{order.order_id} closes more than is {order.strategy}'s own")
 
     def _judge_id(self, client_order_id: str, order_id: str, order: ShadowOrder) -> None:
         """A close's id says its trip, symbol and attempt, and nothing else goes into it."""
@@ -266,8 +294,10 @@ class Shadow:
         )
         holds("3", order_id == ours, f"{order_id} is not derived from {client_order_id}")
 
-    def _reduces(self, strategy: str, symbol: str, side: Side, quantity: int) -> bool:
-        for ledger in ("", strategy):
+    def _reduces(
+        self, strategy: str, symbol: str, side: Side, quantity: int, *, own: bool = False
+    ) -> bool:
+        for ledger in (strategy,) if own else ("", strategy):
             held = self.held(symbol, ledger) * (-1 if side is Side.BUY else 1)
             working = sum(
                 order.open()

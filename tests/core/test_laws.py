@@ -1,21 +1,28 @@
 """The laws of the kernel, held by Hypothesis over any sequence of what may happen.
 
 After each input the world replays it from a snapshot and compares effects and state (law 9); the
-broker's own ledger judges laws 3 and 4, the outlet law 5, the shadow laws 2, 6 and 13, each
-restart law 7, and the rest at the end law 14 and that every request was answered once.
+broker's own ledger judges laws 3 and 4, the outlet law 5, the shadow laws 2, 3, 4, 6, 13 and 14,
+each restart law 7, an invariant law 8, and the rest at the end law 14 and that every request was
+answered once. `reached` says which states a run saw: the last test holds that none is missing.
 """
 
+import json
 import os
+from collections import Counter
 
 import pytest
-from hypothesis import settings
+from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.vocabulary.records import decoded_record, encoded_record
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Intent
+from fuseboard.vocabulary.records import Record, decoded_record, encoded_record
 from tests.core.shadow import holds
-from tests.core.world import begun, run
+from tests.core.world import World, begun, run
 
 CHOICES = st.integers(0, 95)
 FATES = ("taken", "taken", "refused", "silent", "late", "lost", "unreachable")
@@ -26,6 +33,10 @@ class Laws(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = begun()
+
+    @initialize(past=st.sampled_from((0, 150, -150)))
+    def held_before(self, past: int) -> None:
+        self.world = begun(past=past * NANOS)
 
     @rule(choice=CHOICES, quantity=st.sampled_from((1, 50, 200, 450)), limited=st.booleans())
     def order(self, choice: int, quantity: int, limited: bool) -> None:
@@ -80,6 +91,10 @@ class Laws(RuleBasedStateMachine):
     def halt(self, choice: int) -> None:
         self.world.halt(choice)
 
+    @rule(choice=CHOICES)
+    def freeze(self, choice: int) -> None:
+        self.world.freeze(choice)
+
     @rule(choice=CHOICES, rebase=st.booleans(), named=st.booleans())
     def reset(self, choice: int, rebase: bool, named: bool) -> None:
         self.world.reset(choice, rebase=rebase, named=named)
@@ -103,14 +118,90 @@ class Laws(RuleBasedStateMachine):
         again = Kernel.restored(self.world.snapshot)
         holds("9", again.digest() == self.world.kernel.digest(), "the digests differ")
 
+    @invariant()
+    def law_8_totals_are_the_exact_sums_of_their_parts(self) -> None:
+        totals_are_exact(self.world)
+
     def teardown(self) -> None:
         self.world.quiesce()
+        for what in reached(self.world.log):
+            event(what)
         fresh = Kernel()
         for record in self.world.log:
             read = decoded_record(encoded_record(record))
             effects = fresh.step(read.moment, read.input)
             holds("9", effects == record.effects, f"record {record.sequence} does not replay")
         holds("9", fresh.digest() == self.world.kernel.digest(), "replay leads elsewhere")
+
+
+def _no_float(number: str) -> float:
+    raise AssertionError(f"law 8: {number} in the state is no integer")
+
+
+def totals_are_exact(world: World) -> None:
+    """No number of the state is a float, and what a ledger keeps as it goes is what it sums to."""
+    book = json.loads(world.snapshot, parse_float=_no_float)["book"]
+    for ledger in (book["account"], *book["strategies"].values()):
+        held = ledger["positions"].values()
+        values = [at["quantity_nanos"] * at["mark_nanos"] for at in held]
+        holds("8", ledger["value_attos"] == sum(values), "the value is not the sum")
+        if ledger["counts_worst"]:
+            gross = sum(abs(value) for value in values)
+            holds("8", ledger["held_attos"] == gross, "what is held is not the sum")
+            worst = sum(at["worst_attos"] for at in held)
+            holds("8", ledger["worst_attos"] == worst, "the worst case is not the sum")
+    orders = [book["orders"][order_id] for order_id in book["working"]]
+    for symbol, at in book["account"]["positions"].items():
+        for side in ("buy", "sell"):
+            working = sum(
+                order["quantity_nanos"] - order["filled_quantity_nanos"]
+                for order in orders
+                if order["symbol"] == symbol and order["side"] == side
+            )
+            holds("8", at[f"{side}ing_nanos"] == working, f"{symbol} {side}: orders are lost")
+
+
+def reached(log: list[Record]) -> list[str]:
+    """The states of interest that a run saw, each once."""
+    seen: dict[str, None] = {}
+    holders: dict[str, dict[str, int]] = {}
+    for record in log:
+        fact = record.input
+        if isinstance(fact, facts.OrderUnknown):
+            seen["an unknown outcome"] = None
+        elif isinstance(fact, facts.FillReported) and not fact.final:
+            seen["a partial fill"] = None
+        elif isinstance(fact, facts.NodeStarted) and record.sequence > 2:
+            seen["a restart"] = None
+            if fact.latched:
+                seen["a restart with a latched register"] = None
+        for effect in record.effects:
+            _reached_by(effect, seen)
+            if isinstance(effect, fx.PublishPosition) and effect.strategy:
+                shares = holders.setdefault(effect.symbol, {})
+                shares[effect.strategy] = effect.quantity_nanos
+                if sum(held != 0 for held in shares.values()) > 1:
+                    seen["two strategies in one symbol"] = None
+    return list(seen)
+
+
+def _reached_by(effect: fx.Effect, seen: dict[str, None]) -> None:
+    if isinstance(effect, fx.RecordTransition):
+        kind = effect.scope.partition(":")[0]
+        if effect.event == "BREACHED":
+            seen[f"a trip of a {kind}"] = None
+        elif effect.event in {"RESET", "REBASED", "RECOVERY_PASSED", "WARNED"}:
+            seen[f"{effect.event} of {effect.fuse.partition(':')[0]}"] = None
+    elif isinstance(effect, fx.RecordPlan):
+        seen[f"a plan {effect.stage}{' with leftovers' if effect.left else ''}"] = None
+    elif isinstance(effect, fx.SubmitOrder):
+        whose = " of a strategy" if "strategy:" in effect.client_order_id else ""
+        seen[f"a submit to {effect.intent.value}{whose}"] = None
+        attempt = effect.client_order_id.rpartition("/")[2]
+        if effect.intent is Intent.PLAN and int(attempt) > 1:
+            seen["a second attempt"] = None
+    elif isinstance(effect, fx.AnswerDenied):
+        seen[f"denied: {effect.reason.value}"] = None
 
 
 Laws.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
@@ -125,7 +216,43 @@ class TestLaws(Laws.TestCase):  # type: ignore[misc,valid-type]
 @pytest.mark.parametrize("block", range(4))
 def test_seeded_runs_keep_every_law(block: int) -> None:
     for seed in range(50 * block + 1_000, 50 * block + 1_050):
-        run(seed, 300)
+        totals_are_exact(run(seed, 300))
+
+
+OFTEN = (
+    "a trip of a account",
+    "a trip of a strategy",
+    "a plan ended",
+    "a second attempt",
+    "a partial fill",
+    "an unknown outcome",
+    "a restart with a latched register",
+    "two strategies in one symbol",
+    "REBASED of drawdown",
+    "RESET of latch",
+    "WARNED of drawdown",
+    "a submit to open",
+    "a submit to reduce",
+    "a submit to plan",
+    "a submit to plan of a strategy",
+    "denied: max_position",
+    "denied: gross_exposure",
+    "denied: halt_epoch",
+    "denied: annihilated",
+)
+SELDOM = (
+    "RESET of drawdown",
+    "RECOVERY_PASSED of latch",
+    "a plan frozen",
+    "a plan frozen with leftovers",
+    "a plan ended with leftovers",
+)
+
+
+def test_the_seeded_runs_reach_what_the_laws_are_about() -> None:
+    runs = Counter(what for seed in range(2_000, 2_120) for what in reached(run(seed, 300).log))
+    missing = [what for what in OFTEN if runs[what] < 5] + [w for w in SELDOM if not runs[w]]
+    assert not missing, f"{missing}: {sorted(runs.items())}"
 
 
 @pytest.mark.soak

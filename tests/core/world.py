@@ -68,10 +68,13 @@ POLICY = Policy(
 class World:
     """One account from its first start. `kernel` is None while the node is down."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Policy = POLICY, past: int = 0) -> None:
+        """`past` shares of each symbol are held from before, and belong to no strategy."""
         self.policy = policy
         self.boot_ns, self.wall_ns = START.boot_ns, START.wall_ns
         self.broker = ModelBroker(dict.fromkeys(SYMBOLS, 100 * NANOS))
+        self.broker.positions = dict.fromkeys(SYMBOLS, past) if past else {}
+        self.broker.cash_attos -= past * sum(self.broker.prices.values())
         self.log: list[Record] = []
         self.durable = 0
         self.disk_lags = False
@@ -125,7 +128,13 @@ class World:
         )
         before = dict(self.register)
         self.take(
-            facts.NodeStarted(instance="testtest", account="A1", release="0", latched=latched)
+            facts.NodeStarted(
+                instance="testtest",
+                account="A1",
+                release="0",
+                latched=latched,
+                strategies=STRATEGIES,
+            )
         )
         for scope, halt in before.items():
             if scope in self.register:
@@ -303,6 +312,20 @@ class World:
         self.take(
             facts.OperatorHaltRequested(
                 request=self.requests, operator="ann", reason="drill", scope=scope, level=level
+            )
+        )
+
+    def freeze(self, choice: int) -> None:
+        """A person stops the plans of a scope, their closes too."""
+        self.requests += 1
+        scope = ("account", "strategy:alpha", "symbol:AAA")[choice % 3]
+        self.take(
+            facts.OperatorHaltRequested(
+                request=self.requests,
+                operator="ann",
+                reason="stop that",
+                scope=scope,
+                level=HaltLevel.FREEZE,
             )
         )
 
@@ -579,6 +602,7 @@ def random_step(world: World, random: Random) -> None:
         (12, lambda: world.quote(n, change_percent=random.choice((-4, -3, -2, -1, 0, 1, 2, 3)))),
         (12, lambda: world.wait(random.choice((1, 200, 1000, 2500, 7000)))),
         (2, lambda: world.halt(n)),
+        (1, lambda: world.freeze(n)),
         (12, lambda: world.reset(n, rebase=random.random() < 0.3, named=random.random() < 0.9)),
         (1, lambda: world.crash(random.randrange(5))),
         (1, lambda: world.connect(connected=False)),
@@ -590,9 +614,9 @@ def random_step(world: World, random: Random) -> None:
     random.choices([step for _, step in steps], weights)[0]()
 
 
-def begun(policy: Policy = POLICY) -> World:
+def begun(policy: Policy = POLICY, past: int = 0) -> World:
     """A world after its first start: compared, connected and quoted."""
-    world = World(policy)
+    world = World(policy, past)
     world.connect(connected=True)
     for symbol in SYMBOLS:
         world.take(world._quote(symbol))
@@ -605,7 +629,7 @@ def begun(policy: Policy = POLICY) -> World:
 def run(seed: int, steps: int, policy: Policy = POLICY) -> World:
     """A seeded run to its rest; raises `Broken` when a law is broken on the way."""
     random = Random(seed)
-    world = begun(policy)
+    world = begun(policy, (0, 0, 150, -150)[seed % 4] * NANOS)
     for _ in range(steps):
         random_step(world, random)
     world.quiesce()
