@@ -9,6 +9,7 @@ answered once. `reached` says which states a run saw: the last test holds that n
 import json
 import os
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import event, settings
@@ -22,7 +23,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.records import Record, decoded_record, encoded_record
 from tests.core.shadow import holds
-from tests.core.world import World, begun, run
+from tests.core.world import World, begun, random_step, run
 
 CHOICES = st.integers(0, 95)
 FATES = ("taken", "taken", "refused", "silent", "late", "lost", "unreachable")
@@ -34,9 +35,17 @@ class Laws(RuleBasedStateMachine):
         super().__init__()
         self.world = begun()
 
-    @initialize(past=st.sampled_from((0, 150, -150)))
-    def held_before(self, past: int) -> None:
+    @initialize(
+        past=st.sampled_from((0, 150, -150)),
+        before=st.sampled_from((0, 100, 250)),
+        seed=st.integers(0, 1_000),
+    )
+    def what_was_before(self, past: int, before: int, seed: int) -> None:
+        """Begin in the middle of things: positions, plans and latches of a seeded run."""
         self.world = begun(past=past * NANOS)
+        random = Random(seed)
+        for _ in range(before):
+            random_step(self.world, random)
 
     @rule(choice=CHOICES, quantity=st.sampled_from((1, 50, 200, 450)), limited=st.booleans())
     def order(self, choice: int, quantity: int, limited: bool) -> None:
@@ -204,7 +213,7 @@ def _reached_by(effect: fx.Effect, seen: dict[str, None]) -> None:
         seen[f"denied: {effect.reason.value}"] = None
 
 
-Laws.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
+Laws.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 if SEEDS:
     Laws.TestCase.settings = settings(max_examples=SEEDS, stateful_step_count=80)
 

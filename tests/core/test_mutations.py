@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fuseboard.core import halting, kernel, orders, plan, startup
+from fuseboard.core import exposure, halting, kernel, orders, plan, startup
 from fuseboard.core.book import Ledger, Order
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -19,6 +19,8 @@ from fuseboard.vocabulary.orders import Intent, OrderStatus
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core import world
+from tests.core.test_laws import totals_are_exact
+from tests.deletion import without
 
 SEEDS_MAX = 600
 STEPS = 300
@@ -145,30 +147,67 @@ def _does_not_resume(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan, "resume", lambda *_: None)
 
 
+def _takes_closes_back_on_a_halt(patch: pytest.MonkeyPatch) -> None:
+    text = "if order.intent is Intent.PLAN:\n            continue\n        if keep_stops"
+    without(patch, halting.cancel_scope, text, "if keep_stops")
+
+
+def _closes_a_neighbours_share(patch: pytest.MonkeyPatch) -> None:
+    text = "open_nanos = min(open_nanos, own.reducible_nanos(side))"
+    without(patch, plan._size_and_send, text, "pass")
+
+
+def _reduces_past_the_account(patch: pytest.MonkeyPatch) -> None:
+    text = "order.quantity_nanos > position.reducible_nanos(order.side)"
+    without(patch, exposure.intent_of, text, "False")
+
+
+def _forgets_what_is_held(patch: pytest.MonkeyPatch) -> None:
+    without(patch, Ledger._recount, "self.held_attos += held_attos - position.held_attos", "pass")
+
+
+def _arms_again_at_each_start(patch: pytest.MonkeyPatch) -> None:
+    def started(turn: Turn, fact: facts.NodeStarted) -> None:
+        for fuse in turn.state.fuses():
+            fuse.generation += 1
+        startup.node_started(turn, fact)
+
+    _steps(patch, facts.NodeStarted, started)
+
+
 Mutation = Callable[[pytest.MonkeyPatch], None]
-MUTATIONS: tuple[tuple[Mutation, tuple[str, ...]], ...] = (
-    (_sizes_the_whole_position, ("law 4",)),
-    (_forgets_what_is_on_its_way, ("law 4",)),
-    (_believes_stale_reads, ("law 4",)),
-    (_makes_a_new_id_each_time, ("law 3",)),
-    (_keeps_the_halt_epoch, ("law 5",)),
-    (_drops_orders_in_doubt, ("law 6",)),
-    (_counts_nothing_in_flight, ("law 6",)),
-    (_ignores_the_register, ("law 7",)),
-    (_resets_for_anybody, ("law 2",)),
-    (_loosens_by_itself, ("law 2",)),
-    (_keeps_the_generation, ("law 3", "already has a plan")),
-    (_never_answers_the_sent, ("law answers",)),
-    (_traps_exits, ("law 13",)),
-    (_does_not_resume, ("law 14",)),
+MUTATIONS: tuple[tuple[Mutation, tuple[str, ...], int], ...] = (
+    (_sizes_the_whole_position, ("law 4",), 0),
+    (_forgets_what_is_on_its_way, ("law 4",), 101),
+    (_believes_stale_reads, ("law 4",), 79),
+    (_makes_a_new_id_each_time, ("law 3",), 0),
+    (_keeps_the_halt_epoch, ("law 5",), 0),
+    (_drops_orders_in_doubt, ("law 6",), 0),
+    (_counts_nothing_in_flight, ("law 6",), 0),
+    (_ignores_the_register, ("law 7",), 39),
+    (_resets_for_anybody, ("law 2",), 0),
+    (_loosens_by_itself, ("law 2",), 0),
+    (_keeps_the_generation, ("law 3", "already has a plan"), 0),
+    (_never_answers_the_sent, ("law answers",), 2),
+    (_traps_exits, ("law 13",), 2),
+    (_does_not_resume, ("law 14",), 1),
+    (_takes_closes_back_on_a_halt, ("law 14",), 9),
+    (_closes_a_neighbours_share, ("law 4",), 0),
+    (_reduces_past_the_account, ("law 4",), 18),
+    (_forgets_what_is_held, ("law 8",), 1),
+    (_arms_again_at_each_start, ("law 3",), 0),
 )
 
 
-def first_broken(laws: tuple[str, ...]) -> str:
-    """The first message that names one of the laws over the seeds; empty when none does."""
-    for seed in range(SEEDS_MAX):
+def first_broken(laws: tuple[str, ...], pinned: int) -> str:
+    """The first message that names one of the laws; empty when none does.
+
+    The pinned seed comes first: it is where a search found it. Should the kernel have changed so
+    that this run goes another way, the same search finds another one: then pin that.
+    """
+    for seed in (pinned, *range(SEEDS_MAX)):
         try:
-            world.run(seed, STEPS)
+            totals_are_exact(world.run(seed, STEPS))
         except AssertionError as broken:
             if any(law in str(broken) for law in laws):
                 return str(broken)
@@ -176,13 +215,14 @@ def first_broken(laws: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mutation", "laws"), MUTATIONS, ids=[m.__name__.strip("_") for m, _ in MUTATIONS]
+    ("mutation", "laws", "pinned"), MUTATIONS, ids=[row[0].__name__.strip("_") for row in MUTATIONS]
 )
 def test_a_kernel_without_this_safeguard_breaks_its_law(
-    monkeypatch: pytest.MonkeyPatch, mutation: Mutation, laws: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, mutation: Mutation, laws: tuple[str, ...], pinned: int
 ) -> None:
+    world.run(pinned, STEPS)  # breaks no law as it is
     mutation(monkeypatch)
-    assert first_broken(laws), f"nothing noticed within {SEEDS_MAX} runs"
+    assert first_broken(laws, pinned), f"nothing noticed within {SEEDS_MAX} runs"
 
 
 def test_the_kernel_as_it_is_breaks_no_law_on_the_same_seeds() -> None:
