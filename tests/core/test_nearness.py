@@ -187,6 +187,25 @@ def test_what_was_said_is_not_said_again_after_a_restart() -> None:
     assert said(quote_at(desk, "AAPL", 402)) == []
 
 
+def test_a_kernel_of_a_snapshot_watches_the_limits_of_its_policy() -> None:
+    desk = Desk(policy(VALUE), held=250)
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    assert said(quote_at(desk, "AAPL", 401)) == [(PASSED, "symbol:AAPL")]
+
+
+def test_books_that_are_not_compared_say_nothing_and_are_judged_once_they_are() -> None:
+    desk = Desk(policy(VALUE), held=250)
+    desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
+    assert said(quote_at(desk, "AAPL", 401)) == []
+    held = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=250 * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=401 * NANOS,
+    )
+    assert said(desk.take(facts.PositionsSeen(positions=(held,)))) == [(PASSED, "symbol:AAPL")]
+
+
 # --- what passes while a limit is passed ---
 
 
