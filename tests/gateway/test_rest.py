@@ -234,7 +234,7 @@ def test_a_broker_that_does_not_answer_a_read_is_503_and_its_own_key_is_its_own_
 def test_an_asset_that_could_not_be_read_is_asked_again_only_after_a_minute() -> None:
     async def run() -> None:
         clock, broker = SteppedClock(), ReadingBroker()
-        book = AssetBook(broker, symbols_max=2, clock_ns=clock)
+        book = AssetBook(broker, symbols_max=2, budget=Budget(600), clock_ns=clock)
         broker.unavailable = True
         for _ in range(3):
             await book.learn("AAPL")
@@ -242,8 +242,9 @@ def test_an_asset_that_could_not_be_read_is_asked_again_only_after_a_minute() ->
         assert book.facts("AAPL").exchange == ""
         clock.now_ns += 60_000_000_000
         broker.unavailable = False
-        await book.learn_all(["AAPL", "MSFT", "XOM"])
+        await book.learn_all(["AAPL", "MSFT"])
         assert book.facts("AAPL").exchange == "NASDAQ"
+        await book.learn("XOM")
         assert len(broker.asked) == 3  # XOM is beyond the bound
 
     asyncio.run(run())

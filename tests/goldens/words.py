@@ -247,6 +247,9 @@ _FACTS: dict[str, Callable[[Player, list[str]], facts.Input]] = {
     "TimeAdvanced": lambda _p, _w: facts.TimeAdvanced(),
     "OperatorHaltRequested": _halt,
     "OperatorResetRequested": _reset,
+    "RequestsThrottled": lambda _, w: facts.RequestsThrottled(
+        strategy=w[0], count=int(w[1]), a_second_max=int(w[2])
+    ),
     "CashMoved": lambda _, w: facts.CashMoved(request=0, amount_nanos=number(w[0]), why=w[1]),
 }
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fuseboard.core import halting, nearness, orders, plan, startup, valuation
+from fuseboard.core import halting, nearness, notes, orders, plan, startup, valuation
 from fuseboard.core.fuses.drawdown import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -44,6 +44,7 @@ from fuseboard.vocabulary.inputs import (
     PolicyAdopted,
     PositionsSeen,
     QuoteSeen,
+    RequestsThrottled,
     TimeAdvanced,
     TradeSeen,
 )
@@ -136,5 +137,6 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     TradeSeen: valuation.trade_seen,
     OperatorHaltRequested: halting.operator_halt_requested,
     OperatorResetRequested: _reset_requested,
+    RequestsThrottled: notes.requests_throttled,
     CashMoved: valuation.cash_moved,
 }

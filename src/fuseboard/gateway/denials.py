@@ -25,7 +25,9 @@ URI_TOO_LONG = 41_410_000
 
 # 401 is about the gateway's own key, not the caller's; the others make clients send again.
 _NOT_PASSED_ON = frozenset({401, 408, 425, 429})
-_UNPROCESSABLE_REASONS = frozenset({Reason.MALFORMED, Reason.NUMBER_REFUSED, Reason.UNSUPPORTED})
+_UNPROCESSABLE_REASONS = frozenset(
+    {Reason.MALFORMED, Reason.NUMBER_REFUSED, Reason.UNSUPPORTED, Reason.SYMBOL_UNKNOWN}
+)
 
 
 def json_response(body: object, status: int = 200) -> Response:

@@ -66,9 +66,9 @@ class GatewayDoor:
         self.views = Views(
             closed_orders_max=limits.closed_orders_max, symbols_max=limits.symbols_max
         )
-        self._symbols = SymbolWatch(
-            market, symbols_max=limits.symbols_max, wait_s=limits.watch_wait_s
-        )
+        reads = Reads(broker, limits)
+        self._assets = AssetBook(broker, symbols_max=limits.symbols_max, budget=reads.trading)
+        self._symbols = SymbolWatch(market, self._assets, limits)
         self._orders = OrderDesk(
             node=node,
             intake=intake,
@@ -77,7 +77,6 @@ class GatewayDoor:
             limits=limits,
             numbers=numbers or itertools.count(1).__next__,
         )
-        self._assets = AssetBook(broker, symbols_max=limits.symbols_max)
         self._connections = Connections()
         self._trades = TradeStreams(keys, limits, self.views.is_killed)
         self._data = DataStreams(keys, market, limits, self.views.is_killed)
@@ -93,7 +92,7 @@ class GatewayDoor:
                 window_ns=limits.repeat_window_ns,
                 mint=lambda: str(uuid.uuid4()),
             ),
-            reads=Reads(broker, limits),
+            reads=reads,
             assets=self._assets,
             connections=self._connections,
             account=node.account,

@@ -24,6 +24,13 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     """Closed orders that one strategy can still read."""
     symbols_max: int = 2_000
     """Symbols watched, priced, or known by their asset."""
+    symbols_of_a_strategy_max: int = 500
+    """Symbols that one strategy may bring in, in the life of the process."""
+    unknown_symbols_a_minute_max: int = 10
+    """Symbols unknown to the broker that one strategy may ask about in a minute."""
+    denials_a_second_max: int = 50
+    """Denials by the kernel that one strategy may cause; the door denies what goes beyond."""
+    denials_note_every_ns: int = 60_000_000_000
     reads_waiting_max: int = 32
     reads_cached_max: int = 1_024
     trading_reads_a_minute_max: int = 60

@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from fuseboard.gateway.answers import Answers, Waiting
 from fuseboard.gateway.doors import IntakeDoor
+from fuseboard.gateway.flood import Flood, FloodLimits
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.symbols import SymbolWatch
 from fuseboard.gateway.views import Views
@@ -23,8 +24,8 @@ from fuseboard.vocabulary.effects import (
     AnswerOrder,
     PublishOrder,
 )
-from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
+from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested, RequestsThrottled
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
 
 OFFER_AGAIN_S = 0.01
@@ -67,6 +68,12 @@ class OrderDesk:
             waiting_max=limits.cancels_waiting_max, wait_s=limits.answer_wait_s, numbers=numbers
         )
         self._late: dict[int, PublishOrder] = {}
+        self._flood = Flood(
+            FloodLimits(
+                a_second_max=limits.denials_a_second_max,
+                note_every_ns=limits.denials_note_every_ns,
+            )
+        )
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -76,11 +83,18 @@ class OrderDesk:
         The order's own `request` is replaced by a number that nobody else has.
         """
         if not self._symbols.is_watched(order.symbol):
-            await self._symbols.ready(order.symbol)
+            if self._views.position(order.strategy, order.symbol) is not None:
+                await self._symbols.ready(order.symbol)  # The way out is not to be shut.
+            else:
+                reason = await self._symbols.admitted(order.symbol, order.strategy)
+                if reason is not Reason.ALLOWED:
+                    return AnswerDenied(request=0, strategy=order.strategy, reason=reason)
         return await self.finish(self.begin(order))
 
     def begin(self, order: OrderRequested) -> Waiting | AnswerDenied:
         """Offer an order now, without waiting for anything."""
+        if self._flood.is_counting and self._held_back(order):
+            return AnswerDenied(request=0, strategy=order.strategy, reason=Reason.THROTTLED)
         if len(self._late) >= self._limits.late_orders_max:
             return _full(order)
         waiting = self._orders.open()
@@ -103,6 +117,7 @@ class OrderDesk:
         finally:
             self._orders.forget(begun)
         if isinstance(answer, AnswerDenied):
+            self._flood.denied(order.strategy, is_reduction=self._reduces(order))
             return answer
         if isinstance(answer, AnswerOrder):
             shown = self._views.order(order.strategy, answer.order_id)
@@ -115,6 +130,34 @@ class OrderDesk:
                 reason=Reason.CLIENT_ORDER_ID_REUSED,
             )
         return self._promise(order)
+
+    def _held_back(self, order: OrderRequested) -> bool:
+        """Whether a strategy that floods is denied this order by the door; counts and notes it.
+
+        An order that is known already is only asked about again, and is answered as it is.
+        """
+        strategy = order.strategy
+        if not self._flood.is_over(strategy, is_reduction=self._reduces(order)):
+            return False
+        if self._views.order_by_client_id(strategy, order.client_order_id) is not None:
+            return False
+        if self.asked(strategy, order.client_order_id) is not None:
+            return False
+        count = self._flood.note_due(strategy)
+        if count is not None:
+            note = RequestsThrottled(
+                strategy=strategy, count=count, a_second_max=self._limits.denials_a_second_max
+            )
+            if self._intake.offer(note):
+                self._flood.noted(strategy)
+        return True
+
+    def _reduces(self, order: OrderRequested | PublishOrder) -> bool:
+        """Whether the order, by what is shown, only makes the strategy's position smaller."""
+        held = self._views.position(order.strategy, order.symbol)
+        if held is None or (held.quantity_nanos > 0) is (order.side is Side.BUY):
+            return False
+        return order.quantity_nanos <= abs(held.quantity_nanos)
 
     def asked(self, strategy: str, client_order_id: str) -> OrderRequested | None:
         """An order that was offered under this id and is not answered yet."""
@@ -238,6 +281,7 @@ class OrderDesk:
         promised = self._late.pop(answer.request, None)
         if promised is None or not isinstance(answer, AnswerDenied):
             return None
+        self._flood.denied(promised.strategy, is_reduction=self._reduces(promised))
         shown = self._views.order(promised.strategy, promised.order_id)
         if shown is not promised:
             return None  # The kernel has published the order since: it knows better.

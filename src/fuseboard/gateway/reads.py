@@ -81,7 +81,7 @@ class Reads:
         self._clock_ns = clock_ns
         self._waiting_count = 0
         self._kept: dict[str, _Kept] = {}
-        self._trading = Budget(limits.trading_reads_a_minute_max)
+        self.trading = Budget(limits.trading_reads_a_minute_max)
         self._data = Budget(limits.data_reads_a_minute_max)
 
     async def read(self, path: str, query: Mapping[str, str]) -> Response | None:
@@ -99,7 +99,7 @@ class Reads:
         kept = self._kept.get(target)
         if kept is not None and self._clock_ns() < kept.until_ns:
             return kept.response
-        budget = self._trading if keep_ns else self._data
+        budget = self.trading if keep_ns else self._data
         if self._waiting_count >= self._limits.reads_waiting_max or not budget.take(
             self._clock_ns()
         ):

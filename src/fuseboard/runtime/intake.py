@@ -55,6 +55,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.CancelRequested: CANCEL,
     inputs.TimeAdvanced: TIME,
     inputs.OrderRequested: MARKET,
+    inputs.RequestsThrottled: MARKET,
     inputs.QuoteSeen: MARKET,
     inputs.TradeSeen: MARKET,
 }

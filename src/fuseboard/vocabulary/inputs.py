@@ -293,6 +293,17 @@ class OperatorResetRequested(Fact, frozen=True, tag=True):
     rebase: bool = False
 
 
+class RequestsThrottled(Fact, frozen=True, tag=True):
+    """The gateway denies a strategy's orders itself: the kernel denied too many a second.
+
+    `count`: how many it has denied so since the last such note; they are not journaled one by one.
+    """
+
+    strategy: str
+    count: int
+    a_second_max: int
+
+
 class CashMoved(Fact, frozen=True, tag=True):
     """Money entered (positive) or left the account, for a known reason; marks rebase."""
 
@@ -325,6 +336,7 @@ Input: TypeAlias = (
     | TradeSeen
     | OperatorHaltRequested
     | OperatorResetRequested
+    | RequestsThrottled
     | CashMoved
 )
 SubmitOutcome: TypeAlias = OrderSent | OrderNotSent | OrderUnknown

@@ -18,6 +18,9 @@ class Reason(Enum):
     UNSUPPORTED = "unsupported"
     CLIENT_ORDER_ID_REUSED = "client_order_id_reused"
     INTAKE_FULL = "intake_full"
+    THROTTLED = "throttled"
+    SYMBOL_UNKNOWN = "symbol_unknown"
+    SYMBOLS_FULL = "symbols_full"
     NOT_RECONCILED = "not_reconciled"
     POSTURE_REDUCE_ONLY = "posture_reduce_only"
     POSTURE_HALTED = "posture_halted"
@@ -67,6 +70,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.UNSUPPORTED: "this kind of order or asset is not supported by the gateway",
     Reason.CLIENT_ORDER_ID_REUSED: "this client order id belongs to a different order",
     Reason.INTAKE_FULL: "the gateway has more requests waiting than it accepts",
+    Reason.THROTTLED: "the strategy is denied so often that the gateway denies the rest itself",
+    Reason.SYMBOL_UNKNOWN: "the broker knows no such symbol",
+    Reason.SYMBOLS_FULL: "the strategy names more new or unknown symbols than the gateway accepts",
     Reason.NOT_RECONCILED: "the gateway has not finished comparing its books with the broker",
     Reason.POSTURE_REDUCE_ONLY: "trading is reduce-only: the order would raise exposure",
     Reason.POSTURE_HALTED: "trading is halted",

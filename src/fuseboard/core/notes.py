@@ -1,0 +1,20 @@
+"""What the gateway did by itself and the journal has to know: one note, one alert, no state."""
+
+from fuseboard.core.state import Turn
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.identifiers import strategy_scope
+from fuseboard.vocabulary.inputs import RequestsThrottled
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+
+def requests_throttled(turn: Turn, fact: RequestsThrottled) -> None:
+    """Tell people that a strategy floods, and how many denials the journal does not hold."""
+    text = (
+        f"{fact.strategy} is denied more than {fact.a_second_max} times a second:"
+        f" the gateway denies the rest itself, {fact.count} since the last note"
+    )
+    scope = strategy_scope(fact.strategy)
+    turn.out.append(
+        RaiseAlert(severity=Severity.WARNING, code=Reason.THROTTLED, scope=scope, text=text)
+    )

@@ -1,0 +1,18 @@
+from fuseboard.core.kernel import Kernel
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.inputs import Moment, RequestsThrottled
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+
+def test_a_flood_is_one_alert_with_its_numbers_and_changes_nothing_else() -> None:
+    kernel = Kernel()
+    before = kernel.digest()
+    note = RequestsThrottled(strategy="alpha", count=7, a_second_max=50)
+    (alert,) = kernel.step(Moment(boot_ns=1, wall_ns=1), note)
+    assert isinstance(alert, RaiseAlert)
+    assert (alert.severity, alert.code) == (Severity.WARNING, Reason.THROTTLED)
+    assert alert.scope == "strategy:alpha"
+    assert "50 times a second" in alert.text
+    assert "7 since the last note" in alert.text
+    assert kernel.digest() == before
