@@ -101,7 +101,7 @@ def _times(left: ast.expr | None, right: ast.expr | None) -> ast.expr | None:
 
 def _scaled(factor: int, value: ast.expr | None) -> ast.expr:
     """`factor * value` without what changes nothing."""
-    if factor == 0 or value is None:
+    if value is None:
         return ast.Constant(factor)
     if factor == 1:
         return value
@@ -282,7 +282,7 @@ class _Writer:
         right = _scaled(its, _times(other.numerator, below))
         shared = _times(below, its_below)
         shared = None if shared is None else self.keep(shared)
-        return left, right, abs(factor) or Fraction(1), shared
+        return left, right, abs(factor), shared
 
 
 def _multiplied(one: Part, other: Part) -> Part:

@@ -55,7 +55,7 @@ class _Parser:
     def taken(self, *texts: str) -> Token | None:
         """The next token when it is one of these; it is used up."""
         token = self.token
-        if token.number is not None or not token.text or token.text not in texts:
+        if token.text not in texts:
             return None
         self.at += 1
         return token
