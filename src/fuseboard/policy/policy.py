@@ -30,7 +30,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strategies: tuple[StrategyRule, ...] = ()
     """Empty: any strategy with a key may trade."""
     checks_off: tuple[str, ...] = ()
-    """Built-in checks that the policy's own list leaves out, of those that may be left out."""
+    """Built-in checks that are on by default and that the policy switches off by name."""
     checks: tuple[CheckRule, ...] = ()
     limits: Limits = Limits()
     dynamic_limits: tuple[DynamicLimit, ...] = ()

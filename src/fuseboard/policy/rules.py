@@ -72,7 +72,7 @@ class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which ways to the kill switch are open."""
 
     enabled: bool = True
-    methods: tuple[str, ...] = ("cli", "api", "file", "signal", "watchdog")
+    methods: tuple[str, ...] = ("api", "cli", "file", "signal", "watchdog")
     watchdog_timeout_ns: int = 10 * SECOND_NS
 
 

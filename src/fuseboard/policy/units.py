@@ -20,6 +20,9 @@ PERIODS_NS = {
     "d": 24 * 3600 * SECOND_NS,
 }
 _MONEY = re.compile(rf"({NUMBER})(?: USD)?", re.ASCII)
+_TIMES = re.compile(rf"({NUMBER}) ?x", re.ASCII)
+_SIGMAS = re.compile(rf"({NUMBER})(?: ?(?:sigma|sd|std))?", re.ASCII)
+_BPS = re.compile(rf"({NUMBER})(?: ?bps)?", re.ASCII)
 _PERCENT = re.compile(rf"({NUMBER}) ?%", re.ASCII)
 _PLAIN = re.compile(rf"({NUMBER})", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
@@ -28,7 +31,14 @@ _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Refused(ValueError):
-    """A value is not in the grammar of its unit; the message says what was expected."""
+    """A value is not in the grammar of its unit; the message says what was expected.
+
+    `offset` is the character at which it stopped being one, when that is known.
+    """
+
+    def __init__(self, what: str, offset: int | None = None) -> None:
+        super().__init__(what)
+        self.offset = offset
 
 
 def _exact_nanos(number: str, written: str) -> int:
@@ -51,7 +61,8 @@ def fraction_nanos(text: str, *, most_nanos: int) -> int:
     elif _PLAIN.fullmatch(text):
         nanos = _exact_nanos(text, text)
     else:
-        raise Refused(f"{text[:40]!r} is not {expected}")
+        unsigned = "; a limit is written without a sign" if text[:1] == "-" else ""
+        raise Refused(f"{text[:40]!r} is not {expected}{unsigned}")
     if not 0 < nanos <= most_nanos:
         limit = text_from_nanos(most_nanos * 100)
         raise Refused(f"{text[:40]!r} is not above 0% and at most {limit}%: write {expected}")
@@ -117,5 +128,46 @@ def share_nanos(text: str) -> int:
 
 
 def leverage_nanos(text: str) -> int:
-    """Nanos of a multiple of equity: above zero, at most 1000 %."""
-    return fraction_nanos(text, most_nanos=10 * NANOS)
+    """Nanos of a multiple of equity from `150%`, `1.5` or `1.5x`: above zero, at most 1000 %."""
+    times = _TIMES.fullmatch(text)
+    return fraction_nanos(times[1] if times else text, most_nanos=10 * NANOS)
+
+
+def signed_leverage_nanos(text: str) -> int:
+    """Nanos of a signed multiple of equity from `-0.5`, `-50%`, `0` or `1.2`: within ±1000 %."""
+    if text in ("0", "0%", "-0", "0.0"):
+        return 0
+    nanos = leverage_nanos(text.removeprefix("-"))
+    return -nanos if text.startswith("-") else nanos
+
+
+def times_nanos(text: str) -> int:
+    """Nanos of a factor above one and at most 1000, from `10x` or `10`."""
+    return _scaled(_TIMES.fullmatch(text) or _PLAIN.fullmatch(text), text, "`10x`", NANOS)
+
+
+def deviations_nanos(text: str) -> int:
+    """Nanos of standard deviations above one and at most 1000, from `5` or `5 sigma`."""
+    return _scaled(_SIGMAS.fullmatch(text), text, "`5` or `5 sigma`", NANOS)
+
+
+def _scaled(match: re.Match[str] | None, text: str, example: str, least: int) -> int:
+    if match is None or not least < (nanos := _exact_nanos(match[1], text)) <= 1000 * NANOS:
+        raise Refused(f"{text[:40]!r} is not a number above 1 and at most 1000, such as {example}")
+    return nanos
+
+
+def bps_nanos(text: str) -> int:
+    """Nanos of a fraction in basis points, from `5` or `5 bps`: above zero, at most 1000."""
+    match = _BPS.fullmatch(text)
+    hundreds = 0 if match is None else _exact_nanos(match[1], text)
+    if not 0 < hundreds <= 1000 * NANOS or hundreds % 10_000:
+        raise Refused(
+            f"{text[:40]!r} is not basis points above 0 and at most 1000, such as `5 bps`"
+        )
+    return hundreds // 10_000
+
+
+def seconds_ns(text: str) -> int:
+    """Nanoseconds, from a plain number of seconds (`30`) or any duration (`30s`)."""
+    return duration_ns(f"{text}s" if _COUNT.fullmatch(text) else text)

@@ -50,6 +50,8 @@ class Word(Struct, frozen=True):
 
     text: str
     place: Place
+    raw: str = ""
+    """The characters of the file that it was read from, quotes and line ends included."""
 
 
 class Sequence(Struct, frozen=True):
@@ -68,6 +70,33 @@ class Mapping(Struct, frozen=True):
 
 
 Node: TypeAlias = Word | Sequence | Mapping
+
+
+def place_within(word: Word, offset: int) -> Place:
+    """Where the word's character `offset` stands in the file.
+
+    Quotes, doubled quotes, folded lines and block scalars are followed; the place of the word
+    itself is given for what cannot be (escapes of double quotes).
+    """
+    raw = word.raw
+    at = 1 if raw[:1] in ("'", '"') else 0
+    if raw[:1] in ("|", ">"):
+        at = raw.find("\n") + 1
+    for index, character in enumerate(word.text[: offset + 1]):
+        if character == " " and raw[at : at + 1] == "\n":  # a folded line end
+            while raw[at + 1 : at + 2].isspace():
+                at += 1
+        else:
+            while raw[at : at + 1].isspace() and raw[at] != character:  # an indentation
+                at += 1
+            if raw[at : at + 1] != character:
+                return word.place
+        if index < offset:
+            at += 2 if raw[:1] == "'" and character == "'" else 1
+    lines = raw.count("\n", 0, at)
+    if not lines:
+        return Place(word.place.line, word.place.column + at)
+    return Place(word.place.line + lines, at - raw.rfind("\n", 0, at))
 
 
 class _Open(Struct):
@@ -136,7 +165,7 @@ def _built(text: str, problems: list[Problem], source: str) -> Node | None:
         if isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
             continue
-        node = _node_of(event, place)
+        node = _node_of(event, place, text)
         if node is None:
             continue
         nodes += 1
@@ -151,7 +180,7 @@ def _built(text: str, problems: list[Problem], source: str) -> Node | None:
     return top
 
 
-def _node_of(event: yaml.Event, place: Place) -> Node | None:
+def _node_of(event: yaml.Event, place: Place, text: str) -> Node | None:
     """An empty node for an event that begins one, None for the others; refuses tags, anchors."""
     if not isinstance(event, yaml.NodeEvent):
         return None
@@ -159,7 +188,9 @@ def _node_of(event: yaml.Event, place: Place) -> Node | None:
         what = "anchors, aliases and tags are not used in a policy: write the value itself"
         raise _Refusal(place, what)
     if isinstance(event, yaml.ScalarEvent):
-        return Word(event.value, place)
+        start, end = event.start_mark, event.end_mark
+        raw = "" if start is None or end is None else text[start.index : end.index]
+        return Word(event.value, place, raw)
     if isinstance(event, yaml.MappingStartEvent):
         return Mapping({}, {}, place)
     return Sequence([], place)

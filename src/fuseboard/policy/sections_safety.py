@@ -1,0 +1,308 @@
+"""`safety.pre_trade_checks`, the circuit breakers, the market's own, and the kill switch."""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from fuseboard.policy import unit_table as unit
+from fuseboard.policy.limits import SECOND_NS, Limits
+from fuseboard.policy.reading import Reading
+from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers
+from fuseboard.policy.sections_losses import ACTIONS, hardest
+from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
+from fuseboard.vocabulary.money import NANOS, shown_percent
+
+CHECKS_MAX: Final = 100
+BREAKERS_MAX: Final = 200
+
+SWITCHED_ON: Final[dict[str, tuple[str, int]]] = {
+    "liquidity": ("order_volume_share_nanos_max", NANOS // 100),
+    "price_floor": ("price_floor_nanos", NANOS),
+    "duplicate": ("duplicate_window_ns", SECOND_NS),
+}
+"""Built-in checks that need a limit, and the one they get when they are named without it."""
+OFF_WORDS: Final = ("opposite_strategy", "self_match")
+"""Built-in checks that are on by default and that a policy may switch off by name."""
+BUILT_IN: Final = unit.words(
+    "price_collar",
+    "order_quantity",
+    "order_value",
+    "order_rate",
+    "restricted_list",
+    "permissions",
+    "quote",
+    "session",
+    "position",
+    "sector",
+    "positions",
+    "gross_exposure",
+    "net_exposure",
+    "leverage",
+    "buying_power",
+    "maintenance_margin",
+    *SWITCHED_ON,
+    *OFF_WORDS,
+    synonyms={
+        "price_reasonableness": "price_collar",
+        "size_limit": "order_quantity",
+        "value_limit": "order_value",
+        "rate_limit": "order_rate",
+        "data_freshness": "quote",
+        "market_hours": "session",
+        "position_limit": "position",
+        "max_position": "position",
+        "margin": "maintenance_margin",
+        "duplicate_order": "duplicate",
+        "self_match_prevention": "self_match",
+    },
+)
+CHECK: Final[dict[str, Shape]] = {
+    "name": Value(unit.NAME, ("name",), "Its name in denials."),
+    "condition": Value(
+        unit.ORDER_CONDITION,
+        ("condition",),
+        "What must hold for the order to pass; unknown denies.",
+        "check custom",
+    ),
+    "message": Value(unit.TEXT, ("message",), "What the strategy is told when it does not hold."),
+}
+CHECKS: Final[dict[str, Shape]] = {
+    "enabled": Value(unit.FLAG, (), "Always true: the checks cannot be switched off as a whole."),
+    "checks": Items(
+        Either(
+            "the name of a built-in check, or {name, condition, message}",
+            word=Value(BUILT_IN),
+            keys=Section(
+                CHECK,
+                "A check of one's own.",
+                ("name", "condition"),
+                "a check of one's own needs a `name` and a `condition`",
+            ),
+        ),
+        "checks",
+        CHECKS_MAX,
+        "Built-in checks by name, and checks of one's own. A built-in that needs a limit and has"
+        " none gets a safe one: liquidity 1% of the daily volume, price_floor 1 USD, duplicate 1s.",
+    ),
+    "off": Items(
+        Value(unit.words(*OFF_WORDS)),
+        "names of built-in checks",
+        len(OFF_WORDS),
+        "Built-in checks that are on by default and shall not run.",
+    ),
+}
+BREAKER: Final[dict[str, Shape]] = {
+    "name": Value(unit.NAME, ("name",), "Its name in alerts, in the register and for a reset."),
+    "condition": Value(
+        unit.CONDITION, ("condition",), "It trips when this holds.", "fuse rule", ("trigger",)
+    ),
+    "action": ACTIONS,
+    "reset": Value(
+        unit.RESET, ("reset",), "Who lifts it: a person, or the next trading day.", "fuse rule"
+    ),
+    "scope": Value(
+        unit.SCOPE, ("scope",), "What it watches and halts; `strategy:*`: each one.", "fuse rule"
+    ),
+    "cooldown": Value(
+        unit.DURATION, ("cooldown_ns",), "How long it stays tripped before a reset.", "fuse rule"
+    ),
+    "confirm_within": Value(
+        unit.DURATION,
+        ("confirm_ns_max",),
+        "For conditions over equity: how long a breach may wait for a second mark.",
+        "fuse rule",
+    ),
+    "resets_a_day": Value(unit.COUNT, ("resets_a_day_max",), "Resets in 24 hours.", "fuse rule"),
+    "trips_a_day": Value(unit.COUNT, ("trips_a_day_max",), "Trips in 24 hours.", "fuse rule"),
+}
+BREAKERS: Final = Items(
+    Section(
+        BREAKER,
+        "A circuit breaker over measures.",
+        ("name", "condition"),
+        "a breaker needs a `name` and a `condition` (or `trigger`)",
+    ),
+    "breakers, each {name, condition, action}",
+    BREAKERS_MAX,
+    "Circuit breakers over measures (docs/measures.md has their names).",
+)
+MARKET: Final[dict[str, Shape]] = {
+    "enabled": Value(
+        unit.FLAG,
+        ("enabled",),
+        "Whether halts of the exchange pause us.",
+        "market halts",
+        ("respect_exchange_halts",),
+    ),
+    "resume_delay": Value(
+        unit.SECONDS,
+        ("resume_delay_ns",),
+        "How long after the exchange's resumption we resume.",
+        "market halts",
+    ),
+    "levels": Items(
+        Value(unit.SHARE),
+        "three falls of the index",
+        3,
+        "Falls of the index at which markets halt: shown, never guessed from.",
+        3,
+    ),
+    "symbol_halts": Value(
+        unit.FLAG,
+        ("symbol_halts",),
+        "Whether limit-up limit-down pauses of a symbol pause it.",
+        "market halts",
+        ("limit_up_limit_down",),
+    ),
+}
+METHODS: Final = unit.words(
+    "cli", "api", "file", "signal", "watchdog", "slack_command", "telegram_command", "web"
+)
+TIMEOUT: Final = Value(
+    Unit(
+        "a duration such as `10s`, or the word `timeout`",
+        lambda text: None if text == "timeout" else unit.SECONDS.read(text),
+        {"anyOf": [unit.SECONDS.schema, {"const": "timeout"}]},
+    ),
+    (),
+    "How long the gateway may be silent before the dead man acts.",
+    "kill switch",
+    ("watchdog_timeout",),
+)
+TRIGGER: Final = Section(
+    {
+        "watchdog": TIMEOUT,
+        "slack_command": Value(unit.TEXT, (), "The command in Slack.", "kill switch"),
+        "api": Value(unit.TEXT, (), "The route of the API.", "kill switch"),
+    },
+    "A trigger with its setting.",
+)
+WAYS: Final = Items(
+    Either("the name of a way, or {watchdog: 10s}", word=Value(METHODS), keys=TRIGGER),
+    "ways to the kill switch",
+    20,
+    "Which ways are open: cli, api, file, signal, watchdog, slack_command, telegram_command, web.",
+)
+KILL: Final[dict[str, Shape]] = {
+    "enabled": Value(unit.FLAG, ("enabled",), "Whether the kill switch is there.", "kill switch"),
+    "triggers": Either(
+        "a list of triggers, or keys such as `watchdog: 10s`",
+        items=WAYS,
+        keys=TRIGGER,
+        about=WAYS.about,
+        enforced="kill switch",
+    ),
+    "methods": WAYS,
+    "watchdog": TIMEOUT,
+}
+
+
+def checks_of(
+    reading: Reading, values: dict[str, Any], limits: Limits
+) -> tuple[tuple[CheckRule, ...], tuple[str, ...], Limits]:
+    """Checks of one's own, those switched off, and the limits with what named built-ins need."""
+    path = "safety.pre_trade_checks"
+    if values.get("enabled") is False:
+        what = "the checks cannot be switched off as a whole; single ones can, under `off`"
+        reading.refuse_value(f"{path}.enabled", what)
+    rules: dict[str, CheckRule] = {}
+    named: list[str] = []
+    for number, entry in enumerate(values.get("checks", ())):
+        if isinstance(entry, str):
+            named.append(entry)
+            if entry in SWITCHED_ON:
+                field, default = SWITCHED_ON[entry]
+                if getattr(limits, field) is None:
+                    limits = replace(limits, **{field: default})
+                    reading.set_line(f"limits.{field}", f"{path}.checks[{number}]")
+            continue
+        below = f"{path}.checks[{number}]"
+        if not {"name", "condition"} <= entry.keys():
+            continue
+        name = entry["name"]
+        if name in rules:
+            reading.refuse_value(below, f"{name} stands twice")
+            continue
+        rules[name] = CheckRule(**reading.fields(entry, below, CHECK, f"checks[{name}]"))
+        reading.set_line(f"checks[{name}]", below)
+    off = tuple(sorted(dict.fromkeys(values.get("off", ()))))
+    for word in off:
+        if word in named:
+            reading.refuse_key(f"{path}.off", f"{word} is also under `checks`; keep one of the two")
+    reading.set_line("checks_off", f"{path}.off")
+    return tuple(rules.values()), off, limits
+
+
+def breakers_of(
+    reading: Reading, rows: list[tuple[str, dict[str, Any]]]
+) -> tuple[BreakerRule, ...]:
+    """The breakers; a name that stands twice is refused."""
+    rules: dict[str, BreakerRule] = {}
+    for path, values in rows:
+        if "name" not in values or "condition" not in values:
+            continue
+        name = values["name"]
+        filled = reading.fields(values, path, BREAKER, f"breakers[{name}]")
+        if "action" in values:
+            action = hardest(values["action"])
+            reading.set_line(f"breakers[{name}].action", f"{path}.action")
+            if action is not None:
+                filled["action"] = action
+            elif not any(problem.path.startswith(path) for problem in reading.problems):
+                reading.refuse_value(f"{path}.action", "expected at least one action: halt")
+        if name in rules:
+            reading.refuse_value(path, f"{name} stands twice")
+            continue
+        rules[name] = BreakerRule(**filled)
+        reading.set_line(f"breakers[{name}]", path)
+    return tuple(rules.values())
+
+
+def market_of(reading: Reading, values: dict[str, Any]) -> MarketBreakers:
+    """The market's own breakers; the levels rise."""
+    path = "safety.market_circuit_breakers"
+    filled = reading.fields(values, path, MARKET, "market")
+    levels = values.get("levels")
+    if levels is not None and len(levels) == 3:
+        reading.set_line("market.levels_nanos", f"{path}.levels")
+        filled["levels_nanos"] = tuple(levels)
+        if not levels[0] < levels[1] < levels[2]:
+            shown = ", ".join(shown_percent(level) for level in levels)
+            reading.refuse_value(f"{path}.levels", f"{shown} do not rise: write [7%, 13%, 20%]")
+    return MarketBreakers(**filled)
+
+
+def kill_switch_of(reading: Reading, values: dict[str, Any], later: dict[str, Any]) -> KillSwitch:
+    """The kill switch; the texts of its triggers are kept for who builds them."""
+    path = "safety.kill_switch"
+    filled = reading.fields(values, path, KILL, "kill_switch")
+    if "triggers" in values and "methods" in values:
+        reading.refuse_key(f"{path}.methods", "the same as `triggers`; keep one of the two")
+    key = "triggers" if "triggers" in values else "methods"
+    written = values.get(key, [])
+    settings: dict[str, Any] = {}
+    methods: list[str] = []
+    for entry in written if isinstance(written, list) else [written]:
+        if isinstance(entry, dict):
+            settings.update(entry)
+            methods.extend(entry)
+        else:
+            methods.append(entry)
+    # `watchdog: timeout` says no number: the key was read, its value is the default.
+    watchdogs = [place for place in reading.entries if _is_watchdog(place)]
+    if watchdogs:
+        methods.append("watchdog")
+    if key in values:
+        reading.set_line("kill_switch.methods", f"{path}.{key}")
+        filled["methods"] = tuple(sorted(dict.fromkeys(methods)))
+    timeout = settings.pop("watchdog", values.get("watchdog"))
+    if timeout is not None:
+        filled["watchdog_timeout_ns"] = timeout
+        reading.set_line("kill_switch.watchdog_timeout_ns", watchdogs[0])
+    if settings:
+        later[f"{path}.{key}"] = settings
+    return KillSwitch(**filled)
+
+
+def _is_watchdog(path: str) -> bool:
+    return path.startswith("safety.kill_switch") and path.endswith(".watchdog")
