@@ -1,0 +1,265 @@
+"""The drawdown circuit breaker for programs that embed it: the core's fuse, safe for threads.
+
+Theory of operation. All that decides is `core.fuses.drawdown.DrawdownFuse` and its table; here are
+the Decimals, the threads, the clock and the callback. Each evaluation is the caller's own, judged
+figure: one that breaches trips at once, there is no second source to wait for.
+
+Most evaluations change nothing: equity lies between a floor that was computed when the mark rose
+and the highest equity so far. That is two comparisons of Decimals, exact and without a lock: a
+thread that is switched out while it holds a lock makes all others wait for the interpreter's
+switch interval (5 ms). Everything else happens under the lock. The lock-free pair stays right
+because a writer first makes the range empty (`_NEVER`), then sets its top, then its bottom, and a
+reader looks at the bottom first: whatever it meets, an evaluation gives the answer of a moment
+between its call and its return.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Final
+
+from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome
+from fuseboard.library.equity import attos_around, decimal_of, decimal_of_attos
+from fuseboard.policy.rules import LossRule
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_decimal, shown_percent
+
+_log = logging.getLogger("fuseboard.library")
+_SOURCE: Final = "(caller)"
+_NEVER: Final = Decimal("Infinity")
+_ZERO: Final = Decimal(0)
+
+
+class BreakerState(Enum):
+    """Where a breaker is. Only a person (`reset`) leaves the last three."""
+
+    ARMED = "ARMED"
+    """No mark yet: the first equity sets it."""
+    MONITORING = "MONITORING"
+    TRIGGERED = "TRIGGERED"
+    COOLING_DOWN = "COOLING_DOWN"
+    """The cooldown is over; a person may reset."""
+    HALTED = "HALTED"
+
+
+class ResetRefused(RuntimeError):
+    """This state cannot be reset now; the message says what to wait for."""
+
+
+_MONITORING: Final = BreakerState.MONITORING
+_STATE_OF: Final = {
+    FuseState.ARMED: BreakerState.ARMED,
+    FuseState.MONITORING: BreakerState.MONITORING,
+    FuseState.TRIGGERED: BreakerState.TRIGGERED,
+    FuseState.COOLING_DOWN: BreakerState.COOLING_DOWN,
+    FuseState.HALTED: BreakerState.HALTED,
+}
+"""A library's breaker has no warning level and is not killed; HALTED is its tightest."""
+
+
+class DrawdownCircuitBreaker:
+    """Trips when equity has fallen by `max_drawdown` from its highest; stays so until a reset.
+
+    `max_drawdown` is a fraction, above 0 and below 1, of at most nine decimals. `on_trigger` is
+    called without arguments, once for each trip, by the thread whose evaluation tripped, under no
+    lock. What it raises reaches that thread's caller; the trip stands and is not repeated.
+    `clock` gives seconds and never goes back.
+
+    Every method may be called by any thread. Nothing here is durable: a new breaker is ARMED.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_cooldown_seconds",
+        "_equity",
+        "_fuse",
+        "_high",
+        "_lock",
+        "_low",
+        "_on_trigger",
+        "_peak_attos",
+        "_settles_at",
+        "_trigger_count",
+    )
+
+    def __init__(
+        self,
+        max_drawdown: Decimal,
+        cooldown_seconds: float = 300.0,
+        on_trigger: Callable[[], object] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fuse = DrawdownFuse(
+            name="drawdown", scope="account", rule=LossRule(limit_nanos=_limit_nanos(max_drawdown))
+        )
+        self._cooldown_seconds = _seconds(cooldown_seconds)
+        self._on_trigger = on_trigger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._low, self._high = _NEVER, _ZERO
+        """An equity from low to high, both included, changes nothing."""
+        self._peak_attos = 0
+        """The highest equity of this arming (of this session, for a rolling breaker)."""
+        self._equity = _ZERO
+        self._settles_at = 0.0
+        self._trigger_count = 0
+
+    def evaluate(self, equity: Decimal | int) -> BreakerState:
+        """Judge one equity, in money; the state after it. `>=` the limit trips, exactly.
+
+        Raises `TypeError` for a float or a text, `NumberRefused` (a
+        `ValueError`) for NaN, Infinity, more than fifteen whole digits, or a first equity that
+        is not above zero; none of these changes anything.
+        """
+        try:
+            if type(equity) is Decimal and self._low <= equity <= self._high:
+                self._equity = equity
+                return _MONITORING
+        except InvalidOperation:
+            raise NumberRefused(f"{equity} is not a finite number; nothing was changed") from None
+        return self._evaluate_closely(decimal_of(equity))
+
+    def _evaluate_closely(self, equity: Decimal) -> BreakerState:
+        if self._fuse.latched():
+            self._equity = equity
+            return self.state
+        with self._lock:
+            tripped = self._judge(equity)
+            state = self._present()
+        if tripped:
+            self._tell()
+        return state
+
+    @property
+    def state(self) -> BreakerState:
+        """Where the breaker is now; a cooldown that has run out is noticed here."""
+        if self._fuse.state is FuseState.TRIGGERED and self._clock() >= self._settles_at:
+            with self._lock:
+                self._settle()
+        return self._present()
+
+    @property
+    def high_watermark(self) -> Decimal:
+        """The mark that losses are measured from, in money; 0 before the first equity."""
+        return decimal_of_attos(self._fuse.mark_attos)
+
+    @property
+    def drawdown(self) -> Decimal:
+        """The fraction of the mark that the last equity has lost, nine decimals, half up.
+
+        For showing: what trips is the exact comparison.
+        """
+        mark_attos = self._fuse.mark_attos
+        lost_attos = mark_attos - attos_around(self._equity)[0]
+        if mark_attos <= 0 or lost_attos <= 0:
+            return _ZERO
+        nanos = (2 * lost_attos * NANOS + mark_attos) // (2 * mark_attos)
+        return decimal_of_attos(nanos * NANOS)
+
+    @property
+    def trigger_count(self) -> int:
+        """How often this breaker has tripped; a reset does not forget it."""
+        return self._trigger_count
+
+    def halt(self, *, reason: str) -> None:
+        """Stop now, whatever the numbers say. Raises `ValueError` without a reason."""
+        if not reason.strip():
+            raise ValueError("a halt needs a reason: halt(reason=...)")
+        with self._lock:
+            self._fuse.move(FuseEvent.HALT_ASKED)
+            self._look_closely()
+        _log.warning("halted: %s", reason)
+
+    def reset(self, *, operator: str, reason: str) -> None:
+        """A named person arms the breaker again; the next equity is its new mark.
+
+        Raises `ValueError` when the name or the reason is empty, `ResetRefused` while TRIGGERED.
+        """
+        if not operator.strip() or not reason.strip():
+            raise ValueError("a reset needs a person and a reason: reset(operator=..., reason=...)")
+        with self._lock:
+            self._settle()
+            if isinstance(self._fuse.move(FuseEvent.REBASED), Outcome):
+                left = self._settles_at - self._clock()
+                raise ResetRefused(
+                    f"TRIGGERED: the cooldown has {left:.1f} s to run; reset when COOLING_DOWN"
+                )
+            self._forget()
+            self._look_closely()
+        _log.warning("reset by %s: %s", operator, reason)
+
+    # --- under the lock ----------------------------------------------------------------------
+
+    def _present(self) -> BreakerState:
+        return _STATE_OF[self._fuse.state]
+
+    def _judge(self, equity: Decimal) -> bool:
+        """Let the fuse judge; whether this equity tripped it."""
+        fuse = self._fuse
+        below_attos, above_attos = attos_around(equity)
+        attos = above_attos if above_attos > fuse.mark_attos else below_attos
+        event = fuse.watch(attos, _SOURCE, 0)
+        if event is FuseEvent.MARKED:
+            if attos <= 0:
+                raise NumberRefused(f"a first equity of {equity} leaves no drawdown to measure")
+            fuse.take_mark(max(fuse.mark_attos, attos))
+            fuse.move(FuseEvent.MARKED)
+            event = fuse.watch(attos, _SOURCE, 0)
+        if event is None and fuse.breach_source:  # the caller's figure confirms itself
+            event = fuse.watch(attos, _SOURCE, 0)
+        self._equity = equity
+        self._peak_attos = max(self._peak_attos, above_attos)
+        tripped = event is FuseEvent.BREACHED
+        if tripped:
+            fuse.move(FuseEvent.BREACHED)
+            self._trigger_count += 1
+            self._settles_at = self._clock() + self._cooldown_seconds
+        self._look_closely()
+        return tripped
+
+    def _look_closely(self) -> None:
+        """Set the range in which an equity changes nothing; the order of the stores matters."""
+        fuse = self._fuse
+        self._low = _NEVER
+        if fuse.state is FuseState.MONITORING:
+            self._high = decimal_of_attos(self._peak_attos)
+            self._low = decimal_of_attos(fuse.calm_floor_attos + 1)
+
+    def _settle(self) -> None:
+        if self._fuse.state is FuseState.TRIGGERED and self._clock() >= self._settles_at:
+            self._fuse.move(FuseEvent.SETTLED)
+
+    def _forget(self) -> None:
+        """Forget the mark: the next equity is the new one."""
+        self._fuse.generation += 1
+        self._fuse.take_mark(0)
+        self._peak_attos = 0
+        self._equity = _ZERO
+
+    # --- under no lock -----------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        limit = shown_percent(self._fuse.rule.limit_nanos)
+        _log.warning("tripped: equity %s has lost %s or more", self._equity, limit)
+        if self._on_trigger is not None:
+            self._on_trigger()
+
+
+def _limit_nanos(max_drawdown: object) -> int:
+    if not isinstance(max_drawdown, Decimal):
+        kind = type(max_drawdown).__name__
+        raise TypeError(f'max_drawdown must be a Decimal, not {kind}: write Decimal("0.05")')
+    nanos = nanos_from_decimal(max_drawdown)
+    if not 0 < nanos < NANOS:
+        raise ValueError(f"max_drawdown {max_drawdown} must be above 0 and below 1: 5 % is 0.05")
+    return nanos
+
+
+def _seconds(cooldown_seconds: float) -> float:
+    if not 0 <= cooldown_seconds < float("inf"):  # refuses NaN too
+        raise ValueError(f"cooldown_seconds {cooldown_seconds} must be a finite time from 0 on")
+    return float(cooldown_seconds)
