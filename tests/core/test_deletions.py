@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fuseboard.core import closes, exposure, halting, orders, outgoing, plan
+from fuseboard.core import closes, exposure, halting, orders, outgoing, plan, resets
 from fuseboard.core.book import Position
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.orders import Side
@@ -199,7 +199,7 @@ THE_IDS: tuple[Row, ...] = (
         named.test_only_a_reset_begins_the_next_generation,
     ),
     (
-        halting._arm_again,
+        resets._arm_again,
         "fuse.generation += 1",
         "pass",
         named.test_only_a_reset_begins_the_next_generation,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, BROKER_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
+from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.money import NANOS

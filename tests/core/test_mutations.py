@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fuseboard.core import exposure, halting, kernel, orders, plan, startup
+from fuseboard.core import exposure, halting, kernel, orders, plan, resets, startup
 from fuseboard.core.book import Ledger, Order
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -113,7 +113,7 @@ def _ignores_the_register(patch: pytest.MonkeyPatch) -> None:
 
 
 def _resets_for_anybody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(halting, "_reset_refusal", lambda *_: "")
+    patch.setattr(resets, "_reset_refusal", lambda *_: "")
 
 
 def _loosens_by_itself(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def _keeps_the_generation(patch: pytest.MonkeyPatch) -> None:
     def arm(_state: object, _fuse: DrawdownFuse | Latch) -> None:
         return
 
-    patch.setattr(halting, "_arm_again", arm)
+    patch.setattr(resets, "_arm_again", arm)
 
 
 def _never_answers_the_sent(patch: pytest.MonkeyPatch) -> None:

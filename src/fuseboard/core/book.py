@@ -57,6 +57,8 @@ class Order(Struct, gc=False):
     """The caller who waits for this order's outcome; 0 when nobody does."""
     cancel_wanted: bool = False
     trip: str = ""
+    expected_price_nanos: int = 0
+    """What it should fill at; kept where the policy looks at the quality of fills."""
 
     def remaining_nanos(self) -> int:
         """What may still fill."""

@@ -1,43 +1,44 @@
-"""Trips, halts and resets: how scopes tighten, and the only ways they loosen.
+"""Trips and halts: how scopes tighten. How they loosen is in `core.resets`.
 
 Tightening writes the register first (`LatchHalt` overtakes the disk) and raises the halt epoch, so
-that no exposure-raising order that was decided before can still leave. Loosening is the other way
-round: the reset is durable in the journal before `ClearHalt` reaches the register.
+that no exposure-raising order that was decided before can still leave.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from fuseboard.core import plan
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ongoing
-from fuseboard.core.fuses.drawdown import DrawdownFuse, counted_within_a_day
+from fuseboard.core.fuses.confirmation import counted_within_a_day
+from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
-from fuseboard.core.outgoing import cancel, read_account
-from fuseboard.core.state import State, Turn
+from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.outgoing import cancel
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import (
-    AnswerOperator,
-    ClearHalt,
     LatchHalt,
     PublishPosture,
     RaiseAlert,
     RecordTransition,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
-from fuseboard.vocabulary.reasons import SENTENCES, Reason
+from fuseboard.vocabulary.reasons import Reason
 
+Tripping: TypeAlias = DrawdownFuse | RuleFuse
+"""A fuse that numbers trip."""
 LATCHES_MAX: Final = 1_000
+_LEVELS: Final = {Action.FLATTEN: HaltLevel.FLATTEN, Action.KILL: HaltLevel.KILL}
 _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 def apply(
     turn: Turn,
-    fuse: DrawdownFuse | Latch,
+    fuse: Tripping | Latch,
     event: FuseEvent,
     *,
     operator: str = "",
@@ -75,33 +76,43 @@ def apply(
     return row
 
 
-def trip(turn: Turn, fuse: DrawdownFuse, *, why: str = "") -> None:
-    """The drawdown fuse trips: latch, cancel, page, and begin its plan. Once per arming.
+def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
+    """A fuse trips: latch, cancel, page, and begin its plan when it has one. Once per arming.
 
     `why` is said where the present numbers are not what tripped it.
     """
     assert fuse.watching(), f"{fuse.name} cannot trip in {fuse.state}"
+    action = fuse.rule.action
+    code = Reason.DRAWDOWN if isinstance(fuse, DrawdownFuse) else Reason.BREAKER
+    detail = f"{why}; now {_numbers(fuse)}" if why else _numbers(fuse)
+    level = _LEVELS.get(action, HaltLevel.HALT)
+    _latch_register(turn, fuse.scope, level, code, fuse.trip(), detail)
+    said = code.value if isinstance(fuse, DrawdownFuse) else f"{code.value}: {detail}"
+    apply(turn, fuse, FuseEvent.BREACHED, reason=said)
+    fuse.tripped_boot_ns = turn.boot_ns
+    fuse.trips_wall_ns = [*counted_within_a_day(fuse.trips_wall_ns, turn.wall_ns), turn.wall_ns]
+    if level is HaltLevel.HALT:
+        apply(turn, fuse, FuseEvent.HALT_ASKED, reason=code.value)
+    if level is HaltLevel.KILL:
+        apply(turn, fuse, FuseEvent.KILL_ASKED, reason=code.value)
+    elif len(fuse.trips_wall_ns) > fuse.rule.trips_a_day_max:
+        apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
+    publish_postures(turn)
+    orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)
+    _page(turn, fuse.scope, code, f"{fuse.name} tripped: {detail}")
+    turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
+    if level is HaltLevel.FLATTEN:
+        plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
+
+
+def _numbers(fuse: Tripping) -> str:
+    """The numbers that a fuse judges by, in words."""
+    if isinstance(fuse, RuleFuse):
+        return fuse.said
     drawdown, limit = shown_percent(fuse.drawdown_nanos()), shown_percent(fuse.rule.limit_nanos)
     equity = shown_money(nanos_from_attos(fuse.equity_attos))
     mark = shown_money(nanos_from_attos(fuse.mark_attos))
-    detail = f"drawdown {drawdown} of {mark} (limit {limit}), equity {equity}"
-    detail = f"{why}; now {detail}" if why else detail
-    flattens = fuse.rule.action is Action.FLATTEN
-    level = HaltLevel.FLATTEN if flattens else HaltLevel.HALT
-    _latch_register(turn, fuse.scope, level, Reason.DRAWDOWN, fuse.trip(), detail)
-    apply(turn, fuse, FuseEvent.BREACHED, reason=Reason.DRAWDOWN.value)
-    fuse.tripped_boot_ns = turn.boot_ns
-    fuse.trips_wall_ns = [*counted_within_a_day(fuse.trips_wall_ns, turn.wall_ns), turn.wall_ns]
-    if not flattens:
-        apply(turn, fuse, FuseEvent.HALT_ASKED, reason=Reason.DRAWDOWN.value)
-    if len(fuse.trips_wall_ns) > fuse.rule.trips_a_day_max:
-        apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
-    publish_postures(turn)
-    orders = cancel_scope(turn, fuse.scope, keep_stops=not flattens)
-    _page(turn, fuse.scope, Reason.DRAWDOWN, f"{fuse.name} tripped: {detail}")
-    turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
-    if flattens:
-        plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
+    return f"drawdown {drawdown} of {mark} (limit {limit}), equity {equity}"
 
 
 def latch_scope(
@@ -192,13 +203,13 @@ def publish_postures(turn: Turn) -> None:
         if posture > asked.get(scope, (Posture.OPEN, reason))[0]:
             asked[scope] = (posture, reason)
 
-    for fuse in state.drawdowns.values():
+    for fuse in state.tripping():
         unconfirmed = fuse.unconfirmed and not fuse.latched()
-        ask(
-            fuse.scope,
-            fuse.posture(),
-            Reason.DRAWDOWN_UNCONFIRMED if unconfirmed else Reason.DRAWDOWN,
-        )
+        reason = Reason.DRAWDOWN
+        if isinstance(fuse, RuleFuse):
+            doubtful = fuse.unknown and not fuse.latched()
+            reason = Reason.BREAKER_UNKNOWN if doubtful else Reason.BREAKER
+        ask(fuse.scope, fuse.posture(), Reason.DRAWDOWN_UNCONFIRMED if unconfirmed else reason)
     for latch in state.latches.values():
         ask(latch.scope, latch.posture(), latch.reason)
     if not state.reconciled:
@@ -224,7 +235,7 @@ def publish_postures(turn: Turn) -> None:
 def settle(turn: Turn) -> None:
     """Let fuses whose plan has ended and whose cooldown has elapsed cool down."""
     state = turn.state
-    for fuse in state.drawdowns.values():
+    for fuse in state.tripping():
         if fuse.state is not FuseState.TRIGGERED or ongoing(state, fuse.trip()):
             continue
         due_boot_ns = fuse.tripped_boot_ns + fuse.rule.cooldown_ns
@@ -233,156 +244,3 @@ def settle(turn: Turn) -> None:
             publish_postures(turn)
         else:
             turn.wake(due_boot_ns)
-
-
-def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
-    """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name."""
-    if not _is_scope(fact.scope):
-        message = f"{fact.scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
-        _answer(turn, fact.request, accepted=False, message=message)
-        return
-    turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
-    operator = fact.operator.strip() or "somebody"
-    detail = f"{operator}: {fact.reason or 'no reason given'}"
-    if fact.level is HaltLevel.FREEZE:
-        frozen = plan.freeze(turn, fact.scope)
-        settle(turn)
-        detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
-    latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
-    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: {fact.level.name} accepted")
-
-
-def _is_scope(scope: str) -> bool:
-    kind, colon, name = scope.partition(":")
-    return scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and bool(colon and name))
-
-
-def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
-    """A named person, with a reason, loosens every latched fuse of a scope, or is told why not."""
-    refusal = _reset_refusal(turn, fact)
-    if refusal:
-        _answer(turn, fact.request, accepted=False, message=refusal)
-        return
-    fuses = _fuses_of(turn.state, fact.scope)
-    event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
-    recovering = False
-    for fuse in fuses:
-        if not fuse.latched() and not fact.rebase:
-            continue
-        fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
-        if fuse.latched():
-            fuse.resets_wall_ns.append(turn.wall_ns)
-        row = apply(turn, fuse, event, operator=fact.operator, reason=fact.reason)
-        if row is None:
-            continue
-        recovering = recovering or row.after is FuseState.RECOVERY
-        if row.after is not FuseState.RECOVERY:
-            _arm_again(turn.state, fuse)
-    state = turn.state
-    if recovering:
-        publish_postures(turn)
-        read_account(turn, positions=True)
-        _answer(turn, fact.request, accepted=True, message="recovery started: comparing the books")
-        return
-    if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
-        _accept_cash(turn)
-    _clear(turn, fact.scope, operator=fact.operator, reason=fact.reason)
-    publish_postures(turn)
-    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {fact.operator}")
-    _trip_again_if_breached(turn, fact.scope)
-
-
-def _arm_again(state: State, fuse: DrawdownFuse | Latch) -> None:
-    """Begin the next arming: from now on another trip has another id."""
-    state.plans.pop(fuse.trip(), None)
-    fuse.generation += 1
-
-
-def _accept_cash(turn: Turn) -> None:
-    """A person who resets accepts the broker's cash as it was last read; marks stay."""
-    state = turn.state
-    state.equity_disagreements = 0
-    if not state.book.working:
-        state.book.account.cash_attos = state.broker_cash_attos
-
-
-def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
-    """Clear the register for a scope once none of its fuses is latched."""
-    if any(fuse.latched() for fuse in _fuses_of(turn.state, scope)):
-        return
-    turn.state.cleared_epochs[scope] = turn.state.halt_epoch
-    turn.out.append(
-        ClearHalt(scope=scope, halt_epoch=turn.state.halt_epoch, operator=operator, reason=reason)
-    )
-
-
-def _trip_again_if_breached(turn: Turn, scope: str) -> None:
-    """A reset keeps the mark; if it still breaches, the fuse trips again under a new trip id."""
-    for fuse in list(turn.state.drawdowns.values()):
-        if fuse.scope == scope and fuse.watching() and fuse.breaches():
-            trip(turn, fuse)
-    settle(turn)
-
-
-def _fuses_of(state: State, scope: str) -> list[DrawdownFuse | Latch]:
-    return [fuse for fuse in state.fuses() if fuse.scope == scope]
-
-
-def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
-    """Why a reset is refused; empty when it is not."""
-    state = turn.state
-    if not fact.operator.strip():
-        return "a reset needs the operator's name: --operator NAME"
-    if not fact.reason.strip():
-        return "a reset needs a reason: --reason TEXT"
-    if not state.reconciled:
-        return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
-    fuses = _fuses_of(state, fact.scope)
-    if not fuses:
-        return f"nothing is known of scope {fact.scope!r}: see `fuseboard status`"
-    latched = [fuse for fuse in fuses if fuse.latched()]
-    accepts_cash = fact.scope == ACCOUNT_SCOPE and state.equity_disagreements > 1
-    if not latched and not fact.rebase and not accepts_cash:
-        return f"{fact.scope} is not halted: there is nothing to reset"
-    for fuse in latched:
-        if fuse.state is FuseState.TRIGGERED:
-            return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
-        if ongoing(state, fuse.trip()):
-            return f"the plan of {fuse.trip()} is still running"
-        most = turn.policy.resets.resets_a_day_max
-        if isinstance(fuse, DrawdownFuse):
-            most = fuse.rule.resets_a_day_max
-        recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
-        if len(recent) >= most:
-            apply(
-                turn,
-                fuse,
-                FuseEvent.RESETS_EXHAUSTED,
-                operator=fact.operator,
-                reason=Reason.RESETS_EXHAUSTED.value,
-            )
-            publish_postures(turn)
-            return f"{fuse.name} was reset {len(recent)} times in 24 hours (limit {most})"
-    return ""
-
-
-def finish_recoveries(turn: Turn, *, passed: bool) -> None:
-    """The comparison that a recovery waits for is done: KILLED fuses re-arm, or stay killed."""
-    recovered: dict[str, None] = {}
-    for fuse in turn.state.fuses():
-        if fuse.state is not FuseState.RECOVERY:
-            continue
-        if passed and not ongoing(turn.state, fuse.trip()):
-            apply(turn, fuse, FuseEvent.RECOVERY_PASSED)
-            _arm_again(turn.state, fuse)
-            recovered[fuse.scope] = None
-        else:
-            apply(turn, fuse, FuseEvent.RECOVERY_FAILED)
-    for scope in recovered:
-        _clear(turn, scope, operator="", reason="recovery passed")
-    publish_postures(turn)
-
-
-def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
-    if request:
-        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))

@@ -11,16 +11,31 @@ from typing import Any, Final
 
 import msgspec
 
-from fuseboard.core import halting, nearness, notes, orders, plan, startup, valuation
-from fuseboard.core.fuses.drawdown import BOOKS_SOURCE
+from fuseboard.core import (
+    breakers,
+    foreign,
+    halting,
+    nearness,
+    notes,
+    orders,
+    plan,
+    reporting,
+    resets,
+    sessions,
+    startup,
+    valuation,
+)
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
+from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.limits import reduced
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
     CancelRequested,
@@ -30,6 +45,7 @@ from fuseboard.vocabulary.inputs import (
     Input,
     LegRead,
     LegReadFailed,
+    MeasureReported,
     Moment,
     NodeFaulted,
     NodeStarted,
@@ -45,6 +61,7 @@ from fuseboard.vocabulary.inputs import (
     PositionsSeen,
     QuoteSeen,
     RequestsThrottled,
+    SessionRolled,
     TimeAdvanced,
     TradeSeen,
 )
@@ -65,6 +82,7 @@ class Kernel:
             policy=policy,
             reduced_limits=reduced(policy.limits),
             ids=OrderIds(instance=known.instance, account=known.account),
+            watchlist=watchlist_of(policy),
             watched=nearness.watched_rows(policy.limits),
         )
 
@@ -73,7 +91,10 @@ class Kernel:
         turn = self._turn
         turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
         turn.out = []
+        turn.equity_source = ""
         _STEPS[type(fact)](turn, fact)
+        if turn.watchlist.topics:
+            breakers.judge_after(turn, fact)
         if turn.state.plans:  # one of them may have ended
             halting.settle(turn)
         return tuple(turn.out)
@@ -99,6 +120,8 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
         return  # an older wish came true; nothing is due before the earliest one
     state.next_wake_boot_ns = 0
     valuation.check_confirmations(turn)
+    breakers.check_confirmations(turn)
+    sessions.roll_when_agreed(turn)
     if state.cancel_again_boot_ns and turn.boot_ns >= state.cancel_again_boot_ns:
         cancel_again(turn)
     plan.advance(turn)
@@ -109,7 +132,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
 
 
 def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
-    halting.operator_reset_requested(turn, fact)
+    resets.operator_reset_requested(turn, fact)
     valuation.evaluate(turn, BOOKS_SOURCE)
 
 
@@ -117,6 +140,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     NodeStarted: startup.node_started,
     PolicyAdopted: startup.policy_adopted,
     TimeAdvanced: _time_advanced,
+    SessionRolled: sessions.session_rolled,
     NodeFaulted: startup.node_faulted,
     OrderRequested: orders.order_requested,
     CancelRequested: orders.cancel_requested,
@@ -127,16 +151,18 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     FillReported: orders.fill_reported,
     OrderEnded: orders.order_ended,
     CancelRefused: orders.cancel_refused,
-    ForeignOrderSeen: orders.foreign_order_seen,
+    ForeignOrderSeen: foreign.foreign_order_seen,
     AccountSeen: valuation.account_seen,
+    BrokerClockSeen: sessions.broker_clock_seen,
     PositionsSeen: startup.positions_seen,
     LegRead: plan.leg_read,
     LegReadFailed: plan.leg_read_failed,
     BrokerStreamChanged: startup.broker_stream_changed,
     QuoteSeen: valuation.quote_seen,
     TradeSeen: valuation.trade_seen,
-    OperatorHaltRequested: halting.operator_halt_requested,
+    OperatorHaltRequested: resets.operator_halt_requested,
     OperatorResetRequested: _reset_requested,
     RequestsThrottled: notes.requests_throttled,
     CashMoved: valuation.cash_moved,
+    MeasureReported: reporting.measure_reported,
 }

@@ -10,6 +10,12 @@ from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.market import Instrument
+from fuseboard.core.measures.recording import (
+    expected_price_nanos,
+    note_error,
+    note_fill,
+    note_submitted,
+)
 from fuseboard.core.outgoing import (
     admit,
     cancel,
@@ -19,12 +25,11 @@ from fuseboard.core.outgoing import (
     read_account,
     submit,
 )
-from fuseboard.core.state import FOREIGN_ORDERS_MAX, INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerDenied,
     AnswerOrder,
-    CancelOrder,
     RaiseAlert,
     WatchSymbol,
 )
@@ -33,7 +38,6 @@ from fuseboard.vocabulary.inputs import (
     CancelRefused,
     CancelRequested,
     FillReported,
-    ForeignOrderSeen,
     OrderEnded,
     OrderNotSent,
     OrderRequested,
@@ -52,7 +56,6 @@ from fuseboard.vocabulary.orders import (
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
-FOREIGN_ALERT_EVERY_NS: Final = 60 * NANOS
 _NUMBERS_MAX: Final = 10**15 * NANOS
 _ALLOWED: Final = Reason.ALLOWED
 _LIMIT: Final = OrderType.LIMIT
@@ -118,6 +121,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         return
     if order.intent is _OPEN:
         state.rate.count(limits, turn.boot_ns)
+    if turn.watchlist.scores_fills:
+        order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, symbol_worst_attos)
 
 
@@ -231,7 +236,7 @@ def order_sent(turn: Turn, fact: OrderSent) -> None:
     order = turn.state.book.orders.get(fact.order_id)
     if order is None:
         return
-    _at_broker(turn, order, fact.broker_order_id, ended=fact.status in TERMINAL_STATUSES)
+    at_broker(turn, order, fact.broker_order_id, ended=fact.status in TERMINAL_STATUSES)
     _filled_up_to(turn, order, fact.filled_quantity_nanos, fact.filled_price_nanos)
     if fact.status in TERMINAL_STATUSES and not order.closed():
         _ended(turn, order, fact.status)
@@ -243,11 +248,11 @@ def order_working(turn: Turn, fact: OrderWorking) -> None:
     """The broker's stream says the order works."""
     order = turn.state.book.orders.get(fact.order_id)
     if order is not None:
-        _at_broker(turn, order, fact.broker_order_id)
+        at_broker(turn, order, fact.broker_order_id)
         _answered(turn, order)
 
 
-def _at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = False) -> None:
+def at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = False) -> None:
     """Learn the broker's id; an order that was only on its way now works."""
     given_up = order.status is OrderStatus.NOT_SENT and not ended
     if given_up:
@@ -257,6 +262,7 @@ def _at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = 
     learned = order.broker_order_id is None
     if learned:
         turn.state.book.account.position(order.symbol).moves += 1
+        note_submitted(turn, order, rejected=False)
     order.broker_order_id = broker_order_id
     if order.status is OrderStatus.SUBMITTING or order.status is OrderStatus.IN_DOUBT:
         order.status = OrderStatus.WORKING
@@ -284,6 +290,10 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
         _alert(turn, Severity.PAGE, fact.reason, text)
         read_account(turn, positions=True)
     rejected = fact.reason is Reason.BROKER_REJECTED
+    if rejected:
+        note_submitted(turn, order, rejected=True)
+    elif fact.reason not in (Reason.ANNIHILATED, Reason.HALT_EPOCH):
+        note_error(turn, order)
     turn.state.book.close(order, OrderStatus.REJECTED if rejected else OrderStatus.NOT_SENT)
     publish(turn, order, "canceled" if fact.reason is Reason.ANNIHILATED else "rejected")
     if order.request:
@@ -309,6 +319,7 @@ def order_unknown(turn: Turn, fact: OrderUnknown) -> None:
         return
     if order.status is OrderStatus.SUBMITTING:
         order.status = OrderStatus.IN_DOUBT
+        note_error(turn, order)
         publish(turn, order)
     find(turn, order)
 
@@ -318,7 +329,7 @@ def fill_reported(turn: Turn, fact: FillReported) -> None:
     order = turn.state.book.orders.get(fact.order_id)
     if order is None:
         return
-    _at_broker(turn, order, fact.broker_order_id, ended=fact.final)
+    at_broker(turn, order, fact.broker_order_id, ended=fact.final)
     if order.filled_quantity_nanos + fact.quantity_nanos == fact.filled_quantity_nanos:
         cost_attos = fact.quantity_nanos * fact.price_nanos
         _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
@@ -348,6 +359,7 @@ def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> Non
     if new_nanos == 0:
         return
     turn.state.quiet_since_read = False
+    note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos)
     was_closed = order.closed()
     whole = order.filled_quantity_nanos >= order.quantity_nanos
     if whole and order.status is not OrderStatus.FILLED:
@@ -386,6 +398,8 @@ def order_ended(turn: Turn, fact: OrderEnded) -> None:
 
 
 def _ended(turn: Turn, order: Order, status: OrderStatus) -> None:
+    if status is OrderStatus.REJECTED:
+        note_submitted(turn, order, rejected=True)
     turn.state.book.close(order, status)
     publish(turn, order, status.value if status is not OrderStatus.FILLED else "fill")
     plan.order_closed(turn, order, failed=status is OrderStatus.REJECTED)
@@ -409,36 +423,10 @@ def _resolved(turn: Turn, order: Order) -> None:
 def cancel_refused(turn: Turn, fact: CancelRefused) -> None:
     """A cancel did not take: final at the broker (look), or not heard (it is repeated in time)."""
     order = turn.state.book.orders.get(fact.order_id)
+    if order is not None and fact.reason is not Reason.ORDER_NOT_CANCELABLE:
+        note_error(turn, order)
     if order is not None and not order.closed() and fact.reason is Reason.ORDER_NOT_CANCELABLE:
         find(turn, order)
-
-
-def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
-    """An order that is not in our book: with our prefix it is a twin or a rollback, and we halt."""
-    state = turn.state
-    known = state.book.orders.get(fact.wire_id[-36:])
-    if known is not None:
-        if known.closed():  # it works although we believe that it is final
-            _at_broker(turn, known, fact.broker_order_id)
-            turn.out.append(
-                CancelOrder(order_id=known.order_id, broker_order_id=fact.broker_order_id)
-            )
-        return
-    if fact.broker_order_id in state.foreign_orders:
-        return
-    if len(state.foreign_orders) >= FOREIGN_ORDERS_MAX:
-        del state.foreign_orders[next(iter(state.foreign_orders))]
-    state.foreign_orders[fact.broker_order_id] = None
-    text = f"{fact.symbol}: order {fact.wire_id} at the broker is not in our book"
-    if fact.ours_by_prefix:
-        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
-        return
-    last_ns = state.foreign_alert_boot_ns
-    if last_ns is not None and turn.boot_ns - last_ns < FOREIGN_ALERT_EVERY_NS:
-        return
-    state.foreign_alert_boot_ns = turn.boot_ns
-    text = f"{text}; it was not placed through the gateway"
-    _alert(turn, Severity.WARNING, Reason.FOREIGN_ORDER, text)
 
 
 def _alert(turn: Turn, severity: Severity, code: Reason, text: str) -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from fuseboard.core.book import Order
+from fuseboard.core.measures.recording import note_position
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.effects import (
     CancelOrder,
@@ -162,4 +163,5 @@ def admit(turn: Turn, strategy: str) -> None:
         return
     book.inherit(strategy)
     for symbol in book.strategies[strategy].positions:
+        note_position(turn, symbol)
         show_position(turn, strategy, symbol)

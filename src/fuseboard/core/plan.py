@@ -34,6 +34,7 @@ from fuseboard.core.closes import (
     symbols_of,
     unseen_nanos,
 )
+from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.effects import RaiseAlert, ReadLeg, RecordPlan
@@ -250,6 +251,7 @@ def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
     if plan is None or leg is None or leg.stage != "reading" or leg.attempt != fact.attempt:
         return
     plan.errors += 1
+    note_error(turn)
     _wait(turn, leg)
 
 

@@ -7,22 +7,26 @@ same trip id again, so its plan goes on instead of beginning anew.
 
 from typing import Final
 
-from fuseboard.core import nearness, plan, valuation
+from fuseboard.core import breakers, nearness, plan, sessions, valuation
 from fuseboard.core.book import Order
-from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
+    Tripping,
     cancel_scope,
-    finish_recoveries,
     latch_scope,
     publish_postures,
     settle,
     trip,
 )
+from fuseboard.core.measures.recording import begin_courses, note_comparison, note_position
 from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_account, show_position
+from fuseboard.core.resets import finish_recoveries
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
+from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.limits import reduced
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.policy.rules import LossRule
@@ -73,6 +77,10 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
     for name, fuse in list(state.drawdowns.items()):
         if name not in wanted and not fuse.latched():
             del state.drawdowns[name]
+    turn.watchlist = watchlist_of(policy)
+    breakers.follow_policy(turn)
+    if state.reconciled:
+        begin_courses(turn)
     publish_postures(turn)
     nearness.follow(turn)
 
@@ -97,6 +105,8 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.stream_connected = False
     state.next_wake_boot_ns = 0
     state.strategies = fact.strategies
+    breakers.follow_policy(turn)
+    sessions.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
     for order in state.book.working_orders():
@@ -141,6 +151,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
     state = turn.state
     for due_boot_ns in (
         valuation.next_deadline(state),
+        breakers.next_deadline(turn),
         plan.next_deadline(state),
         state.cancel_again_boot_ns,
         state.compare_again_boot_ns,
@@ -186,7 +197,7 @@ def _clear_again(turn: Turn, latched: LatchedScope) -> None:
 
 def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
     """The latch overtook the disk and its record was lost: trip again, under the same id."""
-    for fuse in list(turn.state.drawdowns.values()):
+    for fuse in turn.state.tripping():
         if fuse.trip() == latched.trip and fuse.watching():
             trip(turn, fuse, why="the halts register holds this trip, the journal had lost it")
             settle(turn)
@@ -198,7 +209,7 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
     latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)
 
 
-def _write_again(turn: Turn, fuse: DrawdownFuse | Latch) -> None:
+def _write_again(turn: Turn, fuse: Tripping | Latch) -> None:
     """The journal holds a latch that the register does not: write it again."""
     turn.state.halt_epoch += 1
     turn.out.append(
@@ -233,6 +244,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         return
     state.comparisons, state.compare_again_boot_ns = 0, 0
     was_reconciled, state.reconciled = state.reconciled, True
+    note_comparison(turn, differences)
     for position in differences:
         _adopt(turn, position)
     if len(state.strategies) == 1:
@@ -244,9 +256,11 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
             for at in differences
         )
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
+    begin_courses(turn)
     finish_recoveries(turn, passed=not differences)
     if differences or not was_reconciled:
         nearness.judge_all(turn)
+    sessions.roll_when_agreed(turn)
     if not was_reconciled:
         evaluate(turn, BOOKS_SOURCE)
         plan.resume(turn)
@@ -276,6 +290,7 @@ def _adopt(turn: Turn, position: BrokerPosition) -> None:
         position.price_nanos,
     )
     book.fit(position.symbol)
+    note_position(turn, position.symbol)
     turn.out.append(WatchSymbol(symbol=position.symbol))
     for strategy in ("", *book.strategies):
         show_position(turn, strategy, position.symbol)

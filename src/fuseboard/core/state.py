@@ -8,7 +8,12 @@ from fuseboard.core.book import Book, Ledger
 from fuseboard.core.checks.proposal import OrderRate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.market import Instrument
+from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures.scores import Score, Trade
+from fuseboard.core.periods import Period
+from fuseboard.core.watchlist import NOTHING, Watchlist
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.effects import Effect, WakeAt
@@ -55,6 +60,15 @@ class Plan(Struct, kw_only=True):
     legs: dict[str, Leg] = {}
 
 
+class Reported(Struct, frozen=True):
+    """A measure that somebody outside reported."""
+
+    value: int
+    event_ns: int
+    boot_ns: int
+    """When it reached us."""
+
+
 class State(Struct, kw_only=True):
     """The whole state of one account's kernel."""
 
@@ -65,11 +79,26 @@ class State(Struct, kw_only=True):
     book: Book = field(default_factory=lambda: Book(account=Ledger(counts_worst=True)))
     instruments: dict[str, Instrument] = {}
     drawdowns: dict[str, DrawdownFuse] = {}
+    breakers: dict[str, RuleFuse] = {}
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
     near: dict[str, bool] = {}
     """The limits whose soft limit was reached, each with its scope; True: the limit was passed."""
     rate: OrderRate = field(default_factory=OrderRate)
+    period: Period = field(default_factory=Period)
+    courses: dict[str, Course] = {}
+    """By scope, as the scores and, by symbol, its trades."""
+    scores: dict[str, Score] = {}
+    trades: dict[str, dict[str, Trade]] = {}
+    closed_last: tuple[str, ...] = ()
+    """The scopes whose trade the last closing fill closed."""
+    reported: dict[str, Reported] = {}
+    divergence_nanos: int = 0
+    divergence_boot_ns: int | None = None
+    maintenance_nanos: int | None = None
+    buying_power_nanos: int | None = None
+    figures_boot_ns: int | None = None
+    """When the broker's own figures were last read."""
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
     """For each scope, the halt epoch at which a person last cleared it."""
@@ -102,9 +131,13 @@ class State(Struct, kw_only=True):
     next_wake_boot_ns: int = 0
     published_boot_ns: int = 0
 
-    def fuses(self) -> list[DrawdownFuse | Latch]:
+    def fuses(self) -> list[DrawdownFuse | RuleFuse | Latch]:
         """Every fuse on every scope."""
-        return [*self.drawdowns.values(), *self.latches.values()]
+        return [*self.drawdowns.values(), *self.breakers.values(), *self.latches.values()]
+
+    def tripping(self) -> list[DrawdownFuse | RuleFuse]:
+        """Every fuse that numbers trip."""
+        return [*self.drawdowns.values(), *self.breakers.values()]
 
 
 class Turn(Struct, gc=False):
@@ -119,6 +152,9 @@ class Turn(Struct, gc=False):
     boot_ns: int = 0
     wall_ns: int = 0
     out: list[Effect] = []
+    watchlist: Watchlist = NOTHING
+    equity_source: str = ""
+    """What moved equity in this step, when anything did."""
 
     def wake(self, boot_ns: int) -> None:
         """Ask for a `TimeAdvanced` at this time unless an earlier one is already wanted."""

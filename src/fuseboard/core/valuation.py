@@ -7,10 +7,12 @@ and at once when a breach wants confirming, is the second source.
 from typing import Final
 
 from fuseboard.core import nearness
-from fuseboard.core.fuses.drawdown import BOOKS_SOURCE, BROKER_SOURCE, DrawdownFuse
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
+from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.market import Instrument
+from fuseboard.core.measures.recording import equity_of, note_fee, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.vocabulary.effects import AnswerOperator, PublishEquity, RaiseAlert
@@ -83,37 +85,23 @@ def filled(turn: Turn, symbol: str) -> None:
     nearness.judge(turn, symbol)
 
 
-def equity_of(state: State, fuse: DrawdownFuse, capital_attos: int) -> int:
-    """The equity a fuse judges: the account's, or a strategy's capital with its profit and loss."""
-    if fuse.scope == ACCOUNT_SCOPE:
-        return state.book.account.cash_attos + state.book.account.value_attos
-    ledger = state.book.strategies.get(fuse.scope.removeprefix("strategy:"))
-    if ledger is None:
-        return capital_attos
-    return capital_attos + ledger.cash_attos + ledger.value_attos
-
-
 def evaluate(turn: Turn, source: str) -> None:
     """Let every drawdown fuse judge the present equity."""
     state = turn.state
     if not state.reconciled:
         return
+    turn.equity_source = source
+    if turn.watchlist.tracks_peaks:
+        see_equity(turn)
     for fuse in state.drawdowns.values():
         before = fuse.breach_source
-        equity_attos = equity_of(state, fuse, _capital_attos(turn, fuse))
+        equity_attos = equity_of(turn, fuse.scope)
         event = fuse.watch(equity_attos, source, turn.boot_ns)
         if event is not None:
             _moved(turn, fuse, event)
         if fuse.breach_source != before:
             _breach_changed(turn, fuse)
     _publish_equity(turn)
-
-
-def _capital_attos(turn: Turn, fuse: DrawdownFuse) -> int:
-    if fuse.scope == ACCOUNT_SCOPE:
-        return 0
-    name = fuse.scope.removeprefix("strategy:")
-    return sum(rule.capital_nanos * NANOS for rule in turn.policy.strategies if rule.name == name)
 
 
 def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
@@ -177,27 +165,32 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
     state.multiplier = max(1, fact.multiplier)
     equity_attos, cash_attos = fact.equity_nanos * NANOS, fact.cash_nanos * NANOS
     state.broker_cash_attos = cash_attos
+    state.maintenance_nanos, state.buying_power_nanos = (
+        fact.maintenance_margin_nanos,
+        fact.buying_power_nanos,
+    )
+    state.figures_boot_ns = turn.boot_ns
+    state.prior_close_attos = fact.last_equity_nanos * NANOS
     if not state.account_known:
         state.account_known = True
         state.book.account.cash_attos = cash_attos
-        state.prior_close_attos = fact.last_equity_nanos * NANOS
         return
     if not state.reconciled:
         return
     if state.quiet_since_read and not state.book.working:
         _adopt_cash(turn, cash_attos)
-    blind = _blind(turn)
+    cannot_tell = blind(turn)
     for fuse in state.drawdowns.values():
         if fuse.scope == ACCOUNT_SCOPE:
             before = fuse.breach_source
-            event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=blind)
+            event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=cannot_tell)
             if event is not None:
                 _moved(turn, fuse, event)
             if fuse.breach_source != before:
                 _breach_changed(turn, fuse)
 
 
-def _blind(turn: Turn) -> bool:
+def blind(turn: Turn) -> bool:
     """Whether something is held that nothing values now."""
     instruments, rules = turn.state.instruments, turn.policy.data
     for symbol in turn.state.book.held():
@@ -221,6 +214,8 @@ def _adopt_cash(turn: Turn, cash_attos: int) -> None:
     most_attos = turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
     if abs(difference_attos) <= most_attos:
         account.cash_attos = cash_attos
+        if difference_attos < 0:
+            note_fee(turn, -difference_attos)
         if state.equity_disagreements:
             state.equity_disagreements = 0
             publish_postures(turn)
@@ -246,6 +241,9 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     for fuse in state.drawdowns.values():
         if fuse.scope == ACCOUNT_SCOPE:
             fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+    course = state.courses.get(ACCOUNT_SCOPE)
+    if course is not None:
+        course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
     state.equity_disagreements = 0
     text = f"{shown_money(fact.amount_nanos)} moved: {fact.why}"
     _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.INFO)

@@ -65,6 +65,24 @@ class TimeAdvanced(Fact, frozen=True, tag=True):
     """A wake-up that the kernel asked for is due."""
 
 
+class SessionRolled(Fact, frozen=True, tag=True):
+    """A trading session begins, by the account's calendar: the one before it has closed.
+
+    Told when it happens, and at each start for the present session; a date that is not later than
+    the last one's rolls nothing.
+    """
+
+    calendar: str
+    session: str
+    """`YYYY-MM-DD`, as the calendar names the session that begins."""
+    week_began: str
+    """The date of the first session of its week, and of its month."""
+    month_began: str
+    open_ns: int
+    """Wall time at which its regular trading opens, and closes."""
+    close_ns: int
+
+
 class NodeFaulted(Fact, frozen=True, tag=True):
     """The node found a fault in itself (failed commit or assertion): the last input it takes."""
 
@@ -196,6 +214,16 @@ class AccountSeen(Fact, frozen=True, tag=True):
     last_equity_nanos: int
     multiplier: int
     shorting_enabled: bool
+    maintenance_margin_nanos: int | None = None
+    """What the broker requires for the positions that are held; None when it does not say."""
+    buying_power_nanos: int | None = None
+
+
+class BrokerClockSeen(Fact, frozen=True, tag=True):
+    """The broker's clock as read: the second opinion on the time of day."""
+
+    wall_ns: int
+    is_open: bool
 
 
 class PositionsSeen(Fact, frozen=True, tag=True):
@@ -312,10 +340,23 @@ class CashMoved(Fact, frozen=True, tag=True):
     why: str
 
 
+class MeasureReported(Fact, frozen=True, tag=True):
+    """Somebody outside reports a measure that we do not compute, such as `vix`."""
+
+    request: int
+    name: str
+    value: int
+    """In the catalogue's scale."""
+    event_ns: int
+    """Wall time of the value itself."""
+    symbol: str = ""
+
+
 Input: TypeAlias = (
     NodeStarted
     | PolicyAdopted
     | TimeAdvanced
+    | SessionRolled
     | NodeFaulted
     | OrderRequested
     | CancelRequested
@@ -328,6 +369,7 @@ Input: TypeAlias = (
     | CancelRefused
     | ForeignOrderSeen
     | AccountSeen
+    | BrokerClockSeen
     | PositionsSeen
     | LegRead
     | LegReadFailed
@@ -338,5 +380,6 @@ Input: TypeAlias = (
     | OperatorResetRequested
     | RequestsThrottled
     | CashMoved
+    | MeasureReported
 )
 SubmitOutcome: TypeAlias = OrderSent | OrderNotSent | OrderUnknown

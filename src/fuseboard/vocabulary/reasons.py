@@ -51,6 +51,10 @@ class Reason(Enum):
     DRAWDOWN = "drawdown"
     DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
     EQUITY_JUMP = "equity_jump"
+    BREAKER = "breaker"
+    BREAKER_UNKNOWN = "breaker_unknown"
+    CLOCKS_DISAGREE = "clocks_disagree"
+    SESSION_ROLLED = "session_rolled"
     POSITION_MISMATCH = "position_mismatch"
     FOREIGN_ORDER = "foreign_order"
     OPERATOR = "operator"
@@ -100,6 +104,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.DRAWDOWN: "the drawdown limit was reached",
     Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",
     Reason.EQUITY_JUMP: "equity moved without an explanation",
+    Reason.BREAKER: "a circuit breaker's condition holds",
+    Reason.BREAKER_UNKNOWN: "a circuit breaker's condition cannot be judged: a value is missing",
+    Reason.CLOCKS_DISAGREE: "the broker's clock does not agree that a new session began",
+    Reason.SESSION_ROLLED: "a new session began",
     Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
     Reason.FOREIGN_ORDER: "an order with our prefix is not in our book: a twin or a rollback",
     Reason.OPERATOR: "an operator asked for it",

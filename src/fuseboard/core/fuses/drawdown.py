@@ -1,22 +1,25 @@
-"""The drawdown fuse: trips when equity has fallen by the limit from its high-water mark.
+"""The drawdown fuse: trips when equity has fallen by the limit from its reference.
 
 Exact and cheap. Equity and mark are integers in atto-units, the limit is a fraction in nano-units.
 `drawdown >= limit` is `equity * 10^9 <= mark * (10^9 - limit)`; the right side is divided down
-once, when the mark rises, which for an integer equity is the same comparison. What is left for an
-equity that changes nothing is one chained comparison.
+once, when the mark moves, which for an integer equity is the same comparison. What is left for an
+equity that changes nothing is one chained comparison, whatever the mark is a reference of.
 
-A breach is confirmed before it trips (one bad print must not sell an account): by a second mark
-of the same symbol that still breaches, or by a second source, the broker's own equity. A fill is
-no mark and confirms nothing by itself. While our own marks are blind, the broker's equity counts
-as marks do: twice in a row. A breach that is neither confirmed nor withdrawn within
-`confirm_ns_max` asks for REDUCE_ONLY, and lets go when the numbers do: that part is a gauge. The
-trip itself is a latch.
+The mark is the highest equity since the session rolled, of the last sessions, or ever, and then it
+rises with equity; or it is the equity at which the session, the week or the month opened, and then
+it stays. `roll` is the only thing that may lower a mark without a person.
+
+A breach is confirmed before it trips (one bad print must not sell an account): see
+`core.fuses.confirmation`. While our own marks are blind, the broker's equity counts as marks do:
+twice in a row. A breach that is neither confirmed nor withdrawn within `confirm_ns_max` asks for
+REDUCE_ONLY, and lets go when the numbers do: that part is a gauge. The trip itself is a latch.
 """
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE, confirms
 from fuseboard.core.fuses.machine import (
     LATCHED,
     POSTURE_OF,
@@ -26,16 +29,16 @@ from fuseboard.core.fuses.machine import (
     Transition,
     transition,
 )
+from fuseboard.core.fuses.window import PeakWindow
 from fuseboard.policy.rules import LossRule
+from fuseboard.vocabulary.actions import Reference
 from fuseboard.vocabulary.identifiers import trip_id
 from fuseboard.vocabulary.money import NANOS, rounded_half_up
 from fuseboard.vocabulary.postures import Posture
 
-BROKER_SOURCE: Final = "(broker)"
-BOOKS_SOURCE: Final = "(books)"
-"""Equity changed without a mark: a fill, cash, a comparison, a reset."""
-_NO_MARKS: Final = (BROKER_SOURCE, BOOKS_SOURCE)
-DAY_NS: Final = 24 * 3600 * NANOS
+_NO_CEILING_ATTOS: Final = 10**40
+"""More than any equity: nothing above a mark that stays is news."""
+_STAYING: Final = (Reference.SESSION_OPEN, Reference.WEEK_OPEN, Reference.MONTH_OPEN)
 
 
 class DrawdownFuse(Struct, kw_only=True):
@@ -50,20 +53,27 @@ class DrawdownFuse(Struct, kw_only=True):
     mark_attos: int = 0
     floor_attos: int = 0
     calm_floor_attos: int = 0
-    """Above this and not above the mark, an equity changes nothing in the present state."""
+    calm_ceiling_attos: int = 0
+    """Above the floor and not above this, an equity changes nothing in the present state."""
+    session_peak_attos: int = 0
+    """The highest equity of this session; kept for a rolling peak only."""
+    peaks: PeakWindow = field(default_factory=lambda: PeakWindow(days=0))
+    """Of the ended sessions that a rolling peak looks back on."""
     breach_source: str = ""
     breach_boot_ns: int = 0
     unconfirmed: bool = False
     tripped_boot_ns: int = 0
     trips_wall_ns: list[int] = []
     resets_wall_ns: list[int] = []
+    exhausted: bool = False
+    """HALTED because it was reset too often: the calendar does not reset it."""
 
     def watch(self, equity_attos: int, source: str, boot_ns: int) -> FuseEvent | None:
         """Judge one equity; the event it calls for, None when it changes nothing.
 
         `source` is the symbol whose mark moved equity, or `BOOKS_SOURCE`.
         """
-        if self.calm_floor_attos < equity_attos <= self.mark_attos:
+        if self.calm_floor_attos < equity_attos <= self.calm_ceiling_attos:
             self.equity_attos = equity_attos
             return None
         return self._watch_closely(equity_attos, source, boot_ns)
@@ -77,8 +87,7 @@ class DrawdownFuse(Struct, kw_only=True):
         if equity_attos <= self.floor_attos:
             return self._breached(source, boot_ns)
         self._withdraw()
-        if equity_attos > self.mark_attos:
-            self._raise_mark(equity_attos)
+        self._rise(equity_attos)
         return self._gauge(equity_attos)
 
     def watch_broker(self, equity_attos: int, boot_ns: int, *, blind: bool) -> FuseEvent | None:
@@ -103,9 +112,7 @@ class DrawdownFuse(Struct, kw_only=True):
             self.breach_source, self.breach_boot_ns = source, boot_ns
             self.set_calm_floor()
             return None
-        if (source == BROKER_SOURCE) != (began == BROKER_SOURCE):
-            return FuseEvent.BREACHED
-        if source == began and source not in _NO_MARKS:
+        if confirms(began, source):
             return FuseEvent.BREACHED
         if began == BOOKS_SOURCE:
             self.breach_source = source  # the first mark of a breach that a fill began
@@ -133,8 +140,17 @@ class DrawdownFuse(Struct, kw_only=True):
         """The greatest equity that has lost at least this fraction of the mark."""
         return self.mark_attos * (NANOS - fraction_nanos) // NANOS
 
-    def _raise_mark(self, equity_attos: int) -> None:
-        self.mark_attos = equity_attos
+    def _rise(self, equity_attos: int) -> None:
+        """Raise what this equity is above: the session's peak, and a mark that rises."""
+        reference = self.rule.reference
+        if reference is Reference.ROLLING_PEAK and equity_attos > self.session_peak_attos:
+            self.session_peak_attos = equity_attos
+            self.set_calm_floor()
+        if equity_attos > self.mark_attos and reference not in _STAYING:
+            self._set_mark(equity_attos)
+
+    def _set_mark(self, mark_attos: int) -> None:
+        self.mark_attos = mark_attos
         self.floor_attos = self._floor(self.rule.limit_nanos)
         self.set_calm_floor()
 
@@ -144,18 +160,53 @@ class DrawdownFuse(Struct, kw_only=True):
             self.state is not FuseState.MONITORING or self.breach_source or self.unconfirmed
         )
         if watching_closely:
-            self.calm_floor_attos = self.mark_attos
-        elif self.rule.warning_nanos is not None:
+            self.calm_floor_attos = self.calm_ceiling_attos = self.mark_attos
+            return
+        self.calm_floor_attos = self.floor_attos
+        if self.rule.warning_nanos is not None:
             self.calm_floor_attos = self._floor(self.rule.warning_nanos)
-        else:
-            self.calm_floor_attos = self.floor_attos
+        self.calm_ceiling_attos = self.mark_attos
+        if self.rule.reference is Reference.ROLLING_PEAK:
+            self.calm_ceiling_attos = self.session_peak_attos
+        elif self.rule.reference in _STAYING:
+            self.calm_ceiling_attos = _NO_CEILING_ATTOS
 
     def take_mark(self, reference_attos: int) -> None:
         """The first mark of an arming: the reference that losses are measured from."""
-        self._raise_mark(reference_attos)
+        self.peaks.forget()
+        self.session_peak_attos = reference_attos
+        self._set_mark(reference_attos)
+
+    def roll(self, equity_attos: int, *, week: bool, month: bool) -> bool:
+        """A session began at this equity (and with it, perhaps, a week or a month).
+
+        Whether the mark moved. An equity that is nothing, or a fuse that has no mark yet, rolls
+        nothing: there would be no reference to lose a fraction of.
+        """
+        reference = self.rule.reference
+        stays = (
+            (reference is Reference.PEAK)
+            or (reference is Reference.WEEK_OPEN and not week)
+            or (reference is Reference.MONTH_OPEN and not month)
+        )
+        if stays or equity_attos <= 0 or self.mark_attos <= 0:
+            return False
+        mark_attos = equity_attos
+        if reference is Reference.ROLLING_PEAK:
+            days = max(0, self.rule.window_days - 1)
+            if self.peaks.days != days:
+                self.peaks = self.peaks.resized(days)
+            self.peaks.push(self.session_peak_attos)
+            self.session_peak_attos = equity_attos
+            mark_attos = max(equity_attos, self.peaks.peak() or 0)
+        before_attos = self.mark_attos
+        self._set_mark(mark_attos)
+        return mark_attos != before_attos
 
     def adopt_rule(self, rule: LossRule) -> None:
         """Follow a new policy's numbers; state and mark stay as they are."""
+        if self.rule.reference is not Reference.ROLLING_PEAK:
+            self.session_peak_attos = self.mark_attos
         self.rule = rule
         self.floor_attos = self._floor(rule.limit_nanos)
         self.set_calm_floor()
@@ -167,7 +218,9 @@ class DrawdownFuse(Struct, kw_only=True):
         """
         if self.mark_attos > 0 and before_attos > 0 and after_attos > 0:
             self.equity_attos = self.equity_attos * after_attos // before_attos
-            self._raise_mark(-(-self.mark_attos * after_attos // before_attos))
+            self.session_peak_attos = -(-self.session_peak_attos * after_attos // before_attos)
+            self.peaks.rescale(before_attos=before_attos, after_attos=after_attos)
+            self._set_mark(-(-self.mark_attos * after_attos // before_attos))
 
     def check_confirmation(self, boot_ns: int) -> bool:
         """Whether an unconfirmed breach has just become too old; then REDUCE_ONLY is asked."""
@@ -184,6 +237,7 @@ class DrawdownFuse(Struct, kw_only=True):
             self.state = row.after
             if row.after is not row.before:
                 self.breach_source, self.unconfirmed = "", False
+                self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             self.set_calm_floor()
         return row
 
@@ -213,8 +267,3 @@ class DrawdownFuse(Struct, kw_only=True):
         if self.mark_attos <= 0:
             return 0
         return rounded_half_up((self.mark_attos - self.equity_attos) * NANOS, self.mark_attos)
-
-
-def counted_within_a_day(times_wall_ns: list[int], now_wall_ns: int) -> list[int]:
-    """The times that lie within the last 24 hours."""
-    return [at for at in times_wall_ns if now_wall_ns - at < DAY_NS]

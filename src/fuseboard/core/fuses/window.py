@@ -61,3 +61,14 @@ class PeakWindow(Struct, kw_only=True):
     def forget(self) -> None:
         """Forget every session: a person took a new mark."""
         self.first = self.count = 0
+
+    def resized(self, days: int) -> "PeakWindow":
+        """The same sessions in a window of another length; what is too old for it is left out."""
+        other = PeakWindow(days=days, sessions=self.sessions)
+        for offset in range(self.count):
+            at = (self.first + offset) % self.days
+            if self.numbers[at] >= self.sessions - days:
+                other.numbers.append(self.numbers[at])
+                other.peaks_attos.append(self.peaks_attos[at])
+                other.count += 1
+        return other

@@ -11,9 +11,18 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.book import Ledger
+from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures.recording import equity_of
+from fuseboard.core.measures.scores import Score
+from fuseboard.core.reporting import reported_value
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.catalogue import MEASURES
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.money import NANOS
+
+NOTHING_REQUIRED_NANOS: Final = 1_000_000 * NANOS
+"""Stands for equity over a requirement of nothing."""
+NO_SCORE: Final = Score()
 
 
 class Reading(Struct, gc=False):
@@ -51,21 +60,16 @@ def reading_of(turn: Turn, scope: str, equity_attos: int | None = None) -> Readi
     else:
         strategy, symbol, ledger = "", scope.removeprefix("symbol:"), book.account
     if equity_attos is None:
-        equity_attos = _equity_attos(turn, strategy, symbol, ledger)
+        equity_attos = _equity_attos(turn, strategy, symbol)
     return Reading(turn, scope, strategy, symbol, ledger, equity_attos)
 
 
-def _equity_attos(turn: Turn, strategy: str, symbol: str, ledger: Ledger | None) -> int | None:
+def _equity_attos(turn: Turn, strategy: str, symbol: str) -> int | None:
     if symbol or not turn.state.reconciled:
         return None
-    if not strategy:
-        account = turn.state.book.account
-        return account.cash_attos + account.value_attos
-    for rule in turn.policy.strategies:
-        if rule.name == strategy:
-            profit_attos = 0 if ledger is None else ledger.cash_attos + ledger.value_attos
-            return rule.capital_nanos * NANOS + profit_attos
-    return None
+    if strategy and all(rule.name != strategy for rule in turn.policy.strategies):
+        return None
+    return equity_of(turn, strategy_scope(strategy) if strategy else ACCOUNT_SCOPE)
 
 
 def _equity(reading: Reading) -> int | None:
@@ -140,7 +144,7 @@ def _of_equity(reading: Reading, attos: int) -> int | None:
     """A value as a fraction of equity (a symbol's: of the account's), away from zero."""
     equity_attos = reading.equity_attos
     if reading.symbol:
-        equity_attos = _equity_attos(reading.turn, "", "", reading.ledger)
+        equity_attos = _equity_attos(reading.turn, "", "")
     if equity_attos is None or equity_attos <= 0:
         return None
     magnitude = -(-abs(attos) * NANOS // equity_attos)
@@ -154,6 +158,113 @@ def _order_rate(reading: Reading) -> int | None:
     return sum(at > since_boot_ns for at in reading.turn.state.rate.times_boot_ns)
 
 
+def _course(reading: Reading) -> Course | None:
+    return reading.turn.state.courses.get(reading.scope)
+
+
+def _profit(reading: Reading, opening_attos: int) -> int | None:
+    """What was earned since, as a fraction of the opening equity, rounded down."""
+    if reading.equity_attos is None or opening_attos <= 0:
+        return None
+    return (reading.equity_attos - opening_attos) * NANOS // opening_attos
+
+
+def _daily_pnl(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else _profit(reading, course.day_open_attos)
+
+
+def _weekly_pnl(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else _profit(reading, course.week_open_attos)
+
+
+def _monthly_pnl(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else _profit(reading, course.month_open_attos)
+
+
+def _loss(reading: Reading, peak_attos: int) -> int | None:
+    """How far equity is below a peak, as a fraction of it, rounded up; 0 above it."""
+    profit_nanos = _profit(reading, peak_attos)
+    return None if profit_nanos is None else max(0, -profit_nanos)
+
+
+def _drawdown(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else _loss(reading, course.peak_attos)
+
+
+def _rolling_drawdown(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else _loss(reading, course.highest_attos())
+
+
+def _sharpe(reading: Reading) -> int | None:
+    course = _course(reading)
+    return None if course is None else course.sharpe_nanos()
+
+
+def _of_broker(reading: Reading, name: str) -> bool:
+    """Whether the broker's own figures are the account's and fresh enough."""
+    read_boot_ns, age_ns_max = reading.turn.state.figures_boot_ns, MEASURES[name].age_ns_max
+    if read_boot_ns is None or reading.strategy or reading.symbol:
+        return False
+    return age_ns_max is None or reading.turn.boot_ns - read_boot_ns <= age_ns_max
+
+
+def _buying_power(reading: Reading) -> int | None:
+    return reading.turn.state.buying_power_nanos if _of_broker(reading, "buying_power") else None
+
+
+def _maintenance_margin(reading: Reading) -> int | None:
+    """Equity over what the broker requires, rounded down; very large when nothing is required."""
+    required_nanos = reading.turn.state.maintenance_nanos
+    fresh = _of_broker(reading, "maintenance_margin")
+    if required_nanos is None or reading.equity_attos is None or not fresh:
+        return None
+    if required_nanos <= 0:
+        return NOTHING_REQUIRED_NANOS
+    return reading.equity_attos // required_nanos
+
+
+def _max_position_divergence(reading: Reading) -> int | None:
+    state, age_ns_max = reading.turn.state, MEASURES["max_position_divergence"].age_ns_max
+    compared_boot_ns = state.divergence_boot_ns
+    if reading.scope != ACCOUNT_SCOPE or compared_boot_ns is None or age_ns_max is None:
+        return None
+    fresh = reading.turn.boot_ns - compared_boot_ns <= age_ns_max
+    return state.divergence_nanos if fresh else None
+
+
+def _score(reading: Reading) -> Score:
+    return reading.turn.state.scores.get(reading.scope) or NO_SCORE
+
+
+def _consecutive_losses(reading: Reading) -> int | None:
+    return _score(reading).losses
+
+
+def _fill_quality(reading: Reading) -> int | None:
+    return _score(reading).fill_quality_nanos()
+
+
+def _reject_rate(reading: Reading) -> int | None:
+    return _score(reading).reject_rate_nanos()
+
+
+def _error_count_1h(reading: Reading) -> int | None:
+    return _score(reading).errors(reading.turn.boot_ns)
+
+
+def _liquidity_score(reading: Reading) -> int | None:
+    return reported_value(reading.turn, "liquidity_score", reading.symbol)
+
+
+def _vix(reading: Reading) -> int | None:
+    return reported_value(reading.turn, "vix")
+
+
 def _unknown(reading: Reading) -> int | None:
     return None
 
@@ -161,27 +272,27 @@ def _unknown(reading: Reading) -> int | None:
 VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "equity": _equity,
     "cash": _cash,
-    "buying_power": _unknown,
-    "daily_pnl": _unknown,
-    "weekly_pnl": _unknown,
-    "monthly_pnl": _unknown,
-    "drawdown": _unknown,
-    "rolling_drawdown": _unknown,
+    "buying_power": _buying_power,
+    "daily_pnl": _daily_pnl,
+    "weekly_pnl": _weekly_pnl,
+    "monthly_pnl": _monthly_pnl,
+    "drawdown": _drawdown,
+    "rolling_drawdown": _rolling_drawdown,
     "gross_exposure": _gross_exposure,
     "net_exposure": _net_exposure,
     "leverage": _leverage,
-    "maintenance_margin": _unknown,
-    "max_position_divergence": _unknown,
+    "maintenance_margin": _maintenance_margin,
+    "max_position_divergence": _max_position_divergence,
     "positions": _positions,
     "working_orders": _working_orders,
     "order_rate": _order_rate,
     "messages": _unknown,
     "daily_orders": _unknown,
-    "reject_rate": _unknown,
-    "error_count_1h": _unknown,
-    "consecutive_losses": _unknown,
-    "fill_quality": _unknown,
-    "sharpe": _unknown,
-    "liquidity_score": _unknown,
-    "vix": _unknown,
+    "reject_rate": _reject_rate,
+    "error_count_1h": _error_count_1h,
+    "consecutive_losses": _consecutive_losses,
+    "fill_quality": _fill_quality,
+    "sharpe": _sharpe,
+    "liquidity_score": _liquidity_score,
+    "vix": _vix,
 }

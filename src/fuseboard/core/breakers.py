@@ -1,0 +1,221 @@
+"""Circuit breakers: the policy's conditions are judged, and move their fuses.
+
+Judged once at the end of each step whose input could have changed one of their measures. Before
+the books are compared nothing is judged: the account is halted then anyway.
+"""
+
+from typing import Any, Final
+
+from fuseboard.core import watchlist
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.fuses.machine import FuseEvent, FuseState
+from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.halting import apply, publish_postures, settle, trip
+from fuseboard.core.measures.values import VALUES, Reading, reading_of
+from fuseboard.core.outgoing import read_account
+from fuseboard.core.state import Turn
+from fuseboard.core.valuation import blind
+from fuseboard.core.watchlist import Watched
+from fuseboard.policy.conditions import Verdict
+from fuseboard.policy.rules import BreakerRule
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+TIME_JUDGED_EVERY_NS: Final = NANOS
+"""How often conditions are judged that time alone can change."""
+EVERY_STRATEGY: Final = "strategy:*"
+_ORDERS = watchlist.ORDER
+_OUTCOMES = watchlist.OUTCOME | watchlist.ORDER
+_TOPICS_OF: Final[dict[type[Any], int]] = {
+    facts.OrderRequested: _ORDERS,
+    facts.CancelRequested: _ORDERS,
+    facts.OrderSent: _OUTCOMES | watchlist.FILL,
+    facts.OrderNotSent: _OUTCOMES,
+    facts.OrderUnknown: _OUTCOMES,
+    facts.OrderWorking: _OUTCOMES,
+    facts.OrderEnded: _OUTCOMES | watchlist.FILL,
+    facts.CancelRefused: _OUTCOMES,
+    facts.LegReadFailed: _OUTCOMES,
+    facts.FillReported: _OUTCOMES | watchlist.FILL,
+    facts.TimeAdvanced: watchlist.TIME,
+    facts.AccountSeen: watchlist.READ,
+    facts.PositionsSeen: watchlist.ANYTHING,
+    facts.PolicyAdopted: watchlist.ANYTHING,
+    facts.CashMoved: watchlist.ANYTHING,
+    facts.SessionRolled: watchlist.ANYTHING,
+    facts.BrokerClockSeen: watchlist.ANYTHING,
+    facts.MeasureReported: watchlist.READ,
+}
+
+
+def follow_policy(turn: Turn) -> None:
+    """Make the fuses that the policy's breakers ask for; what is latched stays as it is."""
+    state = turn.state
+    wanted: dict[str, tuple[str, BreakerRule]] = {}
+    for rule in turn.policy.breakers:
+        for scope in _scopes(turn, rule):
+            name = f"{rule.name}:{scope}"
+            if name in state.drawdowns:
+                name = f"{rule.name} (breaker):{scope}"
+            wanted[name] = (scope, rule)
+    for name, (scope, rule) in wanted.items():
+        fuse = state.breakers.get(name)
+        if fuse is None:
+            state.breakers[name] = RuleFuse(name=name, scope=scope, rule=rule)
+        else:
+            fuse.rule = rule
+    for name, fuse in list(state.breakers.items()):
+        if name not in wanted and not fuse.latched():
+            del state.breakers[name]
+
+
+def _scopes(turn: Turn, rule: BreakerRule) -> list[str]:
+    if rule.scope != EVERY_STRATEGY:
+        return [rule.scope]
+    names = [strategy.name for strategy in turn.policy.strategies] or list(turn.state.strategies)
+    return [strategy_scope(name) for name in names]
+
+
+def judge_after(turn: Turn, fact: facts.Input) -> None:
+    """An input was folded: judge every breaker that it can have changed."""
+    state = turn.state
+    topics = _TOPICS_OF.get(type(fact), 0)
+    if turn.equity_source:
+        topics |= watchlist.EQUITY
+    if not topics & turn.watchlist.topics or not state.reconciled:
+        return
+    source = turn.equity_source or BOOKS_SOURCE
+    moved = False
+    for fuse in list(state.breakers.values()):
+        watched = turn.watchlist.breakers.get(fuse.rule.name)
+        if watched is None or not watched.topics & topics or fuse.latched():
+            continue
+        moved = _judge(turn, fuse, watched, source) or moved
+        if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE:
+            equity_attos = fact.equity_nanos * NANOS
+            moved = _judge_by_broker(turn, fuse, watched, equity_attos) or moved
+        if watched.topics & watchlist.TIME or fuse.failing_boot_ns is not None:
+            turn.wake(turn.boot_ns + TIME_JUDGED_EVERY_NS)
+    if moved:
+        publish_postures(turn)
+        settle(turn)
+
+
+def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
+    """Judge one breaker by our own numbers; whether anything changed."""
+    verdict = _verdict(fuse, watched, reading_of(turn, fuse.scope))
+    if verdict is Verdict.UNKNOWN:
+        return _unknown(turn, fuse)
+    moved, fuse.unknown = fuse.unknown, False
+    if fuse.state is FuseState.ARMED:
+        apply(turn, fuse, FuseEvent.MARKED)
+    before = fuse.breach_source, fuse.unconfirmed
+    if verdict is Verdict.HOLDS:
+        if fuse.rule.action is Action.NOTIFY:
+            _notify(turn, fuse)
+        event = fuse.holds(source, turn.boot_ns, equity=watched.condition.uses_equity)
+    else:
+        event = fuse.fails(turn.boot_ns)
+    _breach_changed(turn, fuse, before[0])
+    return _moved(turn, fuse, event) or moved or before != (fuse.breach_source, fuse.unconfirmed)
+
+
+def _judge_by_broker(turn: Turn, fuse: RuleFuse, watched: Watched, equity_attos: int) -> bool:
+    """Judge one breaker of the account by the broker's equity: a second source."""
+    latches = fuse.rule.action not in (Action.NOTIFY, Action.REDUCE)
+    if not watched.condition.uses_equity or not latches or not fuse.watching():
+        return False
+    verdict = _verdict(fuse, watched, reading_of(turn, fuse.scope, equity_attos))
+    if verdict is Verdict.UNKNOWN:
+        return False
+    before = fuse.breach_source
+    event = fuse.judged_by_broker(turn.boot_ns, holds=verdict is Verdict.HOLDS, blind=blind(turn))
+    _breach_changed(turn, fuse, before)
+    return _moved(turn, fuse, event) or before != fuse.breach_source
+
+
+def _verdict(fuse: RuleFuse, watched: Watched, reading: Reading) -> Verdict:
+    names = watched.condition.names
+    values = [VALUES[name](reading) for name in names]
+    verdict = watched.condition.judge(values)
+    if verdict is not Verdict.FAILS:
+        shown = (_shown(name, value) for name, value in zip(names, values, strict=True))
+        fuse.said = f"{watched.condition.text} ({', '.join(shown)})"
+    return verdict
+
+
+def _shown(name: str, value: int | None) -> str:
+    if value is None:
+        return f"{name} unknown"
+    if SCALE[MEASURES[name].unit] == 1:
+        return f"{name} {value}"
+    return f"{name} {text_from_nanos(value)}"
+
+
+def _unknown(turn: Turn, fuse: RuleFuse) -> bool:
+    if fuse.unknown:
+        return False
+    fuse.unknown = True
+    _alert(turn, fuse, Severity.WARNING, Reason.BREAKER_UNKNOWN, f"{fuse.name}: {fuse.said}")
+    return True
+
+
+def _notify(turn: Turn, fuse: RuleFuse) -> None:
+    if not fuse.notified:
+        fuse.notified = True
+        _alert(turn, fuse, Severity.WARNING, Reason.BREAKER, f"{fuse.name}: {fuse.said}")
+
+
+def _breach_changed(turn: Turn, fuse: RuleFuse, before: str) -> None:
+    """A breach began: ask the broker, the second source, and set the time limit."""
+    if fuse.breach_source and fuse.breach_source != before:
+        turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+        if fuse.scope == ACCOUNT_SCOPE and not before:
+            read_account(turn, positions=False)
+
+
+def _moved(turn: Turn, fuse: RuleFuse, event: FuseEvent | None) -> bool:
+    if event is None:
+        return False
+    if event is FuseEvent.BREACHED:
+        trip(turn, fuse)
+        return True
+    apply(turn, fuse, event, reason=Reason.BREAKER.value)
+    if event is FuseEvent.WARNED:
+        text = f"{fuse.name}: {fuse.said}: new risk is halved"
+        _alert(turn, fuse, Severity.WARNING, Reason.BREAKER, text)
+    return True
+
+
+def check_confirmations(turn: Turn) -> None:
+    """Breaches that nobody confirmed or withdrew in time ask for REDUCE_ONLY."""
+    late = [fuse for fuse in turn.state.breakers.values() if fuse.check_confirmation(turn.boot_ns)]
+    for fuse in late:
+        text = f"{fuse.name}: a breach was not confirmed in time"
+        _alert(turn, fuse, Severity.PAGE, Reason.DRAWDOWN_UNCONFIRMED, text)
+    if late:
+        publish_postures(turn)
+
+
+def next_deadline(turn: Turn) -> int:
+    """When a breach becomes too old or time may have changed a verdict; 0 when neither waits."""
+    state = turn.state
+    wanted: list[int] = []
+    for fuse in state.breakers.values():
+        watched = turn.watchlist.breakers.get(fuse.rule.name)
+        if fuse.breach_source and not fuse.unconfirmed and fuse.watching():
+            wanted.append(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+        timed = watched is not None and watched.topics & watchlist.TIME
+        if state.reconciled and not fuse.latched() and (timed or fuse.failing_boot_ns is not None):
+            wanted.append(turn.boot_ns + TIME_JUDGED_EVERY_NS)
+    return min(wanted, default=0)
+
+
+def _alert(turn: Turn, fuse: RuleFuse, severity: Severity, code: Reason, text: str) -> None:
+    turn.out.append(RaiseAlert(severity=severity, code=code, scope=fuse.scope, text=text))

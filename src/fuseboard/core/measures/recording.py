@@ -1,0 +1,179 @@
+"""What facts do to the measures: each function takes one thing that happened, once."""
+
+from typing import Final
+
+from fuseboard.core.book import Order
+from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.market import Instrument
+from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures.scores import Score, Trade
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
+from fuseboard.vocabulary.inputs import BrokerPosition
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+
+SCORES_MAX: Final = 2 * INSTRUMENTS_MAX
+
+
+def equity_of(turn: Turn, scope: str) -> int:
+    """The equity of the account, or of a strategy: its capital with its profit and loss."""
+    book = turn.state.book
+    if scope == ACCOUNT_SCOPE:
+        return book.account.cash_attos + book.account.value_attos
+    name = scope.removeprefix("strategy:")
+    ledger = book.strategies.get(name)
+    profit_attos = 0 if ledger is None else ledger.cash_attos + ledger.value_attos
+    for rule in turn.policy.strategies:
+        if rule.name == name:
+            return rule.capital_nanos * NANOS + profit_attos
+    return profit_attos
+
+
+def begin_courses(turn: Turn) -> None:
+    """The books are compared: each scope that has no course yet begins one at its equity now.
+
+    The account's begins at least at the broker's equity at the prior close.
+    """
+    state = turn.state
+    scopes = [ACCOUNT_SCOPE, *(strategy_scope(rule.name) for rule in turn.policy.strategies)]
+    for scope in scopes:
+        if scope in state.courses:
+            continue
+        opening_attos = equity_of(turn, scope)
+        if scope == ACCOUNT_SCOPE:
+            opening_attos = max(opening_attos, state.prior_close_attos)
+        state.courses[scope] = Course(
+            day_open_attos=opening_attos,
+            week_open_attos=opening_attos,
+            month_open_attos=opening_attos,
+            peak_attos=opening_attos,
+        )
+    for scope in list(state.courses):
+        if scope not in scopes:
+            del state.courses[scope]
+
+
+def see_equity(turn: Turn) -> None:
+    """Equity moved: take it where peaks are asked for."""
+    for scope, course in turn.state.courses.items():
+        course.see(equity_of(turn, scope))
+
+
+def _score(state: State, scope: str) -> Score:
+    """A scope's score, a new one when it has none, which nobody keeps when there are too many."""
+    score = state.scores.get(scope)
+    if score is None:
+        score = Score()
+        if len(state.scores) < SCORES_MAX:
+            state.scores[scope] = score
+    return score
+
+
+def scopes_of(order: Order) -> list[str]:
+    """The scopes that an order is scored on."""
+    scopes = [ACCOUNT_SCOPE, symbol_scope(order.symbol)]
+    return [*scopes, strategy_scope(order.strategy)] if order.strategy else scopes
+
+
+def expected_price_nanos(order: Order, instrument: Instrument) -> int:
+    """What an order should fill at: its stop; else the better of its limit and the quote's far
+    side, at acceptance. 0 when neither is known: then its fills are not scored.
+    """
+    if order.stop_price_nanos is not None:
+        return order.stop_price_nanos
+    limit_nanos = order.limit_price_nanos
+    far_nanos = instrument.ask_nanos if order.side is Side.BUY else instrument.bid_nanos
+    if limit_nanos is None or far_nanos == 0:
+        return limit_nanos or far_nanos
+    return min(limit_nanos, far_nanos) if order.side is Side.BUY else max(limit_nanos, far_nanos)
+
+
+def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -> None:
+    """The book took a fill: score its price, and close the trades that it ended."""
+    state = turn.state
+    sign = 1 if order.side is Side.BUY else -1
+    if order.expected_price_nanos:
+        expected_attos = order.expected_price_nanos * filled_nanos
+        adverse_attos = sign * (cost_attos - expected_attos)
+        for scope in scopes_of(order):
+            _score(state, scope).filled(expected_attos=expected_attos, adverse_attos=adverse_attos)
+    signed_nanos, signed_attos = sign * filled_nanos, sign * cost_attos
+    book = state.book
+    owners = [order.strategy] if order.strategy else list(book.strategies)
+    closed: list[str] = []
+    for owner in ("", *owners):
+        ledger = book.strategies[owner] if owner else book.account
+        held = ledger.positions.get(order.symbol)
+        held_nanos = 0 if held is None else held.quantity_nanos
+        trades = state.trades.setdefault(strategy_scope(owner) if owner else ACCOUNT_SCOPE, {})
+        trade = trades.get(order.symbol)
+        if trade is None:
+            moved_nanos = signed_nanos if not owner or order.strategy else 0
+            trade = trades[order.symbol] = Trade(quantity_nanos=held_nanos - moved_nanos)
+        result = trade.follow(held_nanos, filled_nanos=signed_nanos, cost_attos=signed_attos)
+        if result is None:
+            continue
+        scopes = [strategy_scope(owner)] if owner else [ACCOUNT_SCOPE, symbol_scope(order.symbol)]
+        for scope in scopes:
+            _score(state, scope).closed(result)
+        closed += scopes
+    if closed:
+        state.closed_last = tuple(closed)
+
+
+def note_position(turn: Turn, symbol: str) -> None:
+    """A position was taken from the broker: its trades go on from what the books now hold."""
+    state = turn.state
+    for owner, ledger in [("", state.book.account), *state.book.strategies.items()]:
+        held = ledger.positions.get(symbol)
+        scope = strategy_scope(owner) if owner else ACCOUNT_SCOPE
+        if held is not None:
+            state.trades.setdefault(scope, {})[symbol] = Trade(
+                quantity_nanos=held.quantity_nanos,
+                paid_attos=held.quantity_nanos * held.average_price_nanos,
+            )
+
+
+def note_fee(turn: Turn, fee_attos: int) -> None:
+    """Cash went that no fill explains: a fee, charged to the trades that closed last."""
+    for scope in turn.state.closed_last:
+        _score(turn.state, scope).charge(fee_attos)
+
+
+def note_submitted(turn: Turn, order: Order, *, rejected: bool) -> None:
+    """The broker took an order, or rejected it."""
+    for scope in scopes_of(order):
+        _score(turn.state, scope).submitted(rejected=rejected)
+    if rejected:
+        note_error(turn, order)
+
+
+def note_error(turn: Turn, order: Order | None = None) -> None:
+    """A submit, a cancel or a read failed."""
+    for scope in [ACCOUNT_SCOPE] if order is None else scopes_of(order):
+        _score(turn.state, scope).failed(turn.boot_ns)
+
+
+def note_comparison(turn: Turn, differences: list[BrokerPosition]) -> None:
+    """The books were compared: the largest difference, as a fraction of the larger side."""
+    state = turn.state
+    worst_nanos = 0
+    for position in differences:
+        own_nanos = state.book.account.position(position.symbol).quantity_nanos
+        largest = max(abs(own_nanos), abs(position.quantity_nanos))
+        apart = abs(own_nanos - position.quantity_nanos)
+        worst_nanos = max(worst_nanos, -(-apart * NANOS // largest))
+    state.divergence_nanos, state.divergence_boot_ns = worst_nanos, turn.boot_ns
+
+
+def forget(turn: Turn, fuse: RuleFuse) -> None:
+    """A person rebases a rule's fuse: its scope's windows begin empty."""
+    turn.state.scores.pop(fuse.scope, None)
+    course = turn.state.courses.get(fuse.scope)
+    if course is not None:
+        equity_attos = equity_of(turn, fuse.scope)
+        course.returns_nanos = []
+        course.peaks.forget()
+        course.peak_attos = course.day_open_attos = equity_attos
+        course.week_open_attos = course.month_open_attos = equity_attos

@@ -1,0 +1,109 @@
+"""How trading goes on one scope: closed trades, fills, submits, errors, in bounded windows.
+
+A window that is not full yet counts what is missing as good: own history that is not there
+condemns nobody, or no account could begin. Windows survive restarts; `reset --rebase` empties them.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.money import NANOS
+
+LOSSES_MAX: Final = 100
+"""A run of losses is counted over the last so many closed trades."""
+FILLS: Final = 50
+SUBMITS: Final = 100
+ERRORS_MAX: Final = 1_000
+"""The newest errors that are kept; more in one hour count as so many."""
+HOUR_NS: Final = 3_600 * NANOS
+GOOD_BASIS_POINTS: Final = 10
+"""A fill within this of its expected price scores 100."""
+FULL_SCORE: Final = 100
+
+
+class Trade(Struct):
+    """One symbol from flat to flat: what is held of it and what has been paid for it so far."""
+
+    quantity_nanos: int = 0
+    paid_attos: int = 0
+
+    def follow(self, held_nanos: int, *, filled_nanos: int, cost_attos: int) -> int | None:
+        """A fill brought the position to `held_nanos`; the trade's result when that closed it.
+
+        `filled_nanos` and `cost_attos` are the fill's, signed as bought; only the part by which
+        this position moved counts. Costs are rounded up, against the trader. A fill that goes
+        through zero closes one trade and opens the next.
+        """
+        before_nanos = self.quantity_nanos
+        moved_nanos = held_nanos - before_nanos
+        if moved_nanos == 0:
+            return None
+        paid_attos = -(-cost_attos * moved_nanos // filled_nanos)
+        self.quantity_nanos = held_nanos
+        if before_nanos == 0 or before_nanos * held_nanos > 0:
+            self.paid_attos += paid_attos
+            return None
+        closing_attos = -(paid_attos * before_nanos // moved_nanos)
+        result_attos = -(self.paid_attos + closing_attos)
+        self.paid_attos = paid_attos - closing_attos
+        return result_attos
+
+
+class Score(Struct):
+    """The windows of one scope."""
+
+    losses: int = 0
+    """Closed trades that lost, one after the other, up to now."""
+    losses_before: int = 0
+    """The same before the last trade closed: a late fee may still make that one a loss."""
+    result_attos: int = 0
+    """Of the last closed trade."""
+    shortfalls_nanos: list[int] = []
+    """What the last fills scored less than 100, oldest first."""
+    rejected: list[int] = []
+    """Of the last submits, 1 for each that the broker rejected."""
+    errors_boot_ns: list[int] = []
+
+    def closed(self, result_attos: int) -> None:
+        """A trade closed with this result, its fills' fees not counted yet."""
+        self.losses_before, self.result_attos = self.losses, result_attos
+        self.losses = min(self.losses + 1, LOSSES_MAX) if result_attos < 0 else 0
+
+    def charge(self, fee_attos: int) -> None:
+        """A fee came to light after the last trade closed: it is that trade's."""
+        was_loss = self.result_attos < 0
+        self.result_attos -= fee_attos
+        if self.result_attos < 0 and not was_loss:
+            self.losses = min(self.losses_before + 1, LOSSES_MAX)
+
+    def filled(self, *, expected_attos: int, adverse_attos: int) -> None:
+        """A fill that cost `adverse_attos` more (or brought less) than was expected of it."""
+        shortfall_nanos = 0
+        if adverse_attos * 10_000 > GOOD_BASIS_POINTS * expected_attos:
+            points_nanos = -(-adverse_attos * 10_000 * NANOS // expected_attos)
+            shortfall_nanos = min(points_nanos, FULL_SCORE * NANOS)
+        self.shortfalls_nanos.append(shortfall_nanos)
+        del self.shortfalls_nanos[:-FILLS]
+
+    def submitted(self, *, rejected: bool) -> None:
+        """The broker took or rejected a submit."""
+        self.rejected.append(int(rejected))
+        del self.rejected[:-SUBMITS]
+
+    def failed(self, boot_ns: int) -> None:
+        """An error happened now."""
+        recent = [at for at in self.errors_boot_ns if boot_ns - at < HOUR_NS]
+        self.errors_boot_ns = [*recent, boot_ns][-ERRORS_MAX:]
+
+    def fill_quality_nanos(self) -> int:
+        """The average score of the last fills, rounded down."""
+        return (FULL_SCORE * FILLS * NANOS - sum(self.shortfalls_nanos)) // FILLS
+
+    def reject_rate_nanos(self) -> int:
+        """The rejected share of the last submits."""
+        return sum(self.rejected) * NANOS // SUBMITS
+
+    def errors(self, boot_ns: int) -> int:
+        """How many errors happened in the last hour."""
+        return sum(boot_ns - at < HOUR_NS for at in self.errors_boot_ns)

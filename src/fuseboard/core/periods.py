@@ -1,0 +1,55 @@
+"""Which session it is: what the calendar said, and what the broker's clock says about that."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.inputs import SessionRolled
+from fuseboard.vocabulary.money import NANOS
+
+BROKER_CLOCK_AGE_NS_MAX: Final = 15 * 60 * NANOS
+"""A broker's clock that was read longer ago than this agrees with nothing."""
+CLOCKS_APART_NS_MAX: Final = 10 * NANOS
+"""How far the broker's clock may be from ours: the answer's own way, and honest clocks' drift."""
+CLOCK_WAIT_NS_MAX: Final = 60 * NANOS
+"""How long a session waits for the broker's clock before people are told."""
+SESSION_AHEAD_NS_MAX: Final = 21 * 24 * 3600 * NANOS
+"""No exchange closes for longer before its next session opens."""
+
+
+class Period(Struct):
+    """The present session. Dates are empty until one has begun."""
+
+    calendar: str = ""
+    session: str = ""
+    week_began: str = ""
+    month_began: str = ""
+    open_ns: int = 0
+    close_ns: int = 0
+    pending: SessionRolled | None = None
+    """A session that the calendar says has begun, and that nothing has confirmed yet."""
+    pending_boot_ns: int = 0
+    late: bool = False
+    """Whether the pending one began at another time than now: we were down, or had to wait."""
+    resumed_attos: dict[str, int] = {}
+    """Each scope's equity when the node went down, until the first roll after its start."""
+    alerted: bool = False
+    broker_ahead_ns: int = 0
+    """The broker's clock less ours when it was read."""
+    broker_read_boot_ns: int | None = None
+    broker_is_open: bool | None = None
+
+    def doubt(self, boot_ns: int, wall_ns: int) -> str:
+        """Why the pending session cannot begin yet, in words; empty when it can."""
+        pending, read_boot_ns = self.pending, self.broker_read_boot_ns
+        assert pending is not None, "only a pending session is doubted"
+        if read_boot_ns is None or boot_ns - read_boot_ns > BROKER_CLOCK_AGE_NS_MAX:
+            return "the broker's clock has not been read"
+        if abs(self.broker_ahead_ns) > CLOCKS_APART_NS_MAX:
+            seconds = self.broker_ahead_ns // NANOS
+            return f"the broker's clock differs from ours by {seconds} s"
+        if wall_ns >= pending.close_ns:
+            return "that session is over by our clock"
+        if pending.open_ns - wall_ns > SESSION_AHEAD_NS_MAX:
+            return "that session is too far ahead of our clock"
+        return ""

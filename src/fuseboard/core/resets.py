@@ -1,0 +1,212 @@
+"""What people ask for: halts, and resets, the only way a latch loosens.
+
+A reset is durable in the journal before `ClearHalt` reaches the register. The calendar's own
+reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
+"""
+
+from fuseboard.core import plan
+from fuseboard.core.closes import ongoing
+from fuseboard.core.fuses.confirmation import counted_within_a_day
+from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.fuses.machine import FuseEvent, FuseState
+from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.halting import Tripping, apply, latch_scope, publish_postures, settle, trip
+from fuseboard.core.measures.recording import forget
+from fuseboard.core.outgoing import read_account
+from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.actions import ResetRule
+from fuseboard.vocabulary.effects import AnswerOperator, ClearHalt
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+
+def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
+    """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name."""
+    if not _is_scope(fact.scope):
+        message = f"{fact.scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
+        _answer(turn, fact.request, accepted=False, message=message)
+        return
+    turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
+    operator = fact.operator.strip() or "somebody"
+    detail = f"{operator}: {fact.reason or 'no reason given'}"
+    if fact.level is HaltLevel.FREEZE:
+        frozen = plan.freeze(turn, fact.scope)
+        settle(turn)
+        detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
+    latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
+    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: {fact.level.name} accepted")
+
+
+def _is_scope(scope: str) -> bool:
+    kind, colon, name = scope.partition(":")
+    return scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and bool(colon and name))
+
+
+def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
+    """A named person, with a reason, loosens every latched fuse of a scope, or is told why not."""
+    refusal = _reset_refusal(turn, fact)
+    if refusal:
+        _answer(turn, fact.request, accepted=False, message=refusal)
+        return
+    fuses = _fuses_of(turn.state, fact.scope)
+    event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
+    recovering = False
+    for fuse in fuses:
+        if not fuse.latched() and not fact.rebase:
+            continue
+        fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+        if fuse.latched():
+            fuse.resets_wall_ns.append(turn.wall_ns)
+        row = apply(turn, fuse, event, operator=fact.operator, reason=fact.reason)
+        if row is None:
+            continue
+        if fact.rebase and isinstance(fuse, RuleFuse):
+            forget(turn, fuse)
+        recovering = recovering or row.after is FuseState.RECOVERY
+        if row.after is not FuseState.RECOVERY:
+            _arm_again(turn.state, fuse)
+    state = turn.state
+    if recovering:
+        publish_postures(turn)
+        read_account(turn, positions=True)
+        _answer(turn, fact.request, accepted=True, message="recovery started: comparing the books")
+        return
+    if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
+        _accept_cash(turn)
+    _clear(turn, fact.scope, operator=fact.operator, reason=fact.reason)
+    publish_postures(turn)
+    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {fact.operator}")
+    _trip_again_if_breached(turn, fact.scope)
+
+
+def _arm_again(state: State, fuse: Tripping | Latch) -> None:
+    """Begin the next arming: from now on another trip has another id."""
+    state.plans.pop(fuse.trip(), None)
+    fuse.generation += 1
+
+
+def _accept_cash(turn: Turn) -> None:
+    """A person who resets accepts the broker's cash as it was last read; marks stay."""
+    state = turn.state
+    state.equity_disagreements = 0
+    if not state.book.working:
+        state.book.account.cash_attos = state.broker_cash_attos
+
+
+def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
+    """Clear the register for a scope once none of its fuses is latched."""
+    if any(fuse.latched() for fuse in _fuses_of(turn.state, scope)):
+        return
+    turn.state.cleared_epochs[scope] = turn.state.halt_epoch
+    turn.out.append(
+        ClearHalt(scope=scope, halt_epoch=turn.state.halt_epoch, operator=operator, reason=reason)
+    )
+
+
+def _trip_again_if_breached(turn: Turn, scope: str) -> None:
+    """A reset keeps the mark; if it still breaches, the fuse trips again under a new trip id."""
+    for fuse in list(turn.state.drawdowns.values()):
+        if fuse.scope == scope and fuse.watching() and fuse.breaches():
+            trip(turn, fuse)
+    settle(turn)
+
+
+def _fuses_of(state: State, scope: str) -> list[Tripping | Latch]:
+    return [fuse for fuse in state.fuses() if fuse.scope == scope]
+
+
+def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
+    """Why a reset is refused; empty when it is not."""
+    state = turn.state
+    if not fact.operator.strip():
+        return "a reset needs the operator's name: --operator NAME"
+    if not fact.reason.strip():
+        return "a reset needs a reason: --reason TEXT"
+    if not state.reconciled:
+        return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
+    fuses = _fuses_of(state, fact.scope)
+    if not fuses:
+        return f"nothing is known of scope {fact.scope!r}: see `fuseboard status`"
+    latched = [fuse for fuse in fuses if fuse.latched()]
+    accepts_cash = fact.scope == ACCOUNT_SCOPE and state.equity_disagreements > 1
+    if not latched and not fact.rebase and not accepts_cash:
+        return f"{fact.scope} is not halted: there is nothing to reset"
+    for fuse in latched:
+        if fuse.state is FuseState.TRIGGERED:
+            return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
+        if ongoing(state, fuse.trip()):
+            return f"the plan of {fuse.trip()} is still running"
+        exhausted = _exhausted(turn, fuse, operator=fact.operator)
+        if exhausted:
+            return exhausted
+    return ""
+
+
+def _exhausted(turn: Turn, fuse: Tripping | Latch, *, operator: str) -> str:
+    """A fuse that was reset too often in 24 hours stays HALTED: say so; empty when it was not."""
+    most = turn.policy.resets.resets_a_day_max
+    if not isinstance(fuse, Latch):
+        most = fuse.rule.resets_a_day_max
+    recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+    if len(recent) < most:
+        return ""
+    reason = Reason.RESETS_EXHAUSTED.value
+    apply(turn, fuse, FuseEvent.RESETS_EXHAUSTED, operator=operator, reason=reason)
+    publish_postures(turn)
+    return f"{fuse.name} was reset {len(recent)} times in 24 hours (limit {most})"
+
+
+def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
+    """A session began, by calendar and broker's clock: reset the fuses whose rule names this.
+
+    The same way as a person's reset, by the calendar's name. Only what stopped by itself: not what
+    was killed, nor what was reset too often, nor a person's latch, nor while a plan runs.
+    """
+    state = turn.state
+    operator, reason = f"calendar:{calendar}", f"session {session} began"
+    scopes: dict[str, None] = {}
+    for fuse in state.tripping():
+        stopped = fuse.state is FuseState.COOLING_DOWN or fuse.state is FuseState.HALTED
+        if fuse.rule.reset is not ResetRule.NEXT_TRADING_DAY or not stopped:
+            continue
+        if (
+            fuse.exhausted
+            or ongoing(state, fuse.trip())
+            or _exhausted(turn, fuse, operator=operator)
+        ):
+            continue
+        fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+        fuse.resets_wall_ns.append(turn.wall_ns)
+        apply(turn, fuse, FuseEvent.RESET, operator=operator, reason=reason)
+        _arm_again(state, fuse)
+        scopes[fuse.scope] = None
+    for scope in scopes:
+        _clear(turn, scope, operator=operator, reason=reason)
+    if scopes:
+        publish_postures(turn)
+    for scope in scopes:
+        _trip_again_if_breached(turn, scope)
+
+
+def finish_recoveries(turn: Turn, *, passed: bool) -> None:
+    """The comparison that a recovery waits for is done: KILLED fuses re-arm, or stay killed."""
+    recovered: dict[str, None] = {}
+    for fuse in turn.state.fuses():
+        if fuse.state is not FuseState.RECOVERY:
+            continue
+        if passed and not ongoing(turn.state, fuse.trip()):
+            apply(turn, fuse, FuseEvent.RECOVERY_PASSED)
+            _arm_again(turn.state, fuse)
+            recovered[fuse.scope] = None
+        else:
+            apply(turn, fuse, FuseEvent.RECOVERY_FAILED)
+    for scope in recovered:
+        _clear(turn, scope, operator="", reason="recovery passed")
+    publish_postures(turn)
+
+
+def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
+    if request:
+        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))

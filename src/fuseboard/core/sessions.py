@@ -1,0 +1,116 @@
+"""The roll of a session: references begin anew, and fuses that the policy names are reset.
+
+Rolling loosens, so it needs two clocks. The calendar's word comes as `SessionRolled`, stamped by
+our clock; the broker's clock must have been read recently and agree with ours. Until it does, every
+reference stays, nothing is reset, and people are told once. A node that was down when the session
+began rolls when it has started and compared its books.
+"""
+
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.measures.recording import equity_of
+from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
+from fuseboard.core.resets import reset_by_calendar
+from fuseboard.core.state import Turn
+from fuseboard.core.valuation import evaluate
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import BrokerClockSeen, SessionRolled
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+
+def session_rolled(turn: Turn, fact: SessionRolled) -> None:
+    """The calendar says that a session has begun. Only forward: an older date changes nothing."""
+    state = turn.state
+    period = state.period
+    newest = period.session if period.pending is None else period.pending.session
+    if fact.session < newest:
+        return
+    if fact.session == newest:
+        if fact.session == period.session:  # the same day: another calendar has other hours
+            period.calendar = fact.calendar
+            period.open_ns, period.close_ns = fact.open_ns, fact.close_ns
+        return
+    period.pending, period.pending_boot_ns = fact, turn.boot_ns
+    period.late = not state.reconciled
+    period.alerted = False
+    roll_when_agreed(turn)
+
+
+def broker_clock_seen(turn: Turn, fact: BrokerClockSeen) -> None:
+    """A second opinion on the time: a session that waited for it may begin."""
+    period = turn.state.period
+    period.broker_ahead_ns = fact.wall_ns - turn.wall_ns
+    period.broker_read_boot_ns = turn.boot_ns
+    period.broker_is_open = fact.is_open
+    roll_when_agreed(turn)
+
+
+def node_started(turn: Turn) -> None:
+    """What was known of clocks and of equity before is from another time."""
+    period = turn.state.period
+    period.broker_read_boot_ns = period.broker_is_open = None
+    period.late = True
+    period.resumed_attos = {scope: equity_of(turn, scope) for scope in turn.state.courses}
+    if period.pending is not None:
+        period.pending_boot_ns = turn.boot_ns
+
+
+def roll_when_agreed(turn: Turn) -> None:
+    """Begin the pending session once the books are compared and the clocks agree."""
+    state = turn.state
+    period = state.period
+    if period.pending is None or not state.reconciled:
+        return
+    doubt = period.doubt(turn.boot_ns, turn.wall_ns)
+    if not doubt:
+        _roll(turn, period, period.pending)
+        return
+    period.late = True
+    waited = turn.boot_ns - period.pending_boot_ns >= CLOCK_WAIT_NS_MAX
+    if not period.alerted and (waited or period.broker_read_boot_ns is not None):
+        period.alerted = True
+        text = (
+            f"session {period.pending.session} has not begun: {doubt};"
+            " references stay, and nothing is reset"
+        )
+        _tell(turn, Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
+    if not period.alerted:
+        turn.wake(period.pending_boot_ns + CLOCK_WAIT_NS_MAX)
+
+
+def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
+    state = turn.state
+    week = begun.week_began > period.week_began
+    month = begun.month_began > period.month_began
+    late = period.late
+    period.calendar, period.session = begun.calendar, begun.session
+    period.week_began, period.month_began = begun.week_began, begun.month_began
+    period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
+    period.pending, period.late, period.alerted = None, False, False
+    for scope, course in state.courses.items():
+        course.roll(_opening_attos(turn, scope, late=late), week=week, month=month)
+    for fuse in state.drawdowns.values():
+        fuse.roll(_opening_attos(turn, fuse.scope, late=late), week=week, month=month)
+    period.resumed_attos = {}
+    _tell(turn, Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")
+    evaluate(turn, BOOKS_SOURCE)
+    reset_by_calendar(turn, begun.calendar, begun.session)
+
+
+def _opening_attos(turn: Turn, scope: str, *, late: bool) -> int:
+    """The equity that a session begins with. What was lost while we were away counts.
+
+    The account's is then at least the broker's equity at the prior close; a strategy's is at least
+    what it was when we went down.
+    """
+    equity_attos = equity_of(turn, scope)
+    if not late:
+        return equity_attos
+    if scope == ACCOUNT_SCOPE:
+        return max(equity_attos, turn.state.prior_close_attos)
+    return max(equity_attos, turn.state.period.resumed_attos.get(scope, equity_attos))
+
+
+def _tell(turn: Turn, severity: Severity, code: Reason, text: str) -> None:
+    turn.out.append(RaiseAlert(severity=severity, code=code, scope=ACCOUNT_SCOPE, text=text))

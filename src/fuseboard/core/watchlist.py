@@ -1,0 +1,99 @@
+"""What the policy's conditions need, found once when a policy is adopted.
+
+A breaker is judged only after an input that can change one of its measures, so a policy without
+breakers costs nothing, and one with breakers costs what they look at.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.policy.conditions import Condition, condition_from_text
+from fuseboard.policy.policy import Policy
+
+EQUITY: Final = 1
+FILL: Final = 2
+OUTCOME: Final = 4
+ORDER: Final = 8
+TIME: Final = 16
+READ: Final = 32
+ANYTHING: Final = 63
+"""What changes measures: marks and money, fills, outcomes of submits, requests, time passing, and
+what is read or reported."""
+TOPICS: Final[dict[str, int]] = {
+    "equity": EQUITY,
+    "cash": EQUITY | READ,
+    "buying_power": READ | TIME,
+    "daily_pnl": EQUITY,
+    "weekly_pnl": EQUITY,
+    "monthly_pnl": EQUITY,
+    "drawdown": EQUITY,
+    "rolling_drawdown": EQUITY,
+    "gross_exposure": EQUITY,
+    "net_exposure": EQUITY,
+    "leverage": EQUITY | ORDER | OUTCOME,
+    "maintenance_margin": EQUITY | READ | TIME,
+    "max_position_divergence": READ | TIME,
+    "positions": FILL | READ,
+    "working_orders": ORDER | OUTCOME | FILL,
+    "order_rate": ORDER | TIME,
+    "messages": ORDER | TIME,
+    "daily_orders": ORDER | TIME,
+    "reject_rate": OUTCOME,
+    "error_count_1h": OUTCOME | TIME,
+    "consecutive_losses": FILL | READ,
+    "fill_quality": FILL,
+    "sharpe": EQUITY,
+    "liquidity_score": READ | TIME,
+    "vix": READ | TIME,
+}
+"""Which of them change each STATE measure of the catalogue."""
+_PEAKS: Final = ("drawdown", "rolling_drawdown")
+
+
+class Watched(Struct, frozen=True):
+    """One breaker's condition, and which inputs can change what it says."""
+
+    condition: Condition
+    topics: int
+
+
+class Watchlist(Struct, frozen=True):
+    """The compiled conditions of one policy."""
+
+    breakers: dict[str, Watched]
+    """By the rule's name."""
+    topics: int
+    """Of any breaker; 0 without one."""
+    tracks_peaks: bool
+    """Whether some condition looks at a drawdown."""
+    scores_fills: bool
+    """Whether some condition looks at the quality of fills."""
+
+
+def watchlist_of(policy: Policy) -> Watchlist:
+    """Compile a policy's breakers; raises `ConditionRefused` when one cannot be."""
+    breakers: dict[str, Watched] = {}
+    names: dict[str, None] = {}
+    every = 0
+    for rule in policy.breakers:
+        condition = condition_from_text(rule.condition, order=False)
+        topics = 0
+        for name in condition.names:
+            topics |= TOPICS[name]
+        breakers[rule.name] = Watched(condition, topics)
+        names |= dict.fromkeys(condition.names)
+        every |= topics
+    for limit in policy.dynamic_limits:
+        names |= dict.fromkeys(condition_from_text(limit.condition, order=False).names)
+    for check in policy.checks:
+        names |= dict.fromkeys(condition_from_text(check.condition, order=True).names)
+    return Watchlist(
+        breakers,
+        every,
+        any(name in names for name in _PEAKS),
+        "fill_quality" in names,
+    )
+
+
+NOTHING: Final = Watchlist({}, 0, tracks_peaks=False, scores_fills=False)
