@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.watchlists import Watchlists
 from tests.gateway.scripted import Gateway
 
 PATIENCE_S = 20.0
@@ -35,10 +36,12 @@ class Called(Struct, frozen=True):
 
 @asynccontextmanager
 async def running_here(
-    limits: GatewayLimits | None = None, keys: Keys | None = None
+    limits: GatewayLimits | None = None,
+    keys: Keys | None = None,
+    watchlists: Watchlists | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on this event loop."""
-    gateway = Gateway(limits, keys)
+    gateway = Gateway(limits, keys, watchlists=watchlists)
     gateway.port = await gateway.door.start()
     try:
         yield gateway

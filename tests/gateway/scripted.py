@@ -17,6 +17,7 @@ from fuseboard.gateway.doors import MarketDoor, ReadDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node
+from fuseboard.gateway.watchlists import Watchlists
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
@@ -240,6 +241,7 @@ class Gateway:
         *,
         broker: ReadDoor | None = None,
         market: MarketDoor | None = None,
+        watchlists: Watchlists | None = None,
     ) -> None:
         self.loop = ScriptedLoop()
         self.broker = ReadingBroker()
@@ -254,6 +256,7 @@ class Gateway:
             broker=broker or self.broker,
             market=market or self.feed,
             limits=limits,
+            watchlists=watchlists,
         )
         self.loop.apply = self.door.apply
         self.port = 0

@@ -66,11 +66,15 @@ def test_a_caller_is_known_by_headers_or_by_basic_authorization_and_else_unautho
 @pytest.mark.parametrize(
     ("method", "target", "status"),
     [
-        ("GET", "/v2/watchlists", 404),
+        ("PATCH", "/v2/watchlists", 404),
+        ("GET", "/v2/watchlists/unknown", 404),
+        ("GET", "/v2/watchlistsx", 404),
         ("POST", "/v2/orders/x", 404),
         ("GET", "/v3/clock", 404),
         ("POST", "/v2/clock", 404),
-        ("GET", "/v2/account/portfolio/history", 404),
+        ("GET", "/v2/corporate_actions/announcements", 404),
+        ("GET", "/v2/corporate_actions/announcements/1", 404),
+        ("GET", "/v2/options/contracts", 422),
         ("GET", "/v2/account/activities", 404),
         ("GET", "/v2/stocks/../account", 404),
         ("GET", "/v2/assets/%2e%2e/account", 404),
@@ -78,7 +82,6 @@ def test_a_caller_is_known_by_headers_or_by_basic_authorization_and_else_unautho
         ("GET", "/v2/stocks/AAPL%0d%0aX/quotes", 404),
         ("DELETE", "/v2/assets/AAPL", 404),
         ("POST", "/v2/positions/AAPL/exercise", 422),
-        ("GET", "/v2/options/contracts", 422),
         ("PATCH", "/v2/account/configurations", 403),
     ],
 )

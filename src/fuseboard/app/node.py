@@ -37,6 +37,7 @@ from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node as OrderNode
+from fuseboard.gateway.watchlists import Watchlists
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
@@ -199,6 +200,7 @@ class Node:
             market=feed,
             limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
             numbers=itertools.count(1).__next__,
+            watchlists=Watchlists(self._state.watchlists_file),
         )
 
     def _outlet(

@@ -23,10 +23,11 @@ from fuseboard.exchange.shapes import (
     refusal_shape,
 )
 from fuseboard.feeds.tapes.tape import TapeKind
-from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text, rounded_half_up
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.wire import alpaca
-from fuseboard.wire.alpaca_values import nanos_of_raw, number
+from fuseboard.wire.alpaca_portfolio import HistoryRefused, history_asked, history_object
+from fuseboard.wire.alpaca_values import nanos_of_raw
 from fuseboard.wire.http_server import Request, Response
 
 ORDERS_LISTED_DEFAULT = 50
@@ -258,7 +259,7 @@ class TradingFace:
         if rest == "account/configurations":
             return self._configuration()
         if rest == "account/portfolio/history":
-            return self._portfolio_history()
+            return self._portfolio_history(query)
         if rest == "assets":
             wanted = query.get("asset_class") or self._kind.value
             symbols = self._running.tape.symbols if wanted == self._kind.value else ()
@@ -314,25 +315,13 @@ class TradingFace:
         ]
         return _json(days)
 
-    def _portfolio_history(self) -> Response:
+    def _portfolio_history(self, query: dict[str, str]) -> Response:
         """Equity by the minute of the tape's time."""
-        base_nanos = self._exchange.config.cash_nanos
-        samples = list(self._running.equity)
-        gains = [equity - base_nanos for _, equity in samples]
-        return _json(
-            {
-                "timestamp": [at_ns // NANOS for at_ns, _ in samples],
-                "equity": [number(equity) for _, equity in samples],
-                "profit_loss": [number(gain) for gain in gains],
-                "profit_loss_pct": [
-                    number(rounded_half_up(gain * NANOS, base_nanos)) if base_nanos else 0
-                    for gain in gains
-                ],
-                "base_value": number(base_nanos),
-                "timeframe": "1Min",
-                "cashflow": {},
-            }
-        )
+        try:
+            asked = history_asked(query, self._exchange.now_ns)
+        except HistoryRefused as wrong:
+            return refusal_response(unprocessable(str(wrong)))
+        return _json(history_object(self._running.equity, asked))
 
 
 def _json(value: object, *, status: int = 200) -> Response:

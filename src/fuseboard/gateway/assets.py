@@ -75,7 +75,7 @@ class AssetBook:
         return absent and self._clock_ns() - at_ns < ASK_AGAIN_NS
 
     def body(self, symbol: str) -> msgspec.Raw | None:
-        """The asset as the broker described it; None when it was not learned."""
+        """The asset as the broker described it when it was learned; None when it was not."""
         return self._bodies.get(symbol)
 
     async def learn_all(self, symbols: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ stream messages. The composition root gives the doors and has every durable effe
 """
 
 import itertools
+import time
 import uuid
 from collections.abc import Callable
 
@@ -17,21 +18,26 @@ from fuseboard.gateway.doors import IntakeDoor, MarketDoor, ReadDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node, OrderDesk
+from fuseboard.gateway.portfolio import Portfolio
 from fuseboard.gateway.reads import Reads
 from fuseboard.gateway.repeats import Repeats
 from fuseboard.gateway.rest import StrategyRest
 from fuseboard.gateway.symbols import SymbolWatch
 from fuseboard.gateway.trade_stream import PATHS, POLICY_VIOLATION, TradeStreams
 from fuseboard.gateway.views import ViewFact, Views
+from fuseboard.gateway.watchlist_routes import WatchlistRoutes
+from fuseboard.gateway.watchlists import Watchlists
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerDenied,
     AnswerOrder,
     Effect,
+    PublishEquity,
     PublishOrder,
     PublishPosture,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.inputs import AccountSeen
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.wire.http_messages import HttpLimits
 from fuseboard.wire.http_server import HttpServer, WebSocketSession
@@ -43,6 +49,7 @@ class GatewayDoor:
     """Composes the gateway of one account.
 
     `numbers` gives request numbers, shared with whoever else offers requests to the same intake.
+    Without `watchlists` they are kept in memory only.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class GatewayDoor:
         limits: GatewayLimits | None = None,
         http_limits: HttpLimits | None = None,
         numbers: Callable[[], int] | None = None,
+        watchlists: Watchlists | None = None,
     ) -> None:
         limits = limits or GatewayLimits()
         http_limits = http_limits or HttpLimits()
@@ -78,6 +86,9 @@ class GatewayDoor:
             numbers=numbers or itertools.count(1).__next__,
         )
         self._connections = Connections()
+        self._portfolio = Portfolio(
+            reads=reads, views=self.views, minutes_max=limits.equity_minutes_max
+        )
         self._trades = TradeStreams(keys, limits, self.views.is_killed)
         self._data = DataStreams(keys, market, limits, self.views.is_killed)
         rest = StrategyRest(
@@ -95,6 +106,14 @@ class GatewayDoor:
             reads=reads,
             assets=self._assets,
             connections=self._connections,
+            portfolio=self._portfolio,
+            watchlists=WatchlistRoutes(
+                lists=watchlists or Watchlists(None),
+                assets=self._assets,
+                account_id=shapes.account_id(node.account),
+                changes_a_minute_max=limits.watchlist_changes_a_minute_max,
+                clock_ns=time.monotonic_ns,
+            ),
             account=node.account,
         )
         self._server = HttpServer(rest.handle, self._stream, limits=http_limits)
@@ -118,6 +137,8 @@ class GatewayDoor:
                 self.apply(rejected)
             return
         self.views.apply(shown)
+        if isinstance(shown, PublishEquity | AccountSeen):
+            self._portfolio.see()
         if isinstance(shown, PublishPosture) and shown.posture >= Posture.KILLED:
             self._disconnect(shown.scope)
         if (

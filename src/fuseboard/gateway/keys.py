@@ -21,6 +21,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from fuseboard.gateway.whole_file import write_whole
+
 KEY_ID_LENGTH = 20
 KEYS_MAX = 10_000
 KEY_FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -203,23 +205,7 @@ def _read(path: Path) -> dict[str, KeyLine]:
 
 
 def _write(path: Path, keys: dict[str, KeyLine]) -> None:
-    raw = msgspec.json.encode(_KeyFile(version=1, keys=tuple(keys.values())))
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    write_whole(path, msgspec.json.encode(_KeyFile(version=1, keys=tuple(keys.values()))))
 
 
 @contextmanager

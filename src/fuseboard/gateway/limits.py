@@ -31,6 +31,10 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     denials_a_second_max: int = 50
     """Denials by the kernel that one strategy may cause; the door denies what goes beyond."""
     denials_note_every_ns: int = 60_000_000_000
+    equity_minutes_max: int = 10_080
+    """Minutes whose equity is kept for portfolio histories: a week."""
+    watchlist_changes_a_minute_max: int = 120
+    """Changes of one strategy: each is a file replaced and synced."""
     reads_waiting_max: int = 32
     reads_cached_max: int = 1_024
     trading_reads_a_minute_max: int = 60

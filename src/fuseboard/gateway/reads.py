@@ -31,6 +31,7 @@ _TRADING_PATHS: tuple[tuple[re.Pattern[str], int], ...] = (
     # The clock is hardly kept: a simulated session may run many times faster than the wall.
     (re.compile(r"/v2/clock"), SECOND_NS // 10),
     (re.compile(r"/v2/calendar"), MINUTE_NS),
+    (re.compile(r"/v2/account/portfolio/history"), SECOND_NS),
     (re.compile(rf"/v2/assets(/{_NAME}){{0,2}}"), MINUTE_NS),
 )
 _DATA_PATHS = re.compile(

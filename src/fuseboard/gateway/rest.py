@@ -25,11 +25,15 @@ from fuseboard.gateway.denials import (
 )
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.orders import OrderDesk, Outcome
+from fuseboard.gateway.portfolio import PATH as PORTFOLIO_PATH
+from fuseboard.gateway.portfolio import Portfolio
 from fuseboard.gateway.queries import QueryRefused, close_asked, flag, order_filter
 from fuseboard.gateway.reads import Reads
 from fuseboard.gateway.repeats import Repeats
 from fuseboard.gateway.sessions import Caller, caller_of
 from fuseboard.gateway.views import Views
+from fuseboard.gateway.watchlist_routes import PREFIX as WATCHLISTS
+from fuseboard.gateway.watchlist_routes import WatchlistRoutes
 from fuseboard.vocabulary.effects import AnswerDenied, PublishOrder, PublishPosition
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.reasons import Reason
@@ -44,6 +48,10 @@ _EXERCISE = re.compile(r"/v2/positions/.+/(do-not-)?exercise")
 _NOT_REPLACED = (
     "fuseboard does not replace orders: cancel this one and submit a new order, "
     "which is then checked like any other"
+)
+_NO_ANNOUNCEMENTS = (
+    "fuseboard does not serve corporate action announcements, which Alpaca has deprecated:"
+    " read /v1/corporate-actions with the market-data client"
 )
 _SETTINGS = "account settings belong to the operator; strategies may read them"
 
@@ -62,6 +70,8 @@ class StrategyRest:
         reads: Reads,
         assets: AssetBook,
         connections: Connections,
+        portfolio: Portfolio,
+        watchlists: WatchlistRoutes,
         account: str,
     ) -> None:
         self._keys = keys
@@ -72,6 +82,7 @@ class StrategyRest:
         self._reads = reads
         self._assets = assets
         self._connections = connections
+        self._watchlists = watchlists
         self._account = account
         self._routes: dict[tuple[str, str], Callable[[Caller, Request], Answering]] = {
             ("POST", "/v2/orders"): self._place,
@@ -83,6 +94,7 @@ class StrategyRest:
             ("GET", "/v2/account"): self._show_account,
             ("GET", "/v2/account/configurations"): self._show_configuration,
             ("PATCH", "/v2/account/configurations"): self._refuse_configuration,
+            ("GET", PORTFOLIO_PATH): lambda _, request: portfolio.history(request),
         }
 
     def handle(self, request: Request) -> Answering:
@@ -100,9 +112,17 @@ class StrategyRest:
             return unprocessable("fuseboard does not support options", Reason.UNSUPPORTED)
         if found := _POSITION.fullmatch(request.path):
             return self._one_position(caller, request, found.group(1))
+        if request.path.startswith(WATCHLISTS):
+            return self._watchlist(caller, request)
+        if request.path.startswith("/v2/corporate_actions"):
+            return not_found(_NO_ANNOUNCEMENTS)
         if request.method == "GET":
             return self._read(request)
         return _no_route(request)
+
+    async def _watchlist(self, caller: Caller, request: Request) -> Response:
+        response = await self._watchlists.answer(caller.strategy, request)
+        return _no_route(request) if response is None else response
 
     async def _read(self, request: Request) -> Response:
         response = await self._reads.read(request.path, request.query)

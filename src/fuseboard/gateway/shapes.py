@@ -137,6 +137,11 @@ def position_body(
     return shown | {"asset_id": asset.id}
 
 
+def account_id(account: str) -> str:
+    """The UUID that stands for the account."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"fuseboard-account:{account}"))
+
+
 def account_body(views: Views, strategy: str, account: str) -> dict[str, object] | None:
     """Alpaca's TradeAccount: the whole account, with the strategy's own posture.
 
@@ -153,7 +158,7 @@ def account_body(views: Views, strategy: str, account: str) -> dict[str, object]
     power = seen.multiplier * equity - gross - nanos_from_attos(views.committed_attos)
     body = account_object(
         AccountView(
-            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"fuseboard-account:{account}")),
+            id=account_id(account),
             account_number=account,
             created_ns=0,
             cash_nanos=cash,
