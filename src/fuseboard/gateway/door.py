@@ -5,7 +5,6 @@ stream messages. The composition root gives the doors and has every durable effe
 """
 
 import itertools
-import time
 import uuid
 from collections.abc import Callable
 
@@ -67,10 +66,7 @@ class GatewayDoor:
     ) -> None:
         limits = limits or GatewayLimits()
         http_limits = http_limits or HttpLimits()
-        longest_s = limits.watch_wait_s + limits.settle_wait_s + 3 * limits.answer_wait_s
-        if longest_s >= http_limits.answer_s_max:
-            # The server's own answer would come before ours, for an order that may be on its way.
-            raise ValueError(f"answers may take {longest_s} s: answer_s_max must be longer")
+        _must_answer_first(limits, http_limits)
         self.views = Views(
             closed_orders_max=limits.closed_orders_max, symbols_max=limits.symbols_max
         )
@@ -99,9 +95,7 @@ class GatewayDoor:
                 orders=self._orders, views=self.views, symbols=self._symbols, limits=limits
             ),
             repeats=Repeats(
-                repeats_max=limits.repeats_max,
-                window_ns=limits.repeat_window_ns,
-                mint=lambda: str(uuid.uuid4()),
+                repeats_max=limits.repeats_max, window_ns=limits.repeat_window_ns, mint=_minted
             ),
             reads=reads,
             assets=self._assets,
@@ -112,7 +106,6 @@ class GatewayDoor:
                 assets=self._assets,
                 account_id=shapes.account_id(node.account),
                 changes_a_minute_max=limits.watchlist_changes_a_minute_max,
-                clock_ns=time.monotonic_ns,
             ),
             account=node.account,
         )
@@ -166,3 +159,16 @@ class GatewayDoor:
             await self._data.run(session)
         else:
             session.close(POLICY_VIOLATION, "there is no such stream")
+
+
+def _minted() -> str:
+    """A client order id for a request that has none."""
+    return str(uuid.uuid4())
+
+
+def _must_answer_first(limits: GatewayLimits, http_limits: HttpLimits) -> None:
+    """Raise `ValueError` when the server's own late answer would come before the door's."""
+    longest_s = limits.watch_wait_s + limits.settle_wait_s + 3 * limits.answer_wait_s
+    if longest_s >= http_limits.answer_s_max:
+        # For an order that may be on its way.
+        raise ValueError(f"answers may take {longest_s} s: answer_s_max must be longer")

@@ -1,6 +1,7 @@
 """The routes of watchlists, as Alpaca's clients call them: by id, and by name."""
 
 import re
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -63,7 +64,7 @@ class WatchlistRoutes:
         assets: AssetBook,
         account_id: str,
         changes_a_minute_max: int,
-        clock_ns: Callable[[], int],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._lists = lists
         self._assets = assets
