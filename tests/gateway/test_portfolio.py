@@ -188,3 +188,13 @@ def test_of_each_minute_the_last_equity_is_kept_and_of_minutes_so_many() -> None
     clock[0] = NOON_NS + 2 * MINUTE_NS
     minutes.see(5)
     assert minutes.marks() == [(NOON_NS + MINUTE_NS, 4), (NOON_NS + 2 * MINUTE_NS, 5)]
+
+
+def test_nothing_after_the_end_is_shown_and_a_worthless_base_has_no_percentage() -> None:
+    samples = [(NOON_NS, 0), (NOON_NS + MINUTE_NS, NANOS), (NOON_NS + 2 * MINUTE_NS, 2 * NANOS)]
+    asked_ = HistoryAsked(
+        start_ns=NOON_NS, end_ns=NOON_NS + MINUTE_NS, timeframe="1Min", resets_daily=False
+    )
+    shown = history_object(samples, asked_)
+    assert (shown["equity"], shown["profit_loss"]) == ([0, 1], [0, 1])
+    assert shown["profit_loss_pct"] == [None, None]

@@ -196,6 +196,7 @@ def test_many_symbols_are_learned_by_one_read_and_an_unread_one_is_said() -> Non
         gateway.broker.unavailable = True
         refused = await asked(gateway, "POST", "/v2/watchlists", b'{"name":"n","symbols":["AAPL"]}')
         assert refused.status == 503
+        assert (await asked(gateway, "GET", "/v2/watchlists")).list() == [], "nothing was made"
         gateway.broker.unavailable = False
         gateway.broker.asked.clear()
         template = json.decode(gateway.broker.answers["/v2/assets/AAPL"].body)
