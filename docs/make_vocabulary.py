@@ -41,6 +41,7 @@ ORDER_STATUSES = {
     orders.OrderStatus.EXPIRED: "final: its time in force ended",
     orders.OrderStatus.REJECTED: "final: the broker refused it",
     orders.OrderStatus.NOT_SENT: "final: it never reached the broker",
+    orders.OrderStatus.REPLACED: "final: cancelled to make way for the order that replaces it",
 }
 SEVERITIES = {
     orders.Severity.INFO: "worth reading later",

@@ -11,6 +11,7 @@ from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
+from tests.core.succession import Promise, Promises
 
 LATCHED = ("TRIGGERED", "COOLING_DOWN", "HALTED", "KILLED", "RECOVERY")
 CENT_ATTOS = NANOS * NANOS // 100
@@ -46,6 +47,8 @@ class ShadowOrder(Struct):
     intent: Intent
     quantity: int
     price: int
+    own_price: int = 0
+    """What it says itself, whatever the quote."""
     filled: int = 0
     cost: int = 0
     closed: bool = False
@@ -76,6 +79,7 @@ class Shadow:
         self.trips: dict[tuple[str, int], None] = {}
         self.generations: dict[str, int] = {}
         self.plans: dict[str, fx.RecordPlan] = {}
+        self.promises = Promises()
 
     # --- what tests ask -------------------------------------------------------------------------
 
@@ -111,8 +115,9 @@ class Shadow:
         for effect in record.effects:
             if isinstance(effect, fx.SubmitOrder):
                 order = self._proposed(effect)
+                promise = self.promises.waiting.pop(order.order_id, None)
                 if judge:
-                    self._judge_submit(order)
+                    self._judge_submit(order, promise)
                     self._judge_id(effect.client_order_id, effect.order_id, order)
                 assert order.order_id not in self.orders, "law 3: one id, two orders"
                 self.orders[order.order_id] = order
@@ -120,6 +125,9 @@ class Shadow:
             elif isinstance(effect, fx.CancelOrder):
                 if effect.order_id in self.orders:
                     self._cancelled(self.orders[effect.order_id], fact)
+            elif isinstance(effect, fx.PublishOrder) and effect.replaces:
+                old = self.orders.get(effect.replaces)
+                self.promises.take(fact, effect, old.quantity if old else 0)
             elif isinstance(effect, fx.PublishPosition) and effect.strategy:
                 # Who of several holds what the account's own closes sold is the kernel's to say.
                 self.positions[effect.strategy, effect.symbol] = effect.quantity_nanos
@@ -250,13 +258,7 @@ class Shadow:
 
     def _proposed(self, effect: fx.SubmitOrder) -> ShadowOrder:
         _, ask = self.quotes.get(effect.symbol, (0, 0))
-        if effect.limit_price_nanos is not None:
-            price = effect.limit_price_nanos
-        else:
-            price = max(ask, effect.stop_price_nanos or 0)
-            price = -(-price * (NANOS + self.policy.limits.price_collar_nanos) // NANOS)
-        if effect.side is Side.SELL:
-            price = max(effect.limit_price_nanos or 0, effect.stop_price_nanos or 0, ask)
+        price = self._price(effect, ask)
         strategy = effect.strategy
         if effect.intent is Intent.PLAN:
             price = effect.limit_price_nanos or 0
@@ -265,15 +267,29 @@ class Shadow:
                 strategy = scope.removeprefix("strategy:").partition("#")[0]
         return ShadowOrder(
             effect.order_id, strategy, effect.symbol, effect.side, effect.intent,
-            effect.quantity_nanos, price,
+            effect.quantity_nanos, price, self._price(effect, 0),
         )  # fmt: skip
 
-    def _judge_submit(self, order: ShadowOrder) -> None:
+    def _price(self, effect: fx.SubmitOrder, ask: int) -> int:
+        limit, stop = effect.limit_price_nanos, effect.stop_price_nanos or 0
+        if effect.side is Side.SELL:
+            return max(limit or 0, stop, ask)
+        if limit is not None:
+            return limit
+        return -(-max(ask, stop) * (NANOS + self.policy.limits.price_collar_nanos) // NANOS)
+
+    def _judge_submit(self, order: ShadowOrder, promise: Promise | None = None) -> None:
+        instead_of = None if promise is None else self.orders[promise.old_id]
+        if promise is not None and instead_of is not None:
+            holds("3", instead_of.closed, f"{order.order_id} is sent while the old order works")
+            both = instead_of.filled + order.quantity
+            holds("6", both == promise.total, f"{order.order_id} is not what was left")
         scopes = ("account", f"strategy:{order.strategy}", f"symbol:{order.symbol}")
         if order.intent is Intent.OPEN:
             for scope in scopes:
                 holds("5", not self.latched(scope), f"new risk in {scope}, which is latched")
-            self._judge_worst(order)
+            if instead_of is None or not self._reduces_risk(order, instead_of):
+                self._judge_worst(order)
         elif order.intent is Intent.REDUCE:
             proven = self._reduces(order.strategy, order.symbol, order.side, order.quantity)
             holds("4", proven, f"{order.order_id} is not proven to reduce")
@@ -300,7 +316,7 @@ class Shadow:
         for ledger in (strategy,) if own else ("", strategy):
             held = self.held(symbol, ledger) * (-1 if side is Side.BUY else 1)
             working = sum(
-                order.open()
+                max(order.open(), self._promised(order))
                 for order in self.working()
                 if order.symbol == symbol
                 and order.side is side
@@ -308,6 +324,18 @@ class Shadow:
             )
             if quantity > held - working:
                 return False
+        return True
+
+    def _reduces_risk(self, order: ShadowOrder, old: ShadowOrder) -> bool:
+        """Whether a replacement's worst case is within what the old order's was when it ended.
+
+        Then it keeps the price that the old one was judged at: the quote may have moved since.
+        """
+        if old.intent is not Intent.OPEN or order.quantity > old.quantity - old.filled:
+            return False
+        if order.own_price > old.price:
+            return False
+        order.price = min(order.price, old.price)
         return True
 
     def _judge_worst(self, order: ShadowOrder) -> None:
@@ -340,6 +368,7 @@ class Shadow:
         """Each side on its own: all its orders fill, the cheapest close what is held against it."""
         held, mark = self.held(symbol), self.marks.get(symbol, 0)
         worst = abs(held * mark)
+        orders = [self._dearer(order) for order in orders]
         for side, sign in ((Side.BUY, 1), (Side.SELL, -1)):
             of_side = [o for o in orders if o.symbol == symbol and o.side is side and o.open()]
             closing = max(0, -sign * held)
@@ -350,6 +379,23 @@ class Shadow:
                 reached += (order.open() - closes) * order.price
             worst = max(worst, reached)
         return worst
+
+    def _promised(self, order: ShadowOrder) -> int:
+        """What may fill of the one that waits to replace a working order; 0 when none does."""
+        promise = self.promises.by_old().get(order.order_id)
+        return 0 if promise is None or order.closed else promise.total - order.filled
+
+    def _dearer(self, order: ShadowOrder) -> ShadowOrder:
+        """An order, or the one that waits to replace it: whichever may cost more."""
+        promise = self.promises.by_old().get(order.order_id)
+        if promise is None or order.closed:
+            return order
+        shown = promise.shown
+        price = shown.limit_price_nanos or order.price
+        left = self._promised(order)
+        if left * price <= order.open() * order.price:
+            return order
+        return ShadowOrder("", order.strategy, order.symbol, order.side, order.intent, left, price)
 
     def _judge_denial(self, fact: facts.Input, denial: fx.AnswerDenied) -> None:
         if not isinstance(fact, facts.OrderRequested):

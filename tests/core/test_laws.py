@@ -65,6 +65,14 @@ class Laws(RuleBasedStateMachine):
 
     @rule(
         choice=CHOICES,
+        quantity=st.sampled_from((None, 25, 100, 300)),
+        change=st.sampled_from((-1, 0, 1)),
+    )
+    def replace(self, choice: int, quantity: int | None, change: int) -> None:
+        self.world.replace(choice, quantity=quantity, change=change)
+
+    @rule(
+        choice=CHOICES,
         fate=st.sampled_from(
             ("taken", "taken", "refused", "silent", "late", "lost", "unreachable")
         ),

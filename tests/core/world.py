@@ -162,7 +162,7 @@ class World:
         holds("9", again.snapshot() == self.snapshot, f"{fact} leads to another state")
         self.log.append(record)
         self.shadow.take(record, judge=True)
-        if isinstance(fact, facts.OrderRequested | facts.CancelRequested):
+        if isinstance(fact, facts.OrderRequested | facts.CancelRequested | facts.ReplaceRequested):
             self.owed[fact.request] = None
         for effect in effects:
             if isinstance(effect, fx.WakeAt) and isinstance(fact, facts.TimeAdvanced):
@@ -301,6 +301,40 @@ class World:
         )
         went = any(isinstance(e, fx.CancelOrder) and e.order_id == order.order_id for e in effects)
         holds("13", went, f"the cancel of {order.order_id} was held back")
+
+    def replace(self, choice: int, *, quantity: int | None = None, change: int = 0) -> None:
+        """A strategy replaces one of its orders: in size, in price (in half percents), or both."""
+        mine = [order for order in self.shadow.working() if order.intent is not Intent.PLAN]
+        if not mine:
+            return
+        known = [order for order in mine if f"fb-testtest-{order.order_id}" in self.broker.orders]
+        fresh = [order for order in known if not order.cancel_wanted]
+        mine = fresh if fresh and choice % 8 else mine
+        order = mine[choice % len(mine)]
+        taken = self.broker.orders.get(f"fb-testtest-{order.order_id}")
+        limit = None if taken is None else taken.order.limit_price_nanos
+        stop = None if taken is None else taken.order.stop_price_nanos
+        self.requests += 1
+        self.client_ids += 1
+        size = None if quantity is None else quantity * NANOS
+        asked = facts.ReplaceRequested(
+            request=self.requests,
+            strategy=order.strategy,
+            order_id=order.order_id,
+            client_order_id=f"c{self.client_ids}",
+            quantity_nanos=size,
+            limit_price_nanos=None if limit is None else limit + change * limit // 200,
+            stop_price_nanos=None if stop is None else stop + change * stop // 200,
+        )
+        effects = self.take(asked)
+        sent = [e for e in effects if isinstance(e, fx.SubmitOrder)]
+        holds("6", not sent, "a replacement is sent before the old order is final")
+        if choice % 3 == 0:
+            self.requests += 1
+            again = self.take(msgspec.structs.replace(asked, request=self.requests))
+            moved = [e for e in again if isinstance(e, fx.CancelOrder | fx.SubmitOrder)]
+            answers = [type(e) for e in [*effects, *again] if isinstance(e, fx.AnswerOrder)]
+            holds("3", not moved or not answers, "a repeated replacement did something")
 
     def halt(self, choice: int) -> None:
         """A person halts a scope."""
@@ -587,6 +621,12 @@ def random_step(world: World, random: Random) -> None:
         (3, world.repeat),
         (4, lambda: world.cancel(n)),
         (
+            8,
+            lambda: world.replace(
+                n, quantity=random.choice((None, 25, 100, 300)), change=random.choice((-1, 0, 1))
+            ),
+        ),
+        (
             30,
             lambda: world.send(
                 n,
@@ -598,7 +638,7 @@ def random_step(world: World, random: Random) -> None:
         (24, lambda: world.answer(n, fails=random.random() < 0.1)),
         (50, lambda: world.deliver(n, twice=random.random() < 0.1)),
         (20, lambda: world.broker.fill(n, parts=random.choice((1, 1, 2, 3)))),
-        (8, lambda: world.cancel_next(n)),
+        (12, lambda: world.cancel_next(n)),
         (12, lambda: world.quote(n, change_percent=random.choice((-4, -3, -2, -1, 0, 1, 2, 3)))),
         (12, lambda: world.wait(random.choice((1, 200, 1000, 2500, 7000)))),
         (2, lambda: world.halt(n)),

@@ -29,7 +29,13 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import order_id, wire_id
-from fuseboard.vocabulary.inputs import AccountSeen, CancelRequested, Input, OrderRequested
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    CancelRequested,
+    Input,
+    OrderRequested,
+    ReplaceRequested,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
@@ -126,6 +132,8 @@ class ScriptedLoop:
             self._order(fact)
         elif isinstance(fact, CancelRequested):
             self._cancel(fact)
+        elif isinstance(fact, ReplaceRequested):
+            self._replace(fact)
 
     def _order(self, fact: OrderRequested) -> None:
         our_id = order_id(
@@ -220,6 +228,34 @@ class ScriptedLoop:
             else:
                 self._canceled(order)
         self.apply(AnswerCancel(request=fact.request, order_id=fact.order_id, reason=reason))
+
+    def _replace(self, fact: ReplaceRequested) -> None:
+        """Accept a replacement, and see the old order gone at once."""
+        if self.deny is not None:
+            self.apply(structs.replace(self.deny, request=fact.request, strategy=fact.strategy))
+            return
+        old = self.orders[fact.order_id]
+        our_id = order_id(
+            instance=NODE.instance,
+            account=NODE.account,
+            strategy=fact.strategy,
+            client_order_id=fact.client_order_id,
+        )
+        self.change(
+            structs.replace(old, event=""),
+            order_id=our_id,
+            client_order_id=fact.client_order_id,
+            quantity_nanos=fact.quantity_nanos or old.quantity_nanos,
+            limit_price_nanos=fact.limit_price_nanos or old.limit_price_nanos,
+            status=OrderStatus.SUBMITTING,
+            replaces=old.order_id,
+        )
+        self.change(old, event="pending_replace", replaced_by=our_id)
+        self.apply(AnswerOrder(request=fact.request, order_id=our_id))
+
+    def replaced(self, our_id: str) -> None:
+        """The old order of a replacement is gone."""
+        self.change(self.orders[our_id], status=OrderStatus.REPLACED, event="replaced")
 
     def _canceled(self, order: PublishOrder) -> None:
         self.change(order, status=OrderStatus.CANCELED, event="canceled")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fuseboard.vocabulary.effects import AnswerDenied, PublishEquity, PublishPosture
+from fuseboard.vocabulary.inputs import ReplaceRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -177,15 +178,68 @@ def test_what_cannot_be_parsed_is_422_and_an_unknown_key_is_401(gateway: Running
     assert gateway.loop.inputs == []
 
 
-def test_replacing_is_refused_and_says_what_to_do_instead(client: Any) -> None:
+def test_a_replaced_order_is_a_new_one_that_names_the_old(
+    gateway: RunningGateway, client: Any
+) -> None:
+    old = client.submit_order(_limit())
+    new = client.replace_order_by_id(
+        old.id, ReplaceOrderRequest(qty=3, limit_price=101.25, client_order_id="again")
+    )
+    asked = gateway.loop.inputs[-1]
+    assert isinstance(asked, ReplaceRequested)
+    assert (asked.order_id, asked.client_order_id) == (str(old.id), "again")
+    assert (asked.quantity_nanos, asked.limit_price_nanos) == (3 * NANOS, 101_250_000_000)
+    assert (asked.stop_price_nanos, asked.time_in_force) == (None, None)
+    assert (new.replaces, new.client_order_id, new.status) == (
+        old.id,
+        "again",
+        OrderStatus.PENDING_NEW,
+    )
+    assert (Decimal(new.qty), Decimal(new.limit_price)) == (Decimal(3), Decimal("101.25"))
+    shown = client.get_order_by_id(old.id)
+    assert (shown.status, shown.replaced_by) == (OrderStatus.PENDING_REPLACE, new.id)
+    gateway.call(lambda: gateway.loop.replaced(str(old.id)))
+    shown = client.get_order_by_id(old.id)
+    assert shown.status is OrderStatus.REPLACED
+    assert shown.replaced_at is not None
+    assert [order.id for order in client.get_orders()] == [new.id]
+
+
+def test_what_cannot_be_replaced_is_said_by_name(gateway: RunningGateway, client: Any) -> None:
     order = client.submit_order(_limit())
-    with pytest.raises(APIError) as refused:
-        client.replace_order_by_id(order.id, ReplaceOrderRequest(qty=3))
-    assert (refused.value.status_code, refused.value.code) == (422, 42210000)
-    assert "cancel" in refused.value.message
+    offered = len(gateway.loop.inputs)
+    for wanted, word in (
+        (ReplaceOrderRequest(trail=1), "trail"),
+        (ReplaceOrderRequest(time_in_force=TimeInForce.OPG), "opg"),
+        (ReplaceOrderRequest(client_order_id="x"), "nothing is replaced"),
+    ):
+        with pytest.raises(APIError) as refused:
+            client.replace_order_by_id(order.id, wanted)
+        assert (refused.value.status_code, refused.value.code) == (422, 42210000)
+        assert word in refused.value.message
     with pytest.raises(APIError) as unknown:
         client.replace_order_by_id(uuid.uuid4(), ReplaceOrderRequest(qty=3))
     assert unknown.value.status_code == 404
+    assert len(gateway.loop.inputs) == offered
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason.ORDER_NOT_REPLACEABLE, 422),
+        (Reason.ORDER_UNKNOWN, 404),
+        (Reason.MAX_POSITION, 403),
+        (Reason.CLIENT_ORDER_ID_REUSED, 422),
+    ],
+)
+def test_a_denied_replacement_is_final_to_the_client(
+    gateway: RunningGateway, client: Any, reason: Reason, status: int
+) -> None:
+    order = client.submit_order(_limit())
+    gateway.loop.deny = AnswerDenied(request=0, strategy="", reason=reason)
+    with pytest.raises(APIError) as denied:
+        client.replace_order_by_id(order.id, ReplaceOrderRequest(qty=3))
+    assert denied.value.status_code == status
 
 
 def test_every_open_order_of_this_strategy_is_cancelled_and_no_other(

@@ -49,7 +49,9 @@ class Player:
         effects = self.kernel.step(moment, _FACTS[kind](self, words))
         shown = []
         for effect in effects:
-            if isinstance(effect, fx.SubmitOrder):
+            waits = isinstance(effect, fx.PublishOrder) and effect.replaces
+            if isinstance(effect, fx.SubmitOrder) or waits:
+                assert isinstance(effect, fx.SubmitOrder | fx.PublishOrder)
                 self.names[effect.order_id] = effect.client_order_id
                 self.ids[effect.client_order_id] = effect.order_id
             if not isinstance(effect, LEFT_OUT):
@@ -227,6 +229,19 @@ def _reset(_: Player, words: list[str]) -> facts.Input:
     )
 
 
+def _replace(player: Player, words: list[str]) -> facts.Input:
+    request, strategy, client, old, *changes = words
+    given = dict(word.split("=") for word in changes)
+    return facts.ReplaceRequested(
+        request=int(request.lstrip("#")),
+        strategy=strategy,
+        order_id=player.ids[old],
+        client_order_id=client,
+        quantity_nanos=number(given["qty"]) if "qty" in given else None,
+        limit_price_nanos=number(given["limit"]) if "limit" in given else None,
+    )
+
+
 _FACTS: dict[str, Callable[[Player, list[str]], facts.Input]] = {
     "PolicyAdopted": _policy,
     "NodeStarted": _node_started,
@@ -238,6 +253,7 @@ _FACTS: dict[str, Callable[[Player, list[str]], facts.Input]] = {
     "CancelRequested": lambda p, w: facts.CancelRequested(
         request=int(w[0].lstrip("#")), strategy=w[1], order_id=p.ids[w[2]]
     ),
+    "ReplaceRequested": _replace,
     "OrderSent": _sent,
     "OrderUnknown": lambda p, w: facts.OrderUnknown(order_id=p.ids[w[0]], detail="no answer"),
     "OrderNotSent": lambda p, w: facts.OrderNotSent(order_id=p.ids[w[0]], reason=Reason(w[1])),
@@ -326,6 +342,7 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.PublishPosture: lambda _, e: f"{e.scope} {e.posture.name}: {e.reason.value}",
     fx.RecordTransition: _transition,
     fx.RecordPlan: _plan,
+    fx.RecordReplacement: lambda p, e: f"{p.name(e.order_id)} is not sent: {e.reason.value}",
     fx.WakeAt: lambda _, e: clock(e.boot_ns),
     fx.StopNode: lambda _, e: e.detail,
 }

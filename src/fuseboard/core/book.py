@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from fuseboard.core.succession import Succession
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
@@ -59,10 +60,24 @@ class Order(Struct, gc=False):
     trip: str = ""
     expected_price_nanos: int = 0
     """What it should fill at; kept where the policy looks at the quality of fills."""
+    succession: Succession | None = None
 
     def remaining_nanos(self) -> int:
         """What may still fill."""
         return max(0, self.quantity_nanos - self.filled_quantity_nanos)
+
+    def counted_nanos(self) -> int:
+        """What counts as working: what may still fill of it, or of the one that will replace it."""
+        if self.succession is None:
+            return self.remaining_nanos()
+        size_nanos = max(self.quantity_nanos, self.succession.reserved_nanos)
+        return max(0, size_nanos - self.filled_quantity_nanos)
+
+    def counted_price_nanos(self) -> int:
+        """The price that what counts is valued at."""
+        if self.succession is None:
+            return self.worst_price_nanos
+        return max(self.worst_price_nanos, self.succession.reserved_price_nanos)
 
     def filled_price_nanos(self) -> int:
         """The average price of what is filled, rounded down; 0 when nothing is."""
@@ -208,7 +223,7 @@ class Ledger(Struct):
     def work(self, order: Order, quantity_nanos: int) -> None:
         """Count (or, negative, uncount) an unfilled quantity of an order."""
         position = self.position(order.symbol)
-        position.count(order.side, quantity_nanos, order.worst_price_nanos)
+        position.count(order.side, quantity_nanos, order.counted_price_nanos())
         self._recount(position)
 
     def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
@@ -254,6 +269,8 @@ class Book(Struct):
     """Ids of the orders that are not final, oldest first."""
     closed: dict[str, None] = {}
     """Ids of the final orders that are still kept, oldest first."""
+    waiting: dict[str, None] = {}
+    """Ids of replacements whose old order is not final yet, oldest first: known, not sent."""
 
     def strategy(self, name: str) -> Ledger:
         """The ledger of a strategy, an empty one when it is new."""
@@ -302,7 +319,7 @@ class Book(Struct):
         signed_cost_attos = cost_attos if order.side is _BUY else -cost_attos
         counted_nanos = 0
         if order.order_id in self.working:
-            counted_nanos = max(0, min(new_nanos, order.remaining_nanos()))
+            counted_nanos = max(0, min(new_nanos, order.counted_nanos()))
         order.filled_quantity_nanos = filled_nanos
         order.filled_attos += cost_attos
         if counted_nanos:
@@ -367,7 +384,10 @@ class Book(Struct):
         if order.order_id in self.working:
             del self.working[order.order_id]
             for ledger in self._ledgers(order):
-                ledger.work(order, -order.remaining_nanos())
+                ledger.work(order, -order.counted_nanos())
+            self.closed[order.order_id] = None
+        elif order.order_id in self.waiting:
+            del self.waiting[order.order_id]
             self.closed[order.order_id] = None
         order.status = status
         while len(self.closed) > CLOSED_ORDERS_MAX:
@@ -382,7 +402,24 @@ class Book(Struct):
         self.working[order.order_id] = None
         order.status = OrderStatus.WORKING
         for ledger in self._ledgers(order):
-            ledger.work(order, order.remaining_nanos())
+            ledger.work(order, order.counted_nanos())
+
+    def count(self, order: Order, sign: int) -> None:
+        """Count a working order again after it was set aside (`sign` 1), or set it aside (-1)."""
+        assert order.order_id in self.working, f"{order.order_id} does not work"
+        for ledger in self._ledgers(order):
+            ledger.work(order, sign * order.counted_nanos())
+
+    def wait(self, order: Order) -> None:
+        """Know an order that is sent when the one it replaces is final; it does not count."""
+        assert order.order_id not in self.orders, f"{order.order_id} is already in the book"
+        self.orders[order.order_id] = order
+        self.waiting[order.order_id] = None
+
+    def wait_no_more(self, order: Order) -> None:
+        """Forget an order that waited, so that it can be added as a working one."""
+        del self.waiting[order.order_id]
+        del self.orders[order.order_id]
 
     def _ledgers(self, order: Order) -> list[Ledger]:
         if order.strategy:
@@ -391,7 +428,14 @@ class Book(Struct):
 
     def working_orders(self, *, strategy: str = "", symbol: str = "") -> list[Order]:
         """The orders that are not final, of one strategy or symbol when named, oldest first."""
-        orders = [self.orders[order_id] for order_id in self.working]
+        return self._named(self.working, strategy, symbol)
+
+    def waiting_orders(self, *, strategy: str = "", symbol: str = "") -> list[Order]:
+        """The replacements that wait, of one strategy or symbol when named, oldest first."""
+        return self._named(self.waiting, strategy, symbol)
+
+    def _named(self, order_ids: dict[str, None], strategy: str, symbol: str) -> list[Order]:
+        orders = [self.orders[order_id] for order_id in order_ids]
         return [
             order
             for order in orders

@@ -6,7 +6,7 @@ that no exposure-raising order that was decided before can still leave.
 
 from typing import Final, TypeAlias
 
-from fuseboard.core import plan
+from fuseboard.core import plan, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -162,7 +162,11 @@ def _page(turn: Turn, scope: str, code: Reason, text: str) -> None:
 
 
 def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
-    """Cancel what works in a scope, but for a plan's closes and, on a halt, reducing stops."""
+    """Cancel what works in a scope, but for a plan's closes and, on a halt, reducing stops.
+
+    Replacements that wait are dropped by the same rule: of an order and its replacement, only the
+    latter can be kept, because the former is being cancelled already.
+    """
     strategy = scope.removeprefix("strategy:") if scope.startswith("strategy:") else ""
     symbol = scope.removeprefix("symbol:") if scope.startswith("symbol:") else ""
     orders: list[Order] = []
@@ -170,11 +174,16 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
     for order in turn.state.book.working_orders(strategy=strategy, symbol=symbol):
         if order.intent is Intent.PLAN:
             continue
-        if keep_stops and order.order_type in _STOPS and _still_reduces(turn, order, kept_nanos):
+        stays = keep_stops and order.order_type in _STOPS and not order.cancel_wanted
+        if stays and _still_reduces(turn, order, kept_nanos):
             continue
         orders.append(order)
     for order in orders:
         cancel(turn, order)
+    for order in turn.state.book.waiting_orders(strategy=strategy, symbol=symbol):
+        stays = keep_stops and order.order_type in _STOPS
+        if not (stays and _still_reduces(turn, order, kept_nanos)):
+            waiting.drop(turn, order, Reason.ANNIHILATED)
     return orders
 
 

@@ -73,9 +73,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if known is not None:
         _repeated(turn, fact, known)
         return
-    refusal = _refusal(turn, fact)
-    if refusal is not _ALLOWED:
-        _deny(turn, fact, refusal)
+    found = refusal(turn, fact)
+    if found is not _ALLOWED:
+        _deny(turn, fact, found)
         return
     if fact.strategy not in state.book.strategies:
         admit(turn, fact.strategy)
@@ -126,7 +126,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     submit(turn, order, symbol_worst_attos)
 
 
-def _refusal(turn: Turn, fact: OrderRequested) -> Reason:
+def refusal(turn: Turn, fact: OrderRequested) -> Reason:
     """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
     rules = turn.policy.strategies
     if rules and all(rule.name != fact.strategy for rule in rules):
@@ -165,7 +165,7 @@ def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instr
         fact.limit_price_nanos,
         fact.stop_price_nanos,
         fact.extended_hours,
-        _intent(turn.state, fact),
+        intent_now(turn.state, fact),
         worst_price_nanos(fact, instrument, turn.policy.limits),
         turn.wall_ns,
         turn.wall_ns,
@@ -173,7 +173,7 @@ def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instr
     )
 
 
-def _intent(state: State, fact: OrderRequested) -> Intent:
+def intent_now(state: State, fact: OrderRequested) -> Intent:
     """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
     if state.plans and reserves(state, fact.symbol):
         return _OPEN
@@ -400,6 +400,8 @@ def order_ended(turn: Turn, fact: OrderEnded) -> None:
 def _ended(turn: Turn, order: Order, status: OrderStatus) -> None:
     if status is OrderStatus.REJECTED:
         note_submitted(turn, order, rejected=True)
+    if status is OrderStatus.CANCELED and order.succession and order.succession.replaced_by:
+        status = OrderStatus.REPLACED
     turn.state.book.close(order, status)
     publish(turn, order, status.value if status is not OrderStatus.FILLED else "fill")
     plan.order_closed(turn, order, failed=status is OrderStatus.REJECTED)

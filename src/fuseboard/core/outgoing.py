@@ -61,6 +61,7 @@ def publish(
         order.updated_ns = turn.wall_ns
     ledger = turn.state.book.strategies.get(order.strategy) or turn.state.book.account
     position = ledger.positions.get(order.symbol) if event else None
+    succession = order.succession
     turn.out.append(
         PublishOrder(
             order_id=order.order_id,
@@ -86,6 +87,8 @@ def publish(
             fill_quantity_nanos=quantity_nanos,
             fill_price_nanos=price_nanos,
             position_nanos=position.quantity_nanos if position else 0,
+            replaces=succession.replaces if succession else "",
+            replaced_by=succession.replaced_by if succession else "",
         )
     )
 

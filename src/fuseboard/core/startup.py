@@ -7,7 +7,7 @@ same trip id again, so its plan goes on instead of beginning anew.
 
 from typing import Final
 
-from fuseboard.core import breakers, nearness, plan, sessions, valuation
+from fuseboard.core import breakers, nearness, plan, sessions, valuation, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
@@ -111,6 +111,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
         instrument.forget_quote()
     for order in state.book.working_orders():
         order.request = 0
+    waiting.drop_all(turn, Reason.ANNIHILATED)
     _agree_with_register(turn, fact)
     publish_postures(turn)
     _show_all(turn)

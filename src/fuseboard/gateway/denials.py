@@ -26,7 +26,13 @@ URI_TOO_LONG = 41_410_000
 # 401 is about the gateway's own key, not the caller's; the others make clients send again.
 _NOT_PASSED_ON = frozenset({401, 408, 425, 429})
 _UNPROCESSABLE_REASONS = frozenset(
-    {Reason.MALFORMED, Reason.NUMBER_REFUSED, Reason.UNSUPPORTED, Reason.SYMBOL_UNKNOWN}
+    {
+        Reason.MALFORMED,
+        Reason.NUMBER_REFUSED,
+        Reason.UNSUPPORTED,
+        Reason.SYMBOL_UNKNOWN,
+        Reason.ORDER_NOT_REPLACEABLE,
+    }
 )
 
 
@@ -74,6 +80,8 @@ def denied(answer: AnswerDenied) -> Response:
         return error_answer(
             422, CLIENT_ORDER_ID_TAKEN, f"{CLIENT_ORDER_ID_MESSAGE}: {told}", **more
         )
+    if answer.reason is Reason.ORDER_UNKNOWN:
+        return error_answer(404, NOT_FOUND, f"order not found: {told}", **more)
     if answer.reason in _UNPROCESSABLE_REASONS:
         return error_answer(422, UNPROCESSABLE, told, **more)
     return error_answer(403, FORBIDDEN, f"{RISK_PHRASE}: {told}", **more)

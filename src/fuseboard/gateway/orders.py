@@ -24,7 +24,12 @@ from fuseboard.vocabulary.effects import (
     AnswerOrder,
     PublishOrder,
 )
-from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested, RequestsThrottled
+from fuseboard.vocabulary.inputs import (
+    CancelRequested,
+    OrderRequested,
+    ReplaceRequested,
+    RequestsThrottled,
+)
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
 
@@ -91,8 +96,14 @@ class OrderDesk:
                     return AnswerDenied(request=0, strategy=order.strategy, reason=reason)
         return await self.finish(self.begin(order))
 
-    def begin(self, order: OrderRequested) -> Waiting | AnswerDenied:
-        """Offer an order now, without waiting for anything."""
+    async def replace(self, old: PublishOrder, asked: ReplaceRequested) -> Outcome:
+        """Offer the replacement of an order that is shown as `old`, and wait for the answer."""
+        return await self.finish(self.begin(_whole(old, asked), asked))
+
+    def begin(
+        self, order: OrderRequested, replacing: ReplaceRequested | None = None
+    ) -> Waiting | AnswerDenied:
+        """Offer an order now, without waiting for anything; or what it replaces and how."""
         if self._flood.is_counting and self._held_back(order):
             return AnswerDenied(request=0, strategy=order.strategy, reason=Reason.THROTTLED)
         if len(self._late) >= self._limits.late_orders_max:
@@ -101,7 +112,8 @@ class OrderDesk:
         if waiting is None:
             return _full(order)
         waiting.order = structs.replace(order, request=waiting.request)
-        if not self._intake.offer(waiting.order):
+        fact = waiting.order if replacing is None else replacing
+        if not self._intake.offer(structs.replace(fact, request=waiting.request)):
             self._orders.forget(waiting)
             return _full(order)
         return waiting
@@ -296,6 +308,25 @@ class OrderDesk:
         """End every wait: nothing more will be answered."""
         self._orders.close()
         self._cancels.close()
+
+
+def _whole(old: PublishOrder, asked: ReplaceRequested) -> OrderRequested:
+    """The order that a replacement leads to: what it names, else what the old one has."""
+    quantity, limit, stop = asked.quantity_nanos, asked.limit_price_nanos, asked.stop_price_nanos
+    whole = old.quantity_nanos if quantity is None else quantity
+    return OrderRequested(
+        request=0,
+        strategy=asked.strategy,
+        client_order_id=asked.client_order_id,
+        symbol=old.symbol,
+        side=old.side,
+        order_type=old.order_type,
+        time_in_force=asked.time_in_force or old.time_in_force,
+        quantity_nanos=max(whole - old.filled_quantity_nanos, 0),
+        limit_price_nanos=old.limit_price_nanos if limit is None else limit,
+        stop_price_nanos=old.stop_price_nanos if stop is None else stop,
+        extended_hours=old.extended_hours,
+    )
 
 
 def _full(order: OrderRequested) -> AnswerDenied:

@@ -45,10 +45,6 @@ Answering = Response | Awaitable[Response]
 _ORDER = re.compile(r"/v2/orders/([^/]{1,64})")
 _POSITION = re.compile(r"/v2/positions/([A-Za-z0-9._-]{1,40}(?:/[A-Za-z0-9]{1,20})?)")
 _EXERCISE = re.compile(r"/v2/positions/.+/(do-not-)?exercise")
-_NOT_REPLACED = (
-    "fuseboard does not replace orders: cancel this one and submit a new order, "
-    "which is then checked like any other"
-)
 _NO_ANNOUNCEMENTS = (
     "fuseboard does not serve corporate action announcements, which Alpaca has deprecated:"
     " read /v1/corporate-actions with the market-data client"
@@ -190,14 +186,29 @@ class StrategyRest:
     def _one_order(self, caller: Caller, request: Request, order_id: str) -> Answering:
         if request.method == "DELETE":
             return self._cancel(caller, order_id)
-        if request.method not in {"GET", "PATCH", "PUT"}:
+        if request.method not in {"GET", "PATCH"}:
             return _no_route(request)
         order = self._views.order(caller.strategy, order_id)
         if order is None:
             return not_found(f"order not found for {order_id}")
-        if request.method != "GET":
-            return unprocessable(_NOT_REPLACED, Reason.UNSUPPORTED)
+        if request.method == "PATCH":
+            return self._replace(caller, request, order)
         return json_response(self._order_body(order))
+
+    def _replace(self, caller: Caller, request: Request, old: PublishOrder) -> Answering:
+        asked = shapes.replacement_asked(
+            request.body, strategy=caller.strategy, order_id=old.order_id
+        )
+        if isinstance(asked, AnswerDenied):
+            return denied(asked)
+        if asked.client_order_id:
+            return self._placed(self._orders.replace(old, asked))
+
+        def run(client_order_id: str) -> Awaitable[Response]:
+            named = shapes.with_client_order_id(asked, client_order_id)
+            return self._placed(self._orders.replace(old, named))
+
+        return self._once(caller, request, run)
 
     async def _cancel(self, caller: Caller, order_id: str) -> Response:
         reason = await self._orders.cancel(caller.strategy, order_id)

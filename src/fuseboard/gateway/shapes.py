@@ -1,15 +1,16 @@
 """Between our words and Alpaca's objects, as strategies see them."""
 
 import uuid
+from typing import TypeVar
 
 from msgspec import structs
 
 from fuseboard.gateway.assets import AssetFacts
 from fuseboard.gateway.views import Views
 from fuseboard.vocabulary.effects import AnswerDenied, PublishOrder, PublishPosition
-from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.inputs import OrderRequested, ReplaceRequested
 from fuseboard.vocabulary.money import nanos_from_attos
-from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.wire.alpaca import (
     STATUS_WORDS,
@@ -21,10 +22,12 @@ from fuseboard.wire.alpaca import (
     configuration_object,
     order_object,
     parsed_order_body,
+    parsed_replace_body,
     position_object,
     trade_update,
 )
 
+_Asked = TypeVar("_Asked", OrderRequested, ReplaceRequested)
 MAINTENANCE_PERCENT = 30
 """Shown only: Alpaca's usual rate for shares; the broker's own figure is not among what we read."""
 
@@ -52,8 +55,30 @@ def order_asked(body: bytes, *, strategy: str) -> OrderRequested | AnswerDenied:
     )
 
 
-def with_client_order_id(order: OrderRequested, client_order_id: str) -> OrderRequested:
-    """The order under an id that we minted for it."""
+def replacement_asked(
+    body: bytes, *, strategy: str, order_id: str
+) -> ReplaceRequested | AnswerDenied:
+    """The replacement of a request body; the client order id is empty when there was none."""
+    try:
+        asked = parsed_replace_body(body)
+    except OrderBodyRefused as refused:
+        return AnswerDenied(
+            request=0, strategy=strategy, reason=refused.reason, message=refused.message
+        )
+    return ReplaceRequested(
+        request=0,
+        strategy=strategy,
+        order_id=order_id,
+        client_order_id=asked.client_order_id or "",
+        quantity_nanos=asked.quantity_nanos,
+        limit_price_nanos=asked.limit_price_nanos,
+        stop_price_nanos=asked.stop_price_nanos,
+        time_in_force=asked.time_in_force,
+    )
+
+
+def with_client_order_id(order: _Asked, client_order_id: str) -> _Asked:
+    """The order or the replacement under an id that we minted for it."""
     return structs.replace(order, client_order_id=client_order_id)
 
 
@@ -61,6 +86,8 @@ def status_word(order: PublishOrder) -> str:
     """Alpaca's word for the state of an order. One that was cancelled unsent is `canceled`."""
     if order.status is OrderStatus.NOT_SENT and order.event == "canceled":
         return "canceled"
+    if order.replaced_by and order.status not in TERMINAL_STATUSES:
+        return "pending_replace"
     return STATUS_WORDS[order.status]
 
 
@@ -89,6 +116,9 @@ def order_body(order: PublishOrder, asset: AssetFacts) -> dict[str, object]:
             canceled_ns=ended_ns if word == "canceled" else None,
             expired_ns=ended_ns if word == "expired" else None,
             failed_ns=ended_ns if word == "rejected" else None,
+            replaced_ns=ended_ns if word == "replaced" else None,
+            replaced_by=order.replaced_by or None,
+            replaces=order.replaces or None,
             asset_id=asset.id,
             asset_class=asset.asset_class,
         )

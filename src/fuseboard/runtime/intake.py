@@ -24,7 +24,17 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.vocabulary import inputs
-from fuseboard.vocabulary.inputs import Input, OrderRequested, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import (
+    Input,
+    OrderRequested,
+    QuoteSeen,
+    ReplaceRequested,
+    RequestsThrottled,
+    TradeSeen,
+)
+
+_Sealing = OrderRequested | ReplaceRequested | RequestsThrottled
+"""What a strategy asks for: it keeps its place among the quotes."""
 
 OPERATOR: Final = 0
 BROKER: Final = 1
@@ -55,6 +65,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.CancelRequested: CANCEL,
     inputs.TimeAdvanced: TIME,
     inputs.OrderRequested: MARKET,
+    inputs.ReplaceRequested: MARKET,
     inputs.RequestsThrottled: MARKET,
     inputs.QuoteSeen: MARKET,
     inputs.TradeSeen: MARKET,
@@ -169,7 +180,7 @@ class _MarketLane:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
-        self._line: deque[_Waiting | OrderRequested] = deque()
+        self._line: deque[_Waiting | _Sealing] = deque()
         self._orders = 0
         self._quotes: dict[str, _Waiting] = {}
         self._trades: dict[str, _Waiting] = {}
@@ -178,7 +189,7 @@ class _MarketLane:
         return len(self._line)
 
     def offer(self, fact: Input) -> bool:
-        if isinstance(fact, OrderRequested):
+        if isinstance(fact, _Sealing):
             return self._offer_order(fact)
         assert isinstance(fact, QuoteSeen | TradeSeen)
         waiting_by_symbol = self._quotes if isinstance(fact, QuoteSeen) else self._trades
@@ -192,7 +203,7 @@ class _MarketLane:
         self._line.append(waiting)
         return True
 
-    def _offer_order(self, order: OrderRequested) -> bool:
+    def _offer_order(self, order: _Sealing) -> bool:
         market_facts = len(self._line) - self._orders
         if self._orders >= self._limits.orders_max or market_facts >= self._limits.market_facts_max:
             return False
@@ -206,7 +217,7 @@ class _MarketLane:
     def take_into(self, taken: list[Input], facts_max: int) -> None:
         while self._line and len(taken) < facts_max:
             first = self._line.popleft()
-            if isinstance(first, OrderRequested):
+            if isinstance(first, _Sealing):
                 self._orders -= 1
                 taken.append(first)
                 continue

@@ -206,6 +206,8 @@ class PublishOrder(Act, frozen=True, tag=True):
     fill_quantity_nanos: int = 0
     fill_price_nanos: int = 0
     position_nanos: int = 0
+    replaces: str = ""
+    replaced_by: str = ""
 
 
 class PublishPosition(Act, frozen=True, tag=True):
@@ -274,6 +276,18 @@ class RecordPlan(Act, frozen=True, tag=True):
     left: tuple[str, ...] = ()
 
 
+class RecordReplacement(Act, frozen=True, tag=True):
+    """Evidence that an accepted replacement is not sent: why, and what its checks found then."""
+
+    order_id: str
+    strategy: str
+    replaces: str
+    reason: Reason
+    checks: tuple[str, ...] = ()
+    observed: str = ""
+    limit: str = ""
+
+
 class WakeAt(Act, frozen=True, tag=True):
     """Give a `TimeAdvanced` at this boot time."""
 
@@ -306,6 +320,7 @@ Effect: TypeAlias = (
     | PublishPosture
     | RecordTransition
     | RecordPlan
+    | RecordReplacement
     | WakeAt
     | StopNode
 )

@@ -116,6 +116,23 @@ class CancelRequested(Fact, frozen=True, tag=True):
     order_id: str
 
 
+class ReplaceRequested(Fact, frozen=True, tag=True):
+    """A strategy asks to replace one of its orders. `order_id` is ours; None keeps what it has.
+
+    `quantity_nanos` is the whole size: what the old order has filled is part of it, as in FIX's
+    OrderQty. The new order's id is derived from `client_order_id` like any other's.
+    """
+
+    request: int
+    strategy: str
+    order_id: str
+    client_order_id: str
+    quantity_nanos: int | None = None
+    limit_price_nanos: int | None = None
+    stop_price_nanos: int | None = None
+    time_in_force: TimeInForce | None = None
+
+
 # --- the broker --------------------------------------------------------------------------------
 
 
@@ -360,6 +377,7 @@ Input: TypeAlias = (
     | NodeFaulted
     | OrderRequested
     | CancelRequested
+    | ReplaceRequested
     | OrderSent
     | OrderNotSent
     | OrderUnknown

@@ -26,7 +26,8 @@ class OrderStatus(Enum):
     """The life of an order as our book knows it.
 
     `SUBMITTING`: decided, its bytes may or may not have left. `IN_DOUBT`: its bytes left and no
-    answer came; the broker is being asked. The last five are terminal.
+    answer came; the broker is being asked. The last six are terminal; `REPLACED` is cancelled to
+    make way for another order.
     """
 
     SUBMITTING = "submitting"
@@ -38,6 +39,7 @@ class OrderStatus(Enum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     NOT_SENT = "not_sent"
+    REPLACED = "replaced"
 
 
 TERMINAL_STATUSES = frozenset(
@@ -47,6 +49,7 @@ TERMINAL_STATUSES = frozenset(
         OrderStatus.EXPIRED,
         OrderStatus.REJECTED,
         OrderStatus.NOT_SENT,
+        OrderStatus.REPLACED,
     }
 )
 

@@ -37,6 +37,10 @@ class Reason(Enum):
     BUYING_POWER = "buying_power"
     ORDER_UNKNOWN = "order_unknown"
     ORDER_NOT_CANCELABLE = "order_not_cancelable"
+    ORDER_NOT_REPLACEABLE = "order_not_replaceable"
+    # Why a replacement that was accepted is not sent.
+    REPLACED_ENDED = "replaced_ended"
+    REPLACED_TOO_LATE = "replaced_too_late"
     # Why a decided order's bytes did not leave, or left without effect.
     HALT_EPOCH = "halt_epoch"
     ANNIHILATED = "annihilated"
@@ -93,6 +97,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.BUYING_POWER: "buying power is too small, working orders counted",
     Reason.ORDER_UNKNOWN: "no such order of this strategy",
     Reason.ORDER_NOT_CANCELABLE: "the order is already final",
+    Reason.ORDER_NOT_REPLACEABLE: "the order cannot be replaced as it now is",
+    Reason.REPLACED_ENDED: "the order to be replaced filled or ended before it was cancelled",
+    Reason.REPLACED_TOO_LATE: "the order to be replaced took too long to become final",
     Reason.HALT_EPOCH: "a halt came between the decision and the send",
     Reason.ANNIHILATED: "cancelled before it was sent",
     Reason.RATE_LIMITED: "the broker's request limit was reached",

@@ -17,6 +17,7 @@ from fuseboard.wire.alpaca_orders import (
     OrderBody,
     OrderBodyRefused,
     parsed_order_body,
+    parsed_replace_body,
     status_of_word,
 )
 from fuseboard.wire.alpaca_stream import (
@@ -65,6 +66,7 @@ __all__ = [
     "ns_from_rfc3339",
     "order_object",
     "parsed_order_body",
+    "parsed_replace_body",
     "position_object",
     "quote_message",
     "read_error",

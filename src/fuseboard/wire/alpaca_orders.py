@@ -1,4 +1,4 @@
-"""Alpaca's orders as they come: the body of `POST /v2/orders`, status words, Order objects."""
+"""Alpaca's orders as they come: bodies of `POST` and `PATCH`, status words, Order objects."""
 
 import re
 
@@ -40,6 +40,11 @@ _UNSUPPORTED = {
     "trail_percent": "trailing stop orders (trail_percent) are not supported",
     "advanced_instructions": "advanced_instructions are not supported",
 }
+_REPLACEABLE = {"qty", "time_in_force", "limit_price", "stop_price", "client_order_id"}
+_UNREPLACEABLE = {
+    "trail": "trailing stop orders (trail) are not supported",
+    "advanced_instructions": "advanced_instructions are not supported",
+}
 _UNSUPPORTED_TYPES = frozenset({"trailing_stop"})
 _UNSUPPORTED_TIMES = frozenset({"opg", "cls"})
 _UNSUPPORTED_CLASSES = frozenset({"bracket", "oco", "oto", "mleg"})
@@ -74,11 +79,7 @@ def parsed_order_body(body: bytes) -> OrderBody:
 
     What is not understood is refused, never ignored: an unknown field might be a safety.
     """
-    try:
-        raw = _body_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        raise OrderBodyRefused(Reason.MALFORMED, f"the body is not an order: {wrong}") from wrong
-    fields = {name: value for name, value in raw.items() if bytes(value).strip() != b"null"}
+    fields = _fields(body)
     for name in fields:
         if name in _UNSUPPORTED:
             raise OrderBodyRefused(Reason.UNSUPPORTED, _UNSUPPORTED[name])
@@ -106,6 +107,52 @@ def parsed_order_body(body: bytes) -> OrderBody:
     )
     _check_prices(order)
     return order
+
+
+class ReplaceBody(Struct, frozen=True, kw_only=True):
+    """A parsed replacement. None: the client gave none, what the old order has stays."""
+
+    client_order_id: str | None = None
+    quantity_nanos: int | None = None
+    limit_price_nanos: int | None = None
+    stop_price_nanos: int | None = None
+    time_in_force: TimeInForce | None = None
+
+
+def parsed_replace_body(body: bytes) -> ReplaceBody:
+    """The changes of a `PATCH /v2/orders/{id}` body; raises `OrderBodyRefused`.
+
+    The numbers have the grammar of orders. A body that changes nothing is refused.
+    """
+    fields = _fields(body or b"{}")
+    for name in fields:
+        if name in _UNREPLACEABLE:
+            raise OrderBodyRefused(Reason.UNSUPPORTED, _UNREPLACEABLE[name])
+        if name not in _REPLACEABLE:
+            raise OrderBodyRefused(Reason.UNSUPPORTED, f"{name[:40]!r} cannot be replaced")
+    if not set(fields) - {"client_order_id"}:
+        told = "nothing is replaced: give qty, limit_price, stop_price or time_in_force"
+        raise OrderBodyRefused(Reason.MALFORMED, told)
+    wanted_time = None
+    if "time_in_force" in fields:
+        known = {each.value for each in TimeInForce}
+        wanted_time = TimeInForce(_word(fields, "time_in_force", known, _UNSUPPORTED_TIMES))
+    return ReplaceBody(
+        client_order_id=_client_order_id(fields),
+        quantity_nanos=_positive(fields, "qty") if "qty" in fields else None,
+        limit_price_nanos=_positive(fields, "limit_price") if "limit_price" in fields else None,
+        stop_price_nanos=_positive(fields, "stop_price") if "stop_price" in fields else None,
+        time_in_force=wanted_time,
+    )
+
+
+def _fields(body: bytes) -> dict[str, Raw]:
+    """The fields that say something; null is as good as absent."""
+    try:
+        raw = _body_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise OrderBodyRefused(Reason.MALFORMED, f"the body is not an order: {wrong}") from wrong
+    return {name: value for name, value in raw.items() if bytes(value).strip() != b"null"}
 
 
 def _check_prices(order: OrderBody) -> None:
@@ -189,6 +236,7 @@ STATUS_WORDS: dict[OrderStatus, str] = {
     OrderStatus.EXPIRED: "expired",
     OrderStatus.REJECTED: "rejected",
     OrderStatus.NOT_SENT: "rejected",
+    OrderStatus.REPLACED: "replaced",
 }
 _FINAL_WORDS: dict[str, OrderStatus] = {
     "filled": OrderStatus.FILLED,
