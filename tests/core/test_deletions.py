@@ -121,7 +121,7 @@ THE_CLAMP: tuple[Row, ...] = (
         clamp.test_a_short_is_reduced_by_buying_no_more_than_is_short_orders_counted,
     ),
     (
-        orders._intent,
+        orders.intent_now,
         "state.plans and reserves(state, fact.symbol)",
         "False",
         clamp.test_while_a_plan_closes_a_symbol_nobody_else_reduces_it,
