@@ -171,7 +171,8 @@ def totals_are_exact(world: World) -> None:
     for symbol, at in book["account"]["positions"].items():
         for side in ("buy", "sell"):
             working = sum(
-                order["quantity_nanos"] - order["filled_quantity_nanos"]
+                max(order["quantity_nanos"], (order["succession"] or {}).get("reserved_nanos", 0))
+                - order["filled_quantity_nanos"]
                 for order in orders
                 if order["symbol"] == symbol and order["side"] == side
             )

@@ -1,5 +1,7 @@
 """Replacing an order: judged at once, sent when the old one is final, never both."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +21,8 @@ from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, Ti
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied, submitted
+from tests.core.test_laws import totals_are_exact
+from tests.core.world import run
 
 VALUE_MAX = 100_000
 
@@ -599,3 +603,29 @@ def _check(desk: Replacing) -> None:
             assert at.buying_attos >= old.remaining_nanos() * (old.limit_price_nanos or 0)
         else:
             assert at.buying_nanos >= old.remaining_nanos()
+
+
+SEEDS = int(os.environ.get("FUSEBOARD_SEEDS", "0"))
+
+
+def test_seeded_runs_with_replacements_keep_every_law_and_reach_every_end() -> None:
+    ends: Counter[str] = Counter()
+    for seed in range(3_000, 3_100):
+        world = run(seed, 300, replaces=True)
+        totals_are_exact(world)
+        for record in world.log:
+            replaced = [e for e in record.effects if isinstance(e, fx.PublishOrder) and e.replaces]
+            if replaced and submitted(record.effects):
+                ends[f"sent to {submitted(record.effects)[0].intent.value}"] += 1
+            ends.update(reason.value for reason in dropped(record.effects))
+            if isinstance(record.input, facts.ReplaceRequested):
+                ends.update(f"denied: {reason.value}" for reason in denied(record.effects))
+    wanted = ("sent to open", "sent to reduce", "replaced_ended", "annihilated")
+    limits = ("denied: max_position", "denied: order_not_replaceable")
+    assert all(ends[end] >= 2 for end in (*wanted, *limits)), ends
+
+
+@pytest.mark.soak
+def test_many_seeded_runs_with_replacements_keep_every_law() -> None:
+    for seed in range(50_000, 50_000 + max(SEEDS, 1_000)):
+        run(seed, 500, replaces=True)

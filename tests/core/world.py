@@ -607,7 +607,7 @@ class World:
                 holds("14", left == 0, f"{plan.trip} says flat, {symbol} holds {left}")
 
 
-def random_step(world: World, random: Random) -> None:
+def random_step(world: World, random: Random, *, replaces: bool = False) -> None:
     """One seeded thing that happens; weights make trips and crashes common enough."""
     n = random.randrange(1 << 20)
     steps: list[tuple[int, Callable[[], None]]] = [
@@ -621,12 +621,6 @@ def random_step(world: World, random: Random) -> None:
         (3, world.repeat),
         (4, lambda: world.cancel(n)),
         (
-            8,
-            lambda: world.replace(
-                n, quantity=random.choice((None, 25, 100, 300)), change=random.choice((-1, 0, 1))
-            ),
-        ),
-        (
             30,
             lambda: world.send(
                 n,
@@ -638,7 +632,7 @@ def random_step(world: World, random: Random) -> None:
         (24, lambda: world.answer(n, fails=random.random() < 0.1)),
         (50, lambda: world.deliver(n, twice=random.random() < 0.1)),
         (20, lambda: world.broker.fill(n, parts=random.choice((1, 1, 2, 3)))),
-        (12, lambda: world.cancel_next(n)),
+        (8, lambda: world.cancel_next(n)),
         (12, lambda: world.quote(n, change_percent=random.choice((-4, -3, -2, -1, 0, 1, 2, 3)))),
         (12, lambda: world.wait(random.choice((1, 200, 1000, 2500, 7000)))),
         (2, lambda: world.halt(n)),
@@ -650,6 +644,17 @@ def random_step(world: World, random: Random) -> None:
         (2, lambda: setattr(world, "disk_lags", not world.disk_lags)),
         (10, world.commit),
     ]
+    if replaces:
+        sizes = (None, 25, 100, 300)
+        steps += [
+            (
+                8,
+                lambda: world.replace(
+                    n, quantity=random.choice(sizes), change=random.choice((-1, 0, 1))
+                ),
+            ),
+            (6, lambda: world.cancel_next(n)),
+        ]
     weights = [weight for weight, _ in steps]
     random.choices([step for _, step in steps], weights)[0]()
 
@@ -666,12 +671,12 @@ def begun(policy: Policy = POLICY, past: int = 0) -> World:
     return world
 
 
-def run(seed: int, steps: int, policy: Policy = POLICY) -> World:
+def run(seed: int, steps: int, policy: Policy = POLICY, *, replaces: bool = False) -> World:
     """A seeded run to its rest; raises `Broken` when a law is broken on the way."""
     random = Random(seed)
     world = begun(policy, (0, 0, 150, -150)[seed % 4] * NANOS)
     for _ in range(steps):
-        random_step(world, random)
+        random_step(world, random, replaces=replaces)
     world.quiesce()
     return world
 
