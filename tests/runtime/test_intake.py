@@ -11,6 +11,8 @@ from fuseboard.vocabulary.inputs import (
     OrderRequested,
     OrderUnknown,
     QuoteSeen,
+    ReplaceRequested,
+    RequestsThrottled,
     TimeAdvanced,
     TradeSeen,
 )
@@ -202,3 +204,13 @@ def test_taking_a_sealed_quote_leaves_the_open_seal_as_it_is() -> None:
     assert intake.take(1) == [quote("A", 1, 2)]
     intake.offer(quote("A", 5, 6))
     assert len(intake) == 2
+
+
+def test_what_a_strategy_asks_for_keeps_its_place_among_the_quotes() -> None:
+    replaced = ReplaceRequested(request=1, strategy="s", order_id="o", client_order_id="c")
+    throttled = RequestsThrottled(strategy="s", count=1, a_second_max=1)
+    for asked in (replaced, throttled, order_requested(1)):
+        intake = Intake()
+        first, second = quote("AAPL", 1, 2), quote("AAPL", 2, 3)
+        assert all(intake.offer(fact) for fact in (first, asked, second))
+        assert intake.take(10) == [first, asked, second]
