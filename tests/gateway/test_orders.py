@@ -503,7 +503,7 @@ def test_denials_never_use_a_status_that_a_client_sends_again() -> None:
             else:
                 assert body["code"] in {42210000, 40010001, 40410000}
 
-    _run(test)
+    _run(test, GatewayLimits(denials_a_second_max=1_000))
 
 
 def test_a_pending_order_whose_cancel_came_first_is_not_listed_as_cancelled() -> None:
