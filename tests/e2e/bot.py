@@ -11,7 +11,7 @@ from typing import Any
 
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
-from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
+from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest, ReplaceOrderRequest
 
 
 def main() -> None:
@@ -45,6 +45,9 @@ def do(client: TradingClient, asked: dict[str, Any]) -> Any:
     if asked["do"] == "positions":
         return shown(client.get_all_positions())
     wanted = {key: value for key, value in asked.items() if key != "do"}
+    if asked["do"] == "replace":
+        order_id = wanted.pop("order_id")
+        return shown(client.replace_order_by_id(order_id, ReplaceOrderRequest(**wanted)))
     kind = LimitOrderRequest if "limit_price" in wanted else MarketOrderRequest
     return shown(client.submit_order(kind(**wanted)))
 
