@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_reads(commands)
     _add_acts(commands)
+    _add_measure(commands)
     _add_evidence(commands)
     _add_keys(commands)
     return parser
@@ -222,6 +223,16 @@ def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
             parser.add_argument("--level", choices=levels, default="halt")
         else:
             parser.add_argument("--rebase", action="store_true", help="take a new high-water mark")
+
+
+def _add_measure(commands: "Commands[argparse.ArgumentParser]") -> None:
+    text = "report a measure that the node does not compute: vix, liquidity_score, avg_daily_volume"
+    parser = _command(commands, "measure", text)
+    _add_state(parser)
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("value", metavar="VALUE", help="a plain number such as 17.25")
+    parser.add_argument("--symbol", default="", metavar="S", help="whose it is")
+    parser.add_argument("--json", action="store_true")
 
 
 def _add_evidence(commands: "Commands[argparse.ArgumentParser]") -> None:

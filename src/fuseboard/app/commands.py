@@ -27,7 +27,7 @@ from fuseboard.app.node import Node, NodeOptions
 from fuseboard.app.offline import offline_halt, offline_status, renew_register
 from fuseboard.app.saying import say, say_json
 from fuseboard.control import render
-from fuseboard.control.asked import CashAsked, HaltAsked, OperatorAnswer, ResetAsked
+from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer, ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
 from fuseboard.control.status import Status
@@ -170,6 +170,7 @@ async def _serve(
             port=options.port,
             strategy=options.strategy,
             command=options.command_line,
+            sessions=broker != simulated_keys(broker.base_url),
         ),
         say,
     )
@@ -342,6 +343,15 @@ def command_cash(options: argparse.Namespace) -> int:
     asked = CashAsked(operator=options.operator, amount=options.amount, why=options.why)
     client = _client(StateDirectory(options.state))
     return _told(client.act("cash", asked), as_json=options.json)
+
+
+def command_measure(options: argparse.Namespace) -> int:
+    """Report a measure, dated now."""
+    asked = MeasureAsked(
+        name=options.name, value=options.value, symbol=options.symbol, event_ns=time.time_ns()
+    )
+    client = _client(StateDirectory(options.state))
+    return _told(client.act("measure", asked), as_json=options.json)
 
 
 def _told(answer: OperatorAnswer, *, as_json: bool) -> int:

@@ -19,6 +19,7 @@ from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.recovery import restored
 from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.app.shown import ShownBroker, ShownFeed
@@ -50,6 +51,7 @@ from fuseboard.runtime.launcher import Launched, strategy_environment
 from fuseboard.runtime.loop import Loop, NodeStopped
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
@@ -79,6 +81,8 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     port: int = 8787
     strategy: str = "default"
     command: Sequence[str] = ()
+    sessions: bool = True
+    """Whether sessions roll; not where the broker's clock is a tape's."""
 
 
 class Node:
@@ -91,6 +95,7 @@ class Node:
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
         options.state.must_have_register()
+        self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
         self._strategy_key = ("", "")
         if options.command:
@@ -151,6 +156,7 @@ class Node:
         gc.freeze()
         serving = asyncio.create_task(loop.run())
         watching = asyncio.create_task(RegisterWatch(self._register, intake.offer).run())
+        rolling = self._sessions(intake, broker)
         try:
             await outlet.start()
             port = await self._listen(door)
@@ -162,6 +168,8 @@ class Node:
             return FAULTED
         finally:
             watching.cancel()
+            if rolling is not None:
+                rolling.cancel()
             await self._stop_strategy()
             await door.stop()
             await api.stop()
@@ -202,6 +210,23 @@ class Node:
             numbers=itertools.count(1).__next__,
             watchlists=Watchlists(self._state.watchlists_file),
         )
+
+    def _sessions(self, intake: Intake, broker: AlpacaBroker) -> "asyncio.Task[None] | None":
+        """The task that tells when sessions begin."""
+        if not self._options.sessions:
+            return None
+        schedule = SessionSchedule(
+            calendar=self._calendar,
+            broker=broker,
+            clock=self._clock,
+            offer=intake.offer,
+            tell=self._warn,
+        )
+        return asyncio.create_task(schedule.run())
+
+    def _warn(self, text: str) -> None:
+        for pager in (self._console, self._log):
+            pager.page("warning", Reason.CLOCKS_DISAGREE.value, ACCOUNT_SCOPE, text)
 
     def _outlet(
         self,

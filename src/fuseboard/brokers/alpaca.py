@@ -30,6 +30,7 @@ from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, Submit
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    BrokerClockSeen,
     BrokerPosition,
     CancelRefused,
     ForeignOrderSeen,
@@ -46,7 +47,12 @@ from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.alpaca_errors import read_error
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
-from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
+from fuseboard.wire.alpaca_values import (
+    decoded_json,
+    nanos_of_number,
+    nanos_rounded,
+    ns_from_rfc3339,
+)
 from fuseboard.wire.http_client import AnswerLost, HttpAnswer, NotWritten, WriteRefused
 from fuseboard.wire.websocket_client import StreamLimits
 
@@ -240,9 +246,22 @@ class AlpacaBroker:
                 last_equity_nanos=nanos_rounded(entry.get("last_equity")),
                 multiplier=int(str(entry.get("multiplier"))),
                 shorting_enabled=entry.get("shorting_enabled") is True,
+                maintenance_margin_nanos=_nanos_if_there(entry, "maintenance_margin"),
+                buying_power_nanos=_nanos_if_there(entry, "buying_power"),
             )
         except ValueError as wrong:
             raise BrokerUnavailable(f"the account cannot be read: {wrong}") from wrong
+
+    async def clock(self) -> BrokerClockSeen:
+        """The clock. Raises `BrokerUnavailable` and `Throttled`."""
+        entry = await self._session.read("/v2/clock")
+        if not isinstance(entry, dict) or not isinstance(entry.get("timestamp"), str):
+            raise BrokerUnavailable("the clock tells no time")
+        try:
+            wall_ns = ns_from_rfc3339(entry["timestamp"])
+        except ValueError as wrong:
+            raise BrokerUnavailable(f"the clock cannot be read: {wrong}") from wrong
+        return BrokerClockSeen(wall_ns=wall_ns, is_open=entry.get("is_open") is True)
 
     async def positions(self) -> PositionsSeen:
         """All positions. Raises `BrokerUnavailable` and `Throttled`."""
@@ -304,6 +323,12 @@ def _order_body(order: SubmitOrder) -> bytes:
     if order.stop_price_nanos is not None:
         body["stop_price"] = text_from_nanos(order.stop_price_nanos)
     return msgspec.json.encode(body | ({"extended_hours": True} if order.extended_hours else {}))
+
+
+def _nanos_if_there(entry: dict[str, object], key: str) -> int | None:
+    """A figure that not every broker gives. Raises `ValueError` when it is no number."""
+    value = entry.get(key)
+    return None if value is None else nanos_rounded(value)
 
 
 def _bare(symbol: str) -> str:

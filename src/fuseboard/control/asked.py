@@ -1,12 +1,18 @@
 """What operators may ask, and what is acceptable: the same with a gateway and without one."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import CashMoved, OperatorHaltRequested, OperatorResetRequested
-from fuseboard.vocabulary.money import NumberRefused, nanos_from_text
+from fuseboard.vocabulary.inputs import (
+    CashMoved,
+    MeasureReported,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+)
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.postures import HaltLevel
 
 OPERATOR_CHARACTERS_MAX: Final = 100
@@ -43,6 +49,18 @@ class CashAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     operator: str
     amount: str
     why: str
+
+
+class MeasureAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/measure`: a plain number in the catalogue's unit, and its date."""
+
+    name: str
+    value: str
+    event_ns: int
+    symbol: str = ""
+
+
+Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | MeasureAsked
 
 
 class OperatorAnswer(Struct, frozen=True, kw_only=True):
@@ -95,6 +113,21 @@ def cash_of(asked: CashAsked, request: int) -> CashMoved:
     if amount_nanos == 0:
         raise AskedRefused("a movement of nothing is none: say how much, such as 5000 or -250.50")
     return CashMoved(request=request, amount_nanos=amount_nanos, why=f"{operator}: {why}")
+
+
+def measure_of(asked: MeasureAsked, request: int) -> MeasureReported:
+    """The fact of a measure that was reported. Raises `AskedRefused`."""
+    measure = MEASURES.get(asked.name)
+    if measure is None:
+        raise AskedRefused(f"{asked.name[:40]!r} is no measure: see docs/measures.md")
+    try:
+        value = nanos_from_text(asked.value) * SCALE[measure.unit] // NANOS
+    except NumberRefused as refusal:
+        raise AskedRefused(str(refusal)) from refusal
+    symbol = _text("the symbol", asked.symbol, SCOPE_CHARACTERS_MAX)
+    return MeasureReported(
+        request=request, name=asked.name, value=value, event_ns=asked.event_ns, symbol=symbol
+    )
 
 
 def checked_scope(scope: str) -> str:

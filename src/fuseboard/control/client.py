@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from fuseboard.control.asked import CashAsked, HaltAsked, OperatorAnswer, ResetAsked
+from fuseboard.control.asked import Asked, OperatorAnswer
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status
 
@@ -48,8 +48,8 @@ class OperatorClient:
         except msgspec.MsgspecError as error:
             raise _strange(status, body) from error
 
-    def act(self, what: str, asked: HaltAsked | ResetAsked | CashAsked) -> OperatorAnswer:
-        """`halt`, `reset` or `cash`; the answer, also when it is a refusal.
+    def act(self, what: str, asked: Asked) -> OperatorAnswer:
+        """`halt`, `reset`, `cash` or `measure`; the answer, also when it is a refusal.
 
         Raises `GatewayUnreachable`.
         """

@@ -4,7 +4,7 @@ Whoever may write the socket may halt; whoever halts or resets gives a name, and
 journal. Reads come from the board, acts go through the intake and are answered when durable.
 
 - `GET /v1/status`: the board; `?orders=all` adds the working orders.
-- `POST /v1/halt`, `/v1/reset`, `/v1/cash`: bodies as in `asked.py`. 200 accepted, 409 refused,
+- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted, 409 refused,
   422 not understood, 503 not taken or not known to be durable.
 """
 
@@ -21,10 +21,12 @@ from fuseboard.control.asked import (
     AskedRefused,
     CashAsked,
     HaltAsked,
+    MeasureAsked,
     OperatorAnswer,
     ResetAsked,
     cash_of,
     halt_of,
+    measure_of,
     reset_of,
 )
 from fuseboard.control.board import Board
@@ -39,7 +41,7 @@ from fuseboard.wire.http_server import HttpServer
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
 LIMITS: Final = HttpLimits(connections_max=128, body_bytes_max=16_384, requests_queued_max=4)
-Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked)
+Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked, MeasureAsked)
 
 
 class Door(Protocol):
@@ -116,6 +118,8 @@ class OperatorApi:
                 return await self._act(request, ResetAsked, reset_of)
             case "POST", "/v1/cash":
                 return await self._act(request, CashAsked, cash_of)
+            case "POST", "/v1/measure":
+                return await self._act(request, MeasureAsked, measure_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
 

@@ -6,9 +6,12 @@ Live, paper, replay and simulation differ only in what stands at these doors.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, LatchHalt, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
     FillReported,
@@ -41,6 +44,10 @@ class Throttled(Exception):
 
 class BrokerUnavailable(Exception):
     """A read failed: no connection, no answer in time, or an answer that makes no sense."""
+
+
+class CalendarUnavailable(Exception):
+    """Nobody can say when sessions begin; the message says why."""
 
 
 class RegisterBusy(Exception):
@@ -85,6 +92,34 @@ class Broker(Protocol):
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id `known` does not know. Raises `BrokerUnavailable`."""
+
+
+class BrokerClock(Protocol):
+    """The broker's clock: the second opinion on the time of day."""
+
+    async def clock(self) -> BrokerClockSeen:
+        """The clock as it is now. Raises `BrokerUnavailable` and `Throttled`."""
+
+
+class SessionDay(Struct, frozen=True, kw_only=True):
+    """One session of a calendar; times are UTC ns."""
+
+    session: str
+    week_began: str
+    month_began: str
+    began_ns: int
+    """When references roll: the close of the session before."""
+    open_ns: int
+    close_ns: int
+
+
+class Calendar(Protocol):
+    """When sessions begin."""
+
+    name: str
+
+    async def days(self, now_ns: int) -> Sequence[SessionDay]:
+        """The sessions around now, in order. Raises `CalendarUnavailable`."""
 
 
 class Feed(Protocol):
