@@ -88,6 +88,9 @@ def test_an_operators_day(gateway: Gateway) -> None:
     paid = gateway.on("cash", "-250.50", "--operator", "Ada", "--why", "fees", "--json")
     assert paid.json() == {"accepted": True, "message": "-250.50 moved: Ada: fees"}
     assert "name and why" in gateway.on("cash", "5").out
+    assert gateway.on("measure", "vix", "17.25").out.strip() == "vix taken"
+    assert "no measure" in gateway.on("measure", "vixx", "1").out
+    assert "name it" in gateway.on("measure", "avg_daily_volume", "1000").out
 
     assert gateway.on("halt").code == 1
     halted = gateway.on("halt", "--operator", "Ada", "--reason", "storm", "--json")

@@ -4,8 +4,8 @@ Whoever may write the socket may halt; whoever halts or resets gives a name, and
 journal. Reads come from the board, acts go through the intake and are answered when durable.
 
 - `GET /v1/status`: the board; `?orders=all` adds the working orders.
-- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted, 409 refused,
-  422 not understood, 503 not taken or not known to be durable.
+- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted,
+  409 refused, 422 not understood, 503 not taken or not known to be durable.
 """
 
 import asyncio
