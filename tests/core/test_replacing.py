@@ -454,6 +454,18 @@ def test_an_exit_is_replaced_as_an_exit() -> None:
     assert sent.intent is Intent.REDUCE
 
 
+def test_an_exit_that_no_longer_reduces_is_judged_in_full_although_it_is_calmer() -> None:
+    desk = Replacing(held=100, order_value_nanos_max=NANOS)
+    desk.works("gone", 50, 260, Side.SELL)
+    desk.ended("gone")
+    desk.works("exit", 100, 260, Side.SELL)
+    desk.fill("gone", 50, 50)  # it was told late: half of the exit would now open a short
+    assert denied(desk.replace("exit", "x", quantity=90)) == [Reason.ORDER_VALUE]
+    assert answers(desk.replace("exit", "new", quantity=50))
+    [sent] = submitted(desk.ended("exit"))
+    assert sent.intent is Intent.REDUCE
+
+
 # --- what ends its waiting -----------------------------------------------------------------------
 
 
