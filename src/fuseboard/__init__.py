@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fuseboard.library.breaker import BreakerState, DrawdownCircuitBreaker, ResetRefused
+    from fuseboard.library.guard import Guard
+    from fuseboard.library.orders import Decision, OrderRequest
     from fuseboard.library.rolling import RollingDrawdownCircuitBreaker
 
 __version__ = "0.1.0"
 __all__ = [
     "BreakerState",
+    "Decision",
     "DrawdownCircuitBreaker",
+    "Guard",
+    "OrderRequest",
     "ResetRefused",
     "RollingDrawdownCircuitBreaker",
 ]
 _HOMES = {
     "BreakerState": "fuseboard.library.breaker",
     "DrawdownCircuitBreaker": "fuseboard.library.breaker",
+    "Guard": "fuseboard.library.guard",
+    "Decision": "fuseboard.library.orders",
+    "OrderRequest": "fuseboard.library.orders",
     "ResetRefused": "fuseboard.library.breaker",
     "RollingDrawdownCircuitBreaker": "fuseboard.library.rolling",
 }

@@ -1,0 +1,46 @@
+"""Policies for the guard: read from a file, and without plans that nobody would carry out."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from fuseboard.policy.loader import read_policy
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import LossRule
+from fuseboard.policy.sectors import FileRefused
+from fuseboard.vocabulary.actions import Action
+
+
+def policy_at(path: Path) -> Policy:
+    """The policy file at `path`; what it names beside itself is read too.
+
+    Raises `OSError` when it cannot be read, `policy.yaml_text.PolicyRefused` with every mistake.
+    """
+
+    def beside(name: str) -> str:
+        try:
+            return (path.parent / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileRefused(f"{path.parent / name} cannot be read: {error}") from error
+
+    return read_policy(path.read_text(encoding="utf-8"), str(path), files=beside).policy
+
+
+def halting(policy: Policy) -> Policy:
+    """The policy with every `flatten` as a halt."""
+    breakers = tuple(
+        replace(rule, action=Action.HALT) if rule.action is Action.FLATTEN else rule
+        for rule in policy.breakers
+    )
+    strategies = tuple(
+        replace(rule, losses=_halting_losses(rule.losses)) for rule in policy.strategies
+    )
+    losses = _halting_losses(policy.losses)
+    return replace(policy, losses=losses, strategies=strategies, breakers=breakers)
+
+
+def _halting_losses(losses: tuple[LossRule, ...]) -> tuple[LossRule, ...]:
+    return tuple(
+        replace(rule, action=Action.HALT) if rule.action is Action.FLATTEN else rule
+        for rule in losses
+    )
