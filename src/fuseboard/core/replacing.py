@@ -10,7 +10,7 @@ in which both may fill. So the kernel makes a replacement of parts whose outcome
    the numbers of that moment, and sent for what the old one has not filled. Else it is rejected.
 
 A waiting replacement is never sent late: a halt, a cancel of either order, a restart, or
-`REPLACEMENT_WAIT_NS_MAX` end it. See `docs/adr/0008-replacing-is-cancel-confirm-submit.md`.
+`REPLACEMENT_WAIT_NS_MAX` end it. See `docs/adr/0009-replacing-is-cancel-confirm-submit.md`.
 """
 
 from typing import Final
