@@ -71,7 +71,7 @@ format: $(STAMP) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --quiet --fix $(CODE)
 
 bench: $(STAMP) ## measure: every bench/*.py in order, each printing its table
-	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
 soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000
 	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests

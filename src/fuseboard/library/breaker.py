@@ -23,7 +23,12 @@ from typing import Final
 
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome
-from fuseboard.library.equity import attos_around, decimal_of, decimal_of_attos
+from fuseboard.library.equity import (
+    attos_around,
+    comparable_of_attos,
+    decimal_of,
+    decimal_of_attos,
+)
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_decimal, shown_percent
 
@@ -50,6 +55,7 @@ class ResetRefused(RuntimeError):
 
 
 _MONITORING: Final = BreakerState.MONITORING
+_WATCHING: Final = FuseState.MONITORING
 _STATE_OF: Final = {
     FuseState.ARMED: BreakerState.ARMED,
     FuseState.MONITORING: BreakerState.MONITORING,
@@ -124,7 +130,7 @@ class DrawdownCircuitBreaker:
         return self._evaluate_closely(decimal_of(equity))
 
     def _evaluate_closely(self, equity: Decimal) -> BreakerState:
-        if self._fuse.latched():
+        if self._fuse.state is not _WATCHING and self._fuse.latched():
             self._equity = equity
             return self.state
         with self._lock:
@@ -195,7 +201,8 @@ class DrawdownCircuitBreaker:
     # --- under the lock ----------------------------------------------------------------------
 
     def _present(self) -> BreakerState:
-        return _STATE_OF[self._fuse.state]
+        state = self._fuse.state
+        return _MONITORING if state is _WATCHING else _STATE_OF[state]
 
     def _judge(self, equity: Decimal) -> bool:
         """Let the fuse judge; whether this equity tripped it."""
@@ -226,8 +233,8 @@ class DrawdownCircuitBreaker:
         fuse = self._fuse
         self._low = _NEVER
         if fuse.state is FuseState.MONITORING:
-            self._high = decimal_of_attos(self._peak_attos)
-            self._low = decimal_of_attos(fuse.calm_floor_attos + 1)
+            self._high = comparable_of_attos(self._peak_attos)
+            self._low = comparable_of_attos(fuse.calm_floor_attos + 1)
 
     def _settle(self) -> None:
         if self._fuse.state is FuseState.TRIGGERED and self._clock() >= self._settles_at:

@@ -4,12 +4,14 @@ The door is wider than the gateway's: eighteen decimals are exact. A quotient ha
 divided has 28 digits); what is beyond the eighteenth is rounded against the trader.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 from fuseboard.vocabulary.money import ATTOS, WHOLE_DIGITS_MAX, NumberRefused
 
 _DECIMALS: Final = 18
+_EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])
+"""Shifts decimal points, exactly or not at all; a caller's own context is never looked at."""
 
 
 def decimal_of(value: object) -> Decimal:
@@ -33,6 +35,13 @@ def decimal_of(value: object) -> Decimal:
 
 def attos_around(number: Decimal) -> tuple[int, int]:
     """The atto-units just below and just above a finite Decimal; the same twice where exact."""
+    try:
+        shifted = _EXACT.scaleb(number, _DECIMALS)
+        whole = int(shifted)
+        if shifted == whole:
+            return whole, whole
+    except (Inexact, InvalidOperation):  # more digits than any money has
+        pass
     if number and number.adjusted() < -_DECIMALS:  # less than one atto: never build 10^999999
         return (-1, 0) if number.is_signed() else (0, 1)
     numerator, denominator = number.as_integer_ratio()
@@ -42,8 +51,10 @@ def attos_around(number: Decimal) -> tuple[int, int]:
 
 def decimal_of_attos(attos: int) -> Decimal:
     """The exact Decimal of atto-units, without trailing zeros, whatever the context's precision."""
-    sign = "-" if attos < 0 else ""
-    whole, rest = divmod(abs(attos), ATTOS)
-    if rest == 0:
-        return Decimal(f"{sign}{whole}")
-    return Decimal(f"{sign}{whole}.{rest:018d}".rstrip("0"))
+    number = _EXACT.scaleb(Decimal(attos), -_DECIMALS)
+    return Decimal(text.rstrip("0").rstrip(".") if "." in (text := f"{number:f}") else text)
+
+
+def comparable_of_attos(attos: int) -> Decimal:
+    """As `decimal_of_attos` with its trailing zeros: cheaper, for comparing only."""
+    return _EXACT.scaleb(Decimal(attos), -_DECIMALS)
