@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_measure(commands)
     _add_evidence(commands)
     _add_keys(commands)
+    _add_policy(commands)
     return parser
 
 
@@ -262,6 +263,29 @@ def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
         nothing = argparse.SUPPRESS
         act.add_argument("--state", type=Path, metavar="DIR", default=nothing, help=nothing)
         act.add_argument("--json", action="store_true", default=nothing, help=nothing)
+
+
+def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "policy", "check, explain, compare and test policy files")
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    for act, text, files in (
+        ("check", "every mistake with its place; then every limit in words and numbers", ("file",)),
+        ("explain", "what a key means, how it is written, what enforces it", ("file",)),
+        ("init", "write a commented policy with safe defaults", ()),
+        ("schema", "the JSON Schema of policy files, for editors", ()),
+        ("diff", "which limits loosen, which tighten, which merely change", ("old", "new")),
+        ("test", "orders and what must become of them", ("file", "cases")),
+    ):
+        below = acts.add_parser(act, help=text, description=text)
+        for name in files:
+            below.add_argument(name, type=Path, metavar=name.upper())
+        if act == "explain":
+            below.add_argument("key", nargs="?", default="", metavar="KEY", help="default: all")
+        if act == "init":
+            default = Path("policy.yaml")
+            below.add_argument("file", type=Path, nargs="?", default=default, metavar="FILE")
+        if act not in ("init", "schema"):
+            below.add_argument("--json", action="store_true")
 
 
 def _decimal(text: str) -> Decimal:

@@ -17,6 +17,7 @@ from fuseboard.app.commands import (
     command_top,
 )
 from fuseboard.app.evidence import command_replay, command_verify
+from fuseboard.app.policy_commands import command_policy
 
 __all__ = [
     "REFUSALS",
@@ -28,6 +29,7 @@ __all__ = [
     "command_keys",
     "command_measure",
     "command_orders",
+    "command_policy",
     "command_positions",
     "command_replay",
     "command_reset",

@@ -23,8 +23,10 @@ from fuseboard.app.broker_choice import (
     simulated_keys,
 )
 from fuseboard.app.exchange_process import ExchangeWanted, end, found_or_started
+from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node, NodeOptions
 from fuseboard.app.offline import offline_halt, offline_status, renew_register
+from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer, ResetAsked
@@ -46,7 +48,8 @@ from fuseboard.journal.file import (
 from fuseboard.journal.reader import anchor
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.lab.demo import TICKS, DemoOptions, run_demo
-from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.policy.loader import Loaded
+from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
@@ -82,9 +85,10 @@ def command_init(options: argparse.Namespace) -> int:
         renew_register(state)
         say(f"made {state.register_file}: the account is halted until a named person resets it")
         return 0
-    text = None if options.policy is None else _policy_text(options.policy)
+    beside: list[str] = []
+    text = None if options.policy is None else policy_text(options.policy)
     if text is not None:
-        policy_from_yaml(text, str(options.policy))
+        loaded_policy(options.policy, used=beside)
     now_ns = time.time_ns()
     mask = os.umask(0o077)  # whatever the directory allows: what is made in it is its owner's
     try:
@@ -93,24 +97,14 @@ def command_init(options: argparse.Namespace) -> int:
         HaltsRegister.create(state.register_file)
         if text is not None or not state.policy_file.exists():
             write_atomically(state.policy_file, (text or default_policy_text()).encode())
+        for name in beside:
+            write_atomically(state.path / name, (options.policy.parent / name).read_bytes())
         state.finish(identity)
     finally:
         os.umask(mask)
     say(f"made {state.path}: instance {identity.instance}, account {identity.account!r}")
     say(f"policy: {state.policy_file} (edit it; it is read at each start)")
     return 0
-
-
-def _policy_text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StateRefused(f"the policy {path} cannot be read: {error}") from error
-
-
-def _policy(state: StateDirectory, chosen: Path | None) -> Policy:
-    path = chosen or state.policy_file
-    return policy_from_yaml(_policy_text(path), str(path))
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -120,14 +114,23 @@ def command_run(options: argparse.Namespace) -> int:
     """Run the gateway, and behind `--` a strategy."""
     state = StateDirectory(options.state)
     state.identity()
-    policy = _policy(state, options.policy)
-    return uvloop.run(_run(options, state, policy))
+    loaded = loaded_policy(options.policy or state.policy_file)
+    if later := unenforced(loaded):
+        first = next(iter(later))
+        say(
+            f"policy: {len(later)} of its settings are not yet enforced, the first is {first} in"
+            f" line {later[first]}: `fuseboard policy check` lists them"
+        )
+    return uvloop.run(_run(options, state, loaded))
 
 
-async def _run(options: argparse.Namespace, state: StateDirectory, policy: Policy) -> int:
+async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loaded) -> int:
+    policy = loaded.policy
     environment = settings()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
+        if options.live:
+            must_be_ready_for_live(loaded, state, time.time_ns())
         broker = alpaca_keys(environment, live=options.live, ask=input)
         return await _serve(options, state, policy, broker, f"Alpaca at {broker.base_url}")
     if options.live:

@@ -21,7 +21,7 @@ SWITCHED_ON: Final[dict[str, tuple[str, int]]] = {
     "duplicate": ("duplicate_window_ns", SECOND_NS),
 }
 """Built-in checks that need a limit, and the one they get when they are named without it."""
-OFF_WORDS: Final = ("opposite_strategy", "self_match")
+OFF_WORDS: Final = ("opposite_strategy", "self_match", "tick")
 """Built-in checks that are on by default and that a policy may switch off by name."""
 BUILT_IN: Final = unit.words(
     "price_collar",

@@ -17,6 +17,8 @@ class Unit(Struct, frozen=True):
     read: Callable[[str], Any]
     """The value of a text; raises `units.Refused`."""
     schema: dict[str, Any]
+    kind: str = ""
+    """What its integer counts, for showing: fraction, money, quantity, duration, factor."""
     secret: bool = False
     """Whether the value is the name of a secret, and a literal one must not be repeated."""
 

@@ -163,11 +163,13 @@ SHARE = Unit(
     "a percent or fraction above 0 and at most 100%: `5%` or `0.05`",
     units.share_nanos,
     _amount(f"{_PERCENT}|{_NUMBER}", 1),
+    kind="fraction",
 )
 LEVERAGE = Unit(
     "a multiple of equity above 0 and at most 10: `150%`, `1.5` or `1.5x`",
     units.leverage_nanos,
     _amount(f"{_PERCENT}|{_NUMBER}|{_NUMBER} ?x", 10),
+    kind="fraction",
 )
 SIGNED = Unit(
     "a signed multiple of equity: `-0.5`, `-50%` or `1.2`",
@@ -178,17 +180,37 @@ SIGNED = Unit(
             _pattern(f"-?({_PERCENT}|{_NUMBER}|{_NUMBER} ?x)"),
         ]
     },
+    kind="fraction",
 )
-MONEY = Unit("money: `100000` or `100000 USD`", units.money_nanos, _amount(f"{_NUMBER}( USD)?"))
-PRICE = Unit("a price: `1.00` or `1 USD`", units.money_nanos, _amount(f"{_NUMBER}( USD)?"))
-QUANTITY = Unit("a quantity: `10000` or `0.5`", units.quantity_nanos, _amount(_NUMBER))
+MONEY = Unit(
+    "money: `100000` or `100000 USD`",
+    units.money_nanos,
+    _amount(f"{_NUMBER}( USD)?"),
+    kind="money",
+)
+PRICE = Unit(
+    "a price: `1.00` or `1 USD`",
+    units.money_nanos,
+    _amount(f"{_NUMBER}( USD)?"),
+    kind="money",
+)
+QUANTITY = Unit(
+    "a quantity: `10000` or `0.5`",
+    units.quantity_nanos,
+    _amount(_NUMBER),
+    kind="quantity",
+)
 DURATION = Unit(
-    "a duration: `500ms`, `30s`, `5m`, `2h` or `1d`", units.duration_ns, _pattern(_SPAN)
+    "a duration: `500ms`, `30s`, `5m`, `2h` or `1d`",
+    units.duration_ns,
+    _pattern(_SPAN),
+    kind="duration",
 )
 SECONDS = Unit(
     "seconds or a duration: `30` or `30s`",
     units.seconds_ns,
     {"anyOf": [{"type": "integer", "minimum": 1}, _pattern(f"{_SPAN}|{_ONE}")]},
+    kind="duration",
 )
 COUNT = Unit(
     f"a whole number from 1 to {units.COUNT_MAX}",
@@ -200,13 +222,24 @@ RATE = Unit(
     units.rate,
     _pattern(f"{_ONE}/({_ONE})?(ms|s|m|h|d)"),
 )
-TIMES = Unit("a factor: `10x`", units.times_nanos, _amount(f"{_NUMBER}( ?x)?", 1000))
+TIMES = Unit(
+    "a factor: `10x`",
+    units.times_nanos,
+    _amount(f"{_NUMBER}( ?x)?", 1000),
+    kind="factor",
+)
 DEVIATIONS = Unit(
     "standard deviations: `5` or `5 sigma`",
     units.deviations_nanos,
     _amount(f"{_NUMBER}( ?(sigma|sd|std))?", 1000),
+    kind="factor",
 )
-BPS = Unit("basis points: `5` or `5 bps`", units.bps_nanos, _amount(f"{_NUMBER}( ?bps)?", 1000))
+BPS = Unit(
+    "basis points: `5` or `5 bps`",
+    units.bps_nanos,
+    _amount(f"{_NUMBER}( ?bps)?", 1000),
+    kind="fraction",
+)
 FLAG = Unit("`true` or `false`", _flag, {"type": "boolean"})
 ACTION = Unit(
     "an action: halt, reduce, flatten, kill, notify_SOMEBODY",

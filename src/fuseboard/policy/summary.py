@@ -1,0 +1,187 @@
+"""A policy in words and numbers: every limit, whether it is written or a default, and its line."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from fuseboard.policy import sections_accounts as accounts
+from fuseboard.policy import sections_data as data
+from fuseboard.policy import sections_limits as limits
+from fuseboard.policy import sections_safety as safety
+from fuseboard.policy.limits import LIMITS_REQUIRED
+from fuseboard.policy.loader import Loaded
+from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
+from fuseboard.policy.shapes import Items, Shape, Value
+from fuseboard.policy.shown import NOT_SET, duration, shown
+from fuseboard.vocabulary.actions import Action, Reference
+
+
+class Line(Struct, frozen=True):
+    """One line of the summary."""
+
+    section: str
+    key: str
+    value: str
+    about: str
+    line: int | None
+    """Where the file sets it; None: it is a default."""
+
+
+FROM: Final = {
+    Reference.SESSION_PEAK: "the session's highest equity",
+    Reference.PEAK: "the highest equity since it was armed",
+    Reference.ROLLING_PEAK: "the highest equity of the last {days} sessions",
+    Reference.SESSION_OPEN: "the session's opening equity",
+    Reference.WEEK_OPEN: "the week's opening equity",
+    Reference.MONTH_OPEN: "the month's opening equity",
+}
+DOES: Final = {
+    Action.NOTIFY: "people are told",
+    Action.REDUCE: "new risk is halved while it holds",
+    Action.HALT: "no new risk, working orders that raise it are cancelled",
+    Action.FLATTEN: "everything is cancelled and closed, once",
+    Action.KILL: "everything stops and strategies are disconnected",
+}
+ORDERS: Final = "orders and positions"
+
+
+def summary(loaded: Loaded) -> tuple[Line, ...]:
+    """Every number of the policy, by section."""
+    policy, lines = loaded.policy, loaded.lines
+    rows = _table(lines, ORDERS, limits.LIMITS, policy.limits, "limits")
+    rows += [
+        Line(
+            "dynamic limits",
+            rule.name,
+            ", ".join(f"{_key(row.field)} {shown(row.field, row.value)}" for row in rule.tighten),
+            f"While {rule.condition}, or that is unknown; until it was false for"
+            f" {duration(rule.clear_after_ns)}.",
+            lines.get(f"dynamic_limits[{rule.name}]"),
+        )
+        for rule in policy.dynamic_limits
+    ]
+    rows += [_loss(lines, rule, "losses") for rule in policy.losses]
+    rows += [_breaker(lines, rule) for rule in policy.breakers]
+    rows += [
+        Line(
+            "checks of its own",
+            rule.name,
+            rule.condition,
+            "An order passes when it holds; unknown denies.",
+            lines.get(f"checks[{rule.name}]"),
+        )
+        for rule in policy.checks
+    ]
+    for field, about in (
+        ("checks_off", "Built-in checks that do not run."),
+        ("restricted", "Symbols that may only be reduced."),
+    ):
+        rows.append(
+            Line(ORDERS, field, shown(field, getattr(policy, field)), about, lines.get(field))
+        )
+    count = f"{len(policy.sectors)} symbols" if policy.sectors else "none"
+    rows.append(
+        Line(ORDERS, "sectors", count, "Which sector a symbol is in.", lines.get("sectors"))
+    )
+    for rule in policy.strategies:
+        rows += _strategy(lines, rule)
+    if not policy.strategies:
+        rows.append(Line("strategies", "any", "any", "Any strategy with a key may trade.", None))
+    for section, keys, part, prefix in (
+        ("session", accounts.SESSION, policy.session, "session"),
+        ("market halts", safety.MARKET, policy.market, "market"),
+        ("kill switch", safety.KILL, policy.kill_switch, "kill_switch"),
+        ("market data", data.VALIDATION, policy.data, "data"),
+        ("market data", data.ANOMALIES, policy.data, "data"),
+        ("execution", data.EXECUTION, policy.execution, "execution"),
+        ("resets", accounts.RESETS, policy.resets, "resets"),
+        ("resets", accounts.OVERRIDES, policy.resets, "resets"),
+    ):
+        rows += _table(lines, section, keys, part, prefix)
+    order = list(dict.fromkeys(row.section for row in rows))
+    return tuple(sorted(rows, key=lambda row: order.index(row.section)))
+
+
+SPECIAL: Final = {
+    "net_exposure": ("net_exposure_nanos_min", "net_exposure_nanos_max"),
+    "levels": ("levels_nanos",),
+    "methods": ("methods",),
+    "watchdog": ("watchdog_timeout_ns",),
+}
+"""Keys whose fields are filled by a function of their section."""
+
+
+def _table(
+    lines: dict[str, int], section: str, keys: dict[str, Shape], part: Any, prefix: str
+) -> list[Line]:
+    rows = []
+    for key, shape in keys.items():
+        fields = SPECIAL.get(key) or (shape.fields if isinstance(shape, Value) else ())
+        if not fields or not isinstance(shape, Value | Items):
+            continue
+        values = [getattr(part, field) for field in fields]
+        texts = [shown(field, value) for field, value in zip(fields, values, strict=True)]
+        if len(texts) == 2 and fields[1].endswith("window_ns"):
+            value = NOT_SET if values[0] is None else f"{texts[0]} in {texts[1]}"
+        else:
+            value = " to ".join(texts) if values[0] is not None else texts[0]
+        line = lines.get(f"{prefix}.{fields[0]}")
+        rows.append(Line(section, key, value, shape.about, line))
+    return rows
+
+
+def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
+    base = FROM[rule.reference].format(days=rule.window_days)
+    parts = [f"Below {base} by this: {DOES[rule.action]}"]
+    if rule.warning_nanos is not None:
+        parts.append(
+            f"from {shown('warning_nanos', rule.warning_nanos)} new risk is halved, until under"
+            f" {shown('warning_clear_nanos', rule.warning_clear_nanos)}"
+        )
+    parts.append(f"lifted by {_lifted(rule)}, after {duration(rule.cooldown_ns)} at the earliest")
+    value = shown("limit_nanos", rule.limit_nanos)
+    return Line(
+        "losses", rule.name, value, "; ".join(parts) + ".", lines.get(f"{prefix}[{rule.name}]")
+    )
+
+
+def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
+    about = f"On {rule.scope}: {DOES[rule.action]}; lifted by {_lifted(rule)}."
+    line = lines.get(f"breakers[{rule.name}]")
+    return Line("circuit breakers", rule.name, rule.condition, about, line)
+
+
+def _lifted(rule: LossRule | BreakerRule) -> str:
+    return "a person" if rule.reset.value == "manual" else "the next trading day, or a person"
+
+
+def _strategy(lines: dict[str, int], rule: StrategyRule) -> list[Line]:
+    tags = [
+        f"{key} {value}"
+        for key, value in (("trader", rule.trader), ("desk", rule.desk), ("client", rule.client))
+        if value
+    ]
+    may = "Trades " + (", ".join(rule.symbols) or "everything")
+    about = "; ".join([may, *tags]) + "."
+    path = f"strategies[{rule.name}]"
+    capital = f"capital {shown('capital_nanos', rule.capital_nanos)}"
+    rows = [Line("strategies", rule.name, capital, about, lines.get(path))]
+    for loss in rule.losses:
+        line = _loss(lines, loss, f"{path}.losses")
+        rows.append(Line("losses", f"{rule.name}: {line.key}", line.value, line.about, line.line))
+    return rows
+
+
+def required_on_defaults(loaded: Loaded) -> tuple[str, ...]:
+    """The keys of required limits that the file does not write out."""
+    missing = [field for field in LIMITS_REQUIRED if f"limits.{field}" not in loaded.lines]
+    return tuple(_key(field) for field in missing)
+
+
+def _key(field: str) -> str:
+    """The key of a limit's field."""
+    for key, shape in limits.LIMITS.items():
+        if isinstance(shape, Value) and field in shape.fields:
+            return key
+    assert field in SPECIAL["net_exposure"], field
+    return "net_exposure from" if field.endswith("min") else "net_exposure to"

@@ -1,0 +1,340 @@
+"""Which of two policies is tighter, field by field: what may come into force without a person.
+
+Each field of each part of a policy has a rule in `RULES`. What is not provably tighter counts as
+LOOSER: a changed condition that is no simple bound, another scope, another calendar. So a change
+may be LOOSER in both directions; it is never TIGHTER in both.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from msgspec import Struct
+
+from fuseboard.policy.conditions import condition_from_text, simple_bound
+from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import (
+    BreakerRule,
+    CheckRule,
+    KillSwitch,
+    LossRule,
+    MarketBreakers,
+    ResetRules,
+    SessionRule,
+    StrategyRule,
+)
+from fuseboard.policy.shown import NOT_SET, shown
+from fuseboard.vocabulary.actions import Action, ResetRule
+
+
+class Direction(Enum):
+    """What a change does to what is allowed."""
+
+    TIGHTER = "tighter"
+    LOOSER = "looser"
+    NEUTRAL = "neutral"
+
+
+class Change(Struct, frozen=True):
+    """One difference between two policies; values are shown as people write them."""
+
+    path: str
+    old: str
+    new: str
+    direction: Direction
+
+
+Rule = Callable[[Any, Any], Direction]
+TIGHTER, LOOSER, NEUTRAL = Direction.TIGHTER, Direction.LOOSER, Direction.NEUTRAL
+
+
+def _down(old: Any, new: Any) -> Direction:
+    """Lower is tighter; not set is loosest."""
+    if new is None or old is None:
+        return LOOSER if new is None else TIGHTER
+    return TIGHTER if new < old else LOOSER
+
+
+def _up(old: Any, new: Any) -> Direction:
+    """Higher is tighter; not set is loosest."""
+    if new is None or old is None:
+        return LOOSER if new is None else TIGHTER
+    return TIGHTER if new > old else LOOSER
+
+
+def _neutral(_old: Any, _new: Any) -> Direction:
+    return NEUTRAL
+
+
+def _never(_old: Any, _new: Any) -> Direction:
+    """Nothing proves any change tighter."""
+    return LOOSER
+
+
+def _switch_on(_old: Any, new: Any) -> Direction:
+    return TIGHTER if new else LOOSER
+
+
+def _switch_off(_old: Any, new: Any) -> Direction:
+    return LOOSER if new else TIGHTER
+
+
+def _ranked(ranks: Sequence[Any]) -> Rule:
+    def rule(old: Any, new: Any) -> Direction:
+        if old not in ranks or new not in ranks:
+            return LOOSER
+        return TIGHTER if ranks.index(new) > ranks.index(old) else LOOSER
+
+    return rule
+
+
+def _more(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
+    """Entries that are only added tighten."""
+    return TIGHTER if all(entry in new for entry in old) else LOOSER
+
+
+def _fewer(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
+    """Entries that are only removed tighten."""
+    return TIGHTER if all(entry in old for entry in new) else LOOSER
+
+
+def _permitted(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
+    """Fewer permitted symbols are tighter; none named permits all."""
+    if not old or not new:
+        return TIGHTER if new else LOOSER
+    return _fewer(old, new)
+
+
+def _condition(*, order: bool, holding_tightens: bool) -> Rule:
+    def rule(old: str, new: str) -> Direction:
+        before = simple_bound(condition_from_text(old, order=order))
+        after = simple_bound(condition_from_text(new, order=order))
+        if before is None or after is None or before[:2] != after[:2]:
+            return LOOSER
+        if before[1] not in ("<", "<=", ">", ">="):
+            return LOOSER
+        holds_more = (after[2] > before[2]) == before[1].startswith("<")
+        return TIGHTER if holds_more == holding_tightens else LOOSER
+
+    return rule
+
+
+_TRIPS = _condition(order=False, holding_tightens=True)
+_ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.FLATTEN, Action.KILL))
+_RESET = _ranked((ResetRule.NEXT_TRADING_DAY, ResetRule.MANUAL))
+_STALE = _ranked(("deny", "reduce_only", "halt"))
+_FUSE: Final[dict[str, Rule]] = {
+    "name": _never,
+    "action": _ACTION,
+    "reset": _RESET,
+    "cooldown_ns": _up,
+    "confirm_ns_max": _down,
+    "resets_a_day_max": _down,
+    "trips_a_day_max": _down,
+}
+_UP: Final = (
+    "order_rate_window_ns",
+    "messages_window_ns",
+    "repeated_executions_window_ns",
+    "duplicate_window_ns",
+    "price_floor_nanos",
+    "net_exposure_nanos_min",
+    "maintenance_margin_nanos_min",
+)
+_DOWN: Final = (
+    "order_quantity_nanos_max",
+    "order_value_nanos_max",
+    "order_volume_share_nanos_max",
+    "price_collar_nanos",
+    "order_rate_max",
+    "messages_max",
+    "daily_orders_max",
+    "repeated_executions_max",
+    "working_orders_max",
+    "position_value_nanos_max",
+    "position_fraction_nanos_max",
+    "sector_fraction_nanos_max",
+    "positions_max",
+    "gross_exposure_nanos_max",
+    "net_exposure_nanos_max",
+    "leverage_nanos_max",
+)
+RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
+    Limits: {
+        **dict.fromkeys(_DOWN, _down),
+        **dict.fromkeys(_UP, _up),
+        "order_rate_kills": _switch_on,
+    },
+    LossRule: {
+        **_FUSE,
+        "reference": _never,
+        "window_days": _up,
+        "limit_nanos": _down,
+        "warning_nanos": _down,
+        "warning_clear_nanos": _down,
+    },
+    BreakerRule: {**_FUSE, "condition": _TRIPS, "scope": _never},
+    CheckRule: {
+        "name": _never,
+        "condition": _condition(order=True, holding_tightens=False),
+        "message": _neutral,
+    },
+    DynamicLimit: {"name": _never, "condition": _TRIPS, "clear_after_ns": _up},
+    MarketBreakers: {
+        "enabled": _switch_on,
+        "resume_delay_ns": _up,
+        "levels_nanos": _neutral,  # shown, never acted upon
+        "symbol_halts": _switch_on,
+    },
+    KillSwitch: {"enabled": _switch_on, "methods": _more, "watchdog_timeout_ns": _down},
+    ResetRules: {"resets_a_day_max": _down, "two_persons": _switch_on, "override_ns_max": _down},
+    StrategyRule: {
+        "name": _never,
+        "capital_nanos": _down,
+        # Another tag can take a strategy out of a desk that is halted.
+        "trader": _never,
+        "desk": _never,
+        "client": _never,
+        "symbols": _permitted,
+    },
+    SessionRule: {
+        "calendar": _never,
+        "roll": _never,
+        "zone": _never,
+        "extended_hours": _switch_off,
+    },
+    DataRules: {
+        "spread_nanos_max": _down,
+        "jump_nanos_max": _down,
+        "quote_age_ns_max": _down,
+        "arrival_ns_max": _down,
+        "heartbeat_ns_max": _down,
+        "stale_action": _STALE,
+        "assets_min": _up,
+        "missing_action": _STALE,
+        "price_check_action": _never,
+        "price_change_deviations": _down,
+        "volume_spike_nanos": _down,
+        "gap_ns_max": _down,
+        "equity_jump_nanos_max": _down,
+    },
+    ExecutionRules: {
+        "requests_a_minute": _never,
+        "protected_share_nanos": _up,
+        "cancel_wait_ns": _never,
+        "close_collar_nanos": _never,
+        "close_wait_ns": _never,
+        "close_attempts_max": _never,
+        "absent_after_ns": _up,
+    },
+    Policy: {
+        "name": _neutral,
+        "checks_off": _fewer,
+        "restricted": _more,
+        # A symbol that leaves a sector makes room there, one that enters may be opened.
+        "sectors": _never,
+        "later": _neutral,  # nothing enforces it
+    },
+}
+NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
+    Policy: (
+        "session",
+        "strategies",
+        "checks",
+        "limits",
+        "dynamic_limits",
+        "losses",
+        "breakers",
+        "market",
+        "kill_switch",
+        "resets",
+        "data",
+        "execution",
+    ),
+    StrategyRule: ("losses",),
+    DynamicLimit: ("tighten",),
+}
+"""Fields that hold parts of their own, compared part by part; rows of a list by their name."""
+
+
+def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
+    """Every difference, in the order of the fields; empty for equal policies."""
+    return tuple(_struct(old, new, ""))
+
+
+def loosens(old: Policy, new: Policy) -> bool:
+    """Whether anything in the new policy is not provably as tight as in the old one."""
+    return any(change.direction is LOOSER for change in changes(old, new))
+
+
+def _struct(old: Any, new: Any, path: str) -> list[Change]:
+    found: list[Change] = []
+    kind: type[Struct] = type(old)
+    for field in kind.__struct_fields__:
+        before, after = getattr(old, field), getattr(new, field)
+        below = f"{path}.{field}" if path else field
+        if before == after:
+            continue
+        if field not in NESTED.get(kind, ()):
+            direction = RULES[kind][field](before, after)
+            found.append(Change(below, _said(field, before), _said(field, after), direction))
+        elif field == "tighten":
+            found += _tightenings(before, after, path)
+        elif isinstance(before, tuple):
+            found += _rows(before, after, below)
+        else:
+            found += _struct(before, after, below)
+    return found
+
+
+def _said(field: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{len(value)} entries: {', '.join(f'{key}: {value[key]}' for key in value)}"[:300]
+    return shown(field, value)
+
+
+def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str) -> list[Change]:
+    """Rows by name. A rule that goes loosens, one that comes tightens; strategies the reverse."""
+    before = {row.name: row for row in old}
+    after = {row.name: row for row in new}
+    found: list[Change] = []
+    added, removed = TIGHTER, LOOSER
+    if path == "strategies":
+        added = TIGHTER if not old else LOOSER  # no names: everybody may trade
+        removed = LOOSER if not new else TIGHTER
+    for name in [*before, *(name for name in after if name not in before)]:
+        below = f"{path}[{name}]"
+        if name not in after:
+            found.append(Change(below, _row(before[name]), NOT_SET, removed))
+        elif name not in before:
+            found.append(Change(below, NOT_SET, _row(after[name]), added))
+        else:
+            found += _struct(before[name], after[name], below)
+    return found
+
+
+def _row(row: Any) -> str:
+    if isinstance(row, LossRule):
+        return f"{shown('limit_nanos', row.limit_nanos)}: {row.action.value}"
+    if isinstance(row, StrategyRule):
+        return f"capital {shown('capital_nanos', row.capital_nanos)}"
+    if isinstance(row, BreakerRule):
+        return f"{row.condition}: {row.action.value}"
+    return str(row.condition)
+
+
+def _tightenings(
+    old: tuple[Tightening, ...], new: tuple[Tightening, ...], path: str
+) -> list[Change]:
+    before = {row.field: row.value for row in old}
+    after = {row.field: row.value for row in new}
+    found = []
+    for field in [*before, *(field for field in after if field not in before)]:
+        was, now = before.get(field), after.get(field)
+        if was != now:
+            direction = RULES[Limits][field](was, now)
+            below = f"{path}.tighten[{field}]"
+            found.append(Change(below, shown(field, was), shown(field, now), direction))
+    return found
