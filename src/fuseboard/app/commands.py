@@ -50,7 +50,6 @@ from fuseboard.journal.writer import JournalWriter
 from fuseboard.lab.demo import TICKS, DemoOptions, run_demo
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
-from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.runtime.loop import NodeStopped
@@ -115,24 +114,17 @@ def command_run(options: argparse.Namespace) -> int:
     state = StateDirectory(options.state)
     state.identity()
     loaded = loaded_policy(options.policy or state.policy_file)
-    if later := unenforced(loaded):
-        first = next(iter(later))
-        say(
-            f"policy: {len(later)} of its settings are not yet enforced, the first is {first} in"
-            f" line {later[first]}: `fuseboard policy check` lists them"
-        )
     return uvloop.run(_run(options, state, loaded))
 
 
 async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loaded) -> int:
-    policy = loaded.policy
     environment = settings()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
         if options.live:
             must_be_ready_for_live(loaded, state, time.time_ns())
         broker = alpaca_keys(environment, live=options.live, ask=input)
-        return await _serve(options, state, policy, broker, f"Alpaca at {broker.base_url}")
+        return await _serve(options, state, loaded, broker, f"Alpaca at {broker.base_url}")
     if options.live:
         raise StateRefused("--live needs --broker alpaca")
     state.must_have_register()
@@ -149,7 +141,7 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
         f" (it outlives this gateway: `kill {exchange.pid}` ends it)"
     )
     try:
-        return await _serve(options, state, policy, simulated_keys(exchange.url()), says)
+        return await _serve(options, state, loaded, simulated_keys(exchange.url()), says)
     except REFUSALS:
         if is_new:  # a start that was refused leaves nothing behind
             end(exchange, state)
@@ -159,14 +151,20 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
 async def _serve(
     options: argparse.Namespace,
     state: StateDirectory,
-    policy: Policy,
+    loaded: Loaded,
     broker: BrokerKeys,
     says: str,
 ) -> int:
+    if later := unenforced(loaded):
+        first = next(iter(later))
+        say(
+            f"policy: {len(later)} of its settings are not yet enforced, the first is {first} in"
+            f" line {later[first]}: `fuseboard policy check` lists them"
+        )
     node = Node(
         NodeOptions(
             state=state,
-            policy=policy,
+            policy=loaded.policy,
             broker=broker,
             broker_says=says,
             host=options.host,

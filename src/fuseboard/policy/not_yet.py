@@ -8,7 +8,6 @@ import re
 from typing import Final
 
 from fuseboard.policy.loader import Loaded
-from fuseboard.vocabulary.actions import Reference
 
 NOT_YET: Final = (
     "session.calendar",
@@ -24,7 +23,6 @@ NOT_YET: Final = (
     "dynamic_limits",
     "restricted",
     "sectors",
-    "breakers",
     "market.enabled",
     "market.resume_delay_ns",
     "market.symbol_halts",
@@ -33,9 +31,6 @@ NOT_YET: Final = (
     "kill_switch.watchdog_timeout_ns",
     "resets.two_persons",
     "resets.override_ns_max",
-    "losses.reference",
-    "losses.window_days",
-    "losses.reset",
     "limits.order_volume_share_nanos_max",
     "limits.price_floor_nanos",
     "limits.order_rate_kills",
@@ -73,9 +68,4 @@ def unenforced(loaded: Loaded) -> dict[str, int]:
             plain = plain.removeprefix("strategies.")
         if plain in NOT_YET or path.startswith("later["):
             found[path] = line
-    if "losses.reference" in NOT_YET:
-        for rule in loaded.policy.losses:
-            path = f"losses[{rule.name}]"
-            if rule.reference is not Reference.SESSION_PEAK and path in loaded.lines:
-                found[f"{path}.reference"] = loaded.lines[path]
     return dict(sorted(found.items(), key=lambda item: item[1]))

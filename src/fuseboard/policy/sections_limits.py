@@ -261,9 +261,8 @@ def dynamic_limits_of(
         fields.update(_net(reading, values["action"], action, ""))
         for field in fields:  # only the base limits have a line of their own
             reading.lines.pop(field, None)
-        if not values["action"] and not any(
-            key.startswith(action + ".") for key in reading.entries
-        ):
+        wrong = any(problem.path.startswith(f"{action}.") for problem in reading.problems)
+        if not values["action"] and not wrong:
             reading.refuse_value(
                 action, "expected at least one limit, for example max_position: 2%"
             )

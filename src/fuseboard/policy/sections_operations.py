@@ -7,6 +7,7 @@ them from there; `fuseboard policy check` lists them as not yet enforced.
 from typing import Final
 
 from fuseboard.policy import unit_table as unit
+from fuseboard.policy import units
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 
 LATER: Final = "not yet"
@@ -18,20 +19,26 @@ MISMATCH: Final = unit.words(
 )
 PORT: Final = unit.whole(0, 65_535)
 HOURS: Final = unit.words("hourly", "daily", "weekly", "monthly")
-EVERY: Final = Either(
-    "a duration such as `5m`, or hourly, daily, weekly",
-    word=Value(
-        Unit(
-            "a duration such as `5m`, or hourly, daily, weekly, monthly",
-            lambda text: (
-                text
-                if text in ("hourly", "daily", "weekly", "monthly")
-                else unit.SECONDS.read(text)
-            ),
-            {"anyOf": [unit.SECONDS.schema, HOURS.schema]},
-        )
+
+
+def _every(text: str) -> int | str:
+    if text in ("hourly", "daily", "weekly", "monthly"):
+        return text
+    try:
+        return int(unit.SECONDS.read(text))
+    except units.Refused:
+        said = "a duration such as `5m`, or hourly, daily, weekly, monthly"
+        raise units.Refused(f"{text[:40]!r} is not {said}") from None
+
+
+EVERY: Final = Value(
+    Unit(
+        "a duration such as `5m`, or hourly, daily, weekly, monthly",
+        _every,
+        {"anyOf": [unit.SECONDS.schema, HOURS.schema]},
     ),
-    about="How often.",
+    (),
+    "How often.",
     aliases=("interval", "frequency", "schedule"),
 )
 RETENTION: Final = Value(
