@@ -318,21 +318,21 @@ def test_of_several_actions_the_hardest_counts(actions: list[str]) -> None:
 SECRETS = """\
 alerting:
   channels:
-    slack: {webhook_url: "${SLACK_URL}", channel: "#desk"}
+    slack: {webhook_url: "${SLACK_WEBHOOK}", channel: "#desk"}
     pagerduty: {routing_key: "${PAGER}"}
-  slack: {token: "${SLACK_URL}"}
+  slack: {token: "${SLACK_WEBHOOK}"}
 """
 
 
 def test_a_secret_stands_in_a_policy_by_its_name_alone() -> None:
-    policy = read(SECRETS, SLACK_URL="https://secret/one", PAGER="two-two-two")
+    policy = read(SECRETS, SLACK_WEBHOOK="https://secret/one", PAGER="two-two-two")
     text = canonical_text(policy)
-    assert secret_names(policy) == ("PAGER", "SLACK_URL")
-    assert '\\"${SLACK_URL}\\"' in text
-    assert policy == read(SECRETS, SLACK_URL="https://another", PAGER="value-value")
+    assert secret_names(policy) == ("PAGER", "SLACK_WEBHOOK")
+    assert '\\"${SLACK_WEBHOOK}\\"' in text
+    assert policy == read(SECRETS, SLACK_WEBHOOK="https://another", PAGER="value-value")
     problems = problems_of(SECRETS, PAGER="two-two-two")
     assert [problem.place.line for problem in problems] == [3, 5]
-    assert all("has no SLACK_URL" in problem.what for problem in problems)
+    assert all("has no SLACK_WEBHOOK" in problem.what for problem in problems)
 
 
 @given(data=st.data(), secret=st.text("abc019-/:.", max_size=80).map("s3cr3t".__add__))
@@ -344,7 +344,7 @@ def test_a_secrets_value_is_never_said(data: st.DataObject, secret: str) -> None
         written = data.draw(st.sampled_from(["{}", " {} ", '"{}"', ": {}", "\n{}: 1\n", "[{}]"]))
         text = text[:at] + written.format(secret) + text[at:]
     try:
-        policy = read(text, SLACK_URL=secret, PAGER="pager-key-of-somebody")
+        policy = read(text, SLACK_WEBHOOK=secret, PAGER="pager-key-of-somebody")
     except PolicyRefused as refused:
         said = str(refused)
         assert secret not in said

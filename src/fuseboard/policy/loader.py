@@ -29,6 +29,7 @@ from fuseboard.policy.yaml_text import PROBLEMS_MAX, Place, PolicyRefused, Probl
 
 SECRET_CHARACTERS_MIN: Final = 6
 """Shorter values cannot be told from ordinary words, and are not looked for."""
+_SECRETIVE: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|WEBHOOK", re.ASCII)
 _NAMED: Final = re.compile(r"\$\{([A-Z_][A-Z0-9_]{0,63})\}", re.ASCII)
 
 FILE: Final = Section(
@@ -197,8 +198,12 @@ def secret_names(policy: Policy) -> tuple[str, ...]:
 
 
 def _holds_no_secret(text: str, source: str, environment: Mapping[str, str]) -> None:
-    """Refuse a text that holds the value of a secret it names elsewhere; nothing else is said."""
-    for name in dict.fromkeys(_NAMED.findall(text)):
+    """Refuse a text that holds the value of a secret; nothing else is said about it.
+
+    A secret is what the text names as one, and every variable that is called like one.
+    """
+    called = [name for name in environment if _SECRETIVE.search(name)]
+    for name in dict.fromkeys([*_NAMED.findall(text), *called]):
         value = environment.get(name, "")
         at = text.find(value) if len(value) >= SECRET_CHARACTERS_MIN else -1
         if at >= 0:

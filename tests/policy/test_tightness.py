@@ -1,0 +1,223 @@
+"""Which of two policies is tighter: every field has a rule, and no change is tighter both ways."""
+
+from enum import Enum
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fuseboard.policy.limits import PERCENT_NANOS, DynamicLimit, Limits, Tightening
+from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import BreakerRule, CheckRule, LossRule, StrategyRule
+from fuseboard.policy.tightness import NESTED, RULES, Direction, changes, loosens
+from fuseboard.vocabulary.actions import Action, ResetRule
+from fuseboard.vocabulary.money import NANOS
+
+TIGHTER, LOOSER, NEUTRAL = Direction.TIGHTER, Direction.LOOSER, Direction.NEUTRAL
+
+
+def parts(kind: type[Struct], found: dict[type[Struct], None] | None = None) -> list[type[Struct]]:
+    """The policy's own structs, all of them."""
+    found = {} if found is None else found
+    found[kind] = None
+    for hint in get_type_hints(kind).values():
+        for inner in (hint, *get_args(hint)):
+            if isinstance(inner, type) and issubclass(inner, Struct) and inner not in found:
+                parts(inner, found)
+    return list(found)
+
+
+def test_every_field_of_the_policy_has_a_rule() -> None:
+    for kind in parts(Policy):
+        if kind is Tightening:  # judged by the rule of the limit it names
+            continue
+        named = {*RULES.get(kind, {}), *NESTED.get(kind, ())}
+        assert named == set(kind.__struct_fields__), kind
+        assert not set(RULES.get(kind, {})) & set(NESTED.get(kind, ())), kind
+
+
+CONDITIONS = ("vix > 30", "vix > 31", "vix < 30", "drawdown > 5%", "vix > 30 and drawdown > 1%")
+ORDER_CONDITIONS = ("price > 1", "price > 2", "order_size < 5", "price > 1 or order_size < 5")
+SYMBOLS = st.lists(st.sampled_from(["A", "B", "C"]), unique=True).map(lambda it: tuple(sorted(it)))
+
+
+def of_field(kind: type[Struct], field: str, hint: Any) -> st.SearchStrategy[Any]:
+    """Values of one field, few enough that two draws often differ in it alone."""
+    if field == "condition":
+        return st.sampled_from(ORDER_CONDITIONS if kind is CheckRule else CONDITIONS)
+    if field in ("stale_action", "missing_action"):
+        return st.sampled_from(["deny", "reduce_only", "halt"])
+    if field == "tighten":
+        values = st.dictionaries(
+            st.sampled_from(["positions_max", "price_floor_nanos"]), st.integers(1, 3), max_size=2
+        )
+        return values.map(lambda it: tuple(Tightening(field=k, value=it[k]) for k in sorted(it)))
+    if field == "levels_nanos":
+        return st.just((1, 2, 3)) | st.just((1, 2, 4))
+    if get_origin(hint) is UnionType:
+        inner = of_field(kind, field, get_args(hint)[0])
+        return st.none() | inner
+    if get_origin(hint) is tuple:
+        inside = get_args(hint)[0]
+        if inside is str:
+            return SYMBOLS
+        return st.lists(of_struct(inside), max_size=2, unique_by=lambda row: row.name).map(tuple)
+    if get_origin(hint) is dict:
+        return st.dictionaries(st.sampled_from("AB"), st.sampled_from("xy"), max_size=2)
+    if hint is bool:
+        return st.booleans()
+    if hint is int:
+        return st.integers(1, 3)
+    if hint is str:
+        return st.sampled_from(["a", "b"])
+    if issubclass(hint, Enum):
+        return st.sampled_from(list(hint))
+    return of_struct(hint)
+
+
+def of_struct(kind: type[Struct]) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(kind)
+    return st.builds(kind, **{field: of_field(kind, field, hints[field]) for field in hints})
+
+
+POLICIES = of_struct(Policy)
+
+
+@given(policy=POLICIES)
+def test_a_policy_differs_in_nothing_from_itself(policy: Policy) -> None:
+    assert changes(policy, policy) == ()
+    assert not loosens(policy, policy)
+
+
+@given(old=POLICIES, new=POLICIES)
+def test_what_is_tighter_one_way_is_looser_the_other(old: Policy, new: Policy) -> None:
+    there = {change.path: change for change in changes(old, new)}
+    back = {change.path: change for change in changes(new, old)}
+    assert there.keys() == back.keys()
+    assert bool(there) == (old != new)
+    for path, change in there.items():
+        other = back[path]
+        assert (change.old, change.new) == (other.new, other.old)
+        if change.direction is TIGHTER:
+            assert other.direction is LOOSER, path
+        assert (change.direction is NEUTRAL) == (other.direction is NEUTRAL), path
+
+
+@given(policy=POLICIES, data=st.data())
+def test_one_changed_field_is_one_change(policy: Policy, data: st.DataObject) -> None:
+    part = data.draw(st.sampled_from(["limits", "data", "market", "resets", "session"]))
+    kind = type(getattr(policy, part))
+    field = data.draw(st.sampled_from(kind.__struct_fields__))
+    value = data.draw(of_field(kind, field, get_type_hints(kind)[field]))
+    old = getattr(getattr(policy, part), field)
+    new = replace(policy, **{part: replace(getattr(policy, part), **{field: value})})
+    expected = [] if old == value else [f"{part}.{field}"]
+    assert [change.path for change in changes(policy, new)] == expected
+
+
+BREAKER = BreakerRule(name="b", condition="vix > 30")
+STRATEGY = StrategyRule(name="s", capital_nanos=NANOS)
+DYNAMIC = DynamicLimit(
+    name="d", condition="vix > 30", tighten=(Tightening(field="positions_max", value=5),)
+)
+
+
+def limited(**fields: Any) -> Policy:
+    return Policy(limits=Limits(**fields))
+
+
+def broken(**fields: Any) -> Policy:
+    return Policy(breakers=(replace(BREAKER, **fields),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "directions"),
+    [
+        (limited(positions_max=5), limited(positions_max=4), [TIGHTER]),
+        (limited(positions_max=5), limited(), [LOOSER]),
+        (limited(), limited(positions_max=5), [TIGHTER]),
+        (limited(price_floor_nanos=5), limited(price_floor_nanos=4), [LOOSER]),
+        (limited(net_exposure_nanos_min=-5), limited(net_exposure_nanos_min=-4), [TIGHTER]),
+        (
+            limited(order_rate_max=100),
+            limited(order_rate_max=600, order_rate_window_ns=10**11),
+            [LOOSER, TIGHTER],
+        ),
+        (Policy(name="a"), Policy(name="b"), [NEUTRAL]),
+        (Policy(), Policy(losses=()), [LOOSER]),
+        (Policy(), Policy(losses=(LossRule(action=Action.HALT),)), [LOOSER]),
+        (Policy(), Policy(losses=(LossRule(action=Action.KILL),)), [TIGHTER]),
+        (Policy(), Policy(losses=(LossRule(reset=ResetRule.NEXT_TRADING_DAY),)), [LOOSER]),
+        (Policy(), Policy(losses=(LossRule(limit_nanos=PERCENT_NANOS),)), [TIGHTER]),
+        (Policy(), Policy(breakers=(BREAKER,)), [TIGHTER]),
+        (Policy(breakers=(BREAKER,)), Policy(), [LOOSER]),
+        (broken(), broken(name="c"), [LOOSER, TIGHTER]),
+        (broken(), broken(condition="vix > 29"), [TIGHTER]),
+        (broken(), broken(condition="vix > 31"), [LOOSER]),
+        (broken(), broken(condition="vix >= 30"), [LOOSER]),
+        (broken(), broken(condition="drawdown > 1%"), [LOOSER]),
+        (broken(), broken(condition="vix > 30 or drawdown > 1%"), [LOOSER]),
+        (broken(condition="sharpe < 1"), broken(condition="sharpe < 2"), [TIGHTER]),
+        (broken(), broken(scope="strategy:*"), [LOOSER]),
+        (
+            Policy(checks=(CheckRule(name="c", condition="price > 1"),)),
+            Policy(checks=(CheckRule(name="c", condition="price > 2"),)),
+            [TIGHTER],
+        ),
+        (
+            Policy(checks=(CheckRule(name="c", condition="order_size < 5"),)),
+            Policy(checks=(CheckRule(name="c", condition="order_size < 6"),)),
+            [LOOSER],
+        ),
+        (
+            Policy(dynamic_limits=(DYNAMIC,)),
+            Policy(dynamic_limits=(replace(DYNAMIC, tighten=()),)),
+            [LOOSER],
+        ),
+        (
+            Policy(dynamic_limits=(DYNAMIC,)),
+            Policy(
+                dynamic_limits=(
+                    replace(DYNAMIC, tighten=(Tightening(field="positions_max", value=4),)),
+                )
+            ),
+            [TIGHTER],
+        ),
+        (Policy(), Policy(strategies=(STRATEGY,)), [TIGHTER]),
+        (Policy(strategies=(STRATEGY,)), Policy(), [LOOSER]),
+        (
+            Policy(strategies=(STRATEGY,)),
+            Policy(strategies=(STRATEGY, replace(STRATEGY, name="t"))),
+            [LOOSER],
+        ),
+        (
+            Policy(strategies=(STRATEGY,)),
+            Policy(strategies=(replace(STRATEGY, symbols=("A",)),)),
+            [TIGHTER],
+        ),
+        (Policy(restricted=("A",)), Policy(restricted=("A", "B")), [TIGHTER]),
+        (Policy(restricted=("A",)), Policy(restricted=("B",)), [LOOSER]),
+        (Policy(checks_off=()), Policy(checks_off=("tick",)), [LOOSER]),
+    ],
+)
+def test_a_change_has_its_direction(old: Policy, new: Policy, directions: list[Direction]) -> None:
+    found = changes(old, new)
+    assert [change.direction for change in found] == directions
+    assert loosens(old, new) == (LOOSER in directions)
+
+
+def test_values_are_shown_as_people_write_them() -> None:
+    new = policy_from_yaml(
+        "risk: {limits: {max_order_value: 5000 USD, price_collar: 2.5%, duplicate_window: 90s}}",
+        "p",
+    )
+    assert [(change.path, change.old, change.new) for change in changes(Policy(), new)] == [
+        ("limits.order_value_nanos_max", "100000 USD", "5000 USD"),
+        ("limits.price_collar_nanos", "5%", "2.5%"),
+        ("limits.duplicate_window_ns", "not set", "90s"),
+    ]
