@@ -6,14 +6,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from tests.policy.test_sections import FOUND
-from tests.policy.test_sections import REFUSED as REFUSED_SECTIONS
 
 from fuseboard.policy.explained import every_key
 from fuseboard.policy.loader import read_policy
 from fuseboard.policy.schema import json_schema
 from fuseboard.policy.starter import default_policy_text
 from tests.policy.test_loader import REFUSED as REFUSED_VALUES
+from tests.policy.test_sections import FOUND
+from tests.policy.test_sections import REFUSED as REFUSED_SECTIONS
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 SCHEMA = json_schema()
