@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ class Gateway:
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.05)
 
+    def pay(self, amount: str) -> None:
+        """The account's owner pays in, or out, at the exchange."""
+        known = json.loads(self.state.exchange_file.read_bytes())
+        body = json.dumps({"amount": amount}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{known['port']}/sim/cash", data=body)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+
     def close(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(30)
@@ -85,6 +94,9 @@ def test_an_operators_day(gateway: Gateway) -> None:
 
     early = gateway.on("reset", "--operator", "Ada", "--reason", "x")
     assert (early.code, "there is nothing to reset" in early.out) == (1, True)
+    unpaid = gateway.on("cash", "90000", "--operator", "Ada", "--why", "typo")
+    assert (unpaid.code, "does not show 90,000.00" in unpaid.out) == (1, True)
+    gateway.pay("-250.50")
     paid = gateway.on("cash", "-250.50", "--operator", "Ada", "--why", "fees", "--json")
     assert paid.json() == {"accepted": True, "message": "-250.50 moved: Ada: fees"}
     assert "name and why" in gateway.on("cash", "5").out

@@ -204,6 +204,8 @@ def test_the_drawdown_is_judged_on_every_mark_and_not_when_a_trade_exits() -> No
 def test_a_withdrawal_does_not_look_like_a_loss() -> None:
     desk = Desk(cash=500_000, held=2_000)
     desk.take(facts.CashMoved(request=0, amount_nanos=-100_000 * NANOS, why="paid out"))
+    desk.cash -= 100_000
+    desk.account()
     effects = [*desk.quote("AAPL", 250), *desk.quote("AAPL", 250)]
     assert not any(isinstance(effect, fx.LatchHalt) for effect in effects)
     # 5 % of the 900,000 that are left is 45,000: 22.50 a share; one cent less is not enough.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, World, fuseboard
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, World, fuseboard, get
 
 MONEY = r"\$\d{1,3}(,\d{3})*\.\d\d"
 CRASH = [
@@ -182,6 +182,7 @@ def test_json_parses_on_every_command_that_offers_it(here: World) -> None:
     exchange = here.exchange(tape="normal")
     gateway = here.gateway(exchange.url)
     person = ("--operator", "Ada", "--reason", "json")
+    get(f"{exchange.url}/sim/cash", {"amount": "100"})
     commands = (
         ("status",),
         ("orders",),

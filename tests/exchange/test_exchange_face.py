@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 import requests
 
-from fuseboard.exchange.ledger import OrderAccepted, OrderFilled, RequestRefused, read_ledger
+from fuseboard.exchange.ledger import (
+    CashMoved,
+    OrderAccepted,
+    OrderFilled,
+    RequestRefused,
+    read_ledger,
+)
 from tests.exchange.serving import HEADERS, WAIT_S_MAX, Served, served
 
 
@@ -226,3 +232,15 @@ def test_the_process_writes_its_port_and_a_ledger_that_can_be_read_back(tmp_path
     assert [e.message for e in entries if isinstance(e, RequestRefused)] == [
         "insufficient buying power"
     ]
+
+
+def test_cash_is_paid_in_and_out_and_written_down(tmp_path: Path) -> None:
+    with served(tmp_path) as exchange:
+        for wrong in ({}, {"amount": "much"}, {"amount": 5}):
+            assert exchange.call("POST", "/sim/cash", json=wrong).status_code == 422
+        before = float(exchange.get("/sim/state")["cash"])
+        exchange.call("POST", "/sim/cash", json={"amount": "-250.5"})
+        assert float(exchange.get("/sim/state")["cash"]) == before - 250.5
+        entry = exchange.entries()[-1]
+        assert isinstance(entry, CashMoved)
+        assert entry.amount_nanos == -250_500_000_000

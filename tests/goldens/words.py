@@ -342,6 +342,9 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.PublishPosture: lambda _, e: f"{e.scope} {e.posture.name}: {e.reason.value}",
     fx.RecordTransition: _transition,
     fx.RecordPlan: _plan,
+    fx.RecordCash: lambda _, e: (
+        f"{text(e.difference_nanos)} adopted, {text(e.day_nanos)} in 24 hours"
+    ),
     fx.RecordReplacement: lambda p, e: f"{p.name(e.order_id)} is not sent: {e.reason.value}",
     fx.WakeAt: lambda _, e: clock(e.boot_ns),
     fx.StopNode: lambda _, e: e.detail,

@@ -7,10 +7,12 @@ the books are compared nothing is judged: the account is halted then anyway.
 from typing import Any, Final
 
 from fuseboard.core import watchlist
-from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.cash import benefit_attos, in_doubt
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import apply, publish_postures, settle, trip
+from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.measures.values import VALUES, Reading, reading_of
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import Turn
@@ -123,7 +125,22 @@ def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
     else:
         event = fuse.fails(turn.boot_ns)
     _breach_changed(turn, fuse, before[0])
+    if event is FuseEvent.BREACHED and _doubtful(turn, fuse, watched):
+        event = None
     return _moved(turn, fuse, event) or moved or before != (fuse.breach_source, fuse.unconfirmed)
+
+
+def _doubtful(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
+    """Whether a breach of equity may come from books that are in doubt: see `cash.doubtful`."""
+    if not watched.condition.uses_equity or not in_doubt(turn.state):
+        return False
+    if fuse.scope == ACCOUNT_SCOPE:
+        return fuse.breach_source != BROKER_SOURCE
+    equity_attos = equity_of(turn, fuse.scope) + benefit_attos(turn.state)
+    values = [
+        VALUES[name](reading_of(turn, fuse.scope, equity_attos)) for name in watched.condition.names
+    ]
+    return watched.condition.judge(values) is not Verdict.HOLDS
 
 
 def _judge_by_broker(turn: Turn, fuse: RuleFuse, watched: Watched, equity_attos: int) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from fuseboard.core import (
     breakers,
+    cash,
     foreign,
     halting,
     nearness,
@@ -129,6 +130,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     plan.advance(turn)
     halting.settle(turn)
     startup.compare_when_due(turn)
+    cash.advance(turn)
     valuation.read_when_due(turn)
     startup.wake_for_what_is_next(turn)
 
@@ -166,6 +168,6 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     OperatorHaltRequested: resets.operator_halt_requested,
     OperatorResetRequested: _reset_requested,
     RequestsThrottled: notes.requests_throttled,
-    CashMoved: valuation.cash_moved,
+    CashMoved: cash.cash_moved,
     MeasureReported: reporting.measure_reported,
 }

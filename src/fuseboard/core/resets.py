@@ -5,13 +5,14 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
 from fuseboard.core import plan
+from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import Tripping, apply, latch_scope, publish_postures, settle, trip
-from fuseboard.core.measures.recording import forget
+from fuseboard.core.measures.recording import equity_of, forget
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.actions import ResetRule
@@ -93,6 +94,9 @@ def _accept_cash(turn: Turn) -> None:
     state.equity_disagreements = 0
     if not state.book.working:
         state.book.account.cash_attos = state.broker_cash_attos
+        for fuse in state.drawdowns.values():
+            if fuse.scope == ACCOUNT_SCOPE:
+                fuse.equity_attos = equity_of(turn, ACCOUNT_SCOPE)
 
 
 def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
@@ -108,7 +112,7 @@ def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
 def _trip_again_if_breached(turn: Turn, scope: str) -> None:
     """A reset keeps the mark; if it still breaches, the fuse trips again under a new trip id."""
     for fuse in list(turn.state.drawdowns.values()):
-        if fuse.scope == scope and fuse.watching() and fuse.breaches():
+        if fuse.scope == scope and fuse.watching() and fuse.breaches() and not doubtful(turn, fuse):
             trip(turn, fuse)
     settle(turn)
 

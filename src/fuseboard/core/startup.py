@@ -7,7 +7,7 @@ same trip id again, so its plan goes on instead of beginning anew.
 
 from typing import Final
 
-from fuseboard.core import breakers, nearness, plan, sessions, valuation, waiting
+from fuseboard.core import breakers, cash, nearness, plan, sessions, valuation, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
@@ -104,6 +104,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.reconciled = False
     state.stream_connected = False
     state.next_wake_boot_ns = 0
+    cash.forget_claim(turn)
     state.strategies = fact.strategies
     breakers.follow_policy(turn)
     sessions.node_started(turn)
@@ -153,6 +154,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
     for due_boot_ns in (
         valuation.next_deadline(state),
         breakers.next_deadline(turn),
+        cash.next_deadline(state),
         plan.next_deadline(state),
         state.cancel_again_boot_ns,
         state.compare_again_boot_ns,

@@ -69,6 +69,26 @@ class Reported(Struct, frozen=True):
     """When it reached us."""
 
 
+class CashAdopted(Struct, frozen=True):
+    """A difference of cash that was taken for a fee."""
+
+    attos: int
+    wall_ns: int
+
+
+class CashClaim(Struct, kw_only=True):
+    """What a person said about cash, until the broker's cash shows it."""
+
+    request: int
+    amount_nanos: int
+    why: str
+    began_boot_ns: int
+    ask_boot_ns: int
+    """When the broker is asked again."""
+    seen_attos: int | None = None
+    """Our cash when a reading last agreed; None: the last one did not."""
+
+
 class State(Struct, kw_only=True):
     """The whole state of one account's kernel."""
 
@@ -124,6 +144,9 @@ class State(Struct, kw_only=True):
     cancel_again_boot_ns: int = 0
     foreign_orders: dict[str, None] = {}
     equity_disagreements: int = 0
+    adopted: list[CashAdopted] = []
+    """Within 24 hours, oldest first."""
+    claim: CashClaim | None = None
     quiet_since_read: bool = False
     read_boot_ns: int = 0
     compared_boot_ns: int = 0

@@ -6,22 +6,21 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
-from fuseboard.core import nearness
+from fuseboard.core import cash, nearness
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.market import Instrument
-from fuseboard.core.measures.recording import equity_of, note_fee, see_equity
+from fuseboard.core.measures.recording import equity_of, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.vocabulary.effects import AnswerOperator, PublishEquity, RaiseAlert
+from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import AccountSeen, CashMoved, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import AccountSeen, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import (
     NANOS,
     nanos_from_attos,
-    shown_money,
     shown_percent,
 )
 from fuseboard.vocabulary.orders import Severity
@@ -97,7 +96,7 @@ def evaluate(turn: Turn, source: str) -> None:
         before = fuse.breach_source
         equity_attos = equity_of(turn, fuse.scope)
         event = fuse.watch(equity_attos, source, turn.boot_ns)
-        if event is not None:
+        if event is not None and not (event is FuseEvent.BREACHED and cash.doubtful(turn, fuse)):
             _moved(turn, fuse, event)
         if fuse.breach_source != before:
             _breach_changed(turn, fuse)
@@ -177,8 +176,8 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
         return
     if not state.reconciled:
         return
-    if state.quiet_since_read and not state.book.working:
-        _adopt_cash(turn, cash_attos)
+    if cash.cash_read(turn):
+        evaluate(turn, BOOKS_SOURCE)
     cannot_tell = blind(turn)
     for fuse in state.drawdowns.values():
         if fuse.scope == ACCOUNT_SCOPE:
@@ -198,64 +197,6 @@ def blind(turn: Turn) -> bool:
         if instrument is None or instrument.blind(rules, turn.boot_ns):
             return True
     return False
-
-
-def _adopt_cash(turn: Turn, cash_attos: int) -> None:
-    """Small differences are fees: adopt them. A large one, seen twice, is unexplained: tighten."""
-    state = turn.state
-    account = state.book.account
-    difference_attos = cash_attos - account.cash_attos
-    if difference_attos == 0:
-        if state.equity_disagreements:
-            state.equity_disagreements = 0
-            publish_postures(turn)
-        return
-    base_attos = max(account.cash_attos + account.value_attos, 0)
-    most_attos = turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
-    if abs(difference_attos) <= most_attos:
-        account.cash_attos = cash_attos
-        if difference_attos < 0:
-            note_fee(turn, -difference_attos)
-        if state.equity_disagreements:
-            state.equity_disagreements = 0
-            publish_postures(turn)
-        evaluate(turn, BOOKS_SOURCE)
-        return
-    state.equity_disagreements += 1
-    if state.equity_disagreements == 2:
-        shown = shown_money(nanos_from_attos(difference_attos))
-        text = f"the broker's cash differs from ours by {shown} and nothing explains it"
-        _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.PAGE)
-        publish_postures(turn)
-
-
-def cash_moved(turn: Turn, fact: CashMoved) -> None:
-    """A deposit or a withdrawal: the ledger takes it and every stored mark rebases by the ratio."""
-    state = turn.state
-    before_attos = state.book.account.cash_attos + state.book.account.value_attos
-    after_attos = before_attos + fact.amount_nanos * NANOS
-    if before_attos <= 0 or after_attos <= 0:
-        _answer_cash(turn, fact, accepted=False, text="this would leave no equity: a slip?")
-        return
-    state.book.account.cash_attos += fact.amount_nanos * NANOS
-    for fuse in state.drawdowns.values():
-        if fuse.scope == ACCOUNT_SCOPE:
-            fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
-    course = state.courses.get(ACCOUNT_SCOPE)
-    if course is not None:
-        course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
-    state.equity_disagreements = 0
-    text = f"{shown_money(fact.amount_nanos)} moved: {fact.why}"
-    _warn(turn, ACCOUNT_SCOPE, Reason.EQUITY_JUMP, text, severity=Severity.INFO)
-    publish_postures(turn)
-    _answer_cash(turn, fact, accepted=True, text=text)
-    evaluate(turn, BOOKS_SOURCE)
-    nearness.judge_all(turn)
-
-
-def _answer_cash(turn: Turn, fact: CashMoved, *, accepted: bool, text: str) -> None:
-    if fact.request:
-        turn.out.append(AnswerOperator(request=fact.request, accepted=accepted, message=text))
 
 
 def read_when_due(turn: Turn) -> None:

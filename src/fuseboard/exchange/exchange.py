@@ -28,6 +28,7 @@ from fuseboard.exchange.rules import (
 )
 from fuseboard.exchange.scribe import Scribe, seeded_id
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
 ORDERS_MAX = 1_000_000
@@ -371,6 +372,11 @@ class Exchange:
         """A client order id for an order that came without one."""
         self._minted += 1
         return seeded_id(self.config.seed, "client", self._minted)
+
+    def move_cash(self, amount_nanos: int) -> None:
+        """Money is paid in, or out when negative."""
+        self._account.cash_attos += amount_nanos * NANOS
+        self._write(ledger.CashMoved, amount_nanos=amount_nanos)
 
     def account(self) -> AccountView:
         """The account's figures at the last trades."""

@@ -4,6 +4,7 @@
 - `GET /sim/state`: the tape, the clock, the books, the account.
 - `GET /sim/ledger?after=N`: the ledger's lines after number N, one JSON object a line.
 - `GET`, `POST /sim/faults`: read or set faults (`faults.py`); what is not named stays.
+- `POST /sim/cash`: pay in, or out (negative): `{"amount": "-250.50"}`.
 - `POST /sim/drop-streams`: drop every connection of `trade_updates`.
 """
 
@@ -14,7 +15,7 @@ from fuseboard.exchange.face_streams import Streams
 from fuseboard.exchange.faults import Faults
 from fuseboard.exchange.rules import MALFORMED, NOT_FOUND
 from fuseboard.exchange.running import RunningExchange
-from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.money import nanos_from_text, text_from_nanos
 from fuseboard.wire import alpaca
 from fuseboard.wire.http_server import Request, Response
 
@@ -45,6 +46,8 @@ class SimulationFace:
             return _json(structs.asdict(self.faults))
         if what == ("POST", "faults"):
             return self._set_faults(request.body)
+        if what == ("POST", "cash"):
+            return self._move_cash(request.body)
         if what == ("POST", "drop-streams"):
             return _json({"dropped": streams.drop_updates()})
         return alpaca.error_answer(404, NOT_FOUND, f"there is no {request.path}")
@@ -57,6 +60,14 @@ class SimulationFace:
         except ValueError as wrong:
             return alpaca.error_answer(422, MALFORMED, str(wrong))
         return _json(structs.asdict(self.faults))
+
+    def _move_cash(self, body: bytes) -> Response:
+        try:
+            amount = msgspec.json.decode(body, type=dict[str, str])["amount"]
+            self._running.exchange.move_cash(nanos_from_text(amount))
+        except (ValueError, KeyError) as wrong:
+            return alpaca.error_answer(422, MALFORMED, f"no amount of cash: {wrong}")
+        return _json(self._state())
 
     def _state(self) -> dict[str, object]:
         running, exchange = self._running, self._running.exchange

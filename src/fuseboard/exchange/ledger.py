@@ -33,6 +33,12 @@ class AccountOpened(Entry, frozen=True, tag=True):
     seed: int
 
 
+class CashMoved(Entry, frozen=True, tag=True):
+    """Money was paid in (positive) or out."""
+
+    amount_nanos: int
+
+
 class OrderAccepted(Entry, frozen=True, tag=True):
     """An order was taken in. `opens`: it may raise exposure; else it holds a part of a position."""
 
@@ -110,6 +116,7 @@ class OrderEnded(Entry, frozen=True, tag=True):
 
 LedgerEntry = (
     AccountOpened
+    | CashMoved
     | OrderAccepted
     | RequestRefused
     | CancelTaken

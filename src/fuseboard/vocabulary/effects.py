@@ -288,6 +288,14 @@ class RecordReplacement(Act, frozen=True, tag=True):
     limit: str = ""
 
 
+class RecordCash(Act, frozen=True, tag=True):
+    """Evidence that a difference of cash was taken for a fee, and how much within 24 hours."""
+
+    difference_nanos: int
+    day_nanos: int
+    day_nanos_max: int
+
+
 class WakeAt(Act, frozen=True, tag=True):
     """Give a `TimeAdvanced` at this boot time."""
 
@@ -320,6 +328,7 @@ Effect: TypeAlias = (
     | PublishPosture
     | RecordTransition
     | RecordPlan
+    | RecordCash
     | RecordReplacement
     | WakeAt
     | StopNode
