@@ -46,7 +46,7 @@ _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.LegReadFailed: _OUTCOMES,
     facts.FillReported: _OUTCOMES | watchlist.FILL,
     facts.TimeAdvanced: watchlist.TIME,
-    facts.AccountSeen: watchlist.READ,
+    facts.AccountSeen: watchlist.READ | watchlist.EQUITY,
     facts.PositionsSeen: watchlist.ANYTHING,
     facts.PolicyAdopted: watchlist.ANYTHING,
     facts.CashMoved: watchlist.ANYTHING,

@@ -235,9 +235,9 @@ class DrawdownFuse(Struct, kw_only=True):
         row = transition(self.state, event)
         if isinstance(row, Transition):
             self.state = row.after
+            self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             if row.after is not row.before:
                 self.breach_source, self.unconfirmed = "", False
-                self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             self.set_calm_floor()
         return row
 

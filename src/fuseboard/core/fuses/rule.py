@@ -114,10 +114,10 @@ class RuleFuse(Struct, kw_only=True):
         row = transition(self.state, event)
         if isinstance(row, Transition):
             self.state = row.after
+            self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             if row.after is not row.before:
                 self.withdraw()
                 self.failing_boot_ns = None
-                self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
         return row
 
     def watching(self) -> bool:

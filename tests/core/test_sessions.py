@@ -1,0 +1,390 @@
+"""A session rolls by two clocks; references begin anew, latches stay, named resets are made."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.fuses.machine import FuseEvent, FuseState
+from fuseboard.core.kernel import Kernel
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule, StrategyRule
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.identifiers import strategy_scope
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_known_failures import Desk
+
+SECOND = NANOS
+HOUR = 3600 * SECOND
+DATES = ("2026-11-20", "2026-11-23", "2026-11-24", "2026-11-25", "2026-11-30", "2026-12-01")
+WEEKS = ("2026-11-16", "2026-11-23", "2026-11-23", "2026-11-23", "2026-11-30", "2026-11-30")
+MONTHS = (*["2026-11-02"] * 5, "2026-12-01")
+
+
+def loss(name: str, reference: Reference = Reference.SESSION_PEAK, **more: object) -> LossRule:
+    settings = {"limit_nanos": NANOS // 20, "cooldown_ns": SECOND, "action": Action.HALT}
+    return LossRule(name=name, reference=reference, **{**settings, **more})  # type: ignore[arg-type]
+
+
+def policy(*losses: LossRule, strategies: tuple[StrategyRule, ...] = ()) -> Policy:
+    limits = Limits(order_value_nanos_max=NANOS**2)
+    return Policy(limits=limits, losses=losses, strategies=strategies)
+
+
+class SessionDesk(Desk):
+    """A desk of 1,000 AAPL at 250 and 750,000 in cash: a dollar is a tenth of a percent."""
+
+    def __init__(self, rules: Policy) -> None:
+        super().__init__(rules, cash=750_000, held=1_000)
+
+    def clock(self, ahead_ns: int = 0) -> tuple[fx.Effect, ...]:
+        wall_ns = self.now_ns + SECOND // 1000 + ahead_ns
+        return self.take(facts.BrokerClockSeen(wall_ns=wall_ns, is_open=False))
+
+    def begins(self, number: int) -> tuple[fx.Effect, ...]:
+        return self.take(
+            facts.SessionRolled(
+                calendar="XNYS",
+                session=DATES[number],
+                week_began=WEEKS[number],
+                month_began=MONTHS[number],
+                open_ns=self.now_ns + 15 * HOUR,
+                close_ns=self.now_ns + 22 * HOUR,
+            )
+        )
+
+    def rolls(self, number: int) -> tuple[fx.Effect, ...]:
+        self.now_ns += 24 * HOUR
+        return (*self.clock(), *self.begins(number))
+
+    def at(self, price: int) -> tuple[fx.Effect, ...]:
+        """Three quotes: a far one waits for a second, and a breach for the next."""
+        return tuple(effect for _ in range(3) for effect in self.quote("AAPL", price))
+
+    def fuse(self, name: str, scope: str = "account") -> DrawdownFuse:
+        return self.kernel._state.drawdowns[f"{name}:{scope}"]
+
+    def mark(self, name: str) -> int:
+        return self.fuse(name).mark_attos // NANOS**2
+
+
+def codes(effects: Sequence[fx.Effect]) -> list[Reason]:
+    return [effect.code for effect in effects if isinstance(effect, fx.RaiseAlert)]
+
+
+EVERY = policy(
+    *(loss(reference.value, reference, window_days=3) for reference in Reference),
+)
+
+
+def test_each_reference_rolls_with_its_own_period_and_a_peak_never() -> None:
+    desk = SessionDesk(EVERY)
+    desk.rolls(0)
+    desk.at(260)  # equity 1,010,000
+    desk.at(255)
+    names = [reference.value for reference in Reference]
+    assert [desk.mark(name) for name in names] == [1_010_000] * 3 + [1_000_000] * 3
+    desk.rolls(1)  # a Monday: the week begins
+    marks = dict(zip(names, (desk.mark(name) for name in names), strict=True))
+    assert marks == {
+        "session_peak": 1_005_000,
+        "peak": 1_010_000,
+        "rolling_peak": 1_010_000,
+        "session_open": 1_005_000,
+        "week_open": 1_005_000,
+        "month_open": 1_000_000,
+    }
+    desk.at(251)
+    for number in (2, 3):
+        desk.rolls(number)
+    assert desk.mark("rolling_peak") == 1_005_000  # the peak of 1,010,000 is three sessions old
+    assert desk.mark("week_open") == 1_005_000
+    desk.rolls(4)
+    desk.rolls(5)  # a new month
+    assert desk.mark("month_open") == desk.mark("rolling_peak") == 1_001_000
+    assert desk.mark("peak") == 1_010_000
+
+
+def test_an_open_stays_when_equity_rises_above_it() -> None:
+    desk = SessionDesk(policy(loss("daily", Reference.SESSION_OPEN)))
+    desk.rolls(0)
+    desk.at(290)
+    assert desk.mark("daily") == 1_000_000
+    desk.at(201)
+    assert desk.fuse("daily").state is FuseState.MONITORING
+    desk.at(200)  # quotes are a cent wide, marks are their middle: exactly 5 % of the open
+    assert desk.fuse("daily").state is FuseState.HALTED
+
+
+@pytest.mark.parametrize("reference", list(Reference))
+def test_every_reference_trips_exactly_at_its_limit_on_account_and_strategy(
+    reference: Reference,
+) -> None:
+    for dollars, trips in ((201, False), (200, True)):
+        rules = policy(
+            loss("any", reference, window_days=2),
+            strategies=(
+                StrategyRule(
+                    name="alpha",
+                    capital_nanos=1_000_000 * NANOS,
+                    losses=(loss("own", reference, window_days=2),),
+                ),
+            ),
+        )
+        desk = SessionDesk(rules)
+        desk.kernel._state.book.inherit("alpha")
+        desk.at(250)
+        desk.rolls(0)
+        desk.at(dollars)
+        for name, scope in (("any", "account"), ("own", strategy_scope("alpha"))):
+            assert (desk.fuse(name, scope).state is FuseState.HALTED) is trips, (name, dollars)
+
+
+def test_the_loss_of_a_night_counts_against_the_equity_at_the_roll() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.at(260)
+    desk.rolls(1)
+    assert desk.mark("session") == 1_010_000
+    desk.at(209)  # 959,000: 5.05 % under the close
+    assert desk.fuse("session").state is FuseState.HALTED
+
+
+def test_a_node_that_was_down_over_the_roll_counts_from_the_brokers_prior_close() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.at(260)
+    desk.now_ns += 24 * HOUR
+    desk.start()
+    desk.take(
+        facts.AccountSeen(
+            cash_nanos=750_000 * NANOS,
+            equity_nanos=1_010_000 * NANOS,
+            last_equity_nanos=1_008_000 * NANOS,
+            multiplier=1,
+            shorting_enabled=True,
+        )
+    )
+    desk.at(252)
+    desk.begins(1)
+    assert desk.mark("session") == 1_010_000  # nobody has asked the broker's clock yet
+    desk.clock()
+    assert desk.mark("session") == 1_008_000
+
+
+def test_a_session_told_while_the_books_are_not_compared_begins_when_they_are() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    text = desk.text
+    desk.now_ns += 24 * HOUR
+    desk.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="start"))
+    desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
+    desk.clock()
+    desk.begins(1)
+    assert desk.kernel._state.period.session == DATES[0]
+    desk.take(facts.BrokerStreamChanged(connected=True))
+    desk.account()
+    held = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=1_000 * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=250 * NANOS,
+    )
+    desk.take(facts.PositionsSeen(positions=(held,)))
+    assert desk.kernel._state.period.session == DATES[1]
+
+
+def test_only_a_later_date_rolls() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(1)
+    desk.at(260)
+    for number in (1, 0):
+        assert Reason.SESSION_ROLLED not in codes((*desk.clock(), *desk.begins(number)))
+        assert desk.mark("session") == 1_010_000
+
+
+@pytest.mark.parametrize("ahead_ns", [-24 * HOUR, -11 * SECOND, 11 * SECOND])
+def test_without_an_agreeing_broker_clock_nothing_rolls_and_it_is_said_once(ahead_ns: int) -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.at(260)
+    desk.now_ns += 24 * HOUR
+    said = codes((*desk.clock(ahead_ns), *desk.begins(1), *desk.clock(ahead_ns)))
+    assert said == [Reason.CLOCKS_DISAGREE]
+    desk.at(255)
+    assert desk.mark("session") == 1_010_000
+    assert Reason.SESSION_ROLLED in codes(desk.clock(9 * SECOND))
+    assert desk.fuse("session").mark_attos < 1_010_000 * NANOS**2
+
+
+def test_a_clock_that_is_never_read_is_said_after_a_minute_and_an_old_reading_is_none() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.now_ns += 16 * 60 * SECOND
+    assert codes(desk.begins(1)) == [Reason.CLOCKS_DISAGREE]  # what was read is too old
+    desk.start()
+    desk.now_ns += 61 * SECOND
+    assert Reason.CLOCKS_DISAGREE not in codes(desk.take(facts.TimeAdvanced()))  # said already
+    fresh = SessionDesk(policy(loss("session")))
+    assert codes(fresh.begins(1)) == []
+    fresh.now_ns += 61 * SECOND
+    assert Reason.CLOCKS_DISAGREE in codes(fresh.take(facts.TimeAdvanced()))
+
+
+def test_a_session_that_is_over_or_far_away_does_not_begin() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.clock()
+    for open_ns, close_ns in ((0, desk.now_ns), (22 * 24 * HOUR, 23 * 24 * HOUR)):
+        desk.take(
+            facts.SessionRolled(
+                calendar="XNYS",
+                session=DATES[2] if open_ns else DATES[1],
+                week_began=WEEKS[1],
+                month_began=MONTHS[1],
+                open_ns=open_ns,
+                close_ns=close_ns,
+            )
+        )
+        assert desk.kernel._state.period.session == ""
+
+
+def test_a_latch_survives_the_roll_and_a_manual_rule_is_not_reset_by_it() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.at(199)
+    assert desk.fuse("session").state is FuseState.HALTED
+    desk.rolls(1)
+    assert desk.fuse("session").state is FuseState.HALTED
+    assert desk.mark("session") == 949_000
+
+
+NEXT_DAY = loss("daily", Reference.SESSION_OPEN, reset=ResetRule.NEXT_TRADING_DAY)
+
+
+def test_the_next_trading_day_resets_what_stopped_by_itself_recorded_as_the_calendars() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.at(199)
+    effects = desk.rolls(1)
+    (moved,) = [e for e in effects if isinstance(e, fx.RecordTransition)]
+    assert (moved.event, moved.operator) == ("RESET", "calendar:XNYS")
+    (cleared,) = [e for e in effects if isinstance(e, fx.ClearHalt)]
+    assert (cleared.scope, cleared.operator) == ("account", "calendar:XNYS")
+    assert not isinstance(cleared, (fx.CancelOrder, fx.LatchHalt))  # it waits for the disk
+    assert desk.fuse("daily").state is FuseState.MONITORING
+    assert desk.fuse("daily").generation == 2
+    desk.at(189)  # 939,000 of 949,000: the new day has its own reference
+    assert desk.fuse("daily").state is FuseState.MONITORING
+
+
+def test_the_calendar_resets_no_kill_and_no_persons_latch_and_waits_for_the_clock() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.at(199)
+    desk.now_ns += 24 * HOUR
+    desk.begins(1)
+    assert desk.fuse("daily").state is FuseState.HALTED
+    halt = facts.OperatorHaltRequested(
+        request=1, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
+    )
+    desk.take(halt)
+    desk.account(949_000)  # the broker's own equity at the prior close
+    effects = desk.clock()
+    assert desk.fuse("daily").state is FuseState.MONITORING
+    assert not [effect for effect in effects if isinstance(effect, fx.ClearHalt)]
+    assert desk.kernel._state.latches["account"].state is FuseState.HALTED
+
+    killed = SessionDesk(
+        policy(loss("daily", reset=ResetRule.NEXT_TRADING_DAY, action=Action.KILL))
+    )
+    killed.rolls(0)
+    killed.at(199)
+    killed.rolls(1)
+    assert killed.fuse("daily").state is FuseState.KILLED
+
+
+def test_the_calendar_does_not_reset_while_a_plan_runs_nor_what_was_reset_too_often() -> None:
+    flat = loss("daily", reset=ResetRule.NEXT_TRADING_DAY, action=Action.FLATTEN)
+    desk = SessionDesk(policy(flat))
+    desk.rolls(0)
+    desk.at(199)
+    assert desk.kernel._state.plans
+    desk.rolls(1)
+    assert desk.fuse("daily").state is FuseState.TRIGGERED
+
+    often = SessionDesk(policy(loss("daily", reset=ResetRule.NEXT_TRADING_DAY, resets_a_day_max=0)))
+    often.rolls(0)
+    often.at(199)
+    assert often.fuse("daily").state is FuseState.HALTED
+    often.rolls(1)
+    assert often.fuse("daily").state is FuseState.HALTED
+    assert often.fuse("daily").exhausted
+
+
+def test_a_kill_rule_disconnects_and_a_deposit_does_not_trip_any_reference() -> None:
+    desk = SessionDesk(EVERY)
+    desk.rolls(0)
+    desk.at(260)
+    desk.rolls(1)
+    before = {name: fuse.drawdown_nanos() for name, fuse in desk.kernel._state.drawdowns.items()}
+    for amount in (5_000_000, -5_600_000, 700_000):
+        desk.take(facts.CashMoved(request=0, amount_nanos=amount * NANOS, why="funds"))
+    after = {name: fuse.drawdown_nanos() for name, fuse in desk.kernel._state.drawdowns.items()}
+    assert all(abs(before[name] - after[name]) <= 5 for name in before), (before, after)
+    assert all(fuse.watching() for fuse in desk.kernel._state.drawdowns.values())
+
+    killed = SessionDesk(policy(loss("hard", action=Action.KILL)))
+    effects = killed.at(199)
+    levels = [effect.level for effect in effects if isinstance(effect, fx.LatchHalt)]
+    assert levels == [HaltLevel.KILL]
+    assert killed.fuse("hard").state is FuseState.KILLED
+
+
+def test_a_removed_rule_stays_while_latched_and_a_kept_name_keeps_its_mark() -> None:
+    desk = SessionDesk(policy(loss("old"), loss("kept")))
+    desk.at(260)
+    desk.at(213)  # 963,000: under 1,010,000 by 4.65 %
+    renamed = canonical_text(policy(loss("new"), loss("kept", limit_nanos=NANOS // 10)))
+    adopted = facts.PolicyAdopted(text=renamed, digest=digest_of(renamed), operator="ann")
+    desk.take(adopted)
+    desk.at(213)
+    assert list(desk.kernel._state.drawdowns) == ["kept:account", "new:account"]
+    assert desk.mark("kept") == 1_010_000
+    assert desk.mark("new") == 1_000_000  # the prior close
+    desk.at(165)
+    assert desk.fuse("new").state is FuseState.HALTED
+    away = canonical_text(policy(loss("other")))
+    desk.take(facts.PolicyAdopted(text=away, digest=digest_of(away), operator="ann"))
+    assert desk.fuse("new").state is FuseState.HALTED
+    assert Kernel.restored(desk.kernel.snapshot()).digest() == desk.kernel.digest()
+
+
+@given(
+    window=st.integers(1, 5),
+    sessions=st.lists(st.lists(st.integers(951, 2_000), min_size=1, max_size=5), max_size=12),
+)
+def test_a_rolling_peak_is_the_highest_of_its_window(
+    window: int, sessions: list[list[int]]
+) -> None:
+    rule = loss("rolling", Reference.ROLLING_PEAK, limit_nanos=NANOS, window_days=window)
+    fuse = DrawdownFuse(name="rolling:account", scope="account", rule=rule)
+    fuse.watch(1_000, "A", 0)
+    fuse.take_mark(1_000)
+    fuse.move(FuseEvent.MARKED)
+    peaks, opening = [1_000], 1_000
+    for walk in sessions:
+        for equity in walk:
+            fuse.watch(equity, "A", 1)
+            peaks[-1] = max(peaks[-1], equity)
+            assert fuse.mark_attos == max(peaks[-window:])
+            opening = equity
+        fuse.roll(opening, week=False, month=False)
+        peaks.append(opening)
+        assert fuse.mark_attos == max(peaks[-window:])
