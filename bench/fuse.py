@@ -19,6 +19,7 @@ from random import Random
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.policy.rules import LossRule
+from fuseboard.vocabulary.actions import Action, Reference
 from fuseboard.vocabulary.money import NANOS
 
 TICKS = 1_000_000
@@ -134,6 +135,31 @@ def quantiles(times: list[int], overhead: int) -> str:
     )
 
 
+def roll(days: int) -> None:
+    """What a session costs a rolling fuse, with falling peaks: the longest window there can be."""
+    rule = LossRule(
+        reference=Reference.ROLLING_PEAK, window_days=days, limit_nanos=NANOS, action=Action.HALT
+    )
+    fuse = DrawdownFuse(name="rolling:account", scope="account", rule=rule)
+    fuse.take_mark(START)
+    fuse.move(FuseEvent.MARKED)
+    for session in range(days):
+        fuse.roll(START - session, week=False, month=False)
+    samples: list[int] = []
+    for session in range(2_000):
+        began = time.perf_counter_ns()
+        fuse.roll(START - days - session, week=False, month=False)
+        samples.append(time.perf_counter_ns() - began)
+    equity = START - days - 2_500
+    watched: list[int] = []
+    for _ in range(2_000):
+        began = time.perf_counter_ns()
+        fuse.watch(equity, "AAPL", 1)
+        watched.append(time.perf_counter_ns() - began)
+    print(f"rolling {days:>7,} days, a session  {quantiles(samples, 0)}")
+    print(f"rolling {days:>7,} days, a mark     {quantiles(watched, 0)}")
+
+
 def main() -> None:
     walk = noisy(TICKS)
     decimals = [Decimal(equity) / ATTOS for equity in walk[:ROUND_TICKS]]
@@ -194,6 +220,8 @@ def main() -> None:
         copied.update(decimal)
         samples.append(clock() - began)
     print(f"copied breaker     {quantiles(samples, overhead)}  (clock's {overhead} ns taken off)")
+    for days in (252, 252_000):
+        roll(days)
     gc.enable()
     gc.unfreeze()
 

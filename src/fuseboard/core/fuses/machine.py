@@ -2,9 +2,10 @@
 
 Theory of operation. A fuse watches something and asks its scope for a posture. Latched states
 (`TRIGGERED` and beyond) loosen only by an event that carries a person: `RESET`, `REBASED`,
-`RECOVERY_ASKED`, `RECOVERY_PASSED`. `WARNING` is a gauge: it comes and goes with the numbers. The
-table says, for every state and event, the next state, or that the event is ignored (it changes
-nothing and that is right), or refused (somebody asked for what this state does not allow).
+`RECOVERY_PASSED`; `RESET` may also carry the calendar, where the rule says so. `WARNING` is a
+gauge: it comes and goes with the numbers. The table says, for every state and event, the next
+state, or that the event is ignored (it changes nothing and that is right), or refused (somebody
+asked for what this state does not allow).
 
 Promises, each tested over the full product (`tests/core/test_machine.py`): every pair has a row;
 no event of numbers or time leaves a latched state for a looser posture; `BREACHED` trips only from
@@ -74,7 +75,8 @@ PERSONS_EVENTS: Final = (
     FuseEvent.REBASED,
     FuseEvent.RECOVERY_PASSED,
 )
-"""Only these leave a latched state for a looser posture; a person stands behind each."""
+"""Only these leave a latched state for a looser posture; a person stands behind each, or behind
+`RESET` the calendar that the policy named."""
 
 _S, _E, _IGNORED, _REFUSED = FuseState, FuseEvent, Outcome.IGNORED, Outcome.REFUSED
 _ROWS: Final[dict[FuseState, dict[FuseEvent, FuseState]]] = {

@@ -1,0 +1,21 @@
+"""The page about fuses shows a policy that is one."""
+
+from pathlib import Path
+
+from fuseboard.core.watchlist import TOPICS, watchlist_of
+from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.vocabulary.catalogue import CATALOGUE, Place
+
+PAGE = Path(__file__).parents[2] / "docs" / "fuses.md"
+
+
+def test_the_breakers_of_the_page_can_be_adopted() -> None:
+    text = PAGE.read_text().split("```yaml\n")[1].split("```")[0]
+    policy = policy_from_yaml(text, "docs/fuses.md")
+    assert len(policy.breakers) == 10
+    assert list(watchlist_of(policy).breakers) == [rule.name for rule in policy.breakers]
+
+
+def test_every_state_measure_says_what_changes_it() -> None:
+    wanted = {measure.name for measure in CATALOGUE if measure.place is Place.STATE}
+    assert set(TOPICS) == wanted
