@@ -273,6 +273,16 @@ def test_the_seeded_runs_reach_what_the_laws_are_about() -> None:
     assert not missing, f"{missing}: {sorted(runs.items())}"
 
 
+@pytest.mark.parametrize("seed", [13, 51, 104])
+def test_a_plan_past_its_deadline_with_a_leg_that_reads_does_not_spin(seed: int) -> None:
+    world = begun()
+    random = Random(seed)
+    for _ in range(100):
+        random_step(world, random)
+    for milliseconds in (1_000, 61_000, 7_000, 61_000):
+        world.wait(milliseconds)
+
+
 @pytest.mark.soak
 def test_many_seeded_runs_keep_every_law() -> None:
     for seed in range(10_000, 10_000 + max(SEEDS, 2_000)):

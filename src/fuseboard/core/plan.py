@@ -343,7 +343,8 @@ def next_deadline(state: State) -> int:
         return 0  # `resume` follows
     wanted: list[int] = []
     for plan in state.plans.values():
-        if plan.stage == "cancelling" or (plan.stage == "closing" and plan.orders):
+        waits_for_cancels = plan.stage == "closing" and plan.orders and _legs_are_done(plan)
+        if plan.stage == "cancelling" or waits_for_cancels:
             wanted.append(plan.deadline_boot_ns)
         if plan.stage == "closing":
             wanted.extend(leg.deadline_boot_ns for leg in plan.legs.values())
@@ -382,7 +383,7 @@ def freeze(turn: Turn, scope: str) -> list[str]:
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
-    if plan.stage != "closing" or any(leg.stage not in DONE_STAGES for leg in plan.legs.values()):
+    if plan.stage != "closing" or not _legs_are_done(plan):
         return
     if _open_again(turn, plan):
         return
@@ -390,6 +391,10 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
         turn.wake(plan.deadline_boot_ns)
         return
     _finish(turn, plan, "ended")
+
+
+def _legs_are_done(plan: Plan) -> bool:
+    return all(leg.stage in DONE_STAGES for leg in plan.legs.values())
 
 
 def _open_again(turn: Turn, plan: Plan) -> bool:
