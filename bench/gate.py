@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from unittest.mock import patch
 
-from fuseboard.core import orders as orders_room
+from fuseboard.core import judging
 from fuseboard.core.checks import table
-from fuseboard.core.checks.proposal import Finding, Proposal
+from fuseboard.core.checks.active import Finding
+from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
@@ -125,7 +126,7 @@ def decision(snapshot: bytes, first: int, symbols: int = 50) -> list[int]:
         gathered.append(proposal)
         return table.judge(proposal)
 
-    with patch.object(orders_room, "judge", keep):
+    with patch.object(judging, "judge", keep):
         kernel.step(moment(first), request(first, symbols))
     judge, clock, (proposal,) = table.judge, time.perf_counter_ns, gathered
     times = []

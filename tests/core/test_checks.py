@@ -18,7 +18,7 @@ from tests.core.test_known_failures import SECOND, Desk, denied, submitted
 BASE = Limits(order_value_nanos_max=NANOS**2)
 
 
-def desk(**changed: int) -> Desk:
+def desk(**changed: int | None) -> Desk:
     return Desk(Policy(limits=msgspec.structs.replace(BASE, **changed)))
 
 
@@ -77,7 +77,7 @@ def test_an_order_without_a_quote_or_with_an_old_one_is_denied() -> None:
 
 
 def test_the_rate_limit_opens_again_when_the_window_has_passed() -> None:
-    kernel = desk(order_rate_max=2)
+    kernel = desk(order_rate_max=2, order_rate_kills=False)
     for _ in range(2):
         assert submitted(kernel.order(Side.BUY, NANOS))
     assert denied(kernel.order(Side.BUY, NANOS)) == [Reason.ORDER_RATE]

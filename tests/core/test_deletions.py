@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fuseboard.core import closes, exposure, halting, orders, outgoing, plan, resets
-from fuseboard.core.book import Position
+from fuseboard.core import closes, exposure, halting, judging, outgoing, plan, resets
+from fuseboard.core.position import Position
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.orders import Side
 from tests.core import test_epochs as epochs
@@ -121,7 +121,7 @@ THE_CLAMP: tuple[Row, ...] = (
         clamp.test_a_short_is_reduced_by_buying_no_more_than_is_short_orders_counted,
     ),
     (
-        orders.intent_now,
+        judging.intent_now,
         "state.plans and reserves(state, fact.symbol)",
         "False",
         clamp.test_while_a_plan_closes_a_symbol_nobody_else_reduces_it,
@@ -211,7 +211,7 @@ THE_IDS: tuple[Row, ...] = (
         named.test_only_a_reset_begins_the_next_generation,
     ),
     (
-        orders.order_requested,
+        judging.order_requested,
         "known is not None",
         "False",
         known.test_a_retry_does_not_become_a_second_order,

@@ -137,6 +137,7 @@ def test_a_thousand_unfilled_buys_do_not_all_pass_on_the_same_cash() -> None:
     desk = Desk()
     assert submitted(desk.order(Side.BUY, LARGE))
     for _ in range(999):
+        desk.now_ns += SECOND // 100  # slower than the order rate, which would deny them first
         assert denied(desk.order(Side.BUY, LARGE)) == [Reason.GROSS_EXPOSURE]
 
 
@@ -167,7 +168,9 @@ def test_in_reduce_only_an_oversize_opposite_order_does_not_flip_the_position() 
     assert denied(desk.order(Side.SELL, 101 * NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
     (order,) = submitted(desk.order(Side.SELL, 100 * NANOS))
     assert order.intent is Intent.REDUCE
-    assert denied(desk.order(Side.SELL, 1)) == [Reason.POSTURE_REDUCE_ONLY], "it all works already"
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_REDUCE_ONLY], (
+        "it all works already"
+    )
 
 
 def test_a_halt_does_not_leave_orders_working_at_the_venue() -> None:
@@ -333,10 +336,10 @@ def test_a_position_that_differs_at_the_broker_halts_and_is_taken_over() -> None
 
 
 def test_a_limit_of_nothing_blocks_and_a_smaller_limit_measures_the_newest_orders() -> None:
-    desk = Desk(Policy(limits=Limits(order_rate_max=3)))
+    desk = Desk(Policy(limits=Limits(order_rate_max=3, order_rate_kills=False)))
     for _ in range(3):
         assert submitted(desk.order(Side.BUY, NANOS))
-    text = canonical_text(Policy(limits=Limits(order_rate_max=0)))
+    text = canonical_text(Policy(limits=Limits(order_rate_max=0, order_rate_kills=False)))
     desk.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann"))
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.ORDER_RATE]
     desk.now_ns += 10 * SECOND

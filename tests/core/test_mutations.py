@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fuseboard.core import exposure, halting, kernel, orders, plan, resets, startup
+from fuseboard.core import exposure, halting, judging, kernel, orders, plan, resets, startup
 from fuseboard.core.book import Ledger, Order
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -140,7 +140,7 @@ def _never_answers_the_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def _traps_exits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(orders, "intent_of", lambda *_: Intent.OPEN)
+    patch.setattr(judging, "intent_of", lambda *_: Intent.OPEN)
 
 
 def _does_not_resume(patch: pytest.MonkeyPatch) -> None:

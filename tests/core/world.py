@@ -65,6 +65,11 @@ POLICY = Policy(
 )
 
 
+def on_tick(price: int) -> int:
+    """A price in whole cents."""
+    return price - price % (NANOS // 100)
+
+
 class World:
     """One account from its first start. `kernel` is None while the node is down."""
 
@@ -271,8 +276,8 @@ class World:
             order_type=kind,
             time_in_force=TimeInForce.DAY,
             quantity_nanos=quantity * NANOS,
-            limit_price_nanos=price + offset if kind is OrderType.LIMIT else None,
-            stop_price_nanos=price * 99 // 100 if stop else None,
+            limit_price_nanos=on_tick(price + offset) if kind is OrderType.LIMIT else None,
+            stop_price_nanos=on_tick(price * 99 // 100) if stop else None,
         )
         self.last_request = request
         self.take(request)

@@ -4,16 +4,15 @@ Ledgers exist for the account and for each strategy; a symbol's ledger is its `P
 Each keeps its totals as it goes, so that judging an order costs the same with one working order
 and with ten thousand. Values are atto-units (price x quantity, undivided).
 
-Worst case. Each side of a symbol counts on its own: every unfilled buy as if bought, no sell as if
-sold, and the other way round. `worst_attos` is the greater of the two absolute values. What goes
-through zero is valued at the dearest price that has worked on that side: the cheap orders may be
-the ones that close the position, so their average would count too little.
+Worst case. `worst_attos` of a position is the greatest absolute value that its working orders may
+make of it (`core/position.py`); the account's ledger keeps the sum, and the sum of each sector.
 """
 
 from typing import Final
 
 from msgspec import Struct
 
+from fuseboard.core.position import Position
 from fuseboard.core.succession import Succession
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
@@ -25,7 +24,6 @@ from fuseboard.vocabulary.orders import (
 )
 
 _BUY: Final = Side.BUY
-_SELL: Final = Side.SELL
 CLOSED_ORDERS_MAX: Final = 10_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
 
@@ -89,92 +87,6 @@ class Order(Struct, gc=False):
         return self.status in TERMINAL_STATUSES
 
 
-class Position(Struct, gc=False):
-    """One symbol in one ledger: what is held, what works, and the mark it is valued at."""
-
-    quantity_nanos: int = 0
-    average_price_nanos: int = 0
-    mark_nanos: int = 0
-    buying_nanos: int = 0
-    selling_nanos: int = 0
-    buying_attos: int = 0
-    selling_attos: int = 0
-    buying_price_nanos_max: int = 0
-    selling_price_nanos_max: int = 0
-    """The dearest worst price on a side since nothing worked there."""
-    worst_attos: int = 0
-    """The greatest absolute value this symbol can reach; kept for the account's ledger only."""
-    held_attos: int = 0
-    """The absolute value of what is held at its mark; kept for the account's ledger only."""
-    moves: int = 0
-    """How often its orders moved: what was read from the broker before the last one is stale."""
-
-    def worst_with_attos(self, side: Side, added_nanos: int, price_nanos: int) -> int:
-        """The greatest absolute value with one more order on `side`, of this size and price."""
-        held, mark = self.quantity_nanos, self.mark_nanos
-        buying, buying_attos = self.buying_nanos, self.buying_attos
-        selling, selling_attos = self.selling_nanos, self.selling_attos
-        buying_max, selling_max = self.buying_price_nanos_max, self.selling_price_nanos_max
-        if side is _BUY:
-            buying += added_nanos
-            buying_attos += added_nanos * price_nanos
-            if price_nanos > buying_max:
-                buying_max = price_nanos
-        else:
-            selling += added_nanos
-            selling_attos += added_nanos * price_nanos
-            if price_nanos > selling_max:
-                selling_max = price_nanos
-        worst = abs(held * mark)
-        if buying:
-            reached = _reached_attos(held, mark, buying, buying_attos, buying_max)
-            if reached > worst:
-                worst = reached
-        if selling:
-            reached = _reached_attos(-held, mark, selling, selling_attos, selling_max)
-            if reached > worst:
-                worst = reached
-        return worst
-
-    def count(self, side: Side, quantity_nanos: int, price_nanos: int) -> None:
-        """Count (or, negative, uncount) what works on a side at its worst price."""
-        self.moves += 1
-        if side is _BUY:
-            working_nanos = self.buying_nanos = self.buying_nanos + quantity_nanos
-            self.buying_attos += quantity_nanos * price_nanos
-            if working_nanos == 0:
-                self.buying_price_nanos_max = 0
-            elif price_nanos > self.buying_price_nanos_max:
-                self.buying_price_nanos_max = price_nanos
-        else:
-            working_nanos = self.selling_nanos = self.selling_nanos + quantity_nanos
-            self.selling_attos += quantity_nanos * price_nanos
-            if working_nanos == 0:
-                self.selling_price_nanos_max = 0
-            elif price_nanos > self.selling_price_nanos_max:
-                self.selling_price_nanos_max = price_nanos
-        assert working_nanos >= 0, "more was uncounted than works"
-
-    def reducible_nanos(self, side: Side) -> int:
-        """How much an order on `side` may still reduce, less what already works to reduce it."""
-        if side is _SELL:
-            return max(0, self.quantity_nanos - self.selling_nanos)
-        return max(0, -self.quantity_nanos - self.buying_nanos)
-
-
-def _reached_attos(
-    held: int, mark: int, working: int, working_attos: int, price_nanos_max: int
-) -> int:
-    """The value on one side when all its working orders fill; `held` is negative on the other side.
-
-    What first closes the opposite position does not count.
-    """
-    if held >= 0:
-        return held * mark + working_attos
-    beyond = working + held
-    return min(beyond * price_nanos_max, working_attos) if beyond > 0 else 0
-
-
 class Ledger(Struct):
     """Cash and positions of the account or of one strategy."""
 
@@ -185,6 +97,14 @@ class Ledger(Struct):
     """The sum over symbols of the worst case; kept when `counts_worst`."""
     held_attos: int = 0
     """The sum over symbols of the absolute value of what is held; kept when `counts_worst`."""
+    buying_attos: int = 0
+    selling_attos: int = 0
+    """What works on a side of all symbols, at worst prices; kept when `counts_worst`."""
+    occupied: int = 0
+    """How many symbols are held or have working orders; kept when `counts_worst`."""
+    sector_of: dict[str, str] = {}
+    sectors: dict[str, int] = {}
+    """The sum over each sector's symbols of the worst case; kept when `counts_worst`."""
     counts_worst: bool = False
     positions: dict[str, Position] = {}
 
@@ -196,15 +116,38 @@ class Ledger(Struct):
         """The position of a symbol, an empty one when it is new."""
         found = self.positions.get(symbol)
         if found is None:
-            found = self.positions[symbol] = Position()
+            found = self.positions[symbol] = Position(sector=self.sector_of.get(symbol, ""))
         return found
+
+    def follow_sectors(self, sector_of: dict[str, str]) -> None:
+        """Another policy's sectors: assign and sum again."""
+        self.sector_of, self.sectors = dict(sector_of), {}
+        for symbol, position in self.positions.items():
+            position.sector = sector_of.get(symbol, "")
+            if position.sector:
+                self.count_sector(position.sector, position.worst_attos)
+
+    def count_sector(self, sector: str, attos: int) -> None:
+        """Add to the sum of a sector's worst cases."""
+        self.sectors[sector] = self.sectors.get(sector, 0) + attos
+
+    def occupy(self, position: Position) -> None:
+        """Count a symbol that is held or ordered, or no more is."""
+        occupied = bool(position.quantity_nanos or position.buying_nanos or position.selling_nanos)
+        if occupied is not position.occupied:
+            position.occupied = occupied
+            self.occupied += 1 if occupied else -1
 
     def _recount(self, position: Position) -> None:
         """Bring the worst case up to date after a position, its orders or its mark moved."""
         if self.counts_worst:
             worst_attos = position.worst_with_attos(_BUY, 0, 0)
-            self.worst_attos += worst_attos - position.worst_attos
-            position.worst_attos = worst_attos
+            added_attos = worst_attos - position.worst_attos
+            if added_attos:
+                self.worst_attos += added_attos
+                position.worst_attos = worst_attos
+                if position.sector:
+                    self.count_sector(position.sector, added_attos)
             held_attos = abs(position.quantity_nanos * position.mark_nanos)
             self.held_attos += held_attos - position.held_attos
             position.held_attos = held_attos
@@ -223,7 +166,14 @@ class Ledger(Struct):
     def work(self, order: Order, quantity_nanos: int) -> None:
         """Count (or, negative, uncount) an unfilled quantity of an order."""
         position = self.position(order.symbol)
+        buying_attos, selling_attos = position.buying_attos, position.selling_attos
         position.count(order.side, quantity_nanos, order.counted_price_nanos())
+        if quantity_nanos > 0:
+            position.ask(order.side, order.order_type, order.limit_price_nanos)
+        if self.counts_worst:
+            self.buying_attos += position.buying_attos - buying_attos
+            self.selling_attos += position.selling_attos - selling_attos
+            self.occupy(position)
         self._recount(position)
 
     def fill(self, symbol: str, signed_nanos: int, cost_attos: int) -> None:
@@ -245,6 +195,8 @@ class Ledger(Struct):
             position.average_price_nanos = basis_attos // abs(after_nanos)
         position.quantity_nanos = after_nanos
         self.value_attos += signed_nanos * position.mark_nanos
+        if self.counts_worst:
+            self.occupy(position)
         self._recount(position)
 
     def adopt(self, symbol: str, quantity_nanos: int, average_nanos: int, mark_nanos: int) -> None:
@@ -256,6 +208,8 @@ class Ledger(Struct):
         if mark_nanos > 0:
             position.mark_nanos = mark_nanos
         self.value_attos += quantity_nanos * position.mark_nanos
+        if self.counts_worst:
+            self.occupy(position)
         self._recount(position)
 
 
@@ -296,10 +250,21 @@ class Book(Struct):
         account = self.account
         position = account.positions.get(order.symbol) or account.position(order.symbol)
         position.count(side, quantity_nanos, price_nanos)
+        if side is _BUY:
+            account.buying_attos += quantity_nanos * price_nanos
+        else:
+            account.selling_attos += quantity_nanos * price_nanos
+            position.ask(side, order.order_type, order.limit_price_nanos)
+        if not position.occupied:
+            position.occupied = True
+            account.occupied += 1
         if worst_attos is None:
             worst_attos = position.worst_with_attos(side, 0, 0)
-        account.worst_attos += worst_attos - position.worst_attos
+        added_attos = worst_attos - position.worst_attos
+        account.worst_attos += added_attos
         position.worst_attos = worst_attos
+        if position.sector:
+            account.count_sector(position.sector, added_attos)
         if order.strategy:
             own = self.strategy(order.strategy).position(order.symbol)
             own.count(side, quantity_nanos, price_nanos)

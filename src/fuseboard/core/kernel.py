@@ -14,11 +14,15 @@ import msgspec
 from fuseboard.core import (
     breakers,
     cash,
+    dynamic,
     foreign,
+    gate,
     halting,
+    judging,
     nearness,
     notes,
     orders,
+    overrides,
     plan,
     replacing,
     reporting,
@@ -31,7 +35,6 @@ from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
 from fuseboard.core.watchlist import watchlist_of
-from fuseboard.policy.limits import reduced
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
@@ -59,6 +62,8 @@ from fuseboard.vocabulary.inputs import (
     OrderSent,
     OrderUnknown,
     OrderWorking,
+    OverrideRequested,
+    OverrideVerified,
     PolicyAdopted,
     PositionsSeen,
     QuoteSeen,
@@ -80,13 +85,19 @@ class Kernel:
         self._state = State() if state is None else state
         known = self._state
         policy = policy_from_canonical(known.policy_text) if known.policy_text else Policy()
+        compiled = gate.gate_of(policy)
+        limits = gate.limits_now(policy, known)
+        active, reduced_active = gate.active_now(policy, compiled, limits)
         self._turn = Turn(
             state=known,
             policy=policy,
-            reduced_limits=reduced(policy.limits),
+            active=active,
+            reduced_active=reduced_active,
+            gate=compiled,
+            dynamics=compiled.dynamics,
             ids=OrderIds(instance=known.instance, account=known.account),
             watchlist=watchlist_of(policy),
-            watched=nearness.watched_rows(policy.limits),
+            watched=nearness.watched_rows(limits),
         )
 
     def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:
@@ -95,9 +106,12 @@ class Kernel:
         turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
         turn.out = []
         turn.equity_source = ""
-        _STEPS[type(fact)](turn, fact)
+        kind = type(fact)
+        _STEPS[kind](turn, fact)
         if turn.watchlist.topics:
             breakers.judge_after(turn, fact)
+        if turn.dynamics and kind is not OrderRequested:
+            dynamic.judge(turn, by_order=False)
         if turn.state.plans:  # one of them may have ended
             halting.settle(turn)
         return tuple(turn.out)
@@ -127,6 +141,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     sessions.roll_when_agreed(turn)
     if state.cancel_again_boot_ns and turn.boot_ns >= state.cancel_again_boot_ns:
         cancel_again(turn)
+    dynamic.judge_when_due(turn)
     plan.advance(turn)
     halting.settle(turn)
     startup.compare_when_due(turn)
@@ -146,7 +161,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     TimeAdvanced: _time_advanced,
     SessionRolled: sessions.session_rolled,
     NodeFaulted: startup.node_faulted,
-    OrderRequested: orders.order_requested,
+    OrderRequested: judging.order_requested,
     CancelRequested: replacing.cancel_requested,
     ReplaceRequested: replacing.replace_requested,
     OrderSent: replacing.order_sent,
@@ -170,4 +185,6 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     RequestsThrottled: notes.requests_throttled,
     CashMoved: cash.cash_moved,
     MeasureReported: reporting.measure_reported,
+    OverrideRequested: overrides.override_requested,
+    OverrideVerified: overrides.override_verified,
 }

@@ -18,6 +18,8 @@ class Instrument(Struct):
 
     bid_nanos: int = 0
     ask_nanos: int = 0
+    bid_size_nanos: int = 0
+    ask_size_nanos: int = 0
     quoted_boot_ns: int = 0
     """When the last good quote came; `bid_nanos` is 0 before the first."""
     excluded: bool = True
@@ -44,6 +46,7 @@ class Instrument(Struct):
         if mark_nanos == 0:
             return 0  # it jumped: no order is priced by it either, until a second one agrees
         self.bid_nanos, self.ask_nanos, self.quoted_boot_ns = bid_nanos, ask_nanos, boot_ns
+        self.bid_size_nanos, self.ask_size_nanos = seen.bid_size_nanos, seen.ask_size_nanos
         self.excluded = False
         return mark_nanos
 

@@ -83,8 +83,8 @@ def watched_rows(limits: Limits) -> tuple[tuple[int, int], ...]:
 
 def follow(turn: Turn) -> None:
     """A policy came into force: watch its limits, forget those it has not, judge everything."""
-    turn.watched = watched_rows(turn.policy.limits)
-    unlimited = [row for row in ROWS if row.limit(turn.policy.limits) is None]
+    turn.watched = watched_rows(turn.active.limits)
+    unlimited = [row for row in ROWS if row.limit(turn.active.limits) is None]
     for key in list(turn.state.near):
         if any(key.startswith(f"{row.name} of ") for row in unlimited):
             del turn.state.near[key]

@@ -1,46 +1,32 @@
-"""What happens to orders: requests are judged, outcomes and fills move the book."""
+"""What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
 from typing import Final
 
 from fuseboard.core import plan, valuation
 from fuseboard.core.book import Order
-from fuseboard.core.checks.proposal import ALLOWED, Proposal
-from fuseboard.core.checks.table import judge
-from fuseboard.core.closes import reserves
-from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
-from fuseboard.core.market import Instrument
-from fuseboard.core.measures.recording import (
-    expected_price_nanos,
-    note_error,
-    note_fill,
-    note_submitted,
-)
+from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
 from fuseboard.core.outgoing import (
-    admit,
     cancel,
     find,
     publish,
     publish_positions,
     read_account,
-    submit,
 )
-from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerDenied,
     AnswerOrder,
     RaiseAlert,
-    WatchSymbol,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.inputs import (
     CancelRefused,
     CancelRequested,
     FillReported,
     OrderEnded,
     OrderNotSent,
-    OrderRequested,
     OrderSent,
     OrderUnknown,
     OrderWorking,
@@ -63,159 +49,6 @@ _STOP: Final = OrderType.STOP
 _STOP_LIMIT: Final = OrderType.STOP_LIMIT
 _OPEN: Final = Intent.OPEN
 _UNTIGHTENED: Final = Posture.OPEN
-
-
-def order_requested(turn: Turn, fact: OrderRequested) -> None:
-    """Judge an order; submit it, deny it, or answer a repeat with the order it already is."""
-    state = turn.state
-    order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
-    known = state.book.orders.get(order_id)
-    if known is not None:
-        _repeated(turn, fact, known)
-        return
-    found = refusal(turn, fact)
-    if found is not _ALLOWED:
-        _deny(turn, fact, found)
-        return
-    if fact.strategy not in state.book.strategies:
-        admit(turn, fact.strategy)
-    instrument = state.instruments.get(fact.symbol)
-    if instrument is None:
-        if len(state.instruments) >= INSTRUMENTS_MAX:
-            _deny(turn, fact, Reason.UNSUPPORTED)
-            return
-        instrument = _instrument(state, fact.symbol)
-        turn.out.append(WatchSymbol(symbol=fact.symbol))
-    order = _proposed(turn, fact, order_id, instrument)
-    posture, halting_reason = _UNTIGHTENED, _ALLOWED
-    if state.postures:
-        posture, halting_reason = turn.posture(fact.strategy, fact.symbol)
-    limits = turn.policy.limits if posture is _UNTIGHTENED else turn.reduced_limits
-    account = state.book.account
-    position = account.position(fact.symbol)
-    value_attos = order.quantity_nanos * order.worst_price_nanos
-    symbol_worst_attos = position.worst_with_attos(
-        order.side, order.quantity_nanos, order.worst_price_nanos
-    )
-    finding, ran = judge(
-        Proposal(  # by position, as in its declaration: names cost a tenth of the gate
-            order,
-            turn.policy,
-            limits,
-            posture,
-            halting_reason,
-            state.reconciled,
-            state.book,
-            instrument,
-            state.rate,
-            value_attos,
-            symbol_worst_attos,
-            account.worst_attos - position.worst_attos + symbol_worst_attos,
-            account.cash_attos + account.value_attos,
-            state.multiplier,
-            turn.boot_ns,
-        )
-    )
-    if finding is not ALLOWED:
-        _deny(turn, fact, finding.reason, ran, finding.observed, finding.limit)
-        return
-    if order.intent is _OPEN:
-        state.rate.count(limits, turn.boot_ns)
-    if turn.watchlist.scores_fills:
-        order.expected_price_nanos = expected_price_nanos(order, instrument)
-    submit(turn, order, symbol_worst_attos)
-
-
-def refusal(turn: Turn, fact: OrderRequested) -> Reason:
-    """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
-    rules = turn.policy.strategies
-    if rules and all(rule.name != fact.strategy for rule in rules):
-        return Reason.STRATEGY_UNKNOWN
-    limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
-    kind = fact.order_type
-    limited = kind is _LIMIT or kind is _STOP_LIMIT
-    stopped = kind is _STOP or kind is _STOP_LIMIT
-    if limited is (limit_nanos is None) or stopped is (stop_nanos is None):
-        return Reason.MALFORMED
-    if (
-        0 < fact.quantity_nanos < _NUMBERS_MAX
-        and (limit_nanos is None or 0 < limit_nanos < _NUMBERS_MAX)
-        and (stop_nanos is None or 0 < stop_nanos < _NUMBERS_MAX)
-    ):
-        return _ALLOWED
-    return Reason.MALFORMED
-
-
-def _instrument(state: State, symbol: str) -> Instrument:
-    found = state.instruments[symbol] = Instrument()
-    return found
-
-
-def _proposed(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instrument) -> Order:
-    return Order(  # by position, as in its declaration: names cost a tenth of the gate
-        order_id,
-        turn.ids.wire_prefix + order_id,
-        fact.client_order_id,
-        fact.strategy,
-        fact.symbol,
-        fact.side,
-        fact.order_type,
-        fact.time_in_force,
-        fact.quantity_nanos,
-        fact.limit_price_nanos,
-        fact.stop_price_nanos,
-        fact.extended_hours,
-        intent_now(turn.state, fact),
-        worst_price_nanos(fact, instrument, turn.policy.limits),
-        turn.wall_ns,
-        turn.wall_ns,
-        request=fact.request,
-    )
-
-
-def intent_now(state: State, fact: OrderRequested) -> Intent:
-    """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
-    if state.plans and reserves(state, fact.symbol):
-        return _OPEN
-    return intent_of(state.book, fact.strategy, fact)
-
-
-def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:
-    same = (
-        known.symbol == fact.symbol
-        and known.side is fact.side
-        and known.order_type is fact.order_type
-        and known.time_in_force is fact.time_in_force
-        and known.quantity_nanos == fact.quantity_nanos
-        and known.limit_price_nanos == fact.limit_price_nanos
-        and known.stop_price_nanos == fact.stop_price_nanos
-        and known.extended_hours == fact.extended_hours
-    )
-    if same:
-        turn.out.append(AnswerOrder(request=fact.request, order_id=known.order_id, repeated=True))
-    else:
-        _deny(turn, fact, Reason.CLIENT_ORDER_ID_REUSED)
-
-
-def _deny(
-    turn: Turn,
-    fact: OrderRequested,
-    reason: Reason,
-    ran: tuple[str, ...] = (),
-    observed: str = "",
-    limit: str = "",
-) -> None:
-    turn.out.append(
-        AnswerDenied(
-            request=fact.request,
-            strategy=fact.strategy,
-            reason=reason,
-            checks=ran,
-            observed=observed,
-            limit=limit,
-            message=SENTENCES[reason],
-        )
-    )
 
 
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
@@ -360,6 +193,8 @@ def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> Non
         return
     turn.state.quiet_since_read = False
     note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos)
+    if order.strategy and turn.active.limits.repeated_executions_max is not None:
+        _executed(turn, order, new_nanos)
     was_closed = order.closed()
     whole = order.filled_quantity_nanos >= order.quantity_nanos
     if whole and order.status is not OrderStatus.FILLED:
@@ -381,6 +216,19 @@ def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> Non
     if whole and not was_closed:
         plan.order_closed(turn, order, failed=False)
     plan.filled(turn)
+
+
+def _executed(turn: Turn, order: Order, new_nanos: int) -> None:
+    """An execution that repeats itself too often disables its strategy (RTS 6 Art. 15(3))."""
+    if order.intent is Intent.PLAN or order.filled_quantity_nanos > new_nanos:
+        return  # protection is never disabled, and the parts of one order are one execution
+    limits = turn.active.limits
+    if turn.state.throttles.executed(order, limits, turn.boot_ns):
+        window_ms = limits.repeated_executions_window_ns // 1_000_000
+        detail = f"{limits.repeated_executions_max} executions of {order.symbol}"
+        detail = f"{detail} {order.side.value} in {window_ms} ms"
+        scope = strategy_scope(order.strategy)
+        latch_scope(turn, scope, HaltLevel.HALT, Reason.REPEATED_EXECUTIONS, detail=detail)
 
 
 def order_ended(turn: Turn, fact: OrderEnded) -> None:

@@ -15,9 +15,9 @@ A waiting replacement is never sent late: a halt, a cancel of either order, a re
 
 from typing import Final
 
-from fuseboard.core import orders, waiting
+from fuseboard.core import judging, orders, waiting
 from fuseboard.core.book import Order
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.proposal import ALLOWED, Finding
 from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import worst_price_nanos
 from fuseboard.core.market import Instrument
@@ -25,7 +25,6 @@ from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import cancel, publish, submit
 from fuseboard.core.state import Turn
 from fuseboard.core.succession import Succession
-from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.effects import AnswerCancel, AnswerDenied, AnswerOrder, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
@@ -39,21 +38,38 @@ from fuseboard.vocabulary.inputs import (
 )
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity, Side
-from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 REPLACEMENTS_WAITING_MAX: Final = 1_000
 REPLACEMENT_WAIT_NS_MAX: Final = 10 * NANOS
 _REPLACEABLE: Final = (OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
-_CALMER_SKIPS: Final = ("order_rate", "quote", "price_collar", "order_quantity")
+_COUNTED_SKIPS: Final = ("order_rate", "messages", "daily_orders", "duplicate")
+"""What a replacement was counted in when it was accepted: it is not judged by these again."""
+_CALMER_SKIPS: Final = (
+    *_COUNTED_SKIPS,
+    "restricted_list",
+    "permissions",
+    "quote",
+    "price_collar",
+    "price_floor",
+    "order_quantity",
+    "liquidity",
+    "session",
+    "self_match",
+)
 """What cannot be worse in an order that is no larger and no keener than the one it replaces."""
 _SMALLER_SKIPS: Final = (
     *_CALMER_SKIPS,
     "order_value",
     "max_position",
+    "sector",
+    "positions",
     "gross_exposure",
+    "net_exposure",
+    "leverage",
     "buying_power",
+    "maintenance_margin",
 )
 """What cannot be worse in one that is, besides, worth no more."""
 
@@ -63,6 +79,8 @@ _SMALLER_SKIPS: Final = (
 
 def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
     """Judge a replacement; accept it and cancel the old order, deny it, or answer a repeat."""
+    if turn.gate.counts_messages:
+        judging.message_counted(turn)
     book = turn.state.book
     old = book.orders.get(fact.order_id)
     new_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
@@ -78,7 +96,7 @@ def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
         _deny(turn, fact, Reason.ORDER_NOT_REPLACEABLE, message=hindrance)
         return
     new = _proposed(turn, fact, old, new_id)
-    refusal = orders.refusal(turn, _as_request(new))
+    refusal = judging.refusal(turn, _as_request(new))
     if refusal is Reason.ALLOWED and len(book.waiting) >= REPLACEMENTS_WAITING_MAX:
         refusal = Reason.WORKING_ORDERS_FULL
     if refusal is not Reason.ALLOWED:
@@ -148,8 +166,7 @@ def _reserve(new: Order, old: Order) -> None:
 
 def _accept(turn: Turn, fact: ReplaceRequested, new: Order, old: Order) -> None:
     state = turn.state
-    if new.intent is Intent.OPEN:
-        state.rate.count(_limits(turn, new)[0], turn.boot_ns)
+    judging.accepted(turn, new, turn.active.limits)
     state.book.wait(new)
     cancel(turn, old)
     publish(turn, new)
@@ -208,37 +225,20 @@ def _judged(
     While the old order is not final, its worst case is that of the larger and dearer of the two.
     """
     state = turn.state
-    new.intent = orders.intent_now(state, _as_request(new))
+    new.intent = judging.intent_now(state, _as_request(new))
     instrument = state.instruments.get(new.symbol, Instrument())
     new.worst_price_nanos = _worst_price_nanos(turn, new, old, instrument)
-    limits, posture, halting_reason = _limits(turn, new)
     size_nanos, price_nanos = new.quantity_nanos, new.worst_price_nanos
     if not old.closed():
         size_nanos = max(size_nanos, old.remaining_nanos())
         price_nanos = max(price_nanos, old.worst_price_nanos)
-    account = state.book.account
-    position = account.position(new.symbol)
-    symbol_worst_attos = position.worst_with_attos(new.side, size_nanos, price_nanos)
-    return judge_but(
-        Proposal(
-            order=new,
-            policy=turn.policy,
-            limits=limits,
-            posture=posture,
-            halting_reason=halting_reason,
-            reconciled=state.reconciled,
-            book=state.book,
-            instrument=instrument,
-            rate=state.rate,
-            value_attos=new.quantity_nanos * new.worst_price_nanos,
-            symbol_worst_attos=symbol_worst_attos,
-            gross_worst_attos=account.worst_attos - position.worst_attos + symbol_worst_attos,
-            equity_attos=account.equity_attos(),
-            multiplier=state.multiplier,
-            boot_ns=turn.boot_ns,
-        ),
-        (*skips, *_cannot_worsen(new, old)),
-    )
+    proposal = judging.proposed(turn, new, instrument)
+    position = proposal.position
+    worst_attos = position.worst_with_attos(new.side, size_nanos, price_nanos)
+    proposal.counted_attos = size_nanos * price_nanos
+    proposal.gross_worst_attos += worst_attos - proposal.symbol_worst_attos
+    proposal.symbol_worst_attos = worst_attos
+    return judge_but(proposal, (*skips, *_cannot_worsen(new, old)))
 
 
 def _as_request(order: Order) -> OrderRequested:
@@ -258,15 +258,9 @@ def _as_request(order: Order) -> OrderRequested:
     )
 
 
-def _limits(turn: Turn, new: Order) -> tuple[Limits, Posture, Reason]:
-    posture, halting_reason = turn.posture(new.strategy, new.symbol)
-    limits = turn.policy.limits if posture is Posture.OPEN else turn.reduced_limits
-    return limits, posture, halting_reason
-
-
 def _worst_price_nanos(turn: Turn, new: Order, old: Order, instrument: Instrument) -> int:
     """The price it is judged at; what is calmer than the old order keeps the price of that one."""
-    limits, request = turn.policy.limits, _as_request(new)
+    limits, request = turn.active.limits, _as_request(new)
     if not _is_calmer(new, old):
         return worst_price_nanos(request, instrument, limits)
     own_nanos = worst_price_nanos(request, Instrument(), limits)
@@ -321,6 +315,8 @@ def order_ended(turn: Turn, fact: OrderEnded) -> None:
 
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
     """Cancel an order: with an order that is being replaced goes what was to replace it."""
+    if turn.gate.counts_messages:
+        judging.message_counted(turn)
     book = turn.state.book
     order = book.orders.get(fact.order_id)
     if order is not None and order.succession is not None and order.strategy == fact.strategy:
@@ -361,10 +357,13 @@ def _succeed(turn: Turn, new: Order, old: Order) -> None:
         waiting.end(turn, new, OrderStatus.CANCELED, Reason.REPLACED_TOO_LATE)
         return
     new.quantity_nanos = left_nanos
-    skips: tuple[str, ...] = ("order_rate",)  # counted when it was accepted
-    reduces = orders.intent_now(turn.state, _as_request(new)) is Intent.REDUCE
+    skips: tuple[str, ...] = _COUNTED_SKIPS  # counted when it was accepted
+    reduces = judging.intent_now(turn.state, _as_request(new)) is Intent.REDUCE
     if reduces and new.order_type in _STOPS:
-        skips = ("order_rate", "posture")  # a halt keeps such stops, and has not dropped this one
+        skips = (
+            *_COUNTED_SKIPS,
+            "posture",
+        )  # a halt keeps such stops, and has not dropped this one
     finding, ran = _judged(turn, new, old, skips)
     if finding is not ALLOWED:
         waiting.end(

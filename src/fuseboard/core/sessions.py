@@ -88,6 +88,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.week_began, period.month_began = begun.week_began, begun.month_began
     period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
     period.pending, period.late, period.alerted = None, False, False
+    state.throttles.session_rolled()
     for scope, course in state.courses.items():
         course.roll(_opening_attos(turn, scope, late=late), week=week, month=month)
     for fuse in state.drawdowns.values():

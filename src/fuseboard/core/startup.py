@@ -7,7 +7,18 @@ same trip id again, so its plan goes on instead of beginning anew.
 
 from typing import Final
 
-from fuseboard.core import breakers, cash, nearness, plan, sessions, valuation, waiting
+from fuseboard.core import (
+    breakers,
+    cash,
+    dynamic,
+    gate,
+    nearness,
+    overrides,
+    plan,
+    sessions,
+    valuation,
+    waiting,
+)
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
@@ -27,7 +38,6 @@ from fuseboard.core.resets import finish_recoveries
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
 from fuseboard.core.watchlist import watchlist_of
-from fuseboard.policy.limits import reduced
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.effects import (
@@ -65,8 +75,7 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
     state = turn.state
     state.policy_text, state.policy_digest = fact.text, fact.digest
     policy = turn.policy = policy_from_canonical(fact.text)
-    turn.reduced_limits = reduced(policy.limits)
-    state.rate.follow(policy.limits)
+    gate.follow(turn)
     wanted = _fuse_rules(policy)
     for name, (scope, rule) in wanted.items():
         fuse = state.drawdowns.get(name)
@@ -113,6 +122,9 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     for order in state.book.working_orders():
         order.request = 0
     waiting.drop_all(turn, Reason.ANNIHILATED)
+    overrides.forget(turn)
+    if turn.dynamics:
+        dynamic.show(turn)
     _agree_with_register(turn, fact)
     publish_postures(turn)
     _show_all(turn)
@@ -158,6 +170,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
         plan.next_deadline(state),
         state.cancel_again_boot_ns,
         state.compare_again_boot_ns,
+        dynamic.next_deadline(state),
     ):
         if due_boot_ns:
             turn.wake(due_boot_ns)

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from fuseboard.core.book import Book, Ledger
-from fuseboard.core.checks.proposal import OrderRate
+from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
@@ -13,11 +13,12 @@ from fuseboard.core.market import Instrument
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
+from fuseboard.core.throttles import Throttles
 from fuseboard.core.watchlist import NOTHING, Watchlist
-from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.effects import Effect, WakeAt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
+from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -89,6 +90,28 @@ class CashClaim(Struct, kw_only=True):
     """Our cash when a reading last agreed; None: the last one did not."""
 
 
+class Tightened(Struct, kw_only=True):
+    """A dynamic limit that holds; it lets go when its condition has been false for long enough."""
+
+    unknown: bool = False
+    false_since_boot_ns: int | None = None
+
+
+class Override(Struct, kw_only=True):
+    """One order of one strategy that two people let pass one check."""
+
+    override: str
+    strategy: str
+    symbol: str
+    side: Side
+    quantity_nanos_max: int
+    check: str
+    expires_boot_ns: int
+    asked_by: str
+    reason: str
+    verified_by: str = ""
+
+
 class State(Struct, kw_only=True):
     """The whole state of one account's kernel."""
 
@@ -104,7 +127,6 @@ class State(Struct, kw_only=True):
     plans: dict[str, Plan] = {}
     near: dict[str, bool] = {}
     """The limits whose soft limit was reached, each with its scope; True: the limit was passed."""
-    rate: OrderRate = field(default_factory=OrderRate)
     period: Period = field(default_factory=Period)
     courses: dict[str, Course] = {}
     """By scope, as the scores and, by symbol, its trades."""
@@ -119,6 +141,14 @@ class State(Struct, kw_only=True):
     buying_power_nanos: int | None = None
     figures_boot_ns: int | None = None
     """When the broker's own figures were last read."""
+    throttles: Throttles = field(default_factory=Throttles)
+    dynamic: dict[str, Tightened] = {}
+    """By name, the dynamic limits of the policy that hold, or did a moment ago."""
+    dynamic_boot_ns: int = 0
+    """When dynamic limits are to be judged again though nothing happened."""
+    overrides: dict[str, Override] = {}
+    """Overrides that were asked for and are neither used nor expired, oldest first."""
+    overrides_asked: int = 0
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
     """For each scope, the halt epoch at which a person last cleared it."""
@@ -168,7 +198,14 @@ class Turn(Struct, gc=False):
 
     state: State
     policy: Policy
-    reduced_limits: Limits
+    active: Active
+    """The checks and the limits of the moment."""
+    reduced_active: Active
+    """The same in posture REDUCED."""
+    gate: Gate
+    """The policy, compiled for judging."""
+    dynamics: tuple[Dynamic, ...]
+    """As in the gate: asked after each step."""
     ids: OrderIds
     watched: tuple[tuple[int, int], ...] = ()
     """Rows of `nearness.ROWS` that the policy limits, each with its limit in nano-units."""

@@ -95,6 +95,28 @@ class Tightening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     value: int
 
 
+TIGHTENED_BY_MORE: Final = (
+    "order_rate_window_ns",
+    "messages_window_ns",
+    "repeated_executions_window_ns",
+    "duplicate_window_ns",
+    "net_exposure_nanos_min",
+    "maintenance_margin_nanos_min",
+    "price_floor_nanos",
+)
+"""Limits of which the greater value is the tighter one; of all others the smaller is."""
+
+
+def tightened(limits: Limits, by: tuple[Tightening, ...]) -> Limits:
+    """Limits that are at least as tight as both; a value that would loosen changes nothing."""
+    changed: dict[str, int] = {}
+    for at in by:
+        known = changed.get(at.field, getattr(limits, at.field))
+        tightest = max if at.field in TIGHTENED_BY_MORE else min
+        changed[at.field] = at.value if known is None else tightest(known, at.value)
+    return replace(limits, **changed)
+
+
 class DynamicLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """While a condition holds, limits are at most these; with several, the tightest wins."""
 

@@ -296,6 +296,30 @@ class RecordCash(Act, frozen=True, tag=True):
     day_nanos_max: int
 
 
+class PublishDynamicLimits(Act, frozen=True, tag=True):
+    """The dynamic limits that hold now, by name."""
+
+    names: tuple[str, ...]
+
+
+class RecordOverride(Act, frozen=True, tag=True):
+    """Evidence of an override's stage: `requested`, `verified`, `used` or `expired`."""
+
+    override: str
+    stage: str
+    strategy: str
+    symbol: str
+    side: Side
+    quantity_nanos_max: int
+    check: str
+    asked_by: str
+    verified_by: str
+    reason: str
+    expires_boot_ns: int
+    order_id: str = ""
+    policy: str = ""
+
+
 class WakeAt(Act, frozen=True, tag=True):
     """Give a `TimeAdvanced` at this boot time."""
 
@@ -330,6 +354,8 @@ Effect: TypeAlias = (
     | RecordPlan
     | RecordCash
     | RecordReplacement
+    | PublishDynamicLimits
+    | RecordOverride
     | WakeAt
     | StopNode
 )

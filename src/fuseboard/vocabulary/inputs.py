@@ -369,6 +369,31 @@ class MeasureReported(Fact, frozen=True, tag=True):
     symbol: str = ""
 
 
+class OverrideRequested(Fact, frozen=True, tag=True):
+    """A named person asks that one order of a strategy may pass one check; another one verifies.
+
+    `expires_ns` counts from now; `check` is a name of the table of checks.
+    """
+
+    request: int
+    operator: str
+    reason: str
+    strategy: str
+    symbol: str
+    side: Side
+    quantity_nanos_max: int
+    check: str
+    expires_ns: int
+
+
+class OverrideVerified(Fact, frozen=True, tag=True):
+    """A second named person verifies an override that was asked for."""
+
+    request: int
+    operator: str
+    override: str
+
+
 Input: TypeAlias = (
     NodeStarted
     | PolicyAdopted
@@ -399,5 +424,7 @@ Input: TypeAlias = (
     | RequestsThrottled
     | CashMoved
     | MeasureReported
+    | OverrideRequested
+    | OverrideVerified
 )
 SubmitOutcome: TypeAlias = OrderSent | OrderNotSent | OrderUnknown

@@ -26,15 +26,33 @@ class Reason(Enum):
     POSTURE_HALTED = "posture_halted"
     POSTURE_KILLED = "posture_killed"
     ORDER_RATE = "order_rate"
+    MESSAGE_RATE = "message_rate"
+    DAILY_ORDERS = "daily_orders"
     WORKING_ORDERS_FULL = "working_orders_full"
+    RESTRICTED = "restricted"
+    NOT_PERMITTED = "not_permitted"
+    TICK = "tick"
+    LOT = "lot"
     QUOTE_MISSING = "quote_missing"
     PRICE_COLLAR = "price_collar"
+    PRICE_FLOOR = "price_floor"
     ORDER_QUANTITY = "order_quantity"
     ORDER_VALUE = "order_value"
+    LIQUIDITY = "liquidity"
+    DUPLICATE = "duplicate"
+    SESSION_CLOSED = "session_closed"
+    SELF_MATCH = "self_match"
     OPPOSITE_STRATEGY = "opposite_strategy"
     MAX_POSITION = "max_position"
+    SECTOR = "sector"
+    POSITIONS = "positions"
     GROSS_EXPOSURE = "gross_exposure"
+    NET_EXPOSURE = "net_exposure"
+    LEVERAGE = "leverage"
     BUYING_POWER = "buying_power"
+    MAINTENANCE_MARGIN = "maintenance_margin"
+    CUSTOM_CHECK = "custom_check"
+    UNKNOWN_VALUE = "unknown_value"
     ORDER_UNKNOWN = "order_unknown"
     ORDER_NOT_CANCELABLE = "order_not_cancelable"
     ORDER_NOT_REPLACEABLE = "order_not_replaceable"
@@ -67,6 +85,8 @@ class Reason(Enum):
     NODE_FAULT = "node_fault"
     RESETS_EXHAUSTED = "resets_exhausted"
     TRIPS_EXHAUSTED = "trips_exhausted"
+    REPEATED_EXECUTIONS = "repeated_executions"
+    DYNAMIC_LIMIT = "dynamic_limit"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -86,15 +106,37 @@ SENTENCES: dict[Reason, str] = {
     Reason.POSTURE_HALTED: "trading is halted",
     Reason.POSTURE_KILLED: "trading is killed",
     Reason.ORDER_RATE: "too many orders in the rate window",
+    Reason.MESSAGE_RATE: "too many messages in the rate window",
+    Reason.DAILY_ORDERS: "too many orders in this session",
     Reason.WORKING_ORDERS_FULL: "too many orders are working",
+    Reason.RESTRICTED: "the symbol is on the restricted list: it may only be reduced",
+    Reason.NOT_PERMITTED: "the policy does not let this strategy trade the symbol",
+    Reason.TICK: "the price is not a multiple of the tick",
+    Reason.LOT: "a short sale is of whole shares",
     Reason.QUOTE_MISSING: "no valid quote is known for the symbol",
     Reason.PRICE_COLLAR: "the price is too far from the quote",
+    Reason.PRICE_FLOOR: "the symbol trades under the price floor",
     Reason.ORDER_QUANTITY: "the quantity is above the limit for one order",
     Reason.ORDER_VALUE: "the value is above the limit for one order",
+    Reason.LIQUIDITY: (
+        "the quantity is too large a part of the average daily volume, or that is unknown"
+    ),
+    Reason.DUPLICATE: "an order like it was accepted a moment ago",
+    Reason.SESSION_CLOSED: "the session that the order is for is closed",
+    Reason.SELF_MATCH: "it would trade against a working order of the same account",
     Reason.OPPOSITE_STRATEGY: "another strategy holds the opposite side of the symbol",
     Reason.MAX_POSITION: "the position would be above its limit, working orders counted",
+    Reason.SECTOR: "the sector would be above its limit, or the symbol has none",
+    Reason.POSITIONS: "too many symbols would be held, working orders counted",
     Reason.GROSS_EXPOSURE: "gross exposure would be above its limit, working orders counted",
+    Reason.NET_EXPOSURE: "net exposure would be outside its limits, working orders counted",
+    Reason.LEVERAGE: "leverage would be above its limit, working orders counted",
     Reason.BUYING_POWER: "buying power is too small, working orders counted",
+    Reason.MAINTENANCE_MARGIN: (
+        "too little equity would be left for the exposure, working orders counted"
+    ),
+    Reason.CUSTOM_CHECK: "a check of the policy does not hold",
+    Reason.UNKNOWN_VALUE: "a check of the policy cannot be judged: a value is missing or too old",
     Reason.ORDER_UNKNOWN: "no such order of this strategy",
     Reason.ORDER_NOT_CANCELABLE: "the order is already final",
     Reason.ORDER_NOT_REPLACEABLE: "the order cannot be replaced as it now is",
@@ -123,4 +165,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.RESETS_EXHAUSTED: "too many resets in 24 hours",
     Reason.TRIPS_EXHAUSTED: "too many trips in 24 hours",
+    Reason.REPEATED_EXECUTIONS: (
+        "too many executions of one symbol and side: a person re-arms the strategy"
+    ),
+    Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
 }

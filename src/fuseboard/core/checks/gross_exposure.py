@@ -1,18 +1,17 @@
 """Gross exposure: the sum of all symbols' worst cases as a fraction of equity (law 6)."""
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
-from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+from fuseboard.core.checks.proposal import Finding, Proposal, found_attos
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason
 
 
-def gross_exposure(proposal: Proposal) -> Finding:
-    """Deny when the account, with every working order filled, would be too exposed."""
-    worst_attos = proposal.gross_worst_attos
+def passes(proposal: Proposal) -> bool:
+    """Whether the account, with every working order filled, is not too exposed."""
     most_attos_nanos = proposal.limits.gross_exposure_nanos_max * proposal.equity_attos
-    if worst_attos * NANOS <= most_attos_nanos:
-        return ALLOWED
-    return Finding(
-        Reason.GROSS_EXPOSURE,
-        observed=text_from_nanos(nanos_from_attos(worst_attos)),
-        limit=text_from_nanos(nanos_from_attos(most_attos_nanos // NANOS)),
-    )
+    return proposal.gross_worst_attos * NANOS <= most_attos_nanos
+
+
+def found(proposal: Proposal) -> Finding:
+    """The account's worst case, and the limit."""
+    most_attos = proposal.limits.gross_exposure_nanos_max * proposal.equity_attos // NANOS
+    return found_attos(Reason.GROSS_EXPOSURE, proposal.gross_worst_attos, most_attos)

@@ -1,27 +1,30 @@
-"""Max position: one symbol's worst case, in money and as a fraction of equity (law 6)."""
+"""Max position: one symbol's worst case, in money and as a fraction of equity (law 6).
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
-from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+The worst case is that of the symbol with every working order on the order's side filled.
+"""
+
+from fuseboard.core.checks.proposal import Finding, Proposal, found_attos
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason
 
 
-def max_position(proposal: Proposal) -> Finding:
-    """Deny when the symbol, with every working order on that side filled, would be too large."""
+def passes(proposal: Proposal) -> bool:
+    """Whether the symbol, with every working order on that side filled, is within its limits."""
+    limits = proposal.limits
+    worst_attos = proposal.symbol_worst_attos
+    value_max, fraction_max = limits.position_value_nanos_max, limits.position_fraction_nanos_max
+    if value_max is not None and worst_attos > value_max * NANOS:
+        return False
+    return fraction_max is None or worst_attos * NANOS <= fraction_max * proposal.equity_attos
+
+
+def found(proposal: Proposal) -> Finding:
+    """The symbol's worst case, and the smaller of the two limits."""
     limits = proposal.limits
     value_max, fraction_max = limits.position_value_nanos_max, limits.position_fraction_nanos_max
-    if value_max is None and fraction_max is None:
-        return ALLOWED
-    worst_attos = proposal.symbol_worst_attos
-    if value_max is not None and worst_attos > value_max * NANOS:
-        return _denied(worst_attos, value_max * NANOS)
-    if fraction_max is not None and worst_attos * NANOS > fraction_max * proposal.equity_attos:
-        return _denied(worst_attos, fraction_max * proposal.equity_attos // NANOS)
-    return ALLOWED
-
-
-def _denied(worst_attos: int, most_attos: int) -> Finding:
-    return Finding(
-        Reason.MAX_POSITION,
-        observed=text_from_nanos(nanos_from_attos(worst_attos)),
-        limit=text_from_nanos(nanos_from_attos(most_attos)),
-    )
+    asked: list[int] = []
+    if value_max is not None:
+        asked.append(value_max * NANOS)
+    if fraction_max is not None:
+        asked.append(fraction_max * proposal.equity_attos // NANOS)
+    return found_attos(Reason.MAX_POSITION, proposal.symbol_worst_attos, min(asked, default=0))

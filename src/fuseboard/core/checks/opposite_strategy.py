@@ -1,21 +1,27 @@
 """Two strategies may not hold or work opposite sides of one symbol: they would trade in a ring."""
 
-from fuseboard.core.book import Position
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.proposal import Finding, Proposal
+from fuseboard.core.position import Position
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
 
 
-def opposite_strategy(proposal: Proposal) -> Finding:
-    """Deny when another strategy stands on the other side of the symbol."""
-    book, order = proposal.book, proposal.order
-    if len(book.strategies) == 1 and order.strategy in book.strategies:
-        return ALLOWED
-    for name, ledger in book.strategies.items():
+def passes(proposal: Proposal) -> bool:
+    """Whether no other strategy stands on the other side of the symbol."""
+    book = proposal.turn.state.book
+    if len(book.strategies) == 1 and proposal.order.strategy in book.strategies:
+        return True
+    return not _opponent(proposal)
+
+
+def _opponent(proposal: Proposal) -> str:
+    """The first strategy on the other side; empty when there is none."""
+    order = proposal.order
+    for name, ledger in proposal.turn.state.book.strategies.items():
         position = ledger.positions.get(order.symbol)
         if name != order.strategy and position and _opposes(position, order.side):
-            return Finding(Reason.OPPOSITE_STRATEGY, observed=name, limit="one side a symbol")
-    return ALLOWED
+            return name
+    return ""
 
 
 def _opposes(position: Position, side: Side) -> bool:
@@ -23,3 +29,9 @@ def _opposes(position: Position, side: Side) -> bool:
     if side is Side.BUY:
         return position.quantity_nanos < 0 or position.selling_nanos > position.quantity_nanos
     return position.quantity_nanos > 0 or position.buying_nanos > -position.quantity_nanos
+
+
+def found(proposal: Proposal) -> Finding:
+    """Who stands on the other side."""
+    opponent = _opponent(proposal) or "nobody"
+    return Finding(Reason.OPPOSITE_STRATEGY, observed=opponent, limit="one side a symbol")

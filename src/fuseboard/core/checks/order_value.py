@@ -1,17 +1,16 @@
-"""Order value: one order is worth at most so much (RTS 6 Art. 15(1)(b))."""
+"""Order value: one order is worth at most so much at its worst price (RTS 6 Art. 15(1)(b))."""
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
-from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+from fuseboard.core.checks.proposal import Finding, Proposal, found_attos
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason
 
 
-def order_value(proposal: Proposal) -> Finding:
-    """Deny a value, at the worst price, above the limit."""
-    most_nanos = proposal.limits.order_value_nanos_max
-    if proposal.value_attos <= most_nanos * NANOS:
-        return ALLOWED
-    return Finding(
-        Reason.ORDER_VALUE,
-        observed=text_from_nanos(nanos_from_attos(proposal.value_attos)),
-        limit=text_from_nanos(most_nanos),
-    )
+def passes(proposal: Proposal) -> bool:
+    """Whether the value, at the worst price, is within the limit."""
+    return proposal.value_attos <= proposal.limits.order_value_nanos_max * NANOS
+
+
+def found(proposal: Proposal) -> Finding:
+    """The value at the worst price, and the limit."""
+    most_attos = proposal.limits.order_value_nanos_max * NANOS
+    return found_attos(Reason.ORDER_VALUE, proposal.value_attos, most_attos)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -25,11 +25,17 @@ _DENIALS: Final = {
 }
 
 
-def posture(proposal: Proposal) -> Finding:
-    """Deny what the tightest posture over the order's scopes does not admit."""
+def passes(proposal: Proposal) -> bool:
+    """Whether the tightest posture over the order's scopes admits it."""
     asked = proposal.posture
     if asked is _OPEN or asked is _REDUCED:
-        return ALLOWED
-    if proposal.order.intent in ADMITTED[asked]:
-        return ALLOWED
-    return Finding(_DENIALS[asked], observed=asked.name, limit=proposal.halting_reason.value)
+        return True
+    return proposal.order.intent in ADMITTED[asked]
+
+
+def found(proposal: Proposal) -> Finding:
+    """The posture, and what asks for it."""
+    asked = proposal.posture
+    why = proposal.halting_reason
+    limit = "none" if why is Reason.ALLOWED else why.value
+    return Finding(_DENIALS.get(asked, Reason.ALLOWED), asked.name, limit)

@@ -1,71 +1,36 @@
 """What a check sees: one proposed order and the numbers it is judged by, gathered once."""
 
-from typing import Final
-
 from msgspec import Struct
 
-from fuseboard.core.book import Book, Order
+from fuseboard.core.book import Order
+from fuseboard.core.checks.active import ALLOWED, Active, Finding
 from fuseboard.core.market import Instrument
+from fuseboard.core.position import Position
+from fuseboard.core.state import Turn
+from fuseboard.core.throttles import Ring
 from fuseboard.policy.limits import Limits
-from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary.money import nanos_from_attos, text_from_nanos
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
-
-class Finding(Struct, frozen=True, gc=False):
-    """What a check found: `ALLOWED`, or a reason with the number it saw and the limit, as text."""
-
-    reason: Reason
-    observed: str = ""
-    limit: str = ""
-
-
-ALLOWED: Final = Finding(Reason.ALLOWED)
-
-
-class OrderRate(Struct):
-    """The times of the last orders, as a ring: bounded by the limit it measures."""
-
-    times_boot_ns: list[int] = []
-    at: int = 0
-    """Where the oldest stands once the ring is as long as the limit."""
-
-    def full(self, limits: Limits, boot_ns: int) -> bool:
-        """Whether the window already holds as many orders as the limit allows."""
-        if len(self.times_boot_ns) < limits.order_rate_max:
-            return False
-        if not self.times_boot_ns:
-            return True
-        return boot_ns - self.times_boot_ns[self.at] < limits.order_rate_window_ns
-
-    def count(self, limits: Limits, boot_ns: int) -> None:
-        """Count one order."""
-        if len(self.times_boot_ns) < limits.order_rate_max:
-            self.times_boot_ns.append(boot_ns)
-            return
-        self.times_boot_ns[self.at] = boot_ns
-        self.at = (self.at + 1) % limits.order_rate_max
-
-    def follow(self, limits: Limits) -> None:
-        """A new policy: keep the newest times that its limit measures, in order."""
-        in_order = self.times_boot_ns[self.at :] + self.times_boot_ns[: self.at]
-        self.times_boot_ns = in_order[max(0, len(in_order) - limits.order_rate_max) :]
-        self.at = 0
+__all__ = ["ALLOWED", "Finding", "Proposal", "found_attos"]
 
 
 class Proposal(Struct, gc=False):
     """A proposed order with everything that checks read; they change nothing."""
 
     order: Order
-    policy: Policy
+    turn: Turn
+    active: Active
     limits: Limits
-    """The policy's limits, tightened when the posture is REDUCED."""
+    """Of the moment: the policy's, tightened by dynamic limits and by the posture REDUCED."""
     posture: Posture
     halting_reason: Reason
-    reconciled: bool
-    book: Book
     instrument: Instrument
-    rate: OrderRate
+    position: Position
+    """The account's, in the order's symbol."""
+    rate: Ring
+    """The orders of this strategy."""
     value_attos: int
     """Quantity times the worst price."""
     symbol_worst_attos: int
@@ -73,5 +38,14 @@ class Proposal(Struct, gc=False):
     gross_worst_attos: int
     """The account's worst case with this order, all working orders counted."""
     equity_attos: int
-    multiplier: int
-    boot_ns: int
+    counted_attos: int = 0
+    """What counts as working where that is more than the order itself: it replaces another."""
+
+
+def found_attos(reason: Reason, observed_attos: int, limit_attos: int) -> Finding:
+    """What a check of money found, as text."""
+    return Finding(
+        reason,
+        text_from_nanos(nanos_from_attos(observed_attos)),
+        text_from_nanos(nanos_from_attos(limit_attos)),
+    )

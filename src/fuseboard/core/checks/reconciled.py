@@ -1,11 +1,15 @@
 """Nothing trades before our books were compared with the broker's."""
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.vocabulary.reasons import Reason
 
-_NOT_YET = Finding(Reason.NOT_RECONCILED)
+
+def passes(proposal: Proposal) -> bool:
+    """Whether the start-up comparison with the broker is done."""
+    return proposal.turn.state.reconciled
 
 
-def reconciled(proposal: Proposal) -> Finding:
-    """Deny until the start-up comparison with the broker is done."""
-    return ALLOWED if proposal.reconciled else _NOT_YET
+def found(proposal: Proposal) -> Finding:
+    """Whether the books are compared."""
+    compared = proposal.turn.state.reconciled
+    return Finding(Reason.NOT_RECONCILED, "compared" if compared else "not compared", "compared")

@@ -8,75 +8,279 @@ hold them back (law 13), the outlet's epoch and the plan's own clamp are what bo
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
-
-from fuseboard.core.checks.buying_power import buying_power
-from fuseboard.core.checks.gross_exposure import gross_exposure
-from fuseboard.core.checks.max_position import max_position
-from fuseboard.core.checks.opposite_strategy import opposite_strategy
-from fuseboard.core.checks.order_quantity import order_quantity
-from fuseboard.core.checks.order_rate import order_rate
-from fuseboard.core.checks.order_value import order_value
-from fuseboard.core.checks.posture import posture
-from fuseboard.core.checks.price_collar import price_collar
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
-from fuseboard.core.checks.quote import quote
-from fuseboard.core.checks.reconciled import reconciled
-from fuseboard.core.checks.working_orders import working_orders
+from fuseboard.core.checks import (
+    buying_power,
+    daily_orders,
+    duplicate,
+    gross_exposure,
+    leverage,
+    liquidity,
+    maintenance,
+    max_position,
+    messages,
+    net_exposure,
+    opposite_strategy,
+    order_quantity,
+    order_rate,
+    order_value,
+    permissions,
+    positions,
+    posture,
+    price_collar,
+    price_floor,
+    quote,
+    reconciled,
+    restricted,
+    sector,
+    self_match,
+    session,
+    tick,
+    working_orders,
+)
+from fuseboard.core.checks.active import ALLOWED, Finding, Row
+from fuseboard.core.checks.proposal import Proposal
+from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.orders import Intent
 
 
-class Row(Struct, frozen=True):
-    """One check: its name, its function, and the intents it applies to."""
+def _has_restricted(policy: Policy) -> bool:
+    return bool(policy.restricted)
 
-    name: str
-    check: Callable[[Proposal], Finding]
-    intents: tuple[Intent, ...]
+
+def _has_permissions(policy: Policy) -> bool:
+    return any(rule.symbols for rule in policy.strategies)
 
 
 _ANY = (Intent.OPEN, Intent.REDUCE)
 _NEW_RISK = (Intent.OPEN,)
 TABLE: Final = (
-    Row("reconciled", reconciled, _ANY),
-    Row("posture", posture, _ANY),
-    Row("order_rate", order_rate, _NEW_RISK),
-    Row("working_orders", working_orders, _ANY),
-    Row("quote", quote, _NEW_RISK),
-    Row("price_collar", price_collar, _NEW_RISK),
-    Row("order_quantity", order_quantity, _NEW_RISK),
-    Row("order_value", order_value, _NEW_RISK),
-    Row("opposite_strategy", opposite_strategy, _NEW_RISK),
-    Row("max_position", max_position, _NEW_RISK),
-    Row("gross_exposure", gross_exposure, _NEW_RISK),
-    Row("buying_power", buying_power, _NEW_RISK),
+    Row(name="tick", passes=tick.passes, found=tick.found, intents=_ANY, may_be_off=True),
+    Row(name="reconciled", passes=reconciled.passes, found=reconciled.found, intents=_ANY),
+    Row(
+        name="posture",
+        passes=posture.passes,
+        found=posture.found,
+        intents=_ANY,
+        of_posture=True,
+    ),
+    Row(
+        name="order_rate",
+        passes=order_rate.passes,
+        found=order_rate.found,
+        intents=_NEW_RISK,
+        needs=("order_rate_max", "order_rate_window_ns"),
+    ),
+    Row(
+        name="messages",
+        passes=messages.passes,
+        found=messages.found,
+        intents=_NEW_RISK,
+        needs=("messages_max",),
+    ),
+    Row(
+        name="daily_orders",
+        passes=daily_orders.passes,
+        found=daily_orders.found,
+        intents=_NEW_RISK,
+        needs=("daily_orders_max",),
+        overridable=True,
+    ),
+    Row(
+        name="working_orders",
+        passes=working_orders.passes,
+        found=working_orders.found,
+        intents=_ANY,
+        needs=("working_orders_max",),
+    ),
+    Row(
+        name="restricted_list",
+        passes=restricted.passes,
+        found=restricted.found,
+        intents=_NEW_RISK,
+        wanted=_has_restricted,
+        fields=("restricted",),
+        may_be_off=True,
+        overridable=True,
+    ),
+    Row(
+        name="permissions",
+        passes=permissions.passes,
+        found=permissions.found,
+        intents=_NEW_RISK,
+        wanted=_has_permissions,
+        fields=("strategies.symbols",),
+    ),
+    Row(
+        name="quote",
+        passes=quote.passes,
+        found=quote.found,
+        intents=_NEW_RISK,
+        fields=("data.quote_age_ns_max",),
+    ),
+    Row(
+        name="price_collar",
+        passes=price_collar.passes,
+        found=price_collar.found,
+        intents=_NEW_RISK,
+        needs=("price_collar_nanos",),
+        overridable=True,
+    ),
+    Row(
+        name="price_floor",
+        passes=price_floor.passes,
+        found=price_floor.found,
+        intents=_NEW_RISK,
+        needs=("price_floor_nanos",),
+        may_be_off=True,
+        overridable=True,
+    ),
+    Row(
+        name="order_value",
+        passes=order_value.passes,
+        found=order_value.found,
+        intents=_NEW_RISK,
+        needs=("order_value_nanos_max",),
+        overridable=True,
+    ),
+    Row(
+        name="order_quantity",
+        passes=order_quantity.passes,
+        found=order_quantity.found,
+        intents=_NEW_RISK,
+        needs=("order_quantity_nanos_max",),
+        overridable=True,
+    ),
+    Row(
+        name="liquidity",
+        passes=liquidity.passes,
+        found=liquidity.found,
+        intents=_NEW_RISK,
+        needs=("order_volume_share_nanos_max",),
+        may_be_off=True,
+        overridable=True,
+    ),
+    Row(
+        name="duplicate",
+        passes=duplicate.passes,
+        found=duplicate.found,
+        intents=_NEW_RISK,
+        needs=("duplicate_window_ns",),
+        may_be_off=True,
+        overridable=True,
+    ),
+    Row(
+        name="session",
+        passes=session.passes,
+        found=session.found,
+        intents=_NEW_RISK,
+        fields=("session",),
+    ),
+    Row(
+        name="self_match",
+        passes=self_match.passes,
+        found=self_match.found,
+        intents=_NEW_RISK,
+        may_be_off=True,
+    ),
+    Row(
+        name="opposite_strategy",
+        passes=opposite_strategy.passes,
+        found=opposite_strategy.found,
+        intents=_NEW_RISK,
+        may_be_off=True,
+        overridable=True,
+    ),
+    Row(
+        name="max_position",
+        passes=max_position.passes,
+        found=max_position.found,
+        intents=_NEW_RISK,
+        needs=("position_value_nanos_max", "position_fraction_nanos_max"),
+        overridable=True,
+    ),
+    Row(
+        name="sector",
+        passes=sector.passes,
+        found=sector.found,
+        intents=_NEW_RISK,
+        needs=("sector_fraction_nanos_max",),
+        fields=("sectors",),
+        overridable=True,
+    ),
+    Row(
+        name="positions",
+        passes=positions.passes,
+        found=positions.found,
+        intents=_NEW_RISK,
+        needs=("positions_max",),
+        overridable=True,
+    ),
+    Row(
+        name="gross_exposure",
+        passes=gross_exposure.passes,
+        found=gross_exposure.found,
+        intents=_NEW_RISK,
+        needs=("gross_exposure_nanos_max",),
+        overridable=True,
+    ),
+    Row(
+        name="net_exposure",
+        passes=net_exposure.passes,
+        found=net_exposure.found,
+        intents=_NEW_RISK,
+        needs=("net_exposure_nanos_min", "net_exposure_nanos_max"),
+        overridable=True,
+    ),
+    Row(
+        name="leverage",
+        passes=leverage.passes,
+        found=leverage.found,
+        intents=_NEW_RISK,
+        needs=("leverage_nanos_max",),
+        overridable=True,
+    ),
+    Row(
+        name="buying_power",
+        passes=buying_power.passes,
+        found=buying_power.found,
+        intents=_NEW_RISK,
+    ),
+    Row(
+        name="maintenance_margin",
+        passes=maintenance.passes,
+        found=maintenance.found,
+        intents=_NEW_RISK,
+        needs=("maintenance_margin_nanos_min",),
+        overridable=True,
+    ),
 )
-_OPENING: Final = tuple(row.check for row in TABLE if Intent.OPEN in row.intents)
-_REDUCING: Final = tuple(row.check for row in TABLE if Intent.REDUCE in row.intents)
 _OPEN: Final = Intent.OPEN
-NAMES: Final = {
-    intent: tuple(row.name for row in TABLE if intent in row.intents) for intent in Intent
-}
 
 
 def judge(proposal: Proposal) -> tuple[Finding, tuple[str, ...]]:
     """Run the checks of the order's intent; the finding, and on a denial the names that ran."""
-    intent = proposal.order.intent
-    checks = _OPENING if intent is _OPEN else _REDUCING
+    active = proposal.active
+    checks = active.opening if proposal.order.intent is _OPEN else active.reducing
     for check in checks:
-        finding = check(proposal)
-        if finding is not ALLOWED:
-            return finding, NAMES[intent][: checks.index(check) + 1]
+        if not check(proposal):
+            return _denied(proposal, check)
     return ALLOWED, ()
 
 
 def judge_but(proposal: Proposal, skips: tuple[str, ...]) -> tuple[Finding, tuple[str, ...]]:
     """Run the checks of the order's intent but the named ones; the finding, and which ran."""
     ran: list[str] = []
-    for row in TABLE:
-        if proposal.order.intent not in row.intents or row.name in skips:
+    for row in proposal.active.rows(proposal.order.intent):
+        if row.name in skips:
             continue
         ran.append(row.name)
-        finding = row.check(proposal)
-        if finding is not ALLOWED:
-            return finding, tuple(ran)
+        if not row.passes(proposal):
+            return row.found(proposal), tuple(ran)
     return ALLOWED, tuple(ran)
+
+
+def _denied(
+    proposal: Proposal, check: Callable[[Proposal], bool]
+) -> tuple[Finding, tuple[str, ...]]:
+    rows = proposal.active.rows_up_to(proposal.order.intent, check)
+    return rows[-1].found(proposal), tuple(row.name for row in rows)

@@ -1,12 +1,15 @@
 """Working orders: the book is bounded."""
 
-from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.vocabulary.reasons import Reason
 
 
-def working_orders(proposal: Proposal) -> Finding:
-    """Deny when as many orders work as the policy admits."""
-    working, most = len(proposal.book.working), proposal.limits.working_orders_max
-    if working < most:
-        return ALLOWED
-    return Finding(Reason.WORKING_ORDERS_FULL, observed=str(working + 1), limit=str(most))
+def passes(proposal: Proposal) -> bool:
+    """Whether fewer orders work than the policy admits."""
+    return len(proposal.turn.state.book.working) < proposal.limits.working_orders_max
+
+
+def found(proposal: Proposal) -> Finding:
+    """The working orders with this one, and the limit."""
+    working, most = len(proposal.turn.state.book.working), proposal.limits.working_orders_max
+    return Finding(Reason.WORKING_ORDERS_FULL, str(working + 1), str(most))

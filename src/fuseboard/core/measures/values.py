@@ -152,10 +152,29 @@ def _of_equity(reading: Reading, attos: int) -> int | None:
 
 
 def _order_rate(reading: Reading) -> int | None:
+    """Orders of the last second; never more than the policy's rate, which denies the others."""
+    throttles = reading.turn.state.throttles
+    if reading.symbol:
+        return None
+    if not reading.strategy and throttles.account is not None:
+        return throttles.account.within(NANOS, reading.turn.boot_ns)
+    rings = throttles.rates
+    if reading.strategy:
+        ring = rings.get(reading.strategy)
+        return 0 if ring is None else ring.within(NANOS, reading.turn.boot_ns)
+    return sum(ring.within(NANOS, reading.turn.boot_ns) for ring in rings.values())
+
+
+def _messages(reading: Reading) -> int | None:
+    if reading.strategy or reading.symbol or not reading.turn.gate.counts_messages:
+        return None
+    return reading.turn.state.throttles.messages.within(NANOS, reading.turn.boot_ns)
+
+
+def _daily_orders(reading: Reading) -> int | None:
     if reading.strategy or reading.symbol:
         return None
-    since_boot_ns = reading.turn.boot_ns - NANOS
-    return sum(at > since_boot_ns for at in reading.turn.state.rate.times_boot_ns)
+    return reading.turn.state.throttles.daily_orders
 
 
 def _course(reading: Reading) -> Course | None:
@@ -286,8 +305,8 @@ VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "positions": _positions,
     "working_orders": _working_orders,
     "order_rate": _order_rate,
-    "messages": _unknown,
-    "daily_orders": _unknown,
+    "messages": _messages,
+    "daily_orders": _daily_orders,
     "reject_rate": _reject_rate,
     "error_count_1h": _error_count_1h,
     "consecutive_losses": _consecutive_losses,

@@ -1,0 +1,188 @@
+"""A check of the policy's own: the order passes when its condition holds; unknown denies."""
+
+from collections.abc import Callable
+from typing import Final
+
+from fuseboard.core.checks.active import Finding, Row
+from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.checks.volume import volume_nanos
+from fuseboard.core.measures.values import value_of
+from fuseboard.policy.conditions import Condition, Verdict, condition_from_text
+from fuseboard.policy.rules import CheckRule
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Place
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import Intent, Side
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+_BUY: Final = Side.BUY
+_HOLDS: Final = Verdict.HOLDS
+
+
+def custom_row(rule: CheckRule) -> Row:
+    """The row of one check of the policy's own. Raises `ConditionRefused`."""
+    condition = condition_from_text(rule.condition, order=True)
+
+    def passes(proposal: Proposal) -> bool:
+        return condition.judge(_values(condition, proposal)) is _HOLDS
+
+    def found(proposal: Proposal) -> Finding:
+        return _found(rule, condition, _values(condition, proposal))
+
+    return Row(
+        name=rule.name,
+        passes=passes,
+        found=found,
+        intents=(Intent.OPEN,),
+        fields=(f"checks[{rule.name}]",),
+        overridable=True,
+    )
+
+
+def _values(condition: Condition, proposal: Proposal) -> list[int | None]:
+    return [
+        OF_ORDER[name](proposal)
+        if name in OF_ORDER
+        else value_of(proposal.turn, name, ACCOUNT_SCOPE)
+        for name in condition.names
+    ]
+
+
+def _found(rule: CheckRule, condition: Condition, values: list[int | None]) -> Finding:
+    pairs = zip(condition.names, values, strict=True)
+    shown = ", ".join(f"{name} = {shown_value(name, value)}" for name, value in pairs)
+    if condition.judge(values) is Verdict.UNKNOWN:
+        message = f"{SENTENCES[Reason.UNKNOWN_VALUE]}: {rule.name}"
+        return Finding(Reason.UNKNOWN_VALUE, shown, condition.text, message)
+    message = f"{rule.name}: {rule.message or SENTENCES[Reason.CUSTOM_CHECK]}"
+    return Finding(Reason.CUSTOM_CHECK, shown, condition.text, message)
+
+
+def shown_value(name: str, value: int | None) -> str:
+    """A measure's value for people, in whole units."""
+    if value is None:
+        return "unknown"
+    scale = SCALE[MEASURES[name].unit]
+    return str(value) if scale == 1 else text_from_nanos(value * NANOS // scale)
+
+
+# --- what an order and its symbol say ------------------------------------------------------------
+
+
+def _order_price(proposal: Proposal) -> int | None:
+    price_nanos = proposal.order.limit_price_nanos
+    if price_nanos is not None:
+        return price_nanos
+    return _ask(proposal) if proposal.order.side is _BUY else _bid(proposal)
+
+
+def _fresh(proposal: Proposal) -> bool:
+    turn = proposal.turn
+    return proposal.instrument.priced(turn.policy.data, turn.boot_ns)
+
+
+def _bid(proposal: Proposal) -> int | None:
+    return proposal.instrument.bid_nanos if _fresh(proposal) else None
+
+
+def _ask(proposal: Proposal) -> int | None:
+    return proposal.instrument.ask_nanos if _fresh(proposal) else None
+
+
+def _last_trade(proposal: Proposal) -> int | None:
+    instrument, turn = proposal.instrument, proposal.turn
+    age_ns = turn.boot_ns - instrument.traded_boot_ns
+    if not instrument.last_trade_nanos or age_ns > turn.policy.data.quote_age_ns_max:
+        return None
+    return instrument.last_trade_nanos
+
+
+def _price(proposal: Proposal) -> int | None:
+    if _fresh(proposal):
+        return (proposal.instrument.bid_nanos + proposal.instrument.ask_nanos) // 2
+    return _last_trade(proposal)
+
+
+def _last_price(proposal: Proposal) -> int | None:
+    traded = _last_trade(proposal)
+    if traded is not None:
+        return traded
+    return proposal.instrument.mark_nanos or None if _fresh(proposal) else None
+
+
+def _spread(proposal: Proposal) -> int | None:
+    """Rounded up, against the trader."""
+    if not _fresh(proposal):
+        return None
+    bid_nanos, ask_nanos = proposal.instrument.bid_nanos, proposal.instrument.ask_nanos
+    return -(-2 * (ask_nanos - bid_nanos) * NANOS // (ask_nanos + bid_nanos))
+
+
+def _data_age(proposal: Proposal) -> int | None:
+    instrument = proposal.instrument
+    latest_boot_ns = max(instrument.quoted_boot_ns, instrument.traded_boot_ns)
+    return proposal.turn.boot_ns - latest_boot_ns if latest_boot_ns else None
+
+
+def _quote_size(proposal: Proposal) -> int | None:
+    instrument = proposal.instrument
+    if not _fresh(proposal):
+        return None
+    size_nanos = (
+        instrument.ask_size_nanos if proposal.order.side is _BUY else instrument.bid_size_nanos
+    )
+    return size_nanos if size_nanos > 0 else None
+
+
+def _avg_daily_volume(proposal: Proposal) -> int | None:
+    return volume_nanos(proposal.turn, proposal.order.symbol)
+
+
+def _order_size(proposal: Proposal) -> int | None:
+    return proposal.order.quantity_nanos
+
+
+def _order_value(proposal: Proposal) -> int | None:
+    """Rounded up, against the trader."""
+    return -(-proposal.value_attos // NANOS) if proposal.order.worst_price_nanos else None
+
+
+def _position_size(proposal: Proposal) -> int | None:
+    return proposal.position.quantity_nanos
+
+
+def _position_value(proposal: Proposal) -> int | None:
+    position = proposal.position
+    if position.quantity_nanos and not position.mark_nanos:
+        return None
+    return position.quantity_nanos * position.mark_nanos // NANOS
+
+
+def _max_order_value(proposal: Proposal) -> int | None:
+    return proposal.limits.order_value_nanos_max
+
+
+def _max_order_size(proposal: Proposal) -> int | None:
+    return proposal.limits.order_quantity_nanos_max
+
+
+OF_ORDER: Final[dict[str, Callable[[Proposal], int | None]]] = {
+    "order_price": _order_price,
+    "order_size": _order_size,
+    "order_value": _order_value,
+    "price": _price,
+    "last_price": _last_price,
+    "bid": _bid,
+    "ask": _ask,
+    "spread": _spread,
+    "quote_size": _quote_size,
+    "avg_daily_volume": _avg_daily_volume,
+    "data_age": _data_age,
+    "position_size": _position_size,
+    "position_value": _position_value,
+    "max_order_value": _max_order_value,
+    "max_order_size": _max_order_size,
+}
+assert {name for name, at in MEASURES.items() if at.place is Place.ORDER} == OF_ORDER.keys(), (
+    "the catalogue names other measures of an order"
+)

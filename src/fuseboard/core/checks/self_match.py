@@ -1,0 +1,62 @@
+"""Self-match prevention: no order may trade against a working order of the same account (FIA).
+
+An order crosses when it may trade at a price that a working order on the other side asks. Stops
+rest at no price before they are triggered, so neither the order nor what works is asked while it
+is one. The book keeps the keenest prices, so that an order that crosses none of them costs one
+comparison; only else the symbol's orders are looked at.
+"""
+
+from typing import Final
+
+from fuseboard.core.book import Order
+from fuseboard.core.checks.proposal import Finding, Proposal
+from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.orders import Intent, OrderType, Side
+from fuseboard.vocabulary.reasons import Reason
+
+_BUY: Final = Side.BUY
+_PLAN: Final = Intent.PLAN
+_STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+
+
+def passes(proposal: Proposal) -> bool:
+    """Whether no working order of the account on the other side would trade with this one."""
+    order, position = proposal.order, proposal.position
+    price_nanos = order.limit_price_nanos
+    if order.side is _BUY:
+        if not position.selling_nanos:
+            return True
+        if price_nanos is not None and price_nanos < position.selling_price_nanos_min:
+            return True
+    else:
+        if not position.buying_nanos:
+            return True
+        if price_nanos is not None and price_nanos > position.buying_price_nanos_max:
+            return True
+    return _crossed(proposal) is None
+
+
+def _crossed(proposal: Proposal) -> Order | None:
+    order = proposal.order
+    if order.order_type in _STOPS:
+        return None
+    for other in proposal.turn.state.book.working_orders(symbol=order.symbol):
+        if other.side is order.side or other.order_type in _STOPS or other.intent is _PLAN:
+            continue
+        own_nanos, price_nanos = order.limit_price_nanos, other.limit_price_nanos
+        if own_nanos is None or price_nanos is None:
+            return other
+        if own_nanos >= price_nanos if order.side is _BUY else own_nanos <= price_nanos:
+            return other
+    return None
+
+
+def found(proposal: Proposal) -> Finding:
+    """The working order that would trade with this one, if any."""
+    other = _crossed(proposal)
+    if other is None:
+        return Finding(Reason.SELF_MATCH, "no order of ours crosses", "none may")
+    price_nanos = other.limit_price_nanos
+    price = "the market" if price_nanos is None else text_from_nanos(price_nanos)
+    observed = f"{other.side.value} of {other.strategy} at {price}"
+    return Finding(Reason.SELF_MATCH, observed, "no own order at a crossing price")

@@ -1,0 +1,82 @@
+"""The gate: a policy compiled for judging, and the limits of the moment put in force.
+
+Conditions are compiled and checks are chosen here, when a policy is adopted or a dynamic limit
+begins or ends to hold; an order only runs what was chosen.
+"""
+
+from typing import Final
+
+from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks
+from fuseboard.core.checks.custom import custom_row
+from fuseboard.core.checks.table import TABLE
+from fuseboard.core.state import State, Turn
+from fuseboard.policy.conditions import Condition, condition_from_text
+from fuseboard.policy.limits import Limits, reduced, tightened
+from fuseboard.policy.policy import Policy
+
+BY_ORDERS: Final = ("order_rate", "messages", "daily_orders", "working_orders", "leverage")
+"""Measures that an order changes by itself."""
+
+
+def gate_of(policy: Policy) -> Gate:
+    """A policy, compiled. Raises `ConditionRefused`."""
+    dynamics = tuple(
+        Dynamic(rule, condition, any(name in BY_ORDERS for name in condition.names))
+        for rule in policy.dynamic_limits
+        for condition in (condition_from_text(rule.condition, order=False),)
+    )
+    return Gate(
+        customs=tuple(custom_row(rule) for rule in policy.checks),
+        dynamics=dynamics,
+        restricted=dict.fromkeys(policy.restricted),
+        permitted={
+            rule.name: dict.fromkeys(rule.symbols) for rule in policy.strategies if rule.symbols
+        },
+        counts_messages=_counts_messages(policy, dynamics),
+    )
+
+
+def _counts_messages(policy: Policy, dynamics: tuple[Dynamic, ...]) -> bool:
+    """Whether anything asks how many messages there are."""
+    limits = [policy.limits.messages_max is not None]
+    limits += [at.field == "messages_max" for rule in dynamics for at in rule.rule.tighten]
+    conditions: list[Condition] = [rule.condition for rule in dynamics]
+    conditions += [condition_from_text(rule.condition, order=True) for rule in policy.checks]
+    conditions += [condition_from_text(rule.condition, order=False) for rule in policy.breakers]
+    return any(limits) or any("messages" in condition.names for condition in conditions)
+
+
+def limits_now(policy: Policy, state: State) -> Limits:
+    """The policy's limits, tightened by every dynamic limit that holds."""
+    limits = policy.limits
+    for rule in policy.dynamic_limits:
+        if rule.name in state.dynamic:
+            limits = tightened(limits, rule.tighten)
+    return limits
+
+
+def active_now(policy: Policy, gate: Gate, limits: Limits) -> tuple[Active, Active]:
+    """What runs with these limits, and in posture REDUCED."""
+    rows = (*TABLE, *gate.customs)
+    return (
+        active_checks(rows, policy, limits, untightened=True),
+        active_checks(rows, policy, reduced(limits), untightened=False),
+    )
+
+
+def follow(turn: Turn) -> None:
+    """A policy came into force: compile it, and keep of its dynamic limits those that hold."""
+    state, policy = turn.state, turn.policy
+    turn.gate = gate_of(policy)
+    turn.dynamics = turn.gate.dynamics
+    known = {rule.name: None for rule in policy.dynamic_limits}
+    state.dynamic = {name: at for name, at in state.dynamic.items() if name in known}
+    state.book.account.follow_sectors(policy.sectors)
+    put_in_force(turn)
+
+
+def put_in_force(turn: Turn) -> None:
+    """Compute the limits of the moment again, and judge by them from now on."""
+    limits = limits_now(turn.policy, turn.state)
+    turn.active, turn.reduced_active = active_now(turn.policy, turn.gate, limits)
+    turn.state.throttles.follow(limits)

@@ -1,0 +1,230 @@
+"""Orders are judged: refused when they cannot be, else by the table of checks; then sent or denied.
+
+What a denial leads to beside its answer is here too: a strategy that asks above its rate is killed
+(the Knight case), and an order that two people let pass a check is judged again without it.
+"""
+
+from typing import Final
+
+from fuseboard.core import dynamic, overrides
+from fuseboard.core.book import Order
+from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.table import judge
+from fuseboard.core.closes import reserves
+from fuseboard.core.exposure import intent_of, worst_price_nanos
+from fuseboard.core.halting import latch_scope
+from fuseboard.core.market import Instrument
+from fuseboard.core.measures.recording import expected_price_nanos
+from fuseboard.core.outgoing import admit, submit
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.throttles import messages_max
+from fuseboard.policy.limits import Limits
+from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, WatchSymbol
+from fuseboard.vocabulary.identifiers import strategy_scope
+from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Intent, OrderType
+from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+_NUMBERS_MAX: Final = 10**15 * NANOS
+_ALLOWED: Final = Reason.ALLOWED
+_LIMIT: Final = OrderType.LIMIT
+_STOP: Final = OrderType.STOP
+_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_OPEN: Final = Intent.OPEN
+_UNTIGHTENED: Final = Posture.OPEN
+_UNCOUNTED: Final = (
+    Reason.NOT_RECONCILED,
+    Reason.POSTURE_REDUCE_ONLY,
+    Reason.POSTURE_HALTED,
+    Reason.POSTURE_KILLED,
+)
+"""Denials of orders that are in no rate: the scope is closed to them anyway."""
+
+
+def order_requested(turn: Turn, fact: OrderRequested) -> None:
+    """Judge an order; submit it, deny it, or answer a repeat with the order it already is."""
+    state = turn.state
+    if turn.gate.counts_messages:
+        message_counted(turn)
+    order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
+    known = state.book.orders.get(order_id)
+    if known is not None:
+        _repeated(turn, fact, known)
+        return
+    refused = refusal(turn, fact)
+    if refused is not _ALLOWED:
+        _deny(turn, fact, Finding(refused))
+        return
+    if fact.strategy not in state.book.strategies:
+        admit(turn, fact.strategy)
+    instrument = state.instruments.get(fact.symbol)
+    if instrument is None:
+        if len(state.instruments) >= INSTRUMENTS_MAX:
+            _deny(turn, fact, Finding(Reason.UNSUPPORTED))
+            return
+        instrument = state.instruments[fact.symbol] = Instrument()
+        turn.out.append(WatchSymbol(symbol=fact.symbol))
+    proposal = proposed(turn, order_of(turn, fact, order_id, instrument), instrument)
+    finding, ran = judge(proposal)
+    if finding is not ALLOWED:
+        if state.overrides:
+            finding, ran = overrides.judged_again(turn, proposal, finding, ran)
+        if finding is not ALLOWED:
+            _denied(turn, fact, proposal, finding, ran)
+            return
+    accepted(turn, proposal.order, proposal.limits)
+    if turn.watchlist.scores_fills:
+        proposal.order.expected_price_nanos = expected_price_nanos(proposal.order, instrument)
+    submit(turn, proposal.order, proposal.symbol_worst_attos)
+    if turn.dynamics:
+        dynamic.judge(turn, by_order=True)
+
+
+def message_counted(turn: Turn) -> None:
+    """Count a message of a strategy: an order, a replacement or a cancel."""
+    turn.state.throttles.messages.count(messages_max(turn.active.limits), turn.boot_ns)
+
+
+def refusal(turn: Turn, fact: OrderRequested) -> Reason:
+    """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
+    rules = turn.policy.strategies
+    if rules and all(rule.name != fact.strategy for rule in rules):
+        return Reason.STRATEGY_UNKNOWN
+    limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
+    kind = fact.order_type
+    limited = kind is _LIMIT or kind is _STOP_LIMIT
+    stopped = kind is _STOP or kind is _STOP_LIMIT
+    if limited is (limit_nanos is None) or stopped is (stop_nanos is None):
+        return Reason.MALFORMED
+    if (
+        0 < fact.quantity_nanos < _NUMBERS_MAX
+        and (limit_nanos is None or 0 < limit_nanos < _NUMBERS_MAX)
+        and (stop_nanos is None or 0 < stop_nanos < _NUMBERS_MAX)
+    ):
+        return _ALLOWED
+    return Reason.MALFORMED
+
+
+def order_of(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instrument) -> Order:
+    """The order that a request asks for."""
+    return Order(  # by position, as in its declaration: names cost a tenth of the gate
+        order_id,
+        turn.ids.wire_prefix + order_id,
+        fact.client_order_id,
+        fact.strategy,
+        fact.symbol,
+        fact.side,
+        fact.order_type,
+        fact.time_in_force,
+        fact.quantity_nanos,
+        fact.limit_price_nanos,
+        fact.stop_price_nanos,
+        fact.extended_hours,
+        intent_now(turn.state, fact),
+        worst_price_nanos(fact, instrument, turn.active.limits),
+        turn.wall_ns,
+        turn.wall_ns,
+        request=fact.request,
+    )
+
+
+def intent_now(state: State, fact: OrderRequested) -> Intent:
+    """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
+    if state.plans and reserves(state, fact.symbol):
+        return _OPEN
+    return intent_of(state.book, fact.strategy, fact)
+
+
+def proposed(turn: Turn, order: Order, instrument: Instrument) -> Proposal:
+    """An order with the numbers that checks read."""
+    state = turn.state
+    posture, halting_reason = _UNTIGHTENED, _ALLOWED
+    if state.postures:
+        posture, halting_reason = turn.posture(order.strategy, order.symbol)
+    active = turn.active if posture is _UNTIGHTENED else turn.reduced_active
+    account = state.book.account
+    position = account.positions.get(order.symbol) or account.position(order.symbol)
+    quantity_nanos, price_nanos = order.quantity_nanos, order.worst_price_nanos
+    worst_attos = position.worst_with_attos(order.side, quantity_nanos, price_nanos)
+    throttles = state.throttles
+    return Proposal(  # by position, as in its declaration: names cost a tenth of the gate
+        order,
+        turn,
+        active,
+        active.limits,
+        posture,
+        halting_reason,
+        instrument,
+        position,
+        throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy),
+        quantity_nanos * price_nanos,
+        worst_attos,
+        account.worst_attos - position.worst_attos + worst_attos,
+        account.cash_attos + account.value_attos,
+    )
+
+
+def accepted(turn: Turn, order: Order, limits: Limits) -> None:
+    """Count an order that passed in every throttle."""
+    throttles, boot_ns = turn.state.throttles, turn.boot_ns
+    throttles.daily_orders += 1
+    if order.intent is _OPEN:
+        most = limits.order_rate_max
+        throttles.rates[order.strategy].count(most, boot_ns)
+        if throttles.account is not None:
+            throttles.account.count(most, boot_ns)
+    if limits.duplicate_window_ns is not None:
+        throttles.remember(order, limits.duplicate_window_ns, boot_ns)
+
+
+def _denied(
+    turn: Turn, fact: OrderRequested, proposal: Proposal, finding: Finding, ran: tuple[str, ...]
+) -> None:
+    _deny(turn, fact, finding, ran)
+    if proposal.order.intent is not _OPEN or finding.reason in _UNCOUNTED:
+        return
+    limits, boot_ns, account = proposal.limits, turn.boot_ns, turn.state.throttles.account
+    most, window_ns = limits.order_rate_max, limits.order_rate_window_ns
+    too_often = proposal.rate.full(most, window_ns, boot_ns)
+    if finding.reason is Reason.ORDER_RATE and too_often:
+        if limits.order_rate_kills:
+            scope = strategy_scope(fact.strategy)
+            detail = f"{finding.observed} orders asked for, at most {finding.limit}"
+            latch_scope(turn, scope, HaltLevel.KILL, Reason.ORDER_RATE, detail=detail)
+        return
+    proposal.rate.count(most, boot_ns)
+    if account is not None and finding.reason is not Reason.ORDER_RATE:
+        account.count(most, boot_ns)
+
+
+def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:
+    same = (
+        known.symbol == fact.symbol
+        and known.side is fact.side
+        and known.order_type is fact.order_type
+        and known.time_in_force is fact.time_in_force
+        and known.quantity_nanos == fact.quantity_nanos
+        and known.limit_price_nanos == fact.limit_price_nanos
+        and known.stop_price_nanos == fact.stop_price_nanos
+        and known.extended_hours == fact.extended_hours
+    )
+    if same:
+        turn.out.append(AnswerOrder(request=fact.request, order_id=known.order_id, repeated=True))
+    else:
+        _deny(turn, fact, Finding(Reason.CLIENT_ORDER_ID_REUSED))
+
+
+def _deny(turn: Turn, fact: OrderRequested, finding: Finding, ran: tuple[str, ...] = ()) -> None:
+    turn.out.append(
+        AnswerDenied(
+            request=fact.request,
+            strategy=fact.strategy,
+            reason=finding.reason,
+            checks=ran,
+            observed=finding.observed,
+            limit=finding.limit,
+            message=finding.message or SENTENCES[finding.reason],
+        )
+    )

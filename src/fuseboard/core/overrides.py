@@ -1,0 +1,164 @@
+"""Overrides: one order of one strategy may pass one check (RTS 6 Art. 15(6)).
+
+One named person asks, a second verifies, both are journaled. An override names strategy, symbol,
+side, the largest quantity and the check; the first order that fits it, and that nothing else
+denies, uses it up. It expires by itself. Posture, reconciliation, rates and what cannot be
+understood at all are never overridden: the table says which checks are (`Row.overridable`).
+"""
+
+from typing import Final
+
+from fuseboard.core.checks.active import ALLOWED, Finding
+from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.checks.table import judge_but
+from fuseboard.core.state import Override, Turn
+from fuseboard.vocabulary.effects import AnswerOperator, RecordOverride
+from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
+
+OVERRIDES_MAX: Final = 100
+
+
+def override_requested(turn: Turn, fact: OverrideRequested) -> None:
+    """A named person asks that one order may pass one check; another one has to verify it."""
+    state = turn.state
+    expire(turn)
+    refused = _refusal(turn, fact)
+    if refused:
+        _answer(turn, fact.request, accepted=False, message=refused)
+        return
+    state.overrides_asked += 1
+    name = f"o{state.overrides_asked}"
+    override = state.overrides[name] = Override(
+        override=name,
+        strategy=fact.strategy,
+        symbol=fact.symbol,
+        side=fact.side,
+        quantity_nanos_max=fact.quantity_nanos_max,
+        check=fact.check,
+        expires_boot_ns=turn.boot_ns + fact.expires_ns,
+        asked_by=fact.operator.strip(),
+        reason=fact.reason.strip(),
+    )
+    _record(turn, override, "requested")
+    message = f"{name} is asked for: a second person verifies it with `override verify {name}`"
+    _answer(turn, fact.request, accepted=True, message=message)
+
+
+def _refusal(turn: Turn, fact: OverrideRequested) -> str:
+    """Why an override cannot be asked for; empty when it can."""
+    if not fact.operator.strip():
+        return "an override needs your name: --operator NAME"
+    if not fact.reason.strip():
+        return "an override needs a reason: --reason TEXT"
+    if not fact.strategy or not fact.symbol or fact.quantity_nanos_max <= 0:
+        return "an override names a strategy, a symbol and a quantity above zero"
+    most_ns = turn.policy.resets.override_ns_max
+    if not 0 < fact.expires_ns <= most_ns:
+        return f"an override lasts at most {most_ns // 1_000_000_000} s under this policy"
+    allowed = [row.name for row in turn.active.opening_rows if row.overridable]
+    if fact.check not in allowed:
+        return f"{fact.check!r} cannot be overridden: only {', '.join(allowed)}"
+    if len(turn.state.overrides) >= OVERRIDES_MAX:
+        return f"{OVERRIDES_MAX} overrides are open: wait until some have expired"
+    return ""
+
+
+def override_verified(turn: Turn, fact: OverrideVerified) -> None:
+    """A second, different person verifies an override: from now on an order may use it."""
+    expire(turn)
+    override = turn.state.overrides.get(fact.override)
+    operator = fact.operator.strip()
+    if override is None:
+        message = f"no override {fact.override!r} is open: see `fuseboard override list`"
+        _answer(turn, fact.request, accepted=False, message=message)
+        return
+    if not operator:
+        message = "a verification needs your name: --operator NAME"
+    elif operator.casefold() == override.asked_by.casefold():
+        message = f"{override.asked_by} asked for it: somebody else has to verify it"
+    elif override.verified_by:
+        message = f"{override.verified_by} has verified it already"
+    else:
+        override.verified_by = operator
+        _record(turn, override, "verified")
+        message = f"{override.override} holds for one order until it expires"
+        _answer(turn, fact.request, accepted=True, message=message)
+        return
+    _answer(turn, fact.request, accepted=False, message=message)
+
+
+def judged_again(
+    turn: Turn, proposal: Proposal, finding: Finding, ran: tuple[str, ...]
+) -> tuple[Finding, tuple[str, ...]]:
+    """Judge a denied order without the checks that verified overrides let it pass.
+
+    They are used up only when nothing else denies it.
+    """
+    expire(turn)
+    used: list[Override] = []
+    while finding is not ALLOWED:
+        override = _fitting(turn, proposal, ran[-1])
+        if override is None:
+            return finding, ran
+        used.append(override)
+        finding, ran = judge_but(proposal, tuple(at.check for at in used))
+    for override in used:
+        del turn.state.overrides[override.override]
+        _record(turn, override, "used", order_id=proposal.order.order_id)
+    return finding, ran
+
+
+def _fitting(turn: Turn, proposal: Proposal, check: str) -> Override | None:
+    order = proposal.order
+    for override in turn.state.overrides.values():
+        if (
+            override.verified_by
+            and override.check == check
+            and override.strategy == order.strategy
+            and override.symbol == order.symbol
+            and override.side is order.side
+            and order.quantity_nanos <= override.quantity_nanos_max
+        ):
+            overridable = [row.name for row in proposal.active.opening_rows if row.overridable]
+            return override if check in overridable else None
+    return None
+
+
+def expire(turn: Turn) -> None:
+    """Forget the overrides whose time is over."""
+    for override in list(turn.state.overrides.values()):
+        if turn.boot_ns >= override.expires_boot_ns:
+            del turn.state.overrides[override.override]
+            _record(turn, override, "expired")
+
+
+def forget(turn: Turn) -> None:
+    """The node started: an override is for the moment in which it was asked for."""
+    for override in list(turn.state.overrides.values()):
+        del turn.state.overrides[override.override]
+        _record(turn, override, "expired")
+
+
+def _record(turn: Turn, override: Override, stage: str, order_id: str = "") -> None:
+    turn.out.append(
+        RecordOverride(
+            override=override.override,
+            stage=stage,
+            strategy=override.strategy,
+            symbol=override.symbol,
+            side=override.side,
+            quantity_nanos_max=override.quantity_nanos_max,
+            check=override.check,
+            asked_by=override.asked_by,
+            verified_by=override.verified_by,
+            reason=override.reason,
+            expires_boot_ns=override.expires_boot_ns,
+            order_id=order_id,
+            policy=turn.state.policy_digest,
+        )
+    )
+
+
+def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
+    if request:
+        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))

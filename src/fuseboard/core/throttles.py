@@ -1,0 +1,148 @@
+"""Throttles: how often things may happen, as rings of times that are bounded by their limits.
+
+An order that opens counts in its strategy's rate and, where several trade, in the account's; one
+that is denied for its posture or its rate does not, so that a limit is a rate that can be kept.
+What a strategy asks beyond the account's rate still counts in its own: a runaway strategy reaches
+its own rate also behind a busy account. Cancels count as messages and are never held back.
+
+An execution is an order's first fill: an order that fills in thirty parts is one execution.
+"""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from fuseboard.core.book import Order
+from fuseboard.policy.limits import Limits
+
+EXECUTION_RINGS_MAX: Final = 10_000
+RECENT_ORDERS_MAX: Final = 100_000
+"""Orders in the duplicate window; with so many, the next order that opens is denied."""
+MESSAGES_MAX: Final = 10_000
+"""Messages that are counted where the policy sets no limit and a condition asks."""
+
+
+class Ring(Struct):
+    """The times of the last events, as a ring: bounded by the limit it measures."""
+
+    times_boot_ns: list[int] = []
+    at: int = 0
+    """Where the oldest stands once the ring is as long as the limit."""
+
+    def full(self, most: int, window_ns: int, boot_ns: int) -> bool:
+        """Whether the window already holds as many events as the limit allows."""
+        times = self.times_boot_ns
+        if len(times) < most:
+            return False
+        if not times:
+            return True
+        return boot_ns - times[self.at] < window_ns
+
+    def count(self, most: int, boot_ns: int) -> None:
+        """Count one event."""
+        times = self.times_boot_ns
+        if len(times) < most:
+            times.append(boot_ns)
+        elif times:
+            times[self.at] = boot_ns
+            self.at = (self.at + 1) % most
+
+    def follow(self, most: int) -> None:
+        """Another limit: keep the newest times that it measures, in order."""
+        in_order = self.times_boot_ns[self.at :] + self.times_boot_ns[: self.at]
+        self.times_boot_ns = in_order[max(0, len(in_order) - most) :]
+        self.at = 0
+
+    def within(self, window_ns: int, boot_ns: int) -> int:
+        """How many of the events lie within a window that ends now; for showing and measures."""
+        return sum(boot_ns - at < window_ns for at in self.times_boot_ns)
+
+
+class Throttles(Struct):
+    """Every ring and counter of one account; all of it is in the snapshot."""
+
+    rates: dict[str, Ring] = {}
+    """By strategy, of those that have a ledger: bounded as they are."""
+    account: Ring | None = None
+    """None while a single strategy trades: then its own ring is the account's."""
+    messages: Ring = field(default_factory=Ring)
+    daily_orders: int = 0
+    """Orders accepted since the session began."""
+    executions: dict[str, Ring] = {}
+    """By strategy, symbol and side, least recently used first."""
+    recent: dict[str, int] = {}
+    """What was accepted in the duplicate window and when, oldest first."""
+
+    def rate_of(self, strategy: str) -> Ring:
+        """The ring of a strategy; with the second one the account gets a ring of its own."""
+        found = self.rates.get(strategy)
+        if found is None:
+            if self.account is None and self.rates:
+                (first,) = self.rates.values()
+                self.account = Ring(list(first.times_boot_ns), first.at)
+            found = self.rates[strategy] = Ring()
+        return found
+
+    def follow(self, limits: Limits) -> None:
+        """Other limits: every ring is as long as its limit."""
+        for ring in self.rates.values():
+            ring.follow(limits.order_rate_max)
+        if self.account is not None:
+            self.account.follow(limits.order_rate_max)
+        self.messages.follow(messages_max(limits))
+        most = limits.repeated_executions_max
+        if most is None:
+            self.executions = {}
+        for ring in self.executions.values():
+            ring.follow(most or 0)
+        if limits.duplicate_window_ns is None:
+            self.recent = {}
+
+    def executed(self, order: Order, limits: Limits, boot_ns: int) -> bool:
+        """Count an order's first fill; whether its strategy has now repeated itself too often.
+
+        Then what was counted for this strategy is forgotten: a person who re-arms it begins anew.
+        """
+        most = limits.repeated_executions_max
+        assert most is not None, "nothing limits repeated executions"
+        key = f"{order.strategy}\n{order.symbol}\n{order.side.value}"
+        ring = self.executions.pop(key, None) or Ring()
+        self.executions[key] = ring  # the most recently used stands last
+        while len(self.executions) > EXECUTION_RINGS_MAX:
+            del self.executions[next(iter(self.executions))]
+        ring.count(most, boot_ns)
+        if not ring.full(most, limits.repeated_executions_window_ns, boot_ns):
+            return False
+        own = [name for name in self.executions if name.startswith(f"{order.strategy}\n")]
+        for name in own:
+            del self.executions[name]
+        return True
+
+    def remember(self, order: Order, window_ns: int, boot_ns: int) -> None:
+        """Remember an accepted order for as long as one like it would be a duplicate."""
+        recent = self.recent
+        key = likeness(order)
+        recent.pop(key, None)
+        recent[key] = boot_ns
+        while recent:
+            oldest = next(iter(recent))
+            if boot_ns - recent[oldest] < window_ns:
+                return
+            del recent[oldest]
+
+    def session_rolled(self) -> None:
+        """A session began: the daily count starts again."""
+        self.daily_orders = 0
+
+
+def messages_max(limits: Limits) -> int:
+    """How long the ring of messages is: one more than is allowed, the one that is judged."""
+    return MESSAGES_MAX if limits.messages_max is None else limits.messages_max + 1
+
+
+def likeness(order: Order) -> str:
+    """What two orders of one strategy share when one is the other's duplicate."""
+    return (
+        f"{order.strategy}\n{order.symbol}\n{order.side.value}\n{order.order_type.value}"
+        f"\n{order.quantity_nanos}\n{order.limit_price_nanos}\n{order.stop_price_nanos}"
+    )
