@@ -1,7 +1,9 @@
 """Writes docs/fuse-machine.md and docs/checks.md from the kernel's own tables."""
 
+import sys
 from pathlib import Path
 
+from fuseboard.core.checks.active import Row
 from fuseboard.core.checks.posture import ADMITTED
 from fuseboard.core.checks.table import TABLE as CHECKS
 from fuseboard.core.fuses.machine import POSTURE_OF, TABLE, FuseEvent, FuseState, Outcome, diagram
@@ -64,13 +66,21 @@ def fuse_machine() -> str:
     return "\n".join(lines) + "\n"
 
 
+def about(row: Row) -> str:
+    """The first sentence of the check's own file."""
+    return first_sentence(sys.modules[row.passes.__module__].__doc__)
+
+
 def checks() -> str:
     """The page of the checks: which apply to which intent, and what each posture admits."""
     by_intent = [
         [
             f"`{row.name}`",
-            first_sentence(row.check.__doc__),
-            *(YES if intent in row.intents else NO for intent in Intent),
+            about(row),
+            *(YES if intent in row.intents else NO for intent in (Intent.OPEN, Intent.REDUCE)),
+            YES if row.may_be_off else NO,
+            YES if row.overridable else NO,
+            ", ".join(f"`{name}`" for name in (*row.needs, *row.fields)) or "always",
         ]
         for row in CHECKS
     ]
@@ -88,8 +98,14 @@ def checks() -> str:
         "`reduce` only when that is proven: it fits into what the strategy and the account hold,",
         "less what already works to reduce it. Plans and cancels are held back by no check.",
         "",
-        *_table(["check", "what it does", *intents], by_intent),
+        *_table(
+            ["check", "what it does", "open", "reduce", "may be off", "override", "judged by"],
+            by_intent,
+        ),
         "",
+        "A check runs when one of the fields it is judged by is set. After these, the policy's own",
+        "checks run (orders that open; each may be overridden). *Override*: two people may let one",
+        "order pass it. *May be off*: a policy may switch it off by name.",
         "## What each posture admits",
         "",
         "In `REDUCED` new risk is judged by halved limits and a halved price collar.",

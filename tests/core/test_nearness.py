@@ -217,7 +217,7 @@ def test_beyond_a_gross_limit_another_symbol_is_denied_and_any_holder_may_reduce
     assert submitted(ask(desk, "TSLA", Side.BUY, 1, 100)), "before, there is room"
     quote_at(desk, "AAPL", 380)
     assert denied(ask(desk, "TSLA", Side.BUY, 1, 100)) == [Reason.GROSS_EXPOSURE]
-    assert denied(ask(desk, "TSLA", Side.SELL, 1, 100)) == [Reason.GROSS_EXPOSURE]
+    assert denied(ask(desk, "TSLA", Side.SELL, 1, 101)) == [Reason.GROSS_EXPOSURE]
     assert denied(ask(desk, "AAPL", Side.SELL, 1, 380)) == [Reason.GROSS_EXPOSURE]
     (order,) = submitted(ask(desk, "AAPL", Side.BUY, 400, 380))
     assert order.intent is Intent.REDUCE

@@ -92,7 +92,7 @@ def test_an_order_that_the_broker_shows_counts_once_and_one_on_the_other_side_no
     desk = Desk(held=1_000)
     (shown,) = submitted(desk.order(Side.SELL, 300 * NANOS))
     accept(desk, shown, "b1")
-    desk.order(Side.BUY, 50 * NANOS)
+    desk.order(Side.BUY, 50 * NANOS, 249)
     assert close_of(desk, "account", position=1_000, against=300) == -700
 
 
