@@ -106,6 +106,7 @@ def checks() -> str:
         "A check runs when one of the fields it is judged by is set. After these, the policy's own",
         "checks run (orders that open; each may be overridden). *Override*: two people may let one",
         "order pass it. *May be off*: a policy may switch it off by name.",
+        "",
         "## What each posture admits",
         "",
         "In `REDUCED` new risk is judged by halved limits and a halved price collar.",
