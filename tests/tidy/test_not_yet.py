@@ -54,7 +54,13 @@ COMMON = {
     "market",
 }
 # Shown, or only carried.
-NOTHING_TO_ENFORCE = {"later", "market.levels_nanos", "kill_switch", "market"}
+NOTHING_TO_ENFORCE = {
+    "later",
+    "market.levels_nanos",
+    "kill_switch",
+    "market",
+    "data.price_check_action",  # `exclude` is the only one, and what is always done
+}
 
 
 def read_names() -> set[str]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fuseboard.core.state import Leg, Plan, State, Turn
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
@@ -87,3 +87,31 @@ def _price_step_nanos(price_nanos: int) -> int:
 def close_time_in_force(symbol: str) -> TimeInForce:
     """Day for shares; crypto pairs, which Alpaca writes BASE/QUOTE, know no day."""
     return TimeInForce.GTC if "/" in symbol else TimeInForce.DAY
+
+
+def left_of(plan: Plan) -> tuple[str, ...]:
+    """What a plan leaves open, in words: positions, and orders that may still fill."""
+    return tuple(
+        f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
+        for leg in plan.legs.values()
+        if leg.stage != "flat"
+    ) + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
+
+
+def legs_are_done(plan: Plan) -> bool:
+    """Whether every leg is flat or left."""
+    return all(leg.stage in DONE_STAGES for leg in plan.legs.values())
+
+
+def next_deadline(state: State) -> int:
+    """The earliest time at which a plan wants to be woken; 0 when none does."""
+    if not state.reconciled:
+        return 0  # `resume` follows
+    wanted: list[int] = []
+    for plan in state.plans.values():
+        waits_for_cancels = plan.stage == "closing" and plan.orders and legs_are_done(plan)
+        if plan.stage == "cancelling" or waits_for_cancels:
+            wanted.append(plan.deadline_boot_ns)
+        if plan.stage == "closing":
+            wanted.extend(leg.deadline_boot_ns for leg in plan.legs.values())
+    return min((at for at in wanted if at), default=0)

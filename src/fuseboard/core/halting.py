@@ -14,6 +14,7 @@ from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.gauges import asked_by_market
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import Action
@@ -227,6 +228,8 @@ def publish_postures(turn: Turn) -> None:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.EQUITY_JUMP)
     if state.ever_reconciled and not state.stream_connected:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.BROKER_UNREACHABLE)
+    for scope, posture, reason in asked_by_market(turn):
+        ask(scope, posture, reason)
     for scope in [*asked, *(known for known in state.postures if known not in asked)]:
         posture, reason = asked.get(scope, (Posture.OPEN, Reason.ALLOWED))
         shown = state.postures.get(scope, Posture.OPEN)

@@ -14,6 +14,7 @@ import msgspec
 from fuseboard.core import (
     breakers,
     cash,
+    data_health,
     dynamic,
     foreign,
     gate,
@@ -24,11 +25,13 @@ from fuseboard.core import (
     orders,
     overrides,
     plan,
+    quotes,
     replacing,
     reporting,
     resets,
     sessions,
     startup,
+    trading_halts,
     valuation,
 )
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
@@ -45,6 +48,7 @@ from fuseboard.vocabulary.inputs import (
     CancelRefused,
     CancelRequested,
     CashMoved,
+    FeedHeard,
     FillReported,
     ForeignOrderSeen,
     Input,
@@ -72,6 +76,9 @@ from fuseboard.vocabulary.inputs import (
     SessionRolled,
     TimeAdvanced,
     TradeSeen,
+    TradeWithdrawn,
+    TradingHalted,
+    TradingResumed,
 )
 
 _encoder = msgspec.json.Encoder()
@@ -142,6 +149,9 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     if state.cancel_again_boot_ns and turn.boot_ns >= state.cancel_again_boot_ns:
         cancel_again(turn)
     dynamic.judge_when_due(turn)
+    trading_halts.let_on_when_due(turn)
+    data_health.judge(turn)
+    quotes.ask_when_in_doubt(turn)
     plan.advance(turn)
     halting.settle(turn)
     startup.compare_when_due(turn)
@@ -178,8 +188,12 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     LegRead: plan.leg_read,
     LegReadFailed: plan.leg_read_failed,
     BrokerStreamChanged: startup.broker_stream_changed,
-    QuoteSeen: valuation.quote_seen,
-    TradeSeen: valuation.trade_seen,
+    QuoteSeen: quotes.quote_seen,
+    TradeSeen: quotes.trade_seen,
+    TradeWithdrawn: quotes.trade_withdrawn,
+    FeedHeard: data_health.feed_heard,
+    TradingHalted: trading_halts.trading_halted,
+    TradingResumed: trading_halts.trading_resumed,
     OperatorHaltRequested: resets.operator_halt_requested,
     OperatorResetRequested: _reset_requested,
     RequestsThrottled: notes.requests_throttled,

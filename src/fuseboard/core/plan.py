@@ -28,6 +28,8 @@ from fuseboard.core.closes import (
     ONGOING_STAGES,
     close_price_nanos,
     close_time_in_force,
+    left_of,
+    legs_are_done,
     own_is_flat,
     protective_side,
     strategy_of,
@@ -36,11 +38,11 @@ from fuseboard.core.closes import (
 )
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
-from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.core.state import Leg, Plan, Turn
 from fuseboard.vocabulary.effects import RaiseAlert, ReadLeg, RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
@@ -98,8 +100,11 @@ def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
 
 
 def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
-    leg.stage = "reading"
     leg.deadline_boot_ns = 0
+    if turn.state.stands_still(leg.symbol):
+        _stand(leg)
+        return
+    leg.stage = "reading"
     leg.moves = turn.state.book.account.position(leg.symbol).moves
     _, order_id = _ids(turn, plan, leg)
     turn.out.append(
@@ -172,6 +177,9 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
 
 
 def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
+    if turn.state.stands_still(leg.symbol):
+        _stand(leg)
+        return
     position_nanos = abs(fact.position_nanos)
     side = protective_side(fact.position_nanos)
     hidden_nanos = unseen_nanos(turn.state, leg.symbol, side)
@@ -185,6 +193,23 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
         _send(turn, plan, leg, side=side, quantity_nanos=open_nanos)
     else:
         _wait(turn, leg)
+
+
+def _stand(leg: Leg) -> None:
+    """The exchange has halted the symbol: wait for its resumption, at the cost of no attempt."""
+    leg.stage, leg.why, leg.deadline_boot_ns = "waiting", "the exchange has halted trading", 0
+
+
+def trading_resumed(turn: Turn) -> None:
+    """Legs that stood still because of an exchange's halt go on where it has resumed."""
+    for leg in [leg for plan in turn.state.plans.values() for leg in plan.legs.values()]:
+        if leg.deadline_boot_ns or turn.state.stands_still(leg.symbol):
+            continue
+        if leg.stage == "waiting":
+            leg.reads, leg.deadline_boot_ns = 0, turn.boot_ns
+        elif leg.stage == "working" and not turn.state.book.orders[leg.order_id].cancel_wanted:
+            _work(turn, leg, turn.state.book.orders[leg.order_id])
+    advance(turn)
 
 
 def _wait(turn: Turn, leg: Leg) -> None:
@@ -277,7 +302,7 @@ def _after_close(turn: Turn, plan: Plan, leg: Leg, order: Order, *, failed: bool
 
     Only what the broker took or refused is a try: without a way to the broker a leg keeps on.
     """
-    if order.status is not OrderStatus.NOT_SENT:
+    if order.status is not OrderStatus.NOT_SENT and not turn.state.stands_still(leg.symbol):
         leg.tries += 1
         leg.reads = 0
     if not failed:
@@ -334,21 +359,8 @@ def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
         order = turn.state.book.orders.get(leg.order_id)
         assert order is not None, f"{leg.order_id}: a working leg without its order"
         leg.deadline_boot_ns = 0  # from now on the cancel is repeated until the order is final
-        cancel(turn, order)
-
-
-def next_deadline(state: State) -> int:
-    """The earliest time at which a plan wants to be woken; 0 when none does."""
-    if not state.reconciled:
-        return 0  # `resume` follows
-    wanted: list[int] = []
-    for plan in state.plans.values():
-        waits_for_cancels = plan.stage == "closing" and plan.orders and _legs_are_done(plan)
-        if plan.stage == "cancelling" or waits_for_cancels:
-            wanted.append(plan.deadline_boot_ns)
-        if plan.stage == "closing":
-            wanted.extend(leg.deadline_boot_ns for leg in plan.legs.values())
-    return min((at for at in wanted if at), default=0)
+        if not turn.state.stands_still(leg.symbol):  # in a halt it rests, and may be filled after
+            cancel(turn, order)
 
 
 def resume(turn: Turn) -> None:
@@ -383,7 +395,7 @@ def freeze(turn: Turn, scope: str) -> list[str]:
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
-    if plan.stage != "closing" or not _legs_are_done(plan):
+    if plan.stage != "closing" or not legs_are_done(plan):
         return
     if _open_again(turn, plan):
         return
@@ -391,10 +403,6 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
         turn.wake(plan.deadline_boot_ns)
         return
     _finish(turn, plan, "ended")
-
-
-def _legs_are_done(plan: Plan) -> bool:
-    return all(leg.stage in DONE_STAGES for leg in plan.legs.values())
 
 
 def _open_again(turn: Turn, plan: Plan) -> bool:
@@ -416,11 +424,7 @@ def _open_again(turn: Turn, plan: Plan) -> bool:
 
 def _finish(turn: Turn, plan: Plan, stage: str) -> None:
     plan.stage = stage
-    left = tuple(
-        f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
-        for leg in plan.legs.values()
-        if leg.stage != "flat"
-    ) + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
+    left = left_of(plan)
     turn.out.append(
         RecordPlan(
             trip=plan.trip,

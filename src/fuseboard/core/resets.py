@@ -15,6 +15,7 @@ from fuseboard.core.halting import Tripping, apply, latch_scope, publish_posture
 from fuseboard.core.measures.recording import equity_of, forget
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import State, Turn
+from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
 from fuseboard.vocabulary.effects import AnswerOperator, ClearHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -51,6 +52,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     if refusal:
         _answer(turn, fact.request, accepted=False, message=refusal)
         return
+    let_on_by_person(turn, fact.scope, fact.operator, fact.reason)
     fuses = _fuses_of(turn.state, fact.scope)
     event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
     recovering = False
@@ -131,6 +133,8 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     if not state.reconciled:
         return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
     fuses = _fuses_of(state, fact.scope)
+    if halts_scope(state, fact.scope) and not any(fuse.latched() for fuse in fuses):
+        return ""
     if not fuses:
         return f"nothing is known of scope {fact.scope!r}: see `fuseboard status`"
     latched = [fuse for fuse in fuses if fuse.latched()]

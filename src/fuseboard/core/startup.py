@@ -10,12 +10,16 @@ from typing import Final
 from fuseboard.core import (
     breakers,
     cash,
+    closes,
+    data_health,
     dynamic,
     gate,
     nearness,
     overrides,
     plan,
+    quotes,
     sessions,
+    trading_halts,
     valuation,
     waiting,
 )
@@ -117,6 +121,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.strategies = fact.strategies
     breakers.follow_policy(turn)
     sessions.node_started(turn)
+    data_health.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
     for order in state.book.working_orders():
@@ -165,9 +170,12 @@ def wake_for_what_is_next(turn: Turn) -> None:
     state = turn.state
     for due_boot_ns in (
         valuation.next_deadline(state),
+        trading_halts.next_deadline(state),
+        data_health.next_deadline(turn),
+        quotes.next_deadline(turn),
         breakers.next_deadline(turn),
         cash.next_deadline(state),
-        plan.next_deadline(state),
+        closes.next_deadline(state),
         state.cancel_again_boot_ns,
         state.compare_again_boot_ns,
         dynamic.next_deadline(state),
@@ -250,7 +258,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
             _adopt(turn, position)
         state.ever_reconciled = True
     for position in fact.positions:
-        valuation.broker_price_seen(turn, position.symbol, position.price_nanos)
+        quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
     differences = _differences(turn, fact.positions)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:

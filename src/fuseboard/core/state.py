@@ -9,7 +9,7 @@ from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
-from fuseboard.core.market import Instrument
+from fuseboard.core.market import FeedTimes, Instrument, TradingHalt
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
@@ -112,6 +112,14 @@ class Override(Struct, kw_only=True):
     verified_by: str = ""
 
 
+class DataDoubt(Struct):
+    """Why market data as a whole tightens the account: a gauge, gone once it was well for long."""
+
+    text: str
+    well_boot_ns: int | None = None
+    """Since when it is well again; None while it is not."""
+
+
 class State(Struct, kw_only=True):
     """The whole state of one account's kernel."""
 
@@ -121,6 +129,14 @@ class State(Struct, kw_only=True):
     account: str = ""
     book: Book = field(default_factory=lambda: Book(account=Ledger(counts_worst=True)))
     instruments: dict[str, Instrument] = {}
+    trading_halts: dict[str, TradingHalt] = {}
+    """Exchanges' halts by symbol, `""` for the whole market, until they are let on again."""
+    feeds: dict[str, int] = {}
+    """When each feed that tells its heartbeat was last heard, boot time."""
+    feed_times: dict[str, FeedTimes] = {}
+    """Of the feeds whose times are the present."""
+    data_doubts: dict[str, DataDoubt] = {}
+    """What is wrong with market data as a whole, by its reason's code."""
     drawdowns: dict[str, DrawdownFuse] = {}
     breakers: dict[str, RuleFuse] = {}
     latches: dict[str, Latch] = {}
@@ -183,6 +199,18 @@ class State(Struct, kw_only=True):
     """When all positions were last asked for."""
     next_wake_boot_ns: int = 0
     published_boot_ns: int = 0
+
+    def stands_still(self, symbol: str) -> bool:
+        """Whether the exchange has halted trading in this symbol and not resumed it.
+
+        Market-wide halts are those of US stock exchanges: crypto pairs trade on.
+        """
+        halts = self.trading_halts
+        if not halts:
+            return False
+        own = halts.get(symbol)
+        market = halts.get("") if "/" not in symbol else None
+        return any(halt is not None and not halt.resumed for halt in (own, market))
 
     def fuses(self) -> list[DrawdownFuse | RuleFuse | Latch]:
         """Every fuse on every scope."""

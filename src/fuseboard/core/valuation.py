@@ -11,13 +11,12 @@ from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
-from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import equity_of, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
-from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import AccountSeen, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import AccountSeen
 from fuseboard.vocabulary.money import (
     NANOS,
     nanos_from_attos,
@@ -29,40 +28,8 @@ from fuseboard.vocabulary.reasons import Reason
 EQUITY_PUBLISHED_EVERY_NS: Final = NANOS // 10
 
 
-def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
-    """A quote: perhaps a new mark."""
-    instrument = turn.state.instruments.get(fact.symbol) or _known(turn.state, fact.symbol)
-    mark_nanos = instrument.quote(fact, turn.policy.data, turn.boot_ns)
-    if mark_nanos:
-        _mark(turn, fact.symbol, mark_nanos)
-
-
-def trade_seen(turn: Turn, fact: TradeSeen) -> None:
-    """A trade: the fallback mark while quotes are excluded (law 12)."""
-    instrument = turn.state.instruments.get(fact.symbol) or _known(turn.state, fact.symbol)
-    mark_nanos = instrument.trade(fact, turn.policy.data, turn.boot_ns)
-    if mark_nanos:
-        _mark(turn, fact.symbol, mark_nanos)
-
-
-def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
-    """The broker's price of what we hold is a trade to us while no quote is good (law 12)."""
-    instrument = turn.state.instruments.get(symbol) or _known(turn.state, symbol)
-    if instrument.excluded:
-        mark_nanos = instrument.last_price(price_nanos, turn.policy.data, turn.boot_ns)
-        if mark_nanos:
-            _mark(turn, symbol, mark_nanos)
-
-
-def _known(state: State, symbol: str) -> Instrument:
-    """A new symbol's instrument; one that nobody keeps when there are too many."""
-    instrument = Instrument()
-    if len(state.instruments) < INSTRUMENTS_MAX:
-        state.instruments[symbol] = instrument
-    return instrument
-
-
-def _mark(turn: Turn, symbol: str, mark_nanos: int) -> None:
+def marked(turn: Turn, symbol: str, mark_nanos: int) -> None:
+    """A symbol has a new mark: value by it, and judge what it moved."""
     book = turn.state.book
     moved = book.account.mark(symbol, mark_nanos)
     for ledger in book.strategies.values():
@@ -128,7 +95,7 @@ def _breach_changed(turn: Turn, fuse: DrawdownFuse) -> None:
     publish_postures(turn)
     if fuse.breach_source and fuse.watching():
         turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
-        if fuse.breach_source != BROKER_SOURCE:
+        if fuse.breach_source != BROKER_SOURCE or blind(turn):
             read_account(turn, positions=False)
 
 

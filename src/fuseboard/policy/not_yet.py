@@ -16,22 +16,10 @@ NOT_YET: Final = (
     "strategies.trader",
     "strategies.desk",
     "strategies.client",
-    "market.enabled",
-    "market.resume_delay_ns",
-    "market.symbol_halts",
     "kill_switch.enabled",
     "kill_switch.methods",
     "kill_switch.watchdog_timeout_ns",
     "resets.two_persons",
-    "data.arrival_ns_max",
-    "data.heartbeat_ns_max",
-    "data.stale_action",
-    "data.assets_min",
-    "data.missing_action",
-    "data.price_check_action",
-    "data.price_change_deviations",
-    "data.volume_spike_nanos",
-    "data.gap_ns_max",
 )
 _ROW: Final = re.compile(r"\[[^\]]*\]")
 

@@ -11,8 +11,8 @@ When there is too much:
   of the market ever wait, and no quote is lost or moved for it;
 - a symbol beyond `symbols_max` in one seal is refused and counted: a missing quote tightens;
 - cancels are refused beyond `cancels_max`, which lies above what the gateway lets wait;
-- facts of the broker and of operators are never refused: reaching their bound is a fault of ours,
-  and the loop stops the node.
+- facts of the broker and of operators, and exchanges' halts, are never refused: reaching their
+  bound is a fault of ours, and the loop stops the node.
 
 Everything here happens in the event loop's thread.
 """
@@ -31,6 +31,7 @@ from fuseboard.vocabulary.inputs import (
     ReplaceRequested,
     RequestsThrottled,
     TradeSeen,
+    TradeWithdrawn,
 )
 
 _Sealing = OrderRequested | ReplaceRequested | RequestsThrottled
@@ -65,6 +66,9 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.LegRead: BROKER,
     inputs.LegReadFailed: BROKER,
     inputs.BrokerStreamChanged: BROKER,
+    inputs.TradingHalted: BROKER,
+    inputs.TradingResumed: BROKER,
+    inputs.FeedHeard: BROKER,
     inputs.CancelRequested: CANCEL,
     inputs.TimeAdvanced: TIME,
     inputs.OrderRequested: MARKET,
@@ -72,6 +76,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.RequestsThrottled: MARKET,
     inputs.QuoteSeen: MARKET,
     inputs.TradeSeen: MARKET,
+    inputs.TradeWithdrawn: MARKET,
 }
 
 
@@ -183,7 +188,7 @@ class _MarketLane:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
-        self._line: deque[_Waiting | _Sealing] = deque()
+        self._line: deque[_Waiting | _Sealing | TradeWithdrawn] = deque()
         self._orders = 0
         self._quotes: dict[str, _Waiting] = {}
         self._trades: dict[str, _Waiting] = {}
@@ -194,6 +199,8 @@ class _MarketLane:
     def offer(self, fact: Input) -> bool:
         if isinstance(fact, _Sealing):
             return self._offer_order(fact)
+        if isinstance(fact, TradeWithdrawn):
+            return self._offer_withdrawal(fact)
         assert isinstance(fact, QuoteSeen | TradeSeen)
         waiting_by_symbol = self._quotes if isinstance(fact, QuoteSeen) else self._trades
         waiting = waiting_by_symbol.get(fact.symbol)
@@ -217,11 +224,19 @@ class _MarketLane:
         self._trades.clear()
         return True
 
+    def _offer_withdrawal(self, fact: TradeWithdrawn) -> bool:
+        """Never conflated; no later trade of its symbol may move before it."""
+        if len(self._line) - self._orders >= self._limits.market_facts_max:
+            return False
+        self._trades.pop(fact.symbol, None)
+        self._line.append(fact)
+        return True
+
     def take_into(self, taken: list[Input], facts_max: int) -> None:
         while self._line and len(taken) < facts_max:
             first = self._line.popleft()
-            if isinstance(first, _Sealing):
-                self._orders -= 1
+            if not isinstance(first, _Waiting):
+                self._orders -= isinstance(first, _Sealing)
                 taken.append(first)
                 continue
             fact = first.fact

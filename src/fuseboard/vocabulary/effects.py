@@ -320,6 +320,22 @@ class RecordOverride(Act, frozen=True, tag=True):
     policy: str = ""
 
 
+class RecordTradingHalt(Act, frozen=True, tag=True):
+    """Evidence of an exchange's halt: `halted`, `resumed` by the exchange, `let_on` by us.
+
+    `operator` is who let on: `exchange` after its resumption and our delay, `calendar:NAME` at the
+    session after a market-wide level 3, or a person. An empty symbol is the whole market.
+    """
+
+    symbol: str
+    stage: str
+    code: str
+    level: int
+    event_ns: int
+    operator: str = ""
+    reason: str = ""
+
+
 class WakeAt(Act, frozen=True, tag=True):
     """Give a `TimeAdvanced` at this boot time."""
 
@@ -356,6 +372,7 @@ Effect: TypeAlias = (
     | RecordReplacement
     | PublishDynamicLimits
     | RecordOverride
+    | RecordTradingHalt
     | WakeAt
     | StopNode
 )

@@ -10,6 +10,8 @@ import hashlib
 import re
 
 WIRE_PREFIX = "fb"
+STOCKS_FEED = "stocks"
+CRYPTO_FEED = "crypto"
 ACCOUNT_SCOPE = "account"
 _INSTANCE = re.compile(r"[a-z0-9]{8}")
 
@@ -86,3 +88,8 @@ def strategy_scope(strategy: str) -> str:
 def symbol_scope(symbol: str) -> str:
     """The scope name of one symbol."""
     return f"symbol:{symbol}"
+
+
+def feed_of(symbol: str) -> str:
+    """The feed that tells of a symbol; crypto pairs, written BASE/QUOTE, have their own."""
+    return CRYPTO_FEED if "/" in symbol else STOCKS_FEED

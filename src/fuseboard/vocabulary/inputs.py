@@ -12,6 +12,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from fuseboard.vocabulary.fact import Fact
+from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
+from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
+from fuseboard.vocabulary.market_inputs import QuoteSeen as QuoteSeen
+from fuseboard.vocabulary.market_inputs import TradeSeen as TradeSeen
+from fuseboard.vocabulary.market_inputs import TradeWithdrawn as TradeWithdrawn
+from fuseboard.vocabulary.market_inputs import TradingHalted as TradingHalted
+from fuseboard.vocabulary.market_inputs import TradingResumed as TradingResumed
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -22,10 +30,6 @@ class Moment(Struct, frozen=True, gc=False):
 
     boot_ns: int
     wall_ns: int
-
-
-class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_defaults=True):
-    """What all inputs share: frozen, tagged with the class name, defaults left out on the wire."""
 
 
 # --- the node itself ---------------------------------------------------------------------------
@@ -279,35 +283,6 @@ class BrokerStreamChanged(Fact, frozen=True, tag=True):
     connected: bool
 
 
-# --- market data -------------------------------------------------------------------------------
-
-
-class QuoteSeen(Fact, frozen=True, tag=True):
-    """Quotes of one symbol, conflated: the last, the lowest bid, the highest ask, and how many."""
-
-    symbol: str
-    bid_nanos: int
-    ask_nanos: int
-    bid_size_nanos: int
-    ask_size_nanos: int
-    event_ns: int
-    bid_low_nanos: int
-    ask_high_nanos: int
-    count: int = 1
-
-
-class TradeSeen(Fact, frozen=True, tag=True):
-    """Trades of one symbol, conflated: the last, the lowest, the highest, and how many."""
-
-    symbol: str
-    price_nanos: int
-    size_nanos: int
-    event_ns: int
-    low_nanos: int
-    high_nanos: int
-    count: int = 1
-
-
 # --- operators ---------------------------------------------------------------------------------
 
 
@@ -419,6 +394,10 @@ Input: TypeAlias = (
     | BrokerStreamChanged
     | QuoteSeen
     | TradeSeen
+    | TradeWithdrawn
+    | FeedHeard
+    | TradingHalted
+    | TradingResumed
     | OperatorHaltRequested
     | OperatorResetRequested
     | RequestsThrottled

@@ -69,7 +69,15 @@ class Reason(Enum):
     # What the market did to a limit, without an order.
     LIMIT_NEAR = "limit_near"
     LIMIT_PASSED = "limit_passed"
+    # What is odd about market data.
+    PRICE_ANOMALY = "price_anomaly"
+    VOLUME_ANOMALY = "volume_anomaly"
+    DATA_GAP = "data_gap"
     # Why a scope halts or tightens.
+    TRADING_HALTED = "trading_halted"
+    FEED_DEAD = "feed_dead"
+    DATA_STALE = "data_stale"
+    DATA_MISSING = "data_missing"
     DRAWDOWN = "drawdown"
     DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
     EQUITY_JUMP = "equity_jump"
@@ -150,6 +158,13 @@ SENTENCES: dict[Reason, str] = {
     Reason.NEVER_ARRIVED: "the broker does not know the order",
     Reason.LIMIT_NEAR: "what is held has come near a limit",
     Reason.LIMIT_PASSED: "what is held has passed a limit by price alone: only reductions pass",
+    Reason.PRICE_ANOMALY: "a price moved by more standard deviations than the policy allows",
+    Reason.VOLUME_ANOMALY: "a trade was many times larger than usual",
+    Reason.DATA_GAP: "a symbol was silent for long",
+    Reason.TRADING_HALTED: "the exchange has halted trading: only reductions and cancels pass",
+    Reason.FEED_DEAD: "the market data feed is silent: nothing can be priced",
+    Reason.DATA_STALE: "the quotes of something that is held are too old",
+    Reason.DATA_MISSING: "too few of the watched symbols have good quotes",
     Reason.DRAWDOWN: "the drawdown limit was reached",
     Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",
     Reason.EQUITY_JUMP: "equity moved without an explanation",

@@ -9,6 +9,7 @@ from fuseboard.vocabulary.reasons import Reason
 
 _OPEN: Final = Posture.OPEN
 _REDUCED: Final = Posture.REDUCED
+_TRADING_HALTED: Final = Reason.TRADING_HALTED
 _ALL: Final = (Intent.OPEN, Intent.REDUCE, Intent.PLAN, Intent.CANCEL)
 ADMITTED: Final[dict[Posture, tuple[Intent, ...]]] = {
     Posture.OPEN: _ALL,
@@ -38,4 +39,6 @@ def found(proposal: Proposal) -> Finding:
     asked = proposal.posture
     why = proposal.halting_reason
     limit = "none" if why is Reason.ALLOWED else why.value
+    if why is _TRADING_HALTED:
+        return Finding(why, asked.name, limit)
     return Finding(_DENIALS.get(asked, Reason.ALLOWED), asked.name, limit)

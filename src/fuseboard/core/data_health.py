@@ -1,0 +1,144 @@
+"""The state of market data as a whole: a feed that is dead, quotes too old, too few good ones.
+
+Gauges: each tightens the account as the policy says and lets go by itself once it was well for
+`WELL_NS`. A quiet symbol is not stale while its feed is heard: its age is judged against the
+policy's own limit for one symbol. One that its exchange has halted is halted, not stale.
+"""
+
+from typing import Final
+
+from fuseboard.core.halting import publish_postures
+from fuseboard.core.market import FeedTimes
+from fuseboard.core.outgoing import cancel
+from fuseboard.core.state import DataDoubt, State, Turn
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import FeedHeard
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Intent, Severity
+from fuseboard.vocabulary.reasons import Reason
+
+FEEDS_MAX: Final = 16
+WELL_NS: Final = NANOS
+JUDGED_EVERY_NS: Final = NANOS
+
+
+def feed_heard(turn: Turn, fact: FeedHeard) -> None:
+    """A feed is alive; from its first word on its silence counts."""
+    state = turn.state
+    if fact.feed not in state.feeds and len(state.feeds) >= FEEDS_MAX:
+        return
+    first = fact.feed not in state.feeds
+    state.feeds[fact.feed] = turn.boot_ns
+    if not fact.real_time:
+        state.feed_times.pop(fact.feed, None)
+    elif fact.feed not in state.feed_times:
+        state.feed_times[fact.feed] = FeedTimes()
+    if first:
+        turn.wake(turn.boot_ns + turn.policy.data.heartbeat_ns_max + 1)
+    if state.data_doubts:
+        judge(turn)
+
+
+def node_started(turn: Turn) -> None:
+    """Nothing was heard yet, and nothing is known to be dead; no quote prices anything either."""
+    turn.state.feeds, turn.state.data_doubts = {}, {}
+
+
+def judge(turn: Turn) -> None:
+    """Look at feeds, at what is held and at what is watched, and follow what is found."""
+    state, rules = turn.state, turn.policy.data
+    if not (state.feeds or state.data_doubts or _asks(turn)):
+        return
+    changed = _follow(turn, Reason.FEED_DEAD, _dead(turn))
+    stale = _stale(turn) if rules.stale_action != "deny" else ""
+    changed = _follow(turn, Reason.DATA_STALE, stale) or changed
+    changed = _follow(turn, Reason.DATA_MISSING, _missing(turn)) or changed
+    if changed:
+        publish_postures(turn)
+
+
+def _asks(turn: Turn) -> bool:
+    """Whether the policy asks for more than each order's own check of its quote."""
+    rules = turn.policy.data
+    return rules.assets_min > 0 or rules.stale_action != "deny"
+
+
+def _dead(turn: Turn) -> str:
+    most_ns = turn.policy.data.heartbeat_ns_max
+    dead = [name for name, heard in turn.state.feeds.items() if turn.boot_ns - heard > most_ns]
+    return f"no word from {', '.join(dead)} for more than {most_ns // 1_000_000} ms" if dead else ""
+
+
+def _stale(turn: Turn) -> str:
+    """Which of what is held has no price that is young enough, by its own limit."""
+    state, most_ns = turn.state, turn.policy.data.quote_age_ns_max
+    stale = []
+    for symbol in state.book.held():
+        at = state.instruments.get(symbol)
+        latest_ns = 0 if at is None else max(at.quoted_boot_ns, at.traded_boot_ns)
+        if turn.boot_ns - latest_ns > most_ns and symbol not in state.trading_halts:
+            stale.append(symbol)
+    return f"no recent price of {', '.join(stale[:10])}" if stale else ""
+
+
+def _missing(turn: Turn) -> str:
+    state, rules = turn.state, turn.policy.data
+    if rules.assets_min == 0:
+        return ""
+    good = sum(
+        symbol in state.trading_halts
+        or (not at.excluded and not at.suspect_nanos and at.priced(rules, turn.boot_ns))
+        for symbol, at in state.instruments.items()
+    )
+    if good >= rules.assets_min:
+        return ""
+    return f"{good} symbols have good quotes, the policy wants {rules.assets_min}"
+
+
+def _follow(turn: Turn, reason: Reason, text: str) -> bool:
+    """Begin, continue or end one doubt; whether postures may have changed."""
+    doubts = turn.state.data_doubts
+    known = doubts.get(reason.value)
+    if text and known is None:
+        doubts[reason.value] = DataDoubt(text)
+        _tell(turn, Severity.WARNING, reason, text)
+        _cancel_when_halting(turn, reason)
+        return True
+    if text and known is not None:
+        known.text, known.well_boot_ns = text, None
+    elif known is not None and known.well_boot_ns is None:
+        known.well_boot_ns = turn.boot_ns
+    elif known is not None and turn.boot_ns - (known.well_boot_ns or 0) >= WELL_NS:
+        del doubts[reason.value]
+        _tell(turn, Severity.INFO, reason, f"well again: {known.text}")
+        return True
+    return False
+
+
+def _cancel_when_halting(turn: Turn, reason: Reason) -> None:
+    """The action `halt` also takes away what would raise exposure."""
+    rules = turn.policy.data
+    action = rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
+    if action != "halt":
+        return
+    for order in turn.state.book.working_orders():
+        if order.intent is Intent.OPEN and not order.cancel_wanted:
+            cancel(turn, order)
+
+
+def next_deadline(turn: Turn) -> int:
+    """When to look again; 0 when nothing asks for it."""
+    state = turn.state
+    if state.data_doubts or (_asks(turn) and state.reconciled):
+        return turn.boot_ns + JUDGED_EVERY_NS
+    due_ns = _first_silence(state, turn.policy.data.heartbeat_ns_max)
+    return max(due_ns, turn.boot_ns + 1) if due_ns else 0
+
+
+def _first_silence(state: State, most_ns: int) -> int:
+    return min((heard + most_ns + 1 for heard in state.feeds.values()), default=0)
+
+
+def _tell(turn: Turn, severity: Severity, reason: Reason, text: str) -> None:
+    turn.out.append(RaiseAlert(severity=severity, code=reason, scope=ACCOUNT_SCOPE, text=text))

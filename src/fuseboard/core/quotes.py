@@ -1,0 +1,148 @@
+"""Quotes and trades as they come: late ones excluded, marks taken, oddities told (law 12)."""
+
+from fuseboard.core.anomalies import Habit, looked_for, new_habit, trades_oddly
+from fuseboard.core.market import DOUBT_NS, Instrument
+from fuseboard.core.outgoing import read_account
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.valuation import marked
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
+from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen, TradeWithdrawn
+from fuseboard.vocabulary.money import shown_money
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+
+def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
+    """A quote: perhaps a new mark."""
+    state, rules = turn.state, turn.policy.data
+    instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
+    habit = _heard(turn, fact.symbol, instrument) if looked_for(rules) else None
+    suspect_nanos = instrument.suspect_nanos
+    late = bool(state.feed_times) and not fact.standing and _late(turn, fact)
+    mark_nanos = instrument.quote(fact, rules, turn.boot_ns, late=late)
+    if mark_nanos:
+        marked(turn, fact.symbol, mark_nanos)
+        return
+    if habit is not None and instrument.suspect_nanos and not suspect_nanos:
+        _tell_jump(turn, fact.symbol, instrument, habit)
+    _note_doubt(turn, fact.symbol, instrument)
+
+
+def trade_seen(turn: Turn, fact: TradeSeen) -> None:
+    """A trade: the fallback mark while quotes are excluded or in doubt (law 12)."""
+    state, rules = turn.state, turn.policy.data
+    instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
+    if looked_for(rules):
+        habit = _heard(turn, fact.symbol, instrument)
+        odd = trades_oddly(habit, fact.size_nanos, rules)
+        if odd and habit.is_news("volume", turn.boot_ns):
+            text = "a trade was many times larger than the average of the last"
+            _warn(turn, fact.symbol, Reason.VOLUME_ANOMALY, text)
+    if state.feed_times and _late(turn, fact):
+        return
+    mark_nanos = instrument.trade(fact, rules, turn.boot_ns)
+    if mark_nanos:
+        marked(turn, fact.symbol, mark_nanos)
+    else:
+        _note_doubt(turn, fact.symbol, instrument)
+
+
+def trade_withdrawn(turn: Turn, fact: TradeWithdrawn) -> None:
+    """A trade is taken back: if it was the last one, nothing is valued by it any more."""
+    instrument = turn.state.instruments.get(fact.symbol)
+    if instrument is None:
+        return
+    mark_nanos = instrument.withdraw(fact.price_nanos, fact.corrected_nanos, turn.boot_ns)
+    if mark_nanos:
+        marked(turn, fact.symbol, mark_nanos)
+    else:
+        _note_doubt(turn, fact.symbol, instrument)
+
+
+def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
+    """The broker's price of what we hold is a trade to us while no quote is good (law 12)."""
+    instrument = turn.state.instruments.get(symbol) or _known(turn.state, symbol)
+    if instrument.excluded:
+        mark_nanos = instrument.last_price(price_nanos, turn.policy.data, turn.boot_ns)
+        if mark_nanos:
+            marked(turn, symbol, mark_nanos)
+
+
+def ask_when_in_doubt(turn: Turn) -> None:
+    """Ask for the broker's equity, once, when something held has had no good price for long."""
+    for due_ns in _doubts(turn.state):
+        if turn.state.read_boot_ns < due_ns <= turn.boot_ns:
+            read_account(turn, positions=False)
+            return
+
+
+def next_deadline(turn: Turn) -> int:
+    """When a doubt becomes too old; 0 when none waits for that."""
+    return min((due_ns for due_ns in _doubts(turn.state) if due_ns > turn.boot_ns), default=0)
+
+
+def _doubts(state: State) -> list[int]:
+    """When each symbol that is held and in doubt becomes blind."""
+    if not state.reconciled:
+        return []
+    found = [state.instruments.get(symbol) for symbol in state.book.held()]
+    return [at.doubt_boot_ns + DOUBT_NS for at in found if at is not None and at.doubt_boot_ns]
+
+
+def _note_doubt(turn: Turn, symbol: str, instrument: Instrument) -> None:
+    """A doubt that has just begun over something held has a time at which it counts."""
+    if instrument.doubt_boot_ns == turn.boot_ns and turn.state.reconciled:
+        position = turn.state.book.account.positions.get(symbol)
+        if position is not None and position.quantity_nanos:
+            turn.wake(turn.boot_ns + DOUBT_NS)
+
+
+def _known(state: State, symbol: str) -> Instrument:
+    """A new symbol's instrument; one that nobody keeps when there are too many."""
+    instrument = Instrument()
+    if len(state.instruments) < INSTRUMENTS_MAX:
+        state.instruments[symbol] = instrument
+    return instrument
+
+
+def _late(turn: Turn, fact: QuoteSeen | TradeSeen) -> bool:
+    times = turn.state.feed_times.get(feed_of(fact.symbol))
+    return times is not None and times.late(
+        event_ns=fact.event_ns,
+        wall_ns=turn.wall_ns,
+        boot_ns=turn.boot_ns,
+        late_ns_max=turn.policy.data.arrival_ns_max,
+    )
+
+
+def _heard(turn: Turn, symbol: str, instrument: Instrument) -> Habit:
+    """The symbol's habit; a silence that was too long and not a halt is told."""
+    habit = instrument.habit
+    if habit is None:
+        habit = instrument.habit = new_habit()
+    before_ns, habit.heard_boot_ns = habit.heard_boot_ns, turn.boot_ns
+    gap_ns_max = turn.policy.data.gap_ns_max
+    silent = gap_ns_max is not None and before_ns and turn.boot_ns - before_ns > gap_ns_max
+    if silent and symbol not in turn.state.trading_halts and habit.is_news("gap", turn.boot_ns):
+        seconds = (turn.boot_ns - before_ns) // 1_000_000_000
+        _warn(turn, symbol, Reason.DATA_GAP, f"no quote and no trade for {seconds} s")
+    return habit
+
+
+def _tell_jump(turn: Turn, symbol: str, instrument: Instrument, habit: Habit) -> None:
+    if habit.is_news("price", turn.boot_ns):
+        before, after = shown_money(instrument.mark_nanos), shown_money(instrument.suspect_nanos)
+        text = f"the price moved from {before} to {after}: it counts when a second one agrees"
+        _warn(turn, symbol, Reason.PRICE_ANOMALY, text)
+
+
+def _warn(turn: Turn, symbol: str, code: Reason, text: str) -> None:
+    turn.out.append(
+        RaiseAlert(
+            severity=Severity.WARNING,
+            code=code,
+            scope=symbol_scope(symbol),
+            text=f"{symbol}: {text}",
+        )
+    )
