@@ -9,6 +9,8 @@ LEGACY := .venv-legacy
 LEGACY_STAMP := $(LEGACY)/.installed
 CODE := $(foreach place,src tests bench examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
 WORKERS ?= 2
+PEERS := .venv-peers
+PEERS_PYTHON ?= python3.13 python3.12 $(BIN)/python
 SEEDS ?= 2000
 
 # $(call step,NAME,COMMAND): one clear line when it holds, all of its output when it does not.
@@ -33,7 +35,7 @@ $(LEGACY_STAMP): tests/clients/requirements-legacy.lock | $(STAMP)
 	@VIRTUAL_ENV=$(LEGACY) $(BIN)/uv pip sync --quiet --require-hashes $<
 	@touch $@
 
-.PHONY: help setup clients run test format-check lint types imports tests coverage format bench soak docs lock clean
+.PHONY: help setup clients run test format-check lint types imports tests coverage format bench bench-peers soak docs lock clean
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -73,6 +75,14 @@ format: $(STAMP) ## format the code and mend what the linter can mend
 bench: $(STAMP) ## measure: every bench/*.py in order, each printing its table
 	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
+bench-peers: $(STAMP) ## the whole gate against NautilusTrader's risk engine, in an environment of its own
+	@test -x $(PEERS)/bin/nautilus-is-here || { rm -rf $(PEERS); \
+	for python in $(PEERS_PYTHON); do $$python -c '' 2>/dev/null || continue; \
+	$$python -m venv $(PEERS) && $(BIN)/uv pip install --quiet --python $(PEERS)/bin/python nautilus_trader \
+	&& ln -s python $(PEERS)/bin/nautilus-is-here && break; rm -rf $(PEERS); done; }
+	@test -d $(PEERS) || echo "skipped the peer: nautilus_trader cannot be installed here (PEERS_PYTHON=PATH names another Python)"
+	@$(BIN)/python -m bench.gate_peer
+
 soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000
 	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests
 
@@ -87,4 +97,4 @@ lock: $(STAMP) ## resolve the lock files again
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --override tests/clients/overrides.txt tests/clients/requirements-legacy.in -o tests/clients/requirements-legacy.lock
 
 clean: ## remove every environment and cache of this checkout
-	@rm -rf $(VENV) $(LEGACY) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) $(LEGACY) $(PEERS) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
