@@ -26,14 +26,14 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
-from fuseboard.core.checks.table import NAMES
+from fuseboard.core.gate import active_now, gate_of
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -220,7 +220,9 @@ def compare(working: int, peers: dict[str, Peer]) -> None:
 
 
 def main() -> None:
-    print(f"fuseboard: Python {platform.python_version()}, {len(NAMES[Intent.OPEN])} checks")
+    policy = full_policy()
+    active, _ = active_now(policy, gate_of(policy), policy.limits)
+    print(f"fuseboard: Python {platform.python_version()}, {len(active.opening_rows)} checks")
     head = ("what", "working", "us", "[min..max]", "p99", "orders/s")
     if not PEER_PYTHON.exists():
         print("the peer is not installed, so only ours is measured: make bench-peers installs it")

@@ -250,7 +250,9 @@ def test_positions_that_were_told_first_are_held_and_may_be_reduced() -> None:
     guard.account(equity=100_000, cash=50_000)
     guard.quote("AAPL", Decimal("99.99"), Decimal("100.01"))
     assert reason_of(guard.check(buy(101))) == "max_position"
-    allowed(guard.check(sell(500)))
+    closing = allowed(guard.check(sell(500)))
+    assert reason_of(guard.check(buy(1))) == "self_match"
+    guard.cancelled(closing)
     allowed(guard.check(buy(1)))
 
 
