@@ -6,6 +6,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import ResetRule
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -79,6 +80,7 @@ class Shadow:
         self.trips: dict[tuple[str, int], None] = {}
         self.generations: dict[str, int] = {}
         self.plans: dict[str, fx.RecordPlan] = {}
+        self.clocks_agree = False
         self.promises = Promises()
 
     # --- what tests ask -------------------------------------------------------------------------
@@ -110,6 +112,10 @@ class Shadow:
     def take(self, record: Record, *, judge: bool) -> None:
         fact = record.input
         self._fact(fact)
+        if isinstance(fact, facts.BrokerClockSeen):
+            self.clocks_agree = abs(fact.wall_ns - record.moment.wall_ns) <= 10 * NANOS
+        elif isinstance(fact, facts.NodeStarted):
+            self.clocks_agree = False
         if isinstance(fact, facts.PositionsSeen):
             self._adoption(fact, record.effects)
         for effect in record.effects:
@@ -236,6 +242,7 @@ class Shadow:
         person = isinstance(fact, facts.OperatorResetRequested) and bool(fact.operator.strip())
         recovered = effect.before == "RECOVERY" and isinstance(fact, facts.PositionsSeen)
         loosened = before and not after
+        recovered = recovered or self._by_calendar(effect)
         holds("2", not loosened or person or recovered, f"{effect.fuse} loosened by {fact}")
         generation = self.generations.setdefault(effect.fuse, 1)
         holds("3", effect.generation == generation, f"{effect.fuse}#{effect.generation}?")
@@ -250,6 +257,17 @@ class Shadow:
         self.fuses[effect.fuse] = (effect.scope, effect.after)
         if loosened:
             self.plans.pop(f"{effect.fuse}#{effect.generation}", None)
+
+    def _by_calendar(self, effect: fx.RecordTransition) -> bool:
+        """Whether the calendar may reset this: its rule says so, it stopped by itself, and the
+        broker's clock agrees that the day is another.
+        """
+        rules = [*self.policy.losses, *self.policy.breakers]
+        rules += [rule for strategy in self.policy.strategies for rule in strategy.losses]
+        named = [rule.name for rule in rules if rule.reset is ResetRule.NEXT_TRADING_DAY]
+        stopped = effect.before in {"COOLING_DOWN", "HALTED"} and effect.event == "RESET"
+        by_calendar = effect.operator.startswith("calendar:") and effect.fuse.split(":")[0] in named
+        return by_calendar and stopped and self.clocks_agree
 
     # --- judging --------------------------------------------------------------------------------
 

@@ -23,9 +23,9 @@ from fuseboard.policy.rules import BreakerRule
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
-from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -232,6 +232,23 @@ def next_deadline(turn: Turn) -> int:
         if state.reconciled and not fuse.latched() and (timed or fuse.failing_boot_ns is not None):
             wanted.append(turn.boot_ns + TIME_JUDGED_EVERY_NS)
     return min(wanted, default=0)
+
+
+def publish_breakers(turn: Turn) -> None:
+    """Show every breaker's state; it has no mark."""
+    for fuse in turn.state.breakers.values():
+        turn.out.append(
+            PublishEquity(
+                fuse=fuse.name,
+                scope=fuse.scope,
+                state=fuse.state.value,
+                generation=fuse.generation,
+                equity_nanos=0,
+                mark_nanos=0,
+                drawdown_nanos=0,
+                cash_nanos=nanos_from_attos(turn.state.book.account.cash_attos),
+            )
+        )
 
 
 def _alert(turn: Turn, fuse: RuleFuse, severity: Severity, code: Reason, text: str) -> None:

@@ -154,6 +154,7 @@ def _show_all(turn: Turn) -> None:
             if at.quantity_nanos:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
+    breakers.publish_breakers(turn)
 
 
 def _find_all(turn: Turn, orders: list[Order]) -> None:
