@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
@@ -262,7 +263,7 @@ class Shadow:
         """Whether the calendar may reset this: its rule says so, it stopped by itself, and the
         broker's clock agrees that the day is another.
         """
-        rules = [*self.policy.losses, *self.policy.breakers]
+        rules: list[LossRule | BreakerRule] = [*self.policy.losses, *self.policy.breakers]
         rules += [rule for strategy in self.policy.strategies for rule in strategy.losses]
         named = [rule.name for rule in rules if rule.reset is ResetRule.NEXT_TRADING_DAY]
         stopped = effect.before in {"COOLING_DOWN", "HALTED"} and effect.event == "RESET"
