@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -171,6 +172,16 @@ def test_429_is_throttled_with_the_wait_that_was_asked_for(
     with pytest.raises(Throttled) as caught:
         submitted(answer(429, {"message": "slow down"}, **headers))
     assert caught.value.retry_after_ns == retry_ns
+
+
+def test_429_without_a_wait_is_throttled_until_the_window_that_alpaca_names_ends() -> None:
+    for left_s, least_s, most_s in ((20, 15, 20), (-5, 0, 0)):
+        reset = str(int(time.time()) + left_s)
+        with pytest.raises(Throttled) as caught:
+            submitted(answer(429, {"message": "slow down"}, **{"X-RateLimit-Reset": reset}))
+        asked_ns = caught.value.retry_after_ns
+        assert (asked_ns is None) == (left_s < 0)
+        assert least_s * NANOS <= (asked_ns or 0) <= most_s * NANOS
 
 
 def test_a_halt_at_the_socket_writes_nothing() -> None:

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.runtime.budget import MINUTE_NS, PAUSE_NS_MAX, Budget, Ticket, jittered_ns
+from fuseboard.runtime.budget import (
+    MINUTE_NS,
+    PAUSE_NS_MAX,
+    PROBE_NS_MAX,
+    Budget,
+    Ticket,
+    jittered_ns,
+)
 from fuseboard.runtime.gate import Gate
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from tests.runtime.worlds import START
@@ -41,6 +48,7 @@ def test_the_broker_and_the_reserve_are_respected_in_any_minute(
     started: list[tuple[int, bool, int]] = []
     waiting_protective: list[Ticket] = []
     paused_until_ns = 0
+    probes_ns: list[int] = []
     for passed_ns, protective, requests, copies, retry_after_ns in steps:
         now_ns += passed_ns
         for _ in range(copies):
@@ -55,7 +63,10 @@ def test_the_broker_and_the_reserve_are_respected_in_any_minute(
             budget.throttled(now_ns, retry_after_ns)
             paused_until_ns = max(paused_until_ns, now_ns + min(retry_after_ns, PAUSE_NS_MAX))
         for ticket in budget.granted(now_ns):
-            assert now_ns >= paused_until_ns
+            if now_ns < paused_until_ns:
+                assert ticket.protective
+                assert all(now_ns - at >= PROBE_NS_MAX // 2 for at in probes_ns)
+                probes_ns.append(now_ns)
             started.append((now_ns, ticket.protective, ticket.requests))
             if ticket.protective:
                 assert ticket is waiting_protective.pop(0)
@@ -132,11 +143,63 @@ def test_refusals_back_off_exponentially_within_bounds_and_an_answer_resets_them
     for _ in range(12):
         budget.throttled(0, None)
     assert ceilings[0] == 200_000_000
-    assert ceilings[1] == 400_000_000
+    assert ceilings[1] == PROBE_NS_MAX // 2, "the jitter of the pause's probes"
+    assert ceilings[2] == 400_000_000
     assert max(ceilings) <= PAUSE_NS_MAX
     budget.accepted()
     budget.throttled(0, None)
     assert ceilings[-1] == 200_000_000
+
+
+def paused(chance: random.Random) -> tuple[Budget, Ticket]:
+    """A budget that the broker told to wait for a minute at time 0; an ordinary call waits."""
+    budget = Budget(requests_a_minute=200, reserved=50, randbelow=chance.randrange)
+    ordinary = Ticket(protective=False)
+    budget.ask(ordinary)
+    budget.throttled(0, 60 * SECOND_NS)
+    return budget, ordinary
+
+
+def test_during_a_pause_protection_tries_once_an_interval_and_nobody_else() -> None:
+    budget, ordinary = paused(random.Random(3))
+    for _ in range(200):
+        budget.ask(Ticket(protective=True))
+    probes: list[int] = []
+    for now_ns in range(0, 60 * SECOND_NS, SECOND_NS // 100):
+        granted = budget.granted(now_ns)
+        probes += [now_ns for _ in granted]
+        if granted:
+            budget.throttled(now_ns, 60 * SECOND_NS - now_ns)
+    waits = [after - before for before, after in zip([0, *probes], probes, strict=False)]
+    assert len(set(waits)) > 10, "jitter"
+    assert min(waits) >= PROBE_NS_MAX // 2
+    assert max(waits) <= PROBE_NS_MAX + SECOND_NS // 100
+    assert ordinary not in budget.granted(60 * SECOND_NS - 1)
+
+
+def test_a_probe_that_the_broker_takes_frees_protection_and_not_ordinary_requests() -> None:
+    budget, ordinary = paused(random.Random(4))
+    for _ in range(20):
+        budget.ask(Ticket(protective=True))
+    assert not budget.accepted(), "the answer to a request from before the pause"
+    assert budget.granted(0) == []
+    wait_ns = budget.wait_ns(0)
+    assert wait_ns is not None
+    assert len(budget.granted(wait_ns)) == 1
+    assert budget.accepted()
+    assert len(budget.granted(wait_ns)) == 19
+    assert budget.granted(60 * SECOND_NS - 1) == []
+    assert budget.granted(60 * SECOND_NS) == [ordinary]
+
+
+def test_a_probe_that_is_refused_frees_nobody() -> None:
+    budget, _ = paused(random.Random(5))
+    for _ in range(3):
+        budget.ask(Ticket(protective=True))
+    assert len(budget.granted(PROBE_NS_MAX)) == 1
+    budget.throttled(PROBE_NS_MAX + 1, 59 * SECOND_NS)
+    assert not budget.accepted()
+    assert budget.granted(PROBE_NS_MAX + 1) == []
 
 
 def test_jitter_spans_everything_up_to_the_ceiling() -> None:

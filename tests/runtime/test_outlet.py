@@ -282,6 +282,44 @@ def test_a_cancel_that_is_throttled_keeps_trying() -> None:
     run_lockstep(START, main)
 
 
+def test_a_cancel_promotes_the_question_for_an_order_that_waits_behind_ordinary_ones() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, requests_a_minute=40) as node:
+            for number in range(40):
+                other = FindOrder(order_id=f"x{number}", wire_id=f"x{number}", absent_after_ns=1)
+                node.outlet.leave(other, clock.now())
+            node.broker.working["o1"] = "b-o1"
+            node.outlet.leave(FIND, clock.now())
+            await node.pass_ms(3_000)
+            assert "o1" not in node.kernel.outcomes(), "its turn is a minute away"
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+            node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+            await node.pass_ms(50)
+            assert len(node.kernel.outcomes()["o1"]) == 1
+            assert node.broker.working == {}, "found, and cancelled"
+
+    run_lockstep(START, main)
+
+
+def test_a_cancel_promotes_a_question_that_waits_before_it_is_asked_again() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, seed=2) as node:
+            node.broker.working["o1"] = "b-o1"
+            node.broker.unavailable = 10**6
+            node.outlet.leave(FIND, clock.now())
+            await node.pass_ms(60_000)
+            while node.broker.unavailable:
+                asked = node.broker.finds
+                node.outlet.leave(CancelOrder(order_id="o1", broker_order_id=None), clock.now())
+                await node.pass_ms(5)
+                assert node.broker.finds > asked
+                node.broker.unavailable = 0
+            await node.pass_ms(6_000)
+            assert node.broker.working == {}
+
+    run_lockstep(START, main)
+
+
 def test_absent_counts_only_after_its_bound_has_passed() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock) as node:

@@ -1,6 +1,7 @@
 """Asking Alpaca over HTTP: the account's key on each request, one bound on time, honest errors."""
 
 import re
+import time
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,7 @@ PAGE_ORDERS_MAX = 500
 PAGES_MAX = 40
 DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
 _SECONDS = re.compile(r"(\d{1,6})(?:\.\d*)?", re.ASCII)
+_UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 
 
 class AlpacaOptions(Struct, frozen=True, kw_only=True):
@@ -108,12 +110,19 @@ class AlpacaSession:
 
 
 def raise_if_throttled(answer: HttpAnswer) -> None:
-    """Raise `Throttled` on 429, with what the broker asks us to wait."""
-    if answer.status == 429:
-        seconds = _SECONDS.fullmatch(answer.headers.get("retry-after", ""))
-        raise Throttled(
-            None if seconds is None else (int(seconds[1]) + ("." in seconds[0])) * NANOS
-        )
+    """Raise `Throttled` on 429, with what the broker asks us to wait.
+
+    `Retry-After` in seconds, else what is left until `X-RateLimit-Reset`, which Alpaca documents
+    as the Unix time in seconds at which its window ends.
+    """
+    if answer.status != 429:
+        return
+    seconds = _SECONDS.fullmatch(answer.headers.get("retry-after", ""))
+    if seconds is not None:
+        raise Throttled((int(seconds[1]) + ("." in seconds[0])) * NANOS)
+    reset = _UNIX_SECONDS.fullmatch(answer.headers.get("x-ratelimit-reset", ""))
+    left_ns = 0 if reset is None else int(reset[0]) * NANOS - time.time_ns()
+    raise Throttled(left_ns if left_ns > 0 else None)
 
 
 def is_absent(answer: HttpAnswer) -> bool:

@@ -7,7 +7,12 @@ Two promises, each a property test:
   `requests_a_minute - reserved`. So even a broker that counts a strict window has `reserved`
   requests left for protection when ordinary traffic has used all it may.
 - *To protection*: it is never behind an ordinary request, and ordinary requests never take the
-  bucket below `reserved`.
+  bucket below `reserved`. While a refusal of the broker (429) pauses everyone, one protective call
+  may try every `PROBE_NS_MAX` or sooner; the first answer that is no 429 ends the pause for
+  protection, and ordinary requests wait as long as the broker asked.
+
+Alpaca documents 429 with `X-RateLimit-Reset` (the time at which its window ends) and exponential
+backoff, "ideally" not before that time: one request a second is what a cancel is worth.
 
 Time is passed in, and so is chance. Integers throughout: a request costs `MINUTE_NS` units, and
 each nanosecond refills `requests_a_minute` units.
@@ -19,6 +24,8 @@ from collections.abc import Callable
 MINUTE_NS = 60 * 1_000_000_000
 PAUSE_NS_MIN = 50 * 1_000_000
 PAUSE_NS_MAX = 60 * 1_000_000_000
+PROBE_NS_MAX = 1_000_000_000
+"""During a pause, protection tries once in this time, after at least half of it."""
 BACKOFF_DOUBLINGS_MAX = 7
 
 
@@ -64,6 +71,10 @@ class Budget:
         self._protective: deque[Ticket] = deque()
         self._ordinary: deque[Ticket] = deque()
         self._paused_until_ns = 0
+        self._probe_at_ns: int | None = None
+        """When protection tries next, None while no pause holds it."""
+        self._probed = False
+        """Whether a probe is under way since the last refusal."""
         self._refusals = 0
 
     def ask(self, ticket: Ticket) -> None:
@@ -84,15 +95,16 @@ class Budget:
         """The calls that start now, protection first; they count as made."""
         self._advance(now_ns)
         tickets: list[Ticket] = []
-        if now_ns < self._paused_until_ns:
-            return tickets
         for line in (self._protective, self._ordinary):
-            while line and self._lacking_ns(line[0], now_ns) == 0:
+            while line and self._delay_ns(line[0], now_ns) == 0:
                 ticket = line.popleft()
                 self._units -= ticket.requests * MINUTE_NS
                 self._recent.append((now_ns, ticket.requests))
                 self._recent_requests += ticket.requests
                 tickets.append(ticket)
+                if ticket.protective and self._probe_at_ns is not None:
+                    self._probed = True
+                    self._probe_later(now_ns)
             if line:  # who waits at the head also holds up the line behind it
                 break
         return tickets
@@ -103,7 +115,7 @@ class Budget:
         if not line:
             return None
         self._advance(now_ns)
-        return max(self._paused_until_ns - now_ns, self._lacking_ns(line[0], now_ns), 0)
+        return self._delay_ns(line[0], now_ns)
 
     def throttled(self, now_ns: int, retry_after_ns: int | None) -> None:
         """The broker said 429: everyone pauses, as long as it asked and at least our backoff."""
@@ -116,10 +128,33 @@ class Budget:
         self._refusals += 1
         pause_ns = max(backoff_ns, min(retry_after_ns or 0, PAUSE_NS_MAX))
         self._paused_until_ns = max(self._paused_until_ns, now_ns + pause_ns)
+        self._probed = False
+        if self._probe_at_ns is None or self._probe_at_ns <= now_ns:
+            self._probe_later(now_ns)
 
-    def accepted(self) -> None:
-        """The broker answered anything but 429: the next refusal backs off from the start."""
+    def accepted(self) -> bool:
+        """The broker answered anything but 429: the next refusal backs off from the start.
+
+        After a probe, protection is not held up any more; whether that is so since now.
+        """
         self._refusals = 0
+        if not self._probed:
+            return False
+        self._probed, self._probe_at_ns = False, None
+        return True
+
+    def _probe_later(self, now_ns: int) -> None:
+        half_ns = PROBE_NS_MAX // 2
+        self._probe_at_ns = now_ns + half_ns + self._randbelow(half_ns + 1)
+
+    def _delay_ns(self, ticket: Ticket, now_ns: int) -> int:
+        """How long until this ticket, at the head of its line, may start."""
+        held_ns = self._paused_until_ns - now_ns
+        if held_ns <= 0:
+            self._probed, self._probe_at_ns = False, None
+        if ticket.protective:
+            held_ns = 0 if self._probe_at_ns is None else min(held_ns, self._probe_at_ns - now_ns)
+        return max(held_ns, self._lacking_ns(ticket, now_ns), 0)
 
     def _advance(self, now_ns: int) -> None:
         if self._refilled_ns is not None:

@@ -46,12 +46,13 @@ class Gate:
         return True
 
     def throttled(self, refusal: Throttled) -> None:
-        """The broker said 429: nobody's turn comes before the pause is over."""
+        """The broker said 429: no turn comes before the pause is over, but protection's probes."""
         self._budget.throttled(self._clock.now().boot_ns, refusal.retry_after_ns)
 
     def accepted(self) -> None:
         """The broker answered anything but 429."""
-        self._budget.accepted()
+        if self._budget.accepted():
+            self._grant()
 
     def close(self) -> None:
         """Grant nothing any more."""

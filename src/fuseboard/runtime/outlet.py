@@ -241,6 +241,8 @@ class Outlet:
             return
         broker_order_id = order.broker_order_id or self._working.broker_order_id(order.order_id)
         self._cancels.cancel(CancelOrder(order_id=order.order_id, broker_order_id=broker_order_id))
+        if self._cancels.is_wanted(order.order_id):
+            self._questions.promote(order.order_id)
 
     def _find(self, order: FindOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)

@@ -5,6 +5,7 @@ Every question is asked until it has an answer, with backoff; the same question 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -27,6 +28,19 @@ LEG_REQUESTS = 3
 POSITIONS_REQUESTS = 2
 """Positions and working orders."""
 Answer = TypeVar("Answer")
+
+
+class _Find:
+    """One order being looked for."""
+
+    __slots__ = ("asked_ns", "asking", "order", "promoted", "task")
+
+    def __init__(self, order: FindOrder, asked_ns: int) -> None:
+        self.order = order
+        self.asked_ns = asked_ns
+        self.asking = False
+        self.promoted = False
+        self.task: asyncio.Task[None] | None = None
 
 
 class QuestionLimits(Struct, frozen=True, kw_only=True):
@@ -77,6 +91,7 @@ class Questions:
         self._ordinary_room = asyncio.Semaphore(limits.in_flight_max)
         self._protective_room = asyncio.Semaphore(limits.in_flight_max)
         self._under_way: set[tuple[str, ...]] = set()
+        self._finds: dict[str, _Find] = {}
         self._account_wanted = False
         self._positions_wanted = False
         self._watched: set[str] = set()
@@ -84,7 +99,31 @@ class Questions:
     def find(self, order: FindOrder) -> None:
         """Ask for an order by wire id until the broker has it or it can be said to be absent."""
         if self._begin("find", order.order_id):
-            self._crew.start(self._find(order), lambda: self._end("find", order.order_id))
+            find = self._finds[order.order_id] = _Find(order, self._clock.now().boot_ns)
+            self._start_find(find)
+
+    def promote(self, order_id: str) -> None:
+        """A cancel waits for this order's id: it is looked for with protection's share, at once.
+
+        What waits in an ordinary line, or before asking again, starts over; a question that is at
+        the broker already goes on.
+        """
+        find = self._finds.get(order_id)
+        if find is not None and find.task is not None and not (find.asking or find.promoted):
+            find.promoted = True
+            find.task.cancel()
+
+    def _start_find(self, find: _Find) -> None:
+        find.task = self._crew.start(self._find(find), partial(self._find_ended, find))
+
+    def _find_ended(self, find: _Find) -> None:
+        assert find.task is not None
+        if find.task.cancelled() and find.promoted:
+            find.promoted = False
+            self._start_find(find)
+            return
+        del self._finds[find.order.order_id]
+        self._end("find", find.order.order_id)
 
     def read_leg(self, leg: ReadLeg) -> None:
         """Ask what a protective close needs to know."""
@@ -116,15 +155,17 @@ class Questions:
 
     # --- orders ----------------------------------------------------------------------------------
 
-    async def _find(self, order: FindOrder) -> None:
-        asked_ns = self._clock.now().boot_ns
+    async def _find(self, find: _Find) -> None:
+        order, asked_ns = find.order, find.asked_ns
         attempt = 0
         while True:
             protective = self._protective(order.order_id)
             await self._gate.turn(protective=protective)
             async with self._protective_room if protective else self._ordinary_room:
                 waited_ns = self._clock.now().boot_ns - asked_ns
+                find.asking = True
                 answer = await self._answer(self._broker.find(order))
+                find.asking = False
             if isinstance(answer, OrderSent):
                 break
             # An absence counts only when it was asked for after the bound had passed.
