@@ -90,6 +90,7 @@ docs: $(STAMP) ## write again what docs/ draws from the code
 	@$(BIN)/python docs/make_vocabulary.py
 	@$(BIN)/python docs/make_core_pages.py
 	@$(BIN)/python docs/make_operations.py
+	@PYTHONPATH=. $(BIN)/python docs/make_policy.py
 	@$(BIN)/python docs/make_measures.py
 
 lock: $(STAMP) ## resolve the lock files again

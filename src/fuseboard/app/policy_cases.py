@@ -18,6 +18,7 @@ from fuseboard.policy.shapes import Either, Items, Open, Section, Shape, Unit, V
 from fuseboard.policy.yaml_text import PROBLEMS_MAX, PolicyRefused, tree_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -64,10 +65,14 @@ GIVEN: Final[dict[str, Shape]] = {
             "cash": Value(unit.MONEY),
             "multiplier": Value(unit.whole(1, 10)),
             "shorting": Value(unit.FLAG),
+            "maintenance_margin": Value(unit.MONEY),
         }
     ),
     "quotes": QUOTES,
     "positions": Open(unit.SYMBOL, Value(SIGNED), "symbols with the quantity held"),
+    "measures": Open(
+        unit.NAME, Value(SIGNED), "measures from outside, such as `vix: 20` or `NAME SYMBOL: 20`"
+    ),
 }
 ORDER: Final[dict[str, Shape]] = {
     "strategy": Value(unit.NAME),
@@ -130,6 +135,7 @@ class Case(Struct, frozen=True):
     account: dict[str, Any]
     quotes: dict[str, Any]
     positions: dict[str, int]
+    measures: dict[str, int]
     before: list[dict[str, Any]]
     order: dict[str, Any]
     expected: tuple[str, str]
@@ -145,9 +151,14 @@ def read_cases(text: str, source: str) -> tuple[Case, ...]:
         for symbol in given["positions"]:
             if symbol not in given["quotes"]:
                 reading.refuse_value(path, f"{symbol} is held and has no quote: give it one")
+        for words in given["measures"]:
+            if words.partition(" ")[0] not in MEASURES:
+                reading.refuse_value(path, f"{words} is no measure: see docs/measures.md")
         if not {"name", "order", "expect"} <= values.keys():
             continue
         expect = values["expect"]
+        if isinstance(expect, dict) and DENIED not in expect:
+            continue
         cases.append(
             Case(
                 name=values["name"],
@@ -216,6 +227,7 @@ class _Desk:
                 last_equity_nanos=equity,
                 multiplier=case.account.get("multiplier", 1),
                 shorting_enabled=case.account.get("shorting", True),
+                maintenance_margin_nanos=case.account.get("maintenance_margin", 0),
             )
         )
         self._take(
@@ -234,6 +246,21 @@ class _Desk:
         for symbol, quote in case.quotes.items():
             bid, ask = _sides(quote)
             self._quote(symbol, bid, ask)
+        for number, (words, nanos) in enumerate(case.measures.items()):
+            self._measure(number, words, nanos)
+
+    def _measure(self, number: int, words: str, nanos: int) -> None:
+        """What somebody outside reports: `vix`, or `avg_daily_volume AAPL`."""
+        name, _, symbol = words.partition(" ")
+        self._take(
+            facts.MeasureReported(
+                request=number,
+                name=name,
+                value=nanos * SCALE[MEASURES[name].unit] // NANOS,
+                event_ns=self._moment.wall_ns,
+                symbol=symbol,
+            )
+        )
 
     def _take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         before = self._moment

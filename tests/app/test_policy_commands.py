@@ -1,0 +1,215 @@
+"""`fuseboard policy ...` as a person types it."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from docs import make_policy
+from fuseboard.app.policy_cases import outcomes, read_cases
+from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.yaml_text import PolicyRefused
+from tests.app.command_line import CommandLine
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+
+
+@pytest.fixture
+def example(fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SLACK_URL", "https://secret.invalid/hook")
+    monkeypatch.setenv("PAGERDUTY_KEY", "secret-pager-key")
+    return EXAMPLES / "policy.yaml"
+
+
+def test_the_page_is_not_stale() -> None:
+    page = make_policy.PAGE.read_text()
+    assert make_policy.drawn(page) == page, "docs/policy.md is stale: run docs/make_policy.py"
+
+
+def test_check_says_every_limit_and_where_it_is_set(fuseboard: CommandLine, example: Path) -> None:
+    done = fuseboard("policy", "check", example)
+    assert done.code == 0
+    assert "max_order_value          25000 USD              line 88" in done.out
+    assert "max_order_adv            not set" in done.out
+    assert "all written out" in done.out
+    assert "later[alerting]" in done.out
+    assert "secret" not in done.out
+    told = fuseboard("policy", "check", example, "--json").json()
+    assert told["required_on_defaults"] == []
+    by_key = {row["key"]: row for row in told["limits"]}
+    assert by_key["max_position"]["value"] == "10%"
+    assert by_key["max_position"]["line"] == 45
+    assert {row["section"] for row in told["limits"]} > {"losses", "circuit breakers", "strategies"}
+
+
+def test_check_says_which_required_limits_stand_on_defaults(fuseboard: CommandLine) -> None:
+    Path("p.yaml").write_text("risk: {limits: {price_collar: 1%}}")
+    done = fuseboard("policy", "check", "p.yaml")
+    assert "on their defaults: max_order_quantity, max_order_value, order_rate\n" in done.out
+    assert "price_collar             1%                     line 1" in done.out
+
+
+def test_check_refuses_with_every_place_and_no_secret(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("p.yaml").write_text("name: [a]\nalerting: {slack: {webhook_url: '${SLACK_URL}'}}\n")
+    done = fuseboard("policy", "check", "p.yaml")
+    assert done.code == 1
+    assert done.err.splitlines()[0].startswith("fuseboard policy: p.yaml:1:7: name: ")
+    assert done.err.splitlines()[1].startswith("p.yaml:2:33: alerting.slack.webhook_url: ")
+    monkeypatch.setenv("SLACK_URL", "https://secret.invalid/hook")
+    Path("p.yaml").write_text("name: https://secret.invalid/hook\n# ${SLACK_URL}\n")
+    said = fuseboard.refused("policy", "check", "p.yaml")
+    assert "p.yaml:1:7: the value of a secret stands here: write `${SLACK_URL}`" in said
+    assert "secret.invalid" not in said
+    assert "cannot be read" in fuseboard.refused("policy", "check", "absent.yaml")
+
+
+def test_explain_says_what_a_key_means(fuseboard: CommandLine, example: Path) -> None:
+    out = fuseboard("policy", "explain", example, "risk.limits.max_position").out
+    assert out.splitlines()[0] == "risk.limits.max_position"
+    assert "  here      10% (in line 45)" in out
+    assert "  enforced  check max_position" in out
+    rows = fuseboard("policy", "explain", example, "--json").json()
+    assert len(rows) > 250
+    assert all(row["written"] for row in rows)
+    said = fuseboard.refused("policy", "explain", example, "max_postion")
+    assert "did you mean 'max_position'?" in said
+
+
+def test_init_writes_a_policy_and_overwrites_nothing(fuseboard: CommandLine) -> None:
+    assert fuseboard("policy", "init").code == 0
+    assert policy_from_yaml(Path("policy.yaml").read_text(), "p") == Policy()
+    assert "never overwritten" in fuseboard.refused("policy", "init", "policy.yaml")
+    assert "no folder" in fuseboard.refused("policy", "init", "absent/policy.yaml")
+
+
+def test_schema_is_one_that_the_example_keeps(fuseboard: CommandLine, example: Path) -> None:
+    schema = fuseboard("policy", "schema").json()
+    jsonschema.validate(yaml.safe_load(example.read_text()), schema)
+
+
+def test_diff_says_what_loosens_and_what_tightens(fuseboard: CommandLine) -> None:
+    Path("a.yaml").write_text("risk: {limits: {max_position: 5%, price_collar: 2%}}")
+    Path("b.yaml").write_text("name: b\nrisk: {limits: {max_position: 6%, price_collar: 1%}}")
+    out = fuseboard("policy", "diff", "a.yaml", "b.yaml").out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["looser", "limits.position_fraction_nanos_max", "5%", "6%"] in lines
+    assert ["tighter", "limits.price_collar_nanos", "2%", "1%"] in lines
+    assert ["neutral", "name", "default", "b"] in lines
+    told = fuseboard("policy", "diff", "a.yaml", "b.yaml", "--json").json()
+    assert sorted(row["direction"] for row in told) == ["looser", "neutral", "tighter"]
+    assert fuseboard("policy", "diff", "a.yaml", "a.yaml").out == "no differences\n"
+
+
+def test_the_examples_cases_hold(fuseboard: CommandLine, example: Path) -> None:
+    done = fuseboard("policy", "test", example, EXAMPLES / "policy-cases.yaml")
+    assert done.code == 0, done.out
+    assert "9 of 9 cases hold" in done.out
+
+
+def test_a_case_that_fails_is_said_with_its_line_and_the_numbers(fuseboard: CommandLine) -> None:
+    Path("p.yaml").write_text("risk: {limits: {max_order_value: 1000}}")
+    Path("c.yaml").write_text(
+        "quotes: {AAPL: 250}\ncases:\n"
+        "  - name: large\n"
+        "    order: {symbol: AAPL, side: buy, quantity: 5, limit: 250}\n"
+        "    expect: allowed\n"
+        "  - name: small\n"
+        "    order: {symbol: AAPL, side: buy, quantity: 4, limit: 250}\n"
+        "    expect: {denied: order_value}\n"
+        "  - {name: ok, order: {symbol: AAPL, side: buy, quantity: 5}, expect: denied}\n"
+        "  - {name: wrong reason, order: {symbol: AAPL, side: buy, quantity: 5},"
+        ' expect: "denied: price_collar"}\n'
+    )
+    done = fuseboard("policy", "test", "p.yaml", "c.yaml")
+    assert done.code == 1
+    assert "c.yaml:3: large: expected allowed, got denied: order_value: the value is" in done.out
+    assert "limit 1000" in done.out
+    assert "c.yaml:6: small: expected denied: order_value, got allowed\n" in done.out
+    assert "1 of 4 cases hold" in done.out
+    told = fuseboard("policy", "test", "p.yaml", "c.yaml", "--json").json()
+    assert [row["passed"] for row in told] == [False, False, True, False]
+
+
+def test_measures_from_outside_are_given_by_name() -> None:
+    policy = policy_from_yaml(
+        "safety: {circuit_breakers: [{name: a, condition: vix > 30, action: halt}]}", "p"
+    )
+    text = (
+        "quotes: {AAPL: 250}\ncases:\n"
+        "  - {name: calm, measures: {vix: 20}, expect: allowed, ORDER}\n"
+        '  - {name: nervous, measures: {vix: 31}, expect: "denied: posture_halted", ORDER}\n'
+        '  - {name: unknown, expect: "denied: posture_reduce_only", ORDER}\n'
+    ).replace("ORDER", "order: {symbol: AAPL, side: buy, quantity: 1, limit: 250}")
+    assert [one.got for one in outcomes(policy, read_cases(text, "c"))] == [
+        "allowed",
+        "denied: posture_halted",
+        "denied: posture_reduce_only",
+    ]
+
+
+def test_what_is_held_and_what_works_counts() -> None:
+    policy = policy_from_yaml("risk: {limits: {max_position: 50%, max_order_value: 90000}}", "p")
+    cases = read_cases(
+        "account: {cash: 50000}\nquotes: {AAPL: [99.99, 100.01]}\npositions: {AAPL: 500}\ncases:\n"
+        "  - {name: held, order: {symbol: AAPL, side: buy, quantity: 1, limit: 100},"
+        " expect: {denied: max_position}}\n"
+        "  - {name: less held, positions: {AAPL: 10}, account: {cash: 99000},"
+        " order: {symbol: AAPL, side: buy, quantity: 480, limit: 100}, expect: allowed}\n"
+        "  - {name: refused before, before: [{symbol: AAPL, side: buy, quantity: 5000}],"
+        " order: {symbol: AAPL, side: buy, quantity: 1}, expect: denied}\n",
+        "c.yaml",
+    )
+    found = outcomes(policy, cases)
+    assert [one.passed for one in found] == [True, True, False]
+    assert found[2].got == "order 1 of `before` denied: order_value"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("cases: []", "at least 1"),
+        ("quotes: {AAPL: 1}", "`cases` is missing"),
+        ("cases: [{name: a, expect: allowed}]", "`order` is missing"),
+        ("cases: [{name: a, order: {symbol: A, side: buy}, expect: denied}]", "`quantity`"),
+        (
+            "cases: [{name: a, order: {symbol: A, side: by, quantity: 1}, expect: denied}]",
+            "did you mean `buy`?",
+        ),
+        (
+            "cases: [{name: a, order: {symbol: A, side: buy, quantity: 1}, expect: {denied: x}}]",
+            "is not known here",
+        ),
+        (
+            "cases: [{name: a, order: {symbol: A, side: buy, quantity: 1}, expect: maybe}]",
+            "known: allowed, denied",
+        ),
+        (
+            (
+                "{positions: {A: 1}, cases: "
+                "[{name: a, order: {symbol: A, side: buy, quantity: 1}, expect: denied}]}"
+            ),
+            "has no quote",
+        ),
+    ],
+)
+def test_a_mistake_in_cases_is_refused_at_its_place(text: str, says: str) -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        read_cases(text, "c.yaml")
+    assert says in str(refused.value)
+    assert str(refused.value).startswith("c.yaml:")
+
+
+def test_sectors_stand_in_a_file_beside_the_policy(fuseboard: CommandLine) -> None:
+    Path("p.yaml").write_text("sectors: s.csv")
+    said = fuseboard.refused("policy", "check", "p.yaml")
+    assert "s.csv' beside the policy cannot be read" in said
+    Path("s.csv").write_text("AAPL,tech\n")
+    assert "sectors                  1 symbols" in fuseboard("policy", "check", "p.yaml").out
+    assert fuseboard.on_state("init", "--policy", "p.yaml").code == 0
+    assert (fuseboard.state / "s.csv").read_text() == "AAPL,tech\n"
+    Path("p.yaml").write_text("sectors: ../s.csv")
+    assert "not the plain name of a file" in fuseboard.refused("policy", "check", "p.yaml")
