@@ -26,6 +26,9 @@ from fuseboard.vocabulary.reasons import SENTENCES, Reason
 CASES_MAX: Final = 1_000
 BEFORE_MAX: Final = 1_000
 START: Final = facts.Moment(NANOS, 1_700_000_000 * NANOS)
+SESSION: Final = "2023-11-14"
+"""The date of `START`."""
+HOUR_NS: Final = 3600 * NANOS
 STEP_NS: Final = 100_000_000
 ALLOWED: Final = "allowed"
 DENIED: Final = "denied"
@@ -217,6 +220,16 @@ class _Desk:
         for symbol, quote in case.quotes.items():
             bid, ask = _sides(quote)
             self._middles[symbol] = (bid + ask) // 2
+        self._books(case)
+        self._begin_session(policy)
+        self._report(case)
+        # What was unknown until now may tighten limits for a while longer: let it pass.
+        self._pass(max((rule.clear_after_ns for rule in policy.dynamic_limits), default=0))
+        self._books(case)
+        self._report(case)
+
+    def _books(self, case: Case) -> None:
+        """The account and the positions, as the broker reports them."""
         cash = case.account.get("cash", 100_000 * NANOS)
         worth = sum(held * self._middles[symbol] for symbol, held in case.positions.items())
         equity = cash + nanos_from_attos(worth)
@@ -243,11 +256,35 @@ class _Desk:
                 )
             )
         )
+
+    def _pass(self, nanoseconds: int) -> None:
+        before = self._moment
+        passed_ns = nanoseconds + STEP_NS
+        self._moment = facts.Moment(before.boot_ns + passed_ns, before.wall_ns + passed_ns)
+        self._take(facts.TimeAdvanced())
+
+    def _report(self, case: Case) -> None:
+        """Quotes, and what somebody outside measures."""
         for symbol, quote in case.quotes.items():
             bid, ask = _sides(quote)
             self._quote(symbol, bid, ask)
         for number, (words, nanos) in enumerate(case.measures.items()):
             self._measure(number, words, nanos)
+
+    def _begin_session(self, policy: Policy) -> None:
+        """The market is open, and the session, week and month have just begun."""
+        now_ns = self._moment.wall_ns + STEP_NS
+        self._take(facts.BrokerClockSeen(wall_ns=now_ns, is_open=True))
+        self._take(
+            facts.SessionRolled(
+                calendar=policy.session.calendar,
+                session=SESSION,
+                week_began=SESSION,
+                month_began=SESSION,
+                open_ns=now_ns - HOUR_NS,
+                close_ns=now_ns + 24 * HOUR_NS,
+            )
+        )
 
     def _measure(self, number: int, words: str, nanos: int) -> None:
         """What somebody outside reports: `vix`, or `avg_daily_volume AAPL`."""
