@@ -270,6 +270,7 @@ class _Desk:
             self._quote(symbol, bid, ask)
         for number, (words, nanos) in enumerate(case.measures.items()):
             self._measure(number, words, nanos)
+        self._take(facts.TimeAdvanced())
 
     def _begin_session(self, policy: Policy) -> None:
         """The market is open, and the session, week and month have just begun."""
