@@ -33,6 +33,7 @@ def gate_of(policy: Policy) -> Gate:
             rule.name: dict.fromkeys(rule.symbols) for rule in policy.strategies if rule.symbols
         },
         counts_messages=_counts_messages(policy, dynamics),
+        strategies={rule.name: None for rule in policy.strategies},
     )
 
 

@@ -17,7 +17,7 @@ from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import admit, submit
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.core.throttles import messages_max
+from fuseboard.core.throttles import likeness, messages_max
 from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, WatchSymbol
 from fuseboard.vocabulary.identifiers import strategy_scope
@@ -74,7 +74,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         if finding is not ALLOWED:
             _denied(turn, fact, proposal, finding, ran)
             return
-    accepted(turn, proposal.order, proposal.limits)
+    accepted(turn, proposal.order, proposal.limits, proposal.like)
     if turn.watchlist.scores_fills:
         proposal.order.expected_price_nanos = expected_price_nanos(proposal.order, instrument)
     submit(turn, proposal.order, proposal.symbol_worst_attos)
@@ -89,8 +89,8 @@ def message_counted(turn: Turn) -> None:
 
 def refusal(turn: Turn, fact: OrderRequested) -> Reason:
     """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
-    rules = turn.policy.strategies
-    if rules and all(rule.name != fact.strategy for rule in rules):
+    strategies = turn.gate.strategies
+    if strategies and fact.strategy not in strategies:
         return Reason.STRATEGY_UNKNOWN
     limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
     kind = fact.order_type
@@ -163,11 +163,12 @@ def proposed(turn: Turn, order: Order, instrument: Instrument) -> Proposal:
         worst_attos,
         account.worst_attos - position.worst_attos + worst_attos,
         account.cash_attos + account.value_attos,
+        likeness(order) if active.limits.duplicate_window_ns is not None else "",
     )
 
 
-def accepted(turn: Turn, order: Order, limits: Limits) -> None:
-    """Count an order that passed in every throttle."""
+def accepted(turn: Turn, order: Order, limits: Limits, like: str = "") -> None:
+    """Count an order that passed in every throttle; `like` is its likeness where it is known."""
     throttles, boot_ns = turn.state.throttles, turn.boot_ns
     throttles.daily_orders += 1
     if order.intent is _OPEN:
@@ -176,7 +177,7 @@ def accepted(turn: Turn, order: Order, limits: Limits) -> None:
         if throttles.account is not None:
             throttles.account.count(most, boot_ns)
     if limits.duplicate_window_ns is not None:
-        throttles.remember(order, limits.duplicate_window_ns, boot_ns)
+        throttles.remember(like or likeness(order), limits.duplicate_window_ns, boot_ns)
 
 
 def _denied(

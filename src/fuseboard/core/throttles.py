@@ -118,12 +118,11 @@ class Throttles(Struct):
             del self.executions[name]
         return True
 
-    def remember(self, order: Order, window_ns: int, boot_ns: int) -> None:
-        """Remember an accepted order for as long as one like it would be a duplicate."""
+    def remember(self, like: str, window_ns: int, boot_ns: int) -> None:
+        """Remember an accepted order's likeness for as long as another would be a duplicate."""
         recent = self.recent
-        key = likeness(order)
-        recent.pop(key, None)
-        recent[key] = boot_ns
+        recent.pop(like, None)
+        recent[like] = boot_ns
         while recent:
             oldest = next(iter(recent))
             if boot_ns - recent[oldest] < window_ns:
@@ -142,7 +141,8 @@ def messages_max(limits: Limits) -> int:
 
 def likeness(order: Order) -> str:
     """What two orders of one strategy share when one is the other's duplicate."""
+    side, kind = order.side._value_, order.order_type._value_  # `.value` is a call for each
     return (
-        f"{order.strategy}\n{order.symbol}\n{order.side.value}\n{order.order_type.value}"
+        f"{order.strategy}\n{order.symbol}\n{side}\n{kind}"
         f"\n{order.quantity_nanos}\n{order.limit_price_nanos}\n{order.stop_price_nanos}"
     )

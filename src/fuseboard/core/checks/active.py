@@ -89,6 +89,8 @@ class Gate(Struct, frozen=True, gc=False):
     permitted: dict[str, dict[str, None]]
     """The symbols of the strategies that may not trade everything."""
     counts_messages: bool
+    strategies: dict[str, None]
+    """The strategies that the policy names; empty: any may trade."""
 
 
 def asks_for(row: Row, policy: Policy, limits: Limits) -> bool:

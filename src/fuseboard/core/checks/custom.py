@@ -22,12 +22,13 @@ _HOLDS: Final = Verdict.HOLDS
 def custom_row(rule: CheckRule) -> Row:
     """The row of one check of the policy's own. Raises `ConditionRefused`."""
     condition = condition_from_text(rule.condition, order=True)
+    judge, readers = condition.judge, tuple(map(_reader, condition.names))
 
     def passes(proposal: Proposal) -> bool:
-        return condition.judge(_values(condition, proposal)) is _HOLDS
+        return judge([read(proposal) for read in readers]) is _HOLDS
 
     def found(proposal: Proposal) -> Finding:
-        return _found(rule, condition, _values(condition, proposal))
+        return _found(rule, condition, [read(proposal) for read in readers])
 
     return Row(
         name=rule.name,
@@ -39,13 +40,12 @@ def custom_row(rule: CheckRule) -> Row:
     )
 
 
-def _values(condition: Condition, proposal: Proposal) -> list[int | None]:
-    return [
-        OF_ORDER[name](proposal)
-        if name in OF_ORDER
-        else value_of(proposal.turn, name, ACCOUNT_SCOPE)
-        for name in condition.names
-    ]
+def _reader(name: str) -> Callable[[Proposal], int | None]:
+    """What reads the value of a name, looked up once."""
+    of_order = OF_ORDER.get(name)
+    if of_order is not None:
+        return of_order
+    return lambda proposal: value_of(proposal.turn, name, ACCOUNT_SCOPE)
 
 
 def _found(rule: CheckRule, condition: Condition, values: list[int | None]) -> Finding:

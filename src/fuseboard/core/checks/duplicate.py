@@ -15,7 +15,7 @@ def passes(proposal: Proposal) -> bool:
     if window_ns is None:
         return True
     recent = proposal.turn.state.throttles.recent
-    before_boot_ns = recent.get(likeness(proposal.order))
+    before_boot_ns = recent.get(proposal.like)
     if before_boot_ns is not None and proposal.turn.boot_ns - before_boot_ns < window_ns:
         return False
     return len(recent) < RECENT_ORDERS_MAX

@@ -3,10 +3,14 @@
 The highest: every working buy filled and no sell. The lowest: every working sell and no buy.
 """
 
+from typing import Final
+
 from fuseboard.core.checks.proposal import Finding, Proposal, found_attos
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
+
+_BUY: Final = Side.BUY
 
 
 def passes(proposal: Proposal) -> bool:
@@ -24,8 +28,10 @@ def worst_attos(proposal: Proposal) -> tuple[int, int]:
     account = proposal.turn.state.book.account
     lowest_attos = account.value_attos - account.selling_attos
     highest_attos = account.value_attos + account.buying_attos
-    added_attos = max(proposal.value_attos, proposal.counted_attos)
-    if proposal.order.side is Side.BUY:
+    added_attos = proposal.value_attos
+    if proposal.counted_attos > added_attos:
+        added_attos = proposal.counted_attos
+    if proposal.order.side is _BUY:
         return lowest_attos, highest_attos + added_attos
     return lowest_attos - added_attos, highest_attos
 

@@ -38,6 +38,8 @@ class Proposal(Struct, gc=False):
     gross_worst_attos: int
     """The account's worst case with this order, all working orders counted."""
     equity_attos: int
+    like: str = ""
+    """What a duplicate of this order shares with it; empty where the policy looks for none."""
     counted_attos: int = 0
     """What counts as working where that is more than the order itself: it replaces another."""
 
