@@ -151,6 +151,16 @@ def test_measures_from_outside_are_given_by_name() -> None:
     ]
 
 
+def test_a_number_of_quoted_symbols_is_reached_by_quotes() -> None:
+    policy = policy_from_yaml(
+        "data: {validation: {min_assets: 2, missing_action: reduce_only}}", "p"
+    )
+    order = "order: {symbol: A, side: buy, quantity: 1, limit: 10}, expect: allowed"
+    text = f"quotes: {{A: 10}}\ncases:\n  - {{name: one, {order}}}\n"
+    text += f"  - {{name: two, quotes: {{B: 20}}, {order}}}\n"
+    assert [one.passed for one in outcomes(policy, read_cases(text, "c"))] == [False, True]
+
+
 def test_what_is_held_and_what_works_counts() -> None:
     policy = policy_from_yaml("risk: {limits: {max_position: 50%, max_order_value: 90000}}", "p")
     cases = read_cases(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from fuseboard.core.data_health import WELL_NS
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy import units
@@ -226,6 +227,8 @@ class _Desk:
         # What was unknown until now may tighten limits for a while longer: let it pass.
         self._pass(max((rule.clear_after_ns for rule in policy.dynamic_limits), default=0))
         self._books(case)
+        self._report(case)
+        self._pass(WELL_NS)  # and so may data that were missing
         self._report(case)
 
     def _books(self, case: Case) -> None:
