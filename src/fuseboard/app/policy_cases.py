@@ -228,8 +228,9 @@ class _Desk:
         self._pass(max((rule.clear_after_ns for rule in policy.dynamic_limits), default=0))
         self._books(case)
         self._report(case)
-        self._pass(WELL_NS)  # and so may data that were missing
-        self._report(case)
+        for _ in range(3):  # data that were missing count as well only after a while
+            self._pass(WELL_NS)
+            self._report(case)
 
     def _books(self, case: Case) -> None:
         """The account and the positions, as the broker reports them."""
