@@ -1,0 +1,157 @@
+"""Overrides: one order, one check, two different people, once, and not for long."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from fuseboard.core.checks.table import TABLE
+from fuseboard.core.kernel import Kernel
+from fuseboard.core.overrides import OVERRIDES_MAX
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_known_failures import SECOND, Desk, denied, submitted
+from tests.core.test_limits import asked, desk
+
+ASKED = facts.OverrideRequested(
+    request=90,
+    operator="ann",
+    reason="the desk hedges a client's block",
+    strategy="alpha",
+    symbol="AAPL",
+    side=Side.BUY,
+    quantity_nanos_max=10 * NANOS,
+    check="order_value",
+    expires_ns=60 * SECOND,
+)
+LARGE = 10 * NANOS
+
+
+def small() -> Desk:
+    return desk(order_value_nanos_max=1_000 * NANOS)
+
+
+def answer(effects: tuple[fx.Effect, ...]) -> fx.AnswerOperator:
+    (found,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
+    return found
+
+
+def stages(effects: tuple[fx.Effect, ...]) -> list[str]:
+    return [effect.stage for effect in effects if isinstance(effect, fx.RecordOverride)]
+
+
+def verified(at: Desk, **changed: Any) -> None:
+    assert answer(at.take(msgspec.structs.replace(ASKED, **changed))).accepted
+    name = list(at.kernel._state.overrides)[-1]
+    fact = facts.OverrideVerified(request=91, operator="bob", override=name)
+    assert answer(at.take(fact)).accepted
+
+
+def test_an_override_lets_one_order_pass_and_no_second_one() -> None:
+    at = small()
+    assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+    verified(at)
+    at.kernel = Kernel.restored(at.kernel.snapshot())
+    effects = asked(at, quantity=LARGE)
+    assert submitted(effects)
+    (record,) = [effect for effect in effects if isinstance(effect, fx.RecordOverride)]
+    assert (record.stage, record.asked_by, record.verified_by) == ("used", "ann", "bob")
+    assert record.order_id == submitted(effects)[0].order_id
+    assert denied(asked(at, quantity=LARGE, price=249 * NANOS)) == [Reason.ORDER_VALUE]
+
+
+def test_without_a_second_different_person_nothing_passes() -> None:
+    at = small()
+    at.take(ASKED)
+    assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+    for operator in ("ann", " Ann ", ""):
+        fact = facts.OverrideVerified(request=91, operator=operator, override="o1")
+        assert not answer(at.take(fact)).accepted
+    assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"quantity_nanos_max": 10 * NANOS - 1},
+        {"symbol": "TSLA"},
+        {"side": Side.SELL},
+        {"strategy": "beta"},
+        {"check": "max_position"},
+    ],
+)
+def test_an_override_is_for_what_it_names(changed: dict[str, Any]) -> None:
+    at = desk(order_value_nanos_max=1_000 * NANOS, position_value_nanos_max=NANOS**2)
+    verified(at, **changed)
+    assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+
+
+def test_an_override_expires_and_does_not_outlive_a_restart() -> None:
+    at = small()
+    verified(at)
+    at.now_ns += 60 * SECOND
+    at.quote("AAPL", 250)
+    effects = asked(at, quantity=LARGE)
+    assert denied(effects) == [Reason.ORDER_VALUE]
+    assert stages(effects) == ["expired"]
+    verified(at)
+    at.start()
+    at.quote("AAPL", 250)
+    assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+
+
+def test_two_overrides_let_an_order_pass_two_checks_and_a_third_check_keeps_both() -> None:
+    at = desk(order_value_nanos_max=1_000 * NANOS, position_value_nanos_max=1_000 * NANOS)
+    verified(at)
+    effects = asked(at, quantity=LARGE)
+    assert denied(effects) == [Reason.MAX_POSITION]
+    assert stages(effects) == [], "nothing is used by an order that is denied"
+    verified(at, check="max_position")
+    effects = asked(at, quantity=LARGE)
+    assert submitted(effects)
+    assert stages(effects) == ["used", "used"]
+
+
+@pytest.mark.parametrize("check", [row.name for row in TABLE if not row.overridable] + ["nothing"])
+def test_what_protects_from_ourselves_is_never_overridden(check: str) -> None:
+    found = answer(small().take(msgspec.structs.replace(ASKED, check=check)))
+    assert not found.accepted
+    assert "cannot be overridden" in found.message
+
+
+def test_posture_reconciliation_and_rates_are_not_overridable() -> None:
+    never = {"posture", "reconciled", "order_rate", "messages", "quote", "tick", "buying_power"}
+    assert never <= {row.name for row in TABLE if not row.overridable}
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"operator": " "}, "name"),
+        ({"reason": ""}, "reason"),
+        ({"quantity_nanos_max": 0}, "quantity"),
+        ({"expires_ns": 301 * SECOND}, "lasts at most"),
+        ({"expires_ns": 0}, "lasts at most"),
+    ],
+)
+def test_an_override_that_is_not_whole_is_refused(changed: dict[str, Any], word: str) -> None:
+    found = answer(small().take(msgspec.structs.replace(ASKED, **changed)))
+    assert not found.accepted
+    assert word in found.message
+
+
+def test_open_overrides_are_bounded() -> None:
+    at = small()
+    for _ in range(OVERRIDES_MAX):
+        assert answer(at.take(ASKED)).accepted
+    assert not answer(at.take(ASKED)).accepted
+
+
+def test_a_halt_stands_above_an_override() -> None:
+    at = small()
+    verified(at)
+    at.take(facts.BrokerStreamChanged(connected=False))
+    assert denied(asked(at, quantity=LARGE)) == [Reason.POSTURE_REDUCE_ONLY]
