@@ -102,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reads(commands)
     _add_acts(commands)
     _add_measure(commands)
+    _add_override(commands)
+    _add_explain(commands)
     _add_evidence(commands)
     _add_keys(commands)
     _add_policy(commands)
@@ -233,6 +235,41 @@ def _add_measure(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("value", metavar="VALUE", help="a plain number such as 17.25")
     parser.add_argument("--symbol", default="", metavar="S", help="whose it is")
+    parser.add_argument("--json", action="store_true")
+
+
+def _add_override(commands: "Commands[argparse.ArgumentParser]") -> None:
+    text = "let one order pass one check: one person asks, a second one verifies"
+    parser = _command(commands, "override", text)
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    for act, text in (
+        ("request", "ask for an override"),
+        ("verify", "verify what somebody else asked for"),
+        ("list", "the open overrides"),
+    ):
+        below = acts.add_parser(act, help=text, description=text)
+        _add_state(below)
+        below.add_argument("--json", action="store_true")
+        if act != "list":
+            below.add_argument("--operator", default="", metavar="NAME", help="who you are")
+        if act == "verify":
+            below.add_argument("override", metavar="OVERRIDE", help="as `request` answered, o1")
+        if act == "request":
+            below.add_argument("--reason", default="", metavar="TEXT")
+            below.add_argument("--strategy", required=True, metavar="NAME")
+            below.add_argument("--symbol", required=True, metavar="S")
+            below.add_argument("--side", required=True, choices=("buy", "sell"))
+            below.add_argument("--quantity", required=True, metavar="N", help="at most this many")
+            below.add_argument("--check", required=True, metavar="NAME", help="see docs/checks.md")
+            below.add_argument("--expires", default="1m", metavar="5m", help="after how long")
+
+
+def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
+    text = "why an order was let through or denied: each check with its numbers and its limit"
+    parser = _command(commands, "explain", text)
+    _add_state(parser)
+    parser.add_argument("order", metavar="ID", help="our order id or the client order id")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="instead of the state's")
     parser.add_argument("--json", action="store_true")
 
 

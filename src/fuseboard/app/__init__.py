@@ -17,6 +17,8 @@ from fuseboard.app.commands import (
     command_top,
 )
 from fuseboard.app.evidence import command_replay, command_verify
+from fuseboard.app.explaining import command_explain
+from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
 
 __all__ = [
@@ -24,11 +26,13 @@ __all__ = [
     "command_cash",
     "command_demo",
     "command_exchange",
+    "command_explain",
     "command_halt",
     "command_init",
     "command_keys",
     "command_measure",
     "command_orders",
+    "command_override",
     "command_policy",
     "command_positions",
     "command_replay",

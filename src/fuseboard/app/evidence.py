@@ -23,7 +23,7 @@ DAMAGED: Final = 1
 _ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
-def _journal_file(options: argparse.Namespace) -> Path:
+def journal_file(options: argparse.Namespace) -> Path:
     """The journal that was named, else the state's. Raises `JournalAbsent`, `StateRefused`."""
     path = options.journal
     if path is None:
@@ -39,7 +39,7 @@ def command_verify(options: argparse.Namespace) -> int:
 
     Raises `JournalAbsent`, and `StateRefused` for what is no anchor.
     """
-    path = _journal_file(options)
+    path = journal_file(options)
     held = None if options.anchor is None else _anchor(options.anchor)
     verdict = verify(path, anchor=held)
     ends = ""
@@ -87,7 +87,7 @@ class _Replayed(Struct, frozen=True):
 
 def command_replay(options: argparse.Namespace) -> int:
     """Derive every decision again."""
-    found = _replayed(_journal_file(options))
+    found = _replayed(journal_file(options))
     if options.json:
         say_json(found)
     elif found.ok:

@@ -12,7 +12,7 @@ from fuseboard.vocabulary.inputs import (
     OperatorHaltRequested,
     OperatorResetRequested,
 )
-from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
+from fuseboard.vocabulary.money import NANOS, NumberRefused
 from fuseboard.vocabulary.postures import HaltLevel
 
 OPERATOR_CHARACTERS_MAX: Final = 100
@@ -72,7 +72,7 @@ class OperatorAnswer(Struct, frozen=True, kw_only=True):
 
 def halt_of(asked: HaltAsked, request: int) -> OperatorHaltRequested:
     """The fact of a halt that was asked for. Raises `AskedRefused`."""
-    operator = _text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
+    operator = one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
     if not operator:
         raise AskedRefused("a halt needs your name: --operator NAME")
     if asked.level not in LEVELS:
@@ -80,7 +80,7 @@ def halt_of(asked: HaltAsked, request: int) -> OperatorHaltRequested:
     return OperatorHaltRequested(
         request=request,
         operator=operator,
-        reason=_text("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        reason=one_line("the reason", asked.reason, REASON_CHARACTERS_MAX),
         scope=checked_scope(asked.scope),
         level=LEVELS[asked.level],
     )
@@ -93,8 +93,8 @@ def reset_of(asked: ResetAsked, request: int) -> OperatorResetRequested:
     """
     return OperatorResetRequested(
         request=request,
-        operator=_text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX),
-        reason=_text("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        operator=one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX),
+        reason=one_line("the reason", asked.reason, REASON_CHARACTERS_MAX),
         scope=checked_scope(asked.scope),
         rebase=asked.rebase,
     )
@@ -102,8 +102,8 @@ def reset_of(asked: ResetAsked, request: int) -> OperatorResetRequested:
 
 def cash_of(asked: CashAsked, request: int) -> CashMoved:
     """The fact of a cash movement that was told. Raises `AskedRefused`."""
-    operator = _text("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
-    why = _text("why", asked.why, REASON_CHARACTERS_MAX)
+    operator = one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
+    why = one_line("why", asked.why, REASON_CHARACTERS_MAX)
     if not operator or not why:
         raise AskedRefused("a cash movement needs your name and why: --operator NAME --why TEXT")
     try:
@@ -124,7 +124,7 @@ def measure_of(asked: MeasureAsked, request: int) -> MeasureReported:
         value = nanos_from_text(asked.value) * SCALE[measure.unit] // NANOS
     except NumberRefused as refusal:
         raise AskedRefused(str(refusal)) from refusal
-    symbol = _text("the symbol", asked.symbol, SCOPE_CHARACTERS_MAX)
+    symbol = one_line("the symbol", asked.symbol, SCOPE_CHARACTERS_MAX)
     return MeasureReported(
         request=request, name=asked.name, value=value, event_ns=asked.event_ns, symbol=symbol
     )
@@ -139,7 +139,7 @@ def checked_scope(scope: str) -> str:
     return scope
 
 
-def _text(what: str, text: str, characters_max: int) -> str:
+def one_line(what: str, text: str, characters_max: int) -> str:
     """One line without control characters: it is journaled, and shown in other people's terminals.
 
     Raises `AskedRefused`.

@@ -12,10 +12,12 @@ from msgspec import Struct
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
     Effect,
+    PublishDynamicLimits,
     PublishEquity,
     PublishOrder,
     PublishPosition,
     PublishPosture,
+    RecordOverride,
     RecordPlan,
     RecordTransition,
     SubmitOrder,
@@ -84,6 +86,8 @@ class Board:
         self.plans: dict[str, RecordPlan] = {}
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_MAX)
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
+        self.dynamic_limits: tuple[str, ...] = ()
+        self.overrides: dict[str, RecordOverride] = {}
         self.allowed = 0
         self.denied: dict[str, int] = {}
 
@@ -106,6 +110,12 @@ class Board:
                 self._transition(effect)
             case RecordPlan():
                 self._plan(effect)
+            case PublishDynamicLimits():
+                self.dynamic_limits = effect.names
+            case RecordOverride():
+                self.overrides.pop(effect.override, None)
+                if effect.stage in ("requested", "verified"):
+                    self.overrides[effect.override] = effect
             case AnswerDenied():
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1

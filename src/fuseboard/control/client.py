@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from fuseboard.control.asked import Asked, OperatorAnswer
+from fuseboard.control.override_asked import OverrideAsked, VerifyAsked
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status
 
@@ -48,8 +49,8 @@ class OperatorClient:
         except msgspec.MsgspecError as error:
             raise _strange(status, body) from error
 
-    def act(self, what: str, asked: Asked) -> OperatorAnswer:
-        """`halt`, `reset`, `cash` or `measure`; the answer, also when it is a refusal.
+    def act(self, what: str, asked: Asked | OverrideAsked | VerifyAsked) -> OperatorAnswer:
+        """What operators may do; the answer, also when it is a refusal.
 
         Raises `GatewayUnreachable`.
         """

@@ -4,6 +4,7 @@ Whoever may write the socket may halt; whoever halts or resets gives a name, and
 journal. Reads come from the board, acts go through the intake and are answered when durable.
 
 - `GET /v1/status`: the board; `?orders=all` adds the working orders.
+- `POST /v1/override`, `/v1/override-verify`: bodies as in `override_asked.py`.
 - `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted,
   409 refused, 422 not understood, 503 not taken or not known to be durable.
 """
@@ -30,6 +31,12 @@ from fuseboard.control.asked import (
     reset_of,
 )
 from fuseboard.control.board import Board
+from fuseboard.control.override_asked import (
+    OverrideAsked,
+    VerifyAsked,
+    override_of,
+    verification_of,
+)
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
@@ -41,7 +48,7 @@ from fuseboard.wire.http_server import HttpServer
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
 LIMITS: Final = HttpLimits(connections_max=128, body_bytes_max=16_384, requests_queued_max=4)
-Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked, MeasureAsked)
+Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked, MeasureAsked, OverrideAsked, VerifyAsked)
 
 
 class Door(Protocol):
@@ -120,6 +127,10 @@ class OperatorApi:
                 return await self._act(request, CashAsked, cash_of)
             case "POST", "/v1/measure":
                 return await self._act(request, MeasureAsked, measure_of)
+            case "POST", "/v1/override":
+                return await self._act(request, OverrideAsked, override_of)
+            case "POST", "/v1/override-verify":
+                return await self._act(request, VerifyAsked, verification_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
 

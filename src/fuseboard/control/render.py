@@ -26,6 +26,8 @@ def status_text(status: Status) -> str:
     lines += [f"next      {what}"] if what else []
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]
     lines += [f"register  {line}" for line in status.register]
+    lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
+    lines += [f"override  {line}" for line in status.overrides]
     lines += [f"fuse      {fuse_line(fuse)}" for fuse in status.fuses]
     for plan in status.plans[-PLANS_SHOWN_MAX:]:
         left = f", left {'; '.join(plan.left)}" if plan.left else ""

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine
 from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.effects import RecordOverride
 from fuseboard.vocabulary.money import text_from_nanos
 
 
@@ -57,6 +58,10 @@ class Status(Struct, frozen=True, kw_only=True):
     measured: Measured
     equities_nanos: tuple[int, ...]
     durable_sequence: int
+    dynamic_limits: tuple[str, ...] = ()
+    """The dynamic limits that hold, by name."""
+    overrides: tuple[str, ...] = ()
+    """The overrides that are open, in words."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
 
@@ -109,4 +114,15 @@ def status_of(
         measured=measured,
         equities_nanos=tuple(board.equities),
         durable_sequence=durable_sequence,
+        dynamic_limits=board.dynamic_limits,
+        overrides=tuple(_override_text(at) for at in board.overrides.values()),
+    )
+
+
+def _override_text(at: RecordOverride) -> str:
+    quantity = text_from_nanos(at.quantity_nanos_max)
+    verified = f"verified by {at.verified_by}" if at.verified_by else "not verified"
+    return (
+        f"{at.override}: {at.strategy} may {at.side.value} up to {quantity} {at.symbol} past"
+        f" {at.check}, asked by {at.asked_by} ({at.reason}), {verified}"
     )

@@ -34,6 +34,7 @@ from fuseboard.core import (
     trading_halts,
     valuation,
 )
+from fuseboard.core.explaining import Explained, explain
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -122,6 +123,12 @@ class Kernel:
         if turn.state.plans:  # one of them may have ended
             halting.settle(turn)
         return tuple(turn.out)
+
+    def explained(self, moment: Moment, fact: OrderRequested) -> tuple[Explained, ...]:
+        """What each check finds of an order in this state, which stays as it is."""
+        turn = Kernel.restored(self.snapshot())._turn
+        turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
+        return explain(turn, fact)
 
     def snapshot(self) -> bytes:
         """The whole state, canonical: equal states give equal bytes."""
