@@ -104,6 +104,17 @@ def test_an_operators_day(gateway: Gateway) -> None:
     assert "no measure" in gateway.on("measure", "vixx", "1").out
     assert "name it" in gateway.on("measure", "avg_daily_volume", "1000").out
 
+    overridden = (
+        *("override", "request", "--reason", "block", "--strategy", "default", "--symbol", "AAPL"),
+        *("--side", "buy", "--quantity", "10", "--check", "order_value", "--operator", "Ada"),
+    )
+    assert "lasts at most" in gateway.on(*overridden, "--expires", "2h").out
+    assert "o1 is asked for" in gateway.on(*overridden).out
+    assert "somebody else" in gateway.on("override", "verify", "o1", "--operator", "ada").out
+    assert gateway.on("override", "verify", "o1", "--operator", "Bo").code == 0
+    assert "asked by Ada (block), verified by Bo" in gateway.on("override", "list").out
+    assert len(gateway.on("override", "list", "--json").json()) == 1
+
     assert gateway.on("halt").code == 1
     halted = gateway.on("halt", "--operator", "Ada", "--reason", "storm", "--json")
     assert halted.json() == {"accepted": True, "message": "account: HALT accepted"}

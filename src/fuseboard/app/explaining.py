@@ -126,7 +126,7 @@ def _lines(options: argparse.Namespace, digest: str) -> dict[str, int]:
     path = StateDirectory(options.state).policy_file
     try:
         loaded: Loaded = loaded_policy(path)
-    except (OSError, PolicyRefused):
+    except (StateRefused, PolicyRefused):
         return {}
     same = digest_of(canonical_text(loaded.policy)) == digest
     return loaded.lines if same else {}

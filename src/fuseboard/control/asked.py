@@ -12,7 +12,7 @@ from fuseboard.vocabulary.inputs import (
     OperatorHaltRequested,
     OperatorResetRequested,
 )
-from fuseboard.vocabulary.money import NANOS, NumberRefused
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.postures import HaltLevel
 
 OPERATOR_CHARACTERS_MAX: Final = 100

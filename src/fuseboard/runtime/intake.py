@@ -51,6 +51,8 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.OperatorResetRequested: OPERATOR,
     inputs.CashMoved: OPERATOR,
     inputs.MeasureReported: OPERATOR,
+    inputs.OverrideRequested: OPERATOR,
+    inputs.OverrideVerified: OPERATOR,
     inputs.OrderSent: BROKER,
     inputs.OrderNotSent: BROKER,
     inputs.OrderUnknown: BROKER,
