@@ -339,6 +339,12 @@ def test_a_restart_keeps_every_window_and_a_latched_breaker_outlives_its_rule() 
     assert desk.posture() is Posture.HALTED
 
 
+def test_a_breaker_named_like_a_loss_is_another_fuse() -> None:
+    rule = BreakerRule(name="loose", condition="vix > 30")
+    desk = BreakerDesk(rule)
+    assert list(desk.kernel._state.breakers) == ["loose (breaker):account"]
+
+
 def test_what_is_reported_from_outside_is_checked() -> None:
     desk = BreakerDesk(breaker("vix > 30", Action.NOTIFY))
 

@@ -238,6 +238,16 @@ def test_a_clock_that_is_never_read_is_said_after_a_minute_and_an_old_reading_is
     assert Reason.CLOCKS_DISAGREE in codes(fresh.take(facts.TimeAdvanced()))
 
 
+def test_a_clock_that_was_read_before_the_start_agrees_with_nothing() -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.clock()
+    desk.start()
+    desk.begins(0)
+    assert desk.kernel._state.period.session == ""
+    desk.clock()
+    assert desk.kernel._state.period.session == DATES[0]
+
+
 def test_a_session_that_is_over_or_far_away_does_not_begin() -> None:
     desk = SessionDesk(policy(loss("session")))
     desk.clock()
