@@ -71,8 +71,14 @@ def test_a_window_that_changes_its_length_keeps_the_ages(
         assert window.peak() == max([*still, *more[max(0, number - after) : number]])
 
 
-def rule(reference: Reference, **more: int) -> LossRule:
-    return LossRule(reference=reference, limit_nanos=NANOS // 2, action=Action.HALT, **more)
+def rule(reference: Reference, *, window: int = 0, warning: int | None = None) -> LossRule:
+    return LossRule(
+        reference=reference,
+        window_days=window,
+        limit_nanos=NANOS // 2,
+        warning_nanos=warning,
+        action=Action.HALT,
+    )
 
 
 def fuse_of(its_rule: LossRule) -> DrawdownFuse:
@@ -84,7 +90,7 @@ def fuse_of(its_rule: LossRule) -> DrawdownFuse:
 
 
 def test_an_opening_stays_also_when_a_warned_fuse_rises_above_it() -> None:
-    fuse = fuse_of(rule(Reference.SESSION_OPEN, warning_nanos=NANOS // 20))
+    fuse = fuse_of(rule(Reference.SESSION_OPEN, warning=NANOS // 20))
     assert fuse.watch(940, "A", 1) is FuseEvent.WARNED
     fuse.move(FuseEvent.WARNED)
     assert fuse.watch(1_200, "A", 2) is FuseEvent.CLEARED
@@ -92,7 +98,7 @@ def test_an_opening_stays_also_when_a_warned_fuse_rises_above_it() -> None:
 
 
 def test_money_that_moves_scales_the_peaks_of_past_sessions_too() -> None:
-    fuse = fuse_of(rule(Reference.ROLLING_PEAK, window_days=3))
+    fuse = fuse_of(rule(Reference.ROLLING_PEAK, window=3))
     fuse.roll(800, week=False, month=False)
     fuse.rebase_by_ratio(before_attos=800, after_attos=1_600)
     fuse.roll(1_600, week=False, month=False)
