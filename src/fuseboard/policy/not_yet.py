@@ -10,9 +10,6 @@ from typing import Final
 from fuseboard.policy.loader import Loaded
 
 NOT_YET: Final = (
-    "session.calendar",
-    "session.roll",
-    "session.zone",
     "strategies.trader",
     "strategies.desk",
     "strategies.client",

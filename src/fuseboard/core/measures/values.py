@@ -284,10 +284,6 @@ def _vix(reading: Reading) -> int | None:
     return reported_value(reading.turn, "vix")
 
 
-def _unknown(reading: Reading) -> int | None:
-    return None
-
-
 VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "equity": _equity,
     "cash": _cash,
