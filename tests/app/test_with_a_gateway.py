@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,16 @@ class Gateway:
 
     def pay(self, amount: str) -> None:
         """The account's owner pays in, or out, at the exchange."""
+        self.simulate("cash", {"amount": amount})
+
+    def fault(self, **faults: int) -> None:
+        """Something goes wrong at the exchange."""
+        self.simulate("faults", faults)
+
+    def simulate(self, what: str, asked: object) -> None:
         known = json.loads(self.state.exchange_file.read_bytes())
-        body = json.dumps({"amount": amount}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{known['port']}/sim/cash", data=body)
+        body = json.dumps(asked).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{known['port']}/sim/{what}", data=body)
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200
 
@@ -117,7 +125,11 @@ def test_an_operators_day(gateway: Gateway) -> None:
 
     assert gateway.on("halt").code == 1
     halted = gateway.on("halt", "--operator", "Ada", "--reason", "storm", "--json")
-    assert halted.json() == {"accepted": True, "message": "account: HALT accepted"}
+    assert halted.json() == {
+        "accepted": True,
+        "message": "account: HALT accepted; settled: nothing is in doubt",
+        "settled": True,
+    }
     told = gateway.on("status").out.splitlines()
     assert told[0] == "posture   HALTED"
     assert told[1] == "why       account: HALTED, an operator asked for it [operator]"
@@ -156,3 +168,35 @@ def test_a_gateway_that_stands_still_is_halted_past_it(
     gateway.close()
     assert gateway.status()["posture"] == "HALTED"
     assert Path(gateway.state.register_file).exists()
+
+
+def test_a_halt_says_which_orders_are_in_doubt(gateway: Gateway) -> None:
+    pair = gateway.on("keys", "new", "slow", "--json").json()
+    url = json.loads(gateway.state.gateway_file.read_bytes())["url"]
+    headers = {"APCA-API-KEY-ID": pair["key_id"], "APCA-API-SECRET-KEY": pair["secret"]}
+    order = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "limit", "time_in_force": "day"}
+
+    def ask(path: str, **body: object) -> Any:
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(url + path, data=data, headers=headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
+
+    bid = ask("/v2/stocks/AAPL/quotes/latest")["quote"]["bp"]
+    order["limit_price"] = str(round(bid * 0.99, 2))
+    ask("/v2/orders", **order, client_order_id="first")
+    gateway.fault(delay_ms=4_500, drop_stream_events=1_000)
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(ask, "/v2/orders", **order, client_order_id="slow")
+        gateway.until(lambda: gateway.status()["working"] == 2)
+        time.sleep(0.3)
+        lines = gateway.status()["orders"]
+        (ours,) = [line["order_id"] for line in lines if line["client_order_id"] == "slow"]
+        halted = gateway.on("halt", "--operator", "Ada", "--json").json()
+        assert (halted["accepted"], halted["settled"]) == (True, True)
+        assert halted["in_doubt"] == [ours]
+        assert ours in halted["message"]
+        gateway.fault(delay_ms=0, drop_stream_events=0)
+        sent.result(30)
+    gateway.until(lambda: gateway.status()["working"] == 0)
+    assert gateway.on("halt", "--operator", "Ada", "--json").json().get("in_doubt", []) == []

@@ -27,8 +27,9 @@ from fuseboard.vocabulary.inputs import (
     OperatorHaltRequested,
     OperatorResetRequested,
 )
+from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.postures import HaltLevel
-from tests.control.effects import submit
+from tests.control.effects import shown, submit
 
 Result = TypeVar("Result")
 HALT = HaltAsked(operator="Ada", reason="storm", level="flatten")
@@ -56,14 +57,21 @@ class Desk:
     def __init__(self, answer_wait_s: float = 5.0) -> None:
         self.intake = Taken()
         self.board = Board()
+        self.settled_scopes: list[str] = []
+        self.unanswered: tuple[str, ...] = ()
         self.api = OperatorApi(
             intake=self.intake,
             board=self.board,
             meter=MeteredKernel(Kernel()),
             about=lambda: {"account": "default"},
             watermark=lambda: 42,
+            settled=self.settled,
             answer_wait_s=answer_wait_s,
         )
+
+    async def settled(self, scope: str) -> tuple[str, ...]:
+        self.settled_scopes.append(scope)
+        return self.unanswered
 
     def accepts(self) -> None:
         """Answer every act at once, as the kernel would after the commit."""
@@ -99,6 +107,29 @@ def raw(path: Path, method: str, target: str, body: bytes = b"") -> tuple[int, b
     found = answer.status, answer.read()
     connection.close()
     return found
+
+
+def test_what_is_in_doubt_after_a_halt_is_listed_once_whoever_knows_of_it(tmp_path: Path) -> None:
+    desk = Desk()
+    desk.unanswered = ("o7", "o8")
+    for order_id in ("o8", "o9"):
+        desk.board.apply(shown(order_id, OrderStatus.IN_DOUBT))
+    desk.board.apply(shown("o10", OrderStatus.WORKING))
+
+    def visit(client: OperatorClient) -> list[tuple[str, ...]]:
+        return [client.settled(scope).in_doubt for scope in ("account", "symbol:OTHER")]
+
+    assert at_desk(tmp_path / "s", visit, desk) == [("o7", "o8", "o9"), ("o7", "o8")]
+    assert desk.settled_scopes == ["account", "symbol:OTHER"]
+
+
+def test_a_scope_that_is_none_is_not_settled(tmp_path: Path) -> None:
+    def visit(_client: OperatorClient) -> tuple[int, bytes]:
+        return raw(tmp_path / "s", "GET", "/v1/settled?scope=galaxy")
+
+    status, body = at_desk(tmp_path / "s", visit, Desk())
+    assert status == 422
+    assert b"none of account" in body
 
 
 def test_an_act_is_taken_in_whole_and_answered_when_it_is_durable(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
+from msgspec import structs
 from rich.console import Console
 
 from fuseboard import __version__
@@ -319,10 +320,28 @@ def command_halt(options: argparse.Namespace) -> int:
         answer = offline_halt(state, asked, why="no gateway runs")
     else:
         try:
-            answer = OperatorClient(state.socket_file).act("halt", asked)
+            answer = _settled(OperatorClient(state.socket_file), asked)
         except GatewayUnreachable:
             answer = offline_halt(state, asked, why="the gateway runs and does not answer")
     return _told(answer, as_json=options.json)
+
+
+def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
+    """Halt, and wait until what had started is answered. Raises `GatewayUnreachable`."""
+    answer = client.act("halt", asked)
+    if not answer.accepted:
+        return answer
+    try:
+        settled = client.settled(asked.scope)
+    except GatewayUnreachable as gone:
+        return structs.replace(answer, message=f"{answer.message}; not known to be settled: {gone}")
+    said = "settled: nothing is in doubt"
+    if settled.in_doubt:
+        orders = ", ".join(settled.in_doubt)
+        said = f"settled: {len(settled.in_doubt)} in doubt, being looked for: {orders}"
+    return structs.replace(
+        answer, message=f"{answer.message}; {said}", settled=True, in_doubt=settled.in_doubt
+    )
 
 
 def command_reset(options: argparse.Namespace) -> int:

@@ -137,6 +137,7 @@ class Node:
             meter=self._meter,
             about=self._about,
             watermark=lambda: self._watermark.sequence,
+            settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = Loop(

@@ -63,11 +63,22 @@ class MeasureAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | MeasureAsked
 
 
-class OperatorAnswer(Struct, frozen=True, kw_only=True):
+class OperatorAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an operator is told."""
 
     accepted: bool
     message: str
+    settled: bool = False
+    """Of a halt: every request that had started is answered, or listed in `in_doubt`."""
+    in_doubt: tuple[str, ...] = ()
+    """Our ids of orders that may still arrive at the broker; they are being looked for."""
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """The answer to `GET /v1/settled`."""
+
+    scope: str
+    in_doubt: tuple[str, ...]
 
 
 def halt_of(asked: HaltAsked, request: int) -> OperatorHaltRequested:

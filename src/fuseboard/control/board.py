@@ -223,6 +223,15 @@ class Board:
         """The orders that are not final, the oldest first."""
         return [self.orders[order_id] for order_id in self._working]
 
+    def in_doubt(self, scope: str) -> list[str]:
+        """The ids of a scope's orders that may be at the broker: their answer never came."""
+        return [
+            line.order_id
+            for line in self.working()
+            if line.status == OrderStatus.IN_DOUBT.value
+            and scope in (ACCOUNT_SCOPE, f"strategy:{line.strategy}", f"symbol:{line.symbol}")
+        ]
+
     def working_count(self) -> int:
         """How many orders are not final."""
         return len(self._working)

@@ -4,10 +4,11 @@ import http.client
 import socket
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
-from fuseboard.control.asked import Asked, OperatorAnswer
+from fuseboard.control.asked import Asked, OperatorAnswer, Settled
 from fuseboard.control.override_asked import OverrideAsked, VerifyAsked
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status
@@ -57,6 +58,17 @@ class OperatorClient:
         status, body = self._request("POST", f"/v1/{what}", msgspec.json.encode(asked))
         try:
             return msgspec.json.decode(body, type=OperatorAnswer)
+        except msgspec.MsgspecError as error:
+            raise _strange(status, body) from error
+
+    def settled(self, scope: str) -> Settled:
+        """Which orders of a halted scope are in doubt, once the others are answered.
+
+        Raises `GatewayUnreachable`.
+        """
+        status, body = self._request("GET", f"/v1/settled?scope={quote(scope)}", b"")
+        try:
+            return msgspec.json.decode(body, type=Settled)
         except msgspec.MsgspecError as error:
             raise _strange(status, body) from error
 

@@ -5,6 +5,8 @@ journal. Reads come from the board, acts go through the intake and are answered 
 
 - `GET /v1/status`: the board; `?orders=all` adds the working orders.
 - `POST /v1/override`, `/v1/override-verify`: bodies as in `override_asked.py`.
+- `GET /v1/settled?scope=SCOPE`: asked after a halt, it is answered once every request that had
+  started is answered, or after 2 s, with the orders that are in doubt.
 - `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted,
   409 refused, 422 not understood, 503 not taken or not known to be durable.
 """
@@ -12,7 +14,7 @@ journal. Reads come from the board, acts go through the intake and are answered 
 import asyncio
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -25,7 +27,9 @@ from fuseboard.control.asked import (
     MeasureAsked,
     OperatorAnswer,
     ResetAsked,
+    Settled,
     cash_of,
+    checked_scope,
     halt_of,
     measure_of,
     reset_of,
@@ -41,6 +45,7 @@ from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import AnswerOperator, Effect
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Input
 from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer
@@ -69,6 +74,7 @@ class OperatorApi:
         meter: MeteredKernel,
         about: Callable[[], dict[str, str]],
         watermark: Callable[[], int],
+        settled: Callable[[str], Awaitable[tuple[str, ...]]],
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
         self._intake = intake
@@ -76,6 +82,7 @@ class OperatorApi:
         self._meter = meter
         self._about = about
         self._watermark = watermark
+        self._settled = settled
         self._answer_wait_s = answer_wait_s
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
@@ -119,6 +126,8 @@ class OperatorApi:
         match request.method, request.path:
             case "GET", "/v1/status":
                 return _json(self.status(with_orders=request.query.get("orders") == "all"))
+            case "GET", "/v1/settled":
+                return await self._settle(request.query.get("scope", ACCOUNT_SCOPE))
             case "POST", "/v1/halt":
                 return await self._act(request, HaltAsked, halt_of)
             case "POST", "/v1/reset":
@@ -133,6 +142,15 @@ class OperatorApi:
                 return await self._act(request, VerifyAsked, verification_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
+
+    async def _settle(self, scope: str) -> Response:
+        try:
+            checked_scope(scope)
+        except AskedRefused as error:
+            return _refused(422, str(error))
+        unanswered = await self._settled(scope)
+        known = self._board.in_doubt(scope)
+        return _json(Settled(scope=scope, in_doubt=tuple(dict.fromkeys([*unanswered, *known]))))
 
     async def _act(
         self, request: Request, shape: type[Asked], fact_of: Callable[[Asked, int], Input]

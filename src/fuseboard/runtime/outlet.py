@@ -21,6 +21,7 @@ from fuseboard.runtime.gate import SECOND_NS, Gate
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.ports import Views
 from fuseboard.runtime.questions import QuestionLimits, Questions
+from fuseboard.runtime.settling import Settling
 from fuseboard.runtime.submits import SubmitLimits, SubmitLine
 from fuseboard.runtime.sweep import cancel_until_none
 from fuseboard.runtime.working import WorkingOrders
@@ -123,6 +124,7 @@ class Outlet:
             report=self._deliver,
             limits=self.limits.submits,
         )
+        self._settling = Settling(self._submits)
         self._questions = self._new_questions(clock)
         self._ways = self._laid_ways()
 
@@ -164,6 +166,10 @@ class Outlet:
             way(effect, moment)
         else:
             self._show(effect)
+
+    async def settled(self, scope: str) -> tuple[str, ...]:
+        """Wait, at most 2 s, until what had started is answered; the ids of what is in doubt."""
+        return await self._settling.settled(scope)
 
     def annihilate(self, order_id: str) -> None:
         """Report a submit that never came here: it was cancelled while it was held."""
@@ -314,6 +320,7 @@ class Outlet:
     def _deliver(self, fact: Input) -> None:
         """Learn from a fact of the broker, and pass it on to the kernel."""
         self._working.note(fact)
+        self._settling.note(fact)
         if isinstance(fact, OrderSent | OrderWorking | FillReported):
             self._moves += 1
             broker_order_id = self._working.broker_order_id(fact.order_id)

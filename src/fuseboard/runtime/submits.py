@@ -51,13 +51,15 @@ class Stage(Enum):
 
 
 class _Submit:
-    __slots__ = ("annihilated", "deadline_ns", "order", "refused", "stage", "task")
+    __slots__ = ("annihilated", "deadline_ns", "order", "refused", "shown", "stage", "task")
 
     def __init__(self, order: SubmitOrder, deadline_ns: int) -> None:
         self.order = order
         self.deadline_ns = deadline_ns
         self.stage = Stage.WAITING
         self.annihilated = False
+        self.shown = False
+        """The broker's stream has told of the order, before the answer to the call."""
         self.refused: Reason | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -91,6 +93,7 @@ class SubmitLine:
         self._unwanted = unwanted
         self._report = report
         self._under_way: dict[str, _Submit] = {}
+        self._ended = asyncio.Event()
         self._ordinary: deque[_Submit] = deque()
         self._orders_in_flight = 0
         self._protective: deque[_Submit] = deque()
@@ -138,6 +141,27 @@ class SubmitLine:
                 self._finish(submit, _not_sent(submit.order, Reason.HALT_EPOCH))
                 if submit.task is not None:
                     submit.task.cancel()
+
+    def started_orders(self) -> list[SubmitOrder]:
+        """The orders whose call to the broker has begun, and of which it has said nothing yet."""
+        return [submit.order for submit in self._under_way.values() if _has_started(submit)]
+
+    def has_started(self, order_id: str) -> bool:
+        """Whether the call for an order has begun and the broker has said nothing of it yet."""
+        submit = self._under_way.get(order_id)
+        return submit is not None and _has_started(submit)
+
+    def shown(self, order_id: str) -> None:
+        """The broker's stream tells of an order: it is there, whenever the answer comes."""
+        submit = self._under_way.get(order_id)
+        if submit is not None and not submit.shown:
+            submit.shown = True
+            self._ended.set()
+
+    async def next_outcome(self) -> None:
+        """Wait until the broker says something of another order that has started."""
+        self._ended.clear()
+        await self._ended.wait()
 
     # --- the lines -------------------------------------------------------------------------------
 
@@ -190,6 +214,7 @@ class SubmitLine:
             except Throttled as refusal:
                 self._gate.throttled(refusal)
                 submit.stage = Stage.WAITING  # the broker certainly did nothing
+                self._ended.set()
                 attempts += 1
                 if submit.annihilated or self._unwanted(submit.order.order_id):
                     self._finish(submit, _not_sent(submit.order, Reason.ANNIHILATED))
@@ -233,6 +258,11 @@ class SubmitLine:
         finished = self._under_way.pop(submit.order.order_id)
         assert finished is submit, f"{submit.order.order_id} has a second outcome"
         self._report(outcome)
+        self._ended.set()
+
+
+def _has_started(submit: _Submit) -> bool:
+    return submit.stage is not Stage.WAITING and not submit.shown
 
 
 def _is_protective(order: SubmitOrder) -> bool:
