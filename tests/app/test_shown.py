@@ -12,16 +12,15 @@ from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
+    MarketFact,
     OrderNotSent,
     OrderSent,
     PositionsSeen,
-    QuoteSeen,
-    TradeSeen,
 )
 from tests.exchange.worlds import World
 from tests.lab.test_direct import INSTANCE, order
 
-Shown = AccountSeen | PositionsSeen | QuoteSeen | TradeSeen
+Shown = AccountSeen | PositionsSeen | MarketFact
 
 
 def test_a_feeds_facts_are_shown_before_they_are_delivered() -> None:

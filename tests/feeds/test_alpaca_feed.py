@@ -8,7 +8,7 @@ import pytest
 
 from fuseboard.feeds.alpaca import SYMBOLS_MAX, AlpacaFeed, AlpacaFeedOptions
 from fuseboard.vocabulary.doors import BrokerUnavailable, Feed, Throttled
-from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import FeedHeard, MarketFact, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca import (
     encoded_messages,
@@ -50,6 +50,9 @@ TRADE_SEEN = TradeSeen(
     low_nanos=NANOS,
     high_nanos=NANOS,
 )
+
+
+STANDING_SEEN = msgspec.structs.replace(QUOTE_SEEN, standing=True)
 
 
 class ScriptedMarket:
@@ -100,8 +103,22 @@ class ScriptedMarket:
                 await self.changed.wait()
 
 
+def prices_into(
+    seen: list[Any], market: ScriptedMarket | None = None
+) -> Callable[[MarketFact], None]:
+    """Take all but heartbeats."""
+
+    def deliver(fact: MarketFact) -> None:
+        if not isinstance(fact, FeedHeard):
+            seen.append(fact)
+        if market is not None:
+            market.changed.set()
+
+    return deliver
+
+
 @asynccontextmanager
-async def feed_of(market: ScriptedMarket) -> Any:
+async def feed_of(market: ScriptedMarket, kind: type[Any] = AlpacaFeed) -> Any:
     server = HttpServer(market.handle, market.stream)
     port = await server.start("127.0.0.1", 0)
     options = AlpacaFeedOptions(
@@ -112,7 +129,7 @@ async def feed_of(market: ScriptedMarket) -> Any:
         timeout_s=2.0,
     )
     assert "secret" not in repr(options)
-    feed: AlpacaFeed = AlpacaFeed(options, QUICK)
+    feed = kind(options, QUICK)
     door: Feed = feed
     assert door is feed
     try:
@@ -127,13 +144,9 @@ def test_watched_symbols_become_facts_and_everything_goes_to_listeners() -> None
     seen: list[Any] = []
     heard: list[Any] = []
 
-    def deliver(fact: QuoteSeen | TradeSeen) -> None:
-        seen.append(fact)
-        market.changed.set()
-
     async def scenario() -> None:
         async with feed_of(market) as feed:
-            await feed.start(deliver)
+            await feed.start(prices_into(seen, market))
             feed.listen(heard.extend)
             await market.until(lambda: market.session)
             await feed.watch("AAPL")
@@ -154,10 +167,10 @@ def test_the_latest_quote_is_delivered_once_and_a_symbol_without_one_is_watched_
 
     async def scenario() -> None:
         async with feed_of(market) as feed:
-            await feed.start(seen.append)
+            await feed.start(prices_into(seen))
             await feed.watch("AAPL")
             await feed.watch("AAPL")
-            assert seen == [QUOTE_SEEN]
+            assert seen == [STANDING_SEEN]
             await feed.watch("BTC/USD")
             market.latest = Response(404, b"{}")
             await feed.watch("GONE")
@@ -166,7 +179,7 @@ def test_the_latest_quote_is_delivered_once_and_a_symbol_without_one_is_watched_
                 "/v1beta3/crypto/us/latest/quotes?symbols=BTC%2FUSD",
                 "/v2/stocks/quotes/latest?symbols=GONE",
             ]
-            assert seen == [QUOTE_SEEN]
+            assert seen == [STANDING_SEEN]
 
     asyncio.run(scenario())
 
@@ -190,12 +203,12 @@ def test_a_latest_quote_that_cannot_be_read_is_asked_for_again(
 
     async def scenario() -> None:
         async with feed_of(market) as feed:
-            await feed.start(seen.append)
+            await feed.start(prices_into(seen))
             with pytest.raises(raised):
                 await feed.watch("AAPL")
             market.latest = Response(200, json_bytes({"quotes": {"AAPL": rest_object(QUOTE)}}))
             await feed.watch("AAPL")
-            assert seen == [QUOTE_SEEN]
+            assert seen == [STANDING_SEEN]
 
     asyncio.run(scenario())
 
@@ -207,7 +220,7 @@ def test_every_subscription_is_made_again_after_a_loss() -> None:
     async def scenario() -> None:
         async with feed_of(market) as feed:
             await feed.subscribe("bars", ["AAPL"])
-            await feed.start(seen.append)
+            await feed.start(prices_into(seen))
             await feed.watch("MSFT")
             await market.until(lambda: market.session and market.subscribed)
             for number in range(2, 5):
@@ -240,7 +253,7 @@ def test_a_quote_that_makes_no_sense_grows_stale_rather_than_wrong(changes: dict
 
     async def scenario() -> None:
         async with feed_of(market) as feed:
-            await feed.start(seen.append)
+            await feed.start(prices_into(seen))
             await feed.watch("AAPL")
             await market.until(lambda: market.session and len(market.subscribed) >= 1)
             heard: list[Any] = []

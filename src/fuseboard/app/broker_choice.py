@@ -29,6 +29,8 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
     data_stream_url: str
     key_id: str
     secret: str
+    real_time: bool = True
+    """Whether its market data is of the present; a tape's times tell nothing of delay."""
 
     def __repr__(self) -> str:
         return f"BrokerKeys(base_url={self.base_url!r})"
@@ -85,6 +87,7 @@ def alpaca_keys(
         ),
         key_id=environment["ALPACA_API_KEY"],
         secret=environment["ALPACA_SECRET_KEY"],
+        real_time=not own_host,
     )
 
 
@@ -122,6 +125,7 @@ def simulated_keys(base_url: str) -> BrokerKeys:
         data_stream_url=_stream_of(base_url),
         key_id=key_id,
         secret=secret,
+        real_time=False,
     )
 
 

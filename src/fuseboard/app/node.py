@@ -33,7 +33,8 @@ from fuseboard.control.state_directory import (
     StateRefused,
     write_atomically,
 )
-from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
+from fuseboard.feeds.alpaca import AlpacaFeedOptions
+from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
@@ -177,7 +178,7 @@ class Node:
             await outlet.stop()
             self._close()
 
-    def _outside(self) -> tuple[AlpacaBroker, AlpacaFeed]:
+    def _outside(self) -> tuple[AlpacaBroker, AlpacaFeeds]:
         """The broker and its market data."""
         keys = self._options.broker
         broker = AlpacaBroker(
@@ -190,17 +191,18 @@ class Node:
                 connections_max=CONNECTIONS_MAX,
             )
         )
-        feed = AlpacaFeed(
+        feed = AlpacaFeeds(
             AlpacaFeedOptions(
                 stream_url=keys.data_stream_url,
                 data_url=keys.data_url,
                 key_id=keys.key_id,
                 secret=keys.secret,
+                real_time=keys.real_time,
             )
         )
         return broker, feed
 
-    def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeed) -> GatewayDoor:
+    def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds) -> GatewayDoor:
         return GatewayDoor(
             node=OrderNode(instance=self._identity.instance, account=self._identity.account),
             intake=intake,
@@ -233,7 +235,7 @@ class Node:
         self,
         intake: Intake,
         broker: AlpacaBroker,
-        feed: AlpacaFeed,
+        feed: AlpacaFeeds,
         door: GatewayDoor,
         api: OperatorApi,
     ) -> Outlet:

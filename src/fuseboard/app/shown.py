@@ -14,6 +14,7 @@ from fuseboard.vocabulary.inputs import (
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
+    MarketFact,
     PositionsSeen,
     QuoteSeen,
     SubmitOutcome,
@@ -30,11 +31,12 @@ class ShownFeed:
         self._feed = feed
         self._show = show
 
-    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+    async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Start the feed."""
 
-        def shown(fact: QuoteSeen | TradeSeen) -> None:
-            self._show(fact)
+        def shown(fact: MarketFact) -> None:
+            if isinstance(fact, QuoteSeen | TradeSeen):
+                self._show(fact)
             deliver(fact)
 
         await self._feed.start(shown)

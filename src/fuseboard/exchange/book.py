@@ -80,6 +80,10 @@ class SymbolBook:
         self.bid_nanos, self.bid_size_nanos = bid_nanos, bid_size_nanos
         self.ask_nanos, self.ask_size_nanos = ask_nanos, ask_size_nanos
         self.quoted_ns = at_ns
+        self.show_again(trading)
+
+    def show_again(self, trading: Callable[[Order], bool]) -> None:
+        """What rests meets what is displayed: a new quote, or trading that has resumed."""
         for side in (Side.BUY, Side.SELL):
             for order in list(self._resting[side]):
                 if not self._reaches_far(order) or self.far_size_nanos(side) == 0:

@@ -16,6 +16,7 @@ from fuseboard.exchange.account import Account, AccountView, PositionView, fee_n
 from fuseboard.exchange.book import SymbolBook
 from fuseboard.exchange.calendar import MarketHours
 from fuseboard.exchange.config import ExchangeConfig
+from fuseboard.exchange.halts import Halts
 from fuseboard.exchange.orders import Against, Fill, Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.exchange.rules import (
     MALFORMED,
@@ -63,6 +64,7 @@ class Exchange:
         self._minted = 0
         self._scribe = Scribe(record)
         self._events: list[OrderEvent] = []
+        self.halts = Halts(config.symbols, self._write)
         self._write(ledger.AccountOpened, cash_nanos=config.cash_nanos, seed=config.seed)
 
     # --- the tape and the time -------------------------------------------------------------------
@@ -355,7 +357,13 @@ class Exchange:
         self._tell("fill", order, fill)
 
     def _may_trade(self, order: Order) -> bool:
+        if self.halts.stops(order.ticket.symbol):
+            return False
         return order.ticket.extended_hours or self.hours.is_open(self.now_ns)
+
+    def match_again(self, symbol: str) -> None:
+        """Trading resumed: what rests meets what is displayed."""
+        self.books[symbol].show_again(self._may_trade)
 
     # --- what can be read ------------------------------------------------------------------------
 

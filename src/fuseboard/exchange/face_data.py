@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fuseboard.exchange.calendar import new_york_time
+from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, Bar, SymbolHistory, joined
 from fuseboard.exchange.rules import MALFORMED, NOT_FOUND
 from fuseboard.exchange.running import RunningExchange
@@ -64,6 +65,13 @@ def bar_of(symbol: str, bar: Bar) -> Message:
         trades=bar.trades,
         average_price_nanos=bar.average_price_nanos,
         at_ns=bar.at_ns,
+    )
+
+
+def status_of(told: StatusTold) -> Message:
+    """The data stream's trading status."""
+    return alpaca.status_message(
+        told.symbol, status=told.status, reason=told.reason, at_ns=told.at_ns
     )
 
 

@@ -5,6 +5,8 @@
 - `GET /sim/ledger?after=N`: the ledger's lines after number N, one JSON object a line.
 - `GET`, `POST /sim/faults`: read or set faults (`faults.py`); what is not named stays.
 - `POST /sim/cash`: pay in, or out (negative): `{"amount": "-250.50"}`.
+- `POST /sim/halt`: `{"symbol": "AAPL", "reason": "LUDP"}`, or `{"level": 1}` for the whole market.
+- `POST /sim/resume`: `{"symbol": "AAPL"}`, or `{}` for all that is halted.
 - `POST /sim/drop-streams`: drop every connection of `trade_updates`.
 """
 
@@ -18,6 +20,14 @@ from fuseboard.exchange.running import RunningExchange
 from fuseboard.vocabulary.money import nanos_from_text, text_from_nanos
 from fuseboard.wire import alpaca
 from fuseboard.wire.http_server import Request, Response
+
+
+class HaltAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a halt or a resumption."""
+
+    symbol: str = ""
+    reason: str = ""
+    level: int = 0
 
 
 class SimulationFace:
@@ -48,6 +58,8 @@ class SimulationFace:
             return self._set_faults(request.body)
         if what == ("POST", "cash"):
             return self._move_cash(request.body)
+        if what in {("POST", "halt"), ("POST", "resume")}:
+            return self._halt(request.body, resume=what[1] == "resume")
         if what == ("POST", "drop-streams"):
             return _json({"dropped": streams.drop_updates()})
         return alpaca.error_answer(404, NOT_FOUND, f"there is no {request.path}")
@@ -68,6 +80,17 @@ class SimulationFace:
         except (ValueError, KeyError) as wrong:
             return alpaca.error_answer(422, MALFORMED, f"no amount of cash: {wrong}")
         return _json(self._state())
+
+    def _halt(self, body: bytes, *, resume: bool) -> Response:
+        try:
+            asked = msgspec.json.decode(body or b"{}", type=HaltAsked)
+            if resume:
+                told = self._running.resume(asked.symbol)
+            else:
+                told = self._running.halt(asked.symbol, reason=asked.reason, level=asked.level)
+        except ValueError as wrong:
+            return alpaca.error_answer(422, MALFORMED, str(wrong))
+        return _json({"told": [structs.asdict(each) for each in told]})
 
     def _state(self) -> dict[str, object]:
         running, exchange = self._running, self._running.exchange

@@ -5,8 +5,9 @@ Like Alpaca's, they have no memory: what happens while nobody listens is not rep
 
 from collections.abc import Callable, Mapping, Sequence
 
-from fuseboard.exchange.face_data import Message, bar_of, quote_of, trade_of
+from fuseboard.exchange.face_data import Message, bar_of, quote_of, status_of, trade_of
 from fuseboard.exchange.faults import Faults
+from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.orders import OrderEvent
 from fuseboard.exchange.running import MarketEvent
 from fuseboard.exchange.shapes import update_shape
@@ -25,8 +26,9 @@ from fuseboard.wire.http_server import WebSocketSession
 SESSIONS_MAX = 64
 """Of each kind of stream."""
 MESSAGES_A_FRAME_MAX = 500
-CHANNELS = ("trades", "quotes", "bars")
-_CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars"}
+CHANNELS = ("trades", "quotes", "bars", "statuses", "lulds")
+"""Price bands (`lulds`) are taken and never sent: the tapes have none."""
+_CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars", "s": "statuses"}
 Authenticates = Callable[[str, str], bool]
 
 
@@ -184,6 +186,8 @@ class DataSession:
 def _message(event: MarketEvent) -> Message:
     if isinstance(event, TapeQuote):
         return quote_of(event)
+    if isinstance(event, StatusTold):
+        return status_of(event)
     first, second = event
     if isinstance(first, int):
         assert isinstance(second, TapeTrade)

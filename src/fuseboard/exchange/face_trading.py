@@ -290,12 +290,12 @@ class TradingFace:
         return asset_shape(symbol, self._kind, shortable=shortable)
 
     def _clock(self) -> Response:
-        """The clock of the stock market, also when the tape is crypto: as Alpaca has it."""
+        """The clock of the stock market; where the tape is crypto its market is always open."""
         now_ns, hours = self._exchange.now_ns, self._clock_hours
         return _json(
             alpaca.clock_object(
                 now_ns=now_ns,
-                is_open=hours.is_open(now_ns),
+                is_open=self._exchange.hours.always or hours.is_open(now_ns),
                 next_open_ns=hours.next_open_ns(now_ns),
                 next_close_ns=hours.current_or_next(now_ns).close_ns,
             )

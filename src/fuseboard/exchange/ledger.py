@@ -114,6 +114,14 @@ class OrderEnded(Entry, frozen=True, tag=True):
     filled_quantity_nanos: int
 
 
+class TradingStatus(Entry, frozen=True, tag=True):
+    """Trading of a symbol halted (`H`, `P`) or resumed (`T`), and why."""
+
+    symbol: str
+    status: str
+    reason: str
+
+
 LedgerEntry = (
     AccountOpened
     | CashMoved
@@ -125,6 +133,7 @@ LedgerEntry = (
     | OrderFilled
     | CashChanged
     | OrderEnded
+    | TradingStatus
 )
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(LedgerEntry)

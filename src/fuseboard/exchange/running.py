@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from fuseboard.exchange.clock import TapeClock
 from fuseboard.exchange.config import ExchangeConfig
 from fuseboard.exchange.exchange import Exchange
+from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, MINUTES_KEPT_MAX, Bar, SymbolHistory
 from fuseboard.exchange.orders import OrderEvent
 from fuseboard.feeds.tapes.tape import Tape, TapeQuote, TapeTrade
@@ -21,8 +22,8 @@ LEDGER_LINES_MAX = 2_000_000
 TURN_S_MIN = 0.001
 TURN_S_MAX = 0.02
 NumberedTrade = tuple[int, TapeTrade]
-MarketEvent = TapeQuote | NumberedTrade | tuple[str, Bar]
-"""A quote, a numbered trade, or a symbol's completed minute bar."""
+MarketEvent = TapeQuote | NumberedTrade | tuple[str, Bar] | StatusTold
+"""A quote, a numbered trade, a symbol's completed minute bar, or its halt or resumption."""
 
 
 class RunningExchange:
@@ -66,6 +67,23 @@ class RunningExchange:
             self.on_market(seen)
         self.tell_orders()
         return now_ns
+
+    def halt(self, symbol: str, *, reason: str = "", level: int = 0) -> list[StatusTold]:
+        """Halt a symbol, or the market by a level, now, and tell it. As `Halts.halt`."""
+        now_ns = self.catch_up()
+        told = self.exchange.halts.halt(now_ns, symbol, reason=reason, level=level)
+        self.on_market(told)
+        return told
+
+    def resume(self, symbol: str) -> list[StatusTold]:
+        """Resume a halted symbol, or all, tell it, and let what rests there trade."""
+        now_ns = self.catch_up()
+        told = self.exchange.halts.resume(now_ns, symbol)
+        self.on_market(told)
+        for each in told:
+            self.exchange.match_again(each.symbol)
+        self.tell_orders()
+        return told
 
     def tell_orders(self) -> None:
         """Tell the listener what happened to orders since it was last told."""

@@ -1,7 +1,8 @@
-"""Alpaca's stock data stream behind the `Feed` door: one upstream connection, fanned out.
+"""One of Alpaca's data streams behind the `Feed` door: one upstream connection, fanned out.
 
-Each frame goes two ways: quotes and trades of watched symbols become facts, and the messages as
-decoded go to whoever listens (the gateway, for strategies' own data streams).
+Each frame goes two ways: quotes, trades, their cancels and corrections, and trading statuses of
+watched symbols become facts, and the messages as decoded go to whoever listens (the gateway, for
+strategies' own data streams). Once a second the feed says that it is alive, if it is.
 """
 
 import asyncio
@@ -16,19 +17,16 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from fuseboard.feeds.alpaca_facts import KINDS, fact_of, quote_of
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
-from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
+from fuseboard.vocabulary.identifiers import STOCKS_FEED, feed_of
+from fuseboard.vocabulary.inputs import FeedHeard, MarketFact
 from fuseboard.wire.alpaca_stream import (
     MSGPACK_CONTENT_TYPE,
     StreamMalformed,
     decoded_messages,
 )
-from fuseboard.wire.alpaca_values import (
-    decoded_json,
-    nanos_of_number,
-    nanos_rounded,
-    ns_from_rfc3339,
-)
+from fuseboard.wire.alpaca_values import decoded_json
 from fuseboard.wire.http_client import AnswerLost, HttpClient, NotWritten
 from fuseboard.wire.websocket_client import StreamLimits, StreamRefused, kept_connected
 
@@ -36,6 +34,10 @@ CHANNELS = frozenset(
     {"trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections"}
 )
 SYMBOLS_MAX = 10_000
+STOCK_CHANNELS = frozenset({"statuses", "lulds", "corrections"})
+"""What only the stock stream has. Cancels and corrections of trades come with the trades."""
+BEAT_S = 1.0
+"""How often a feed that was heard says so; one that said nothing is pinged as often."""
 _CONTROL = frozenset({"success", "error", "subscription"})
 _REFUSALS = frozenset({401, 402, 403, 404, 406, 409})
 """Codes of the stream after which this connection carries nothing."""
@@ -50,6 +52,9 @@ class AlpacaFeedOptions(Struct, frozen=True, kw_only=True):
     key_id: str
     secret: str
     timeout_s: float = 5.0
+    feed: str = STOCKS_FEED
+    real_time: bool = True
+    """Whether the times of its messages are the present, and no tape's."""
 
     def __repr__(self) -> str:
         return f"AlpacaFeedOptions(stream_url={self.stream_url!r}, data_url={self.data_url!r})"
@@ -77,11 +82,11 @@ class AlpacaFeed:
         self._latest_seen: set[str] = set()
         self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
         self._connection: ClientConnection | None = None
-        self._deliver: Callable[[QuoteSeen | TradeSeen], None]
+        self._deliver: Callable[[MarketFact], None]
         self._task: asyncio.Task[None] | None = None
         self.counts = FeedCounts()
 
-    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+    async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Connect and deliver until `stop`, reconnecting for ever."""
         assert self._task is None
         self._deliver = deliver
@@ -116,12 +121,14 @@ class AlpacaFeed:
         self._watched.add(symbol)
         await self.subscribe("quotes", [symbol])
         await self.subscribe("trades", [symbol])
+        await self.subscribe("statuses", [symbol])
+        await self.subscribe("lulds", [symbol])
         if symbol in self._latest_seen:
             return
         latest = await self._latest_quote(symbol)
         self._latest_seen.add(symbol)
         if latest is not None:
-            self._take({**latest, "T": "q", "S": symbol})
+            self._take({**latest, "T": "q", "S": symbol}, standing=True)
 
     async def subscribe(self, channel: str, symbols: Sequence[str]) -> None:
         """Have the upstream connection carry a channel of these symbols, now and after each
@@ -129,6 +136,8 @@ class AlpacaFeed:
         """
         if channel not in CHANNELS:
             raise BrokerUnavailable(f"the data stream has no channel {channel[:20]!r}")
+        if channel in STOCK_CHANNELS and self._options.feed != STOCKS_FEED:
+            return
         wanted = self._wanted.setdefault(channel, {})
         fresh = [symbol for symbol in symbols if symbol not in wanted]
         if len(wanted) + len(fresh) > SYMBOLS_MAX:
@@ -158,8 +167,30 @@ class AlpacaFeed:
                 await _send(connection, {"action": "subscribe", **channels})
         settled()
         self.counts.connections += 1
-        async for frame in connection:
-            self._take_frame(_messages(frame))
+        self._heard()
+        beating = asyncio.create_task(self._beat(connection))
+        try:
+            async for frame in connection:
+                self._take_frame(_messages(frame))
+        finally:
+            beating.cancel()
+
+    async def _beat(self, connection: ClientConnection) -> None:
+        """Say each second that the feed is alive: it spoke, or it answered a ping.
+
+        While a ping is unanswered nothing is said; a connection that is gone ends the session.
+        """
+        frames = self.counts.frames
+        with suppress(ConnectionClosed):
+            while True:
+                await asyncio.sleep(BEAT_S)
+                if self.counts.frames == frames:
+                    await (await connection.ping())
+                frames = self.counts.frames
+                self._heard()
+
+    def _heard(self) -> None:
+        self._deliver(FeedHeard(feed=self._options.feed, real_time=self._options.real_time))
 
     async def _expect(self, connection: ClientConnection, word: str) -> None:
         messages = _messages(await connection.recv())
@@ -178,31 +209,32 @@ class AlpacaFeed:
                 _control(message)
             else:
                 market.append(message)
-                if kind in {"q", "t"} and message.get("S") in self._watched:
+                if kind in KINDS and message.get("S") in self._watched:
                     self._take(message)
         if market:
             for listener in self._listeners:
                 listener(market)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        """Deliver one quote or trade; one that makes no sense is counted and dropped, so that the
+    def _take(self, message: dict[str, Any], *, standing: bool = False) -> None:
+        """Deliver what a message says; one that makes no sense is counted and dropped, so that the
         data grows stale rather than wrong.
         """
         try:
-            fact = _quote(message) if message["T"] == "q" else _trade(message)
+            fact = quote_of(message, standing=True) if standing else fact_of(message)
         except (KeyError, ValueError) as wrong:
             self.counts.refused += 1
             if self.counts.refused.bit_count() == 1:  # Said at 1, 2, 4, 8, ... so never a flood.
                 logger.warning("%d market data refused: %r", self.counts.refused, wrong)
             return
-        self.counts.facts += 1
-        self._deliver(fact)
+        if fact is not None:
+            self.counts.facts += 1
+            self._deliver(fact)
 
     # --- the data REST ---------------------------------------------------------------------------
 
     async def _latest_quote(self, symbol: str) -> dict[str, Any] | None:
         name = quote(symbol, safe="")
-        crypto = "/" in symbol
+        crypto = feed_of(symbol) != STOCKS_FEED
         path = "/v1beta3/crypto/us/latest/quotes" if crypto else "/v2/stocks/quotes/latest"
         headers = {
             "APCA-API-KEY-ID": self._options.key_id,
@@ -235,47 +267,6 @@ def _control(message: dict[str, Any]) -> None:
     if message.get("code") in _REFUSALS:
         raise StreamRefused(f"the data stream says {str(message)[:200]}")
     logger.error("the data stream says %s", str(message)[:200])
-
-
-def _at_ns(value: object) -> int:
-    if isinstance(value, str):
-        return ns_from_rfc3339(value)
-    if type(value) is not int:
-        raise ValueError(f"{value!r} is not a time")
-    return value
-
-
-def _amount(value: object) -> int:
-    nanos = nanos_of_number(value)
-    if nanos < 0:
-        raise ValueError(f"{value!r} is negative")
-    return nanos
-
-
-def _quote(message: dict[str, Any]) -> QuoteSeen:
-    bid, ask = _amount(message["bp"]), _amount(message["ap"])
-    return QuoteSeen(
-        symbol=message["S"],
-        bid_nanos=bid,
-        ask_nanos=ask,
-        bid_size_nanos=nanos_rounded(message["bs"]),
-        ask_size_nanos=nanos_rounded(message["as"]),
-        event_ns=_at_ns(message["t"]),
-        bid_low_nanos=bid,
-        ask_high_nanos=ask,
-    )
-
-
-def _trade(message: dict[str, Any]) -> TradeSeen:
-    price = _amount(message["p"])
-    return TradeSeen(
-        symbol=message["S"],
-        price_nanos=price,
-        size_nanos=nanos_rounded(message["s"]),
-        event_ns=_at_ns(message["t"]),
-        low_nanos=price,
-        high_nanos=price,
-    )
 
 
 def _messages(frame: bytes | str) -> list[dict[str, Any]]:

@@ -45,14 +45,13 @@ from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
     FillReported,
     Input,
+    MarketFact,
     Moment,
     OrderEnded,
     OrderNotSent,
     OrderSent,
     OrderUnknown,
     OrderWorking,
-    QuoteSeen,
-    TradeSeen,
 )
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
@@ -335,7 +334,7 @@ class Outlet:
             self._moves += 1
         self._intake.offer(fact)
 
-    def _deliver_market(self, fact: QuoteSeen | TradeSeen) -> None:
+    def _deliver_market(self, fact: MarketFact) -> None:
         self._intake.offer(fact)
 
     def _learned(self, order_id: str, broker_order_id: str) -> None:

@@ -18,13 +18,12 @@ from fuseboard.vocabulary.inputs import (
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
+    MarketFact,
     Moment,
     OrderEnded,
     OrderWorking,
     PositionsSeen,
-    QuoteSeen,
     SubmitOutcome,
-    TradeSeen,
 )
 from fuseboard.vocabulary.records import Record
 
@@ -125,7 +124,7 @@ class Calendar(Protocol):
 class Feed(Protocol):
     """Market data of one party."""
 
-    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+    async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Connect and deliver until `stop`, reconnecting for ever."""
 
     async def stop(self) -> None:

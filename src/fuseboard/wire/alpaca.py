@@ -29,6 +29,7 @@ from fuseboard.wire.alpaca_stream import (
     listening,
     quote_message,
     rest_object,
+    status_message,
     trade_message,
     trade_update,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "read_error",
     "rest_object",
     "rfc3339_from_ns",
+    "status_message",
     "status_of_word",
     "trade_message",
     "trade_update",

@@ -137,6 +137,23 @@ def trade_message(
     }
 
 
+STATUS_WORDS = {"H": "Trading Halt", "P": "Volatility Trading Pause", "T": "Trading Resumption"}
+
+
+def status_message(symbol: str, *, status: str, reason: str, at_ns: int) -> dict[str, Any]:
+    """A trading status, in the codes of the UTP plan (tape C)."""
+    return {
+        "T": "s",
+        "S": symbol,
+        "sc": status,
+        "sm": STATUS_WORDS.get(status, ""),
+        "rc": reason,
+        "rm": "",
+        "z": "C",
+        "t": at_ns,
+    }
+
+
 def bar_message(
     symbol: str,
     *,
