@@ -9,7 +9,7 @@ from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.gateway.doors import IntakeDoor
 from fuseboard.runtime.intake import Intake
-from fuseboard.vocabulary.inputs import OrderRequested, QuoteSeen
+from fuseboard.vocabulary.inputs import MarketFact, OrderRequested, QuoteSeen, TradeSeen
 from fuseboard.wire.alpaca import decoded_messages
 from tests.gateway.calls import asked, opened
 from tests.gateway.scripted import NODE, Gateway
@@ -47,10 +47,10 @@ def test_reads_watches_and_data_come_through_adapter_and_feed_from_the_exchange(
         )
         gateway = Gateway(broker=broker, market=feed)
 
-        def deliver(fact: object) -> None:
-            assert isinstance(fact, QuoteSeen) or type(fact).__name__ == "TradeSeen"
-            gateway.loop.inputs.append(fact)  # type: ignore[arg-type]
-            gateway.door.apply(fact)  # type: ignore[arg-type]
+        def deliver(fact: MarketFact) -> None:
+            gateway.loop.inputs.append(fact)
+            if isinstance(fact, QuoteSeen | TradeSeen):
+                gateway.door.apply(fact)
 
         await feed.start(deliver)
         gateway.port = await gateway.door.start()
