@@ -5,6 +5,7 @@ from collections import Counter
 from fractions import Fraction
 from random import Random
 
+import msgspec
 import pytest
 
 from fuseboard.core import gate
@@ -35,7 +36,7 @@ POLICY = Policy(
         position_fraction_nanos_max=NANOS * 3 // 10,
         sector_fraction_nanos_max=NANOS * 55 // 100,
         positions_max=3,
-        gross_exposure_nanos_max=NANOS * 5 // 10,
+        gross_exposure_nanos_max=NANOS * 6 // 10,
         net_exposure_nanos_min=-NANOS * 3 // 10,
         net_exposure_nanos_max=NANOS * 4 // 10,
         leverage_nanos_max=NANOS * 12 // 10,
@@ -45,15 +46,19 @@ POLICY = Policy(
     losses=(),
     checks_off=("self_match",),
 )
+TIGHT_GROSS = msgspec.structs.replace(
+    POLICY, limits=msgspec.structs.replace(POLICY.limits, gross_exposure_nanos_max=NANOS // 4)
+)
+"""Where other limits do not stand before it."""
 
 
 class Run:
     """A kernel and its shadow under the same seeded facts."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, policy: Policy = POLICY) -> None:
         self.random = Random(seed)
-        self.desk = Desk(POLICY, multiplier=2)
-        self.shadow = LimitsShadow(POLICY, cash=1_000_000, multiplier=2)
+        self.desk = Desk(policy, multiplier=2)
+        self.shadow = LimitsShadow(policy, cash=1_000_000, multiplier=2)
         self.prices = {symbol: price * NANOS for symbol, price in SYMBOLS.items()}
         self.log: list[tuple[facts.Moment, facts.Input, tuple[fx.Effect, ...]]] = []
         self.snapshot = self.desk.kernel.snapshot()
@@ -183,9 +188,9 @@ def test_no_accepted_order_exceeds_any_limit_whatever_came_before() -> None:
     assert wanted <= set(denied), denied
 
 
-def played(seeds: int) -> None:
+def played(seeds: int, policy: Policy) -> None:
     for seed in range(seeds):
-        Run(seed).play()
+        Run(seed, policy).play()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +201,7 @@ def test_without_one_check_the_shadow_notices(monkeypatch: pytest.MonkeyPatch, n
     left = tuple(row for row in TABLE if row.name != name)
     monkeypatch.setattr(gate, "TABLE", left)
     with pytest.raises(AssertionError, match="SubmitOrder"):
-        played(100)
+        played(100, TIGHT_GROSS if name == "gross_exposure" else POLICY)
 
 
 def test_the_totals_of_the_book_are_the_sums_of_its_positions() -> None:
