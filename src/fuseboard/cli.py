@@ -175,6 +175,7 @@ def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--requests-per-minute", type=_count, default=200, metavar="N", help="429 beyond it"
     )
     parser.add_argument("--latency-ms", type=_count_or_none, default=0, help="from request to book")
+    parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def state(tmp_path: Path) -> Iterator[StateDirectory]:
     pids = [int(at.name) for at in Path("/proc").iterdir() if at.name.isdigit()]
     for pid in [pid for pid in pids if ours(pid, made)]:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        with suppress(ChildProcessError):  # another process started it
+            os.waitpid(pid, 0)
 
 
 def ours(pid: int, state: StateDirectory) -> bool:
@@ -141,3 +143,44 @@ def test_a_start_that_is_refused_leaves_no_exchange_behind(fuseboard: CommandLin
     assert "Traceback" not in done.stderr
     pid = json.loads(state.exchange_file.read_bytes())["pid"]
     wait_until_gone(pid, state)
+
+
+DYING = """
+import os, signal, sys, uvloop
+from pathlib import Path
+from fuseboard.app import exchange_process as subject
+from fuseboard.control.state_directory import StateDirectory
+
+def die(*_words):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(subject, sys.argv[2], die)
+wanted = subject.ExchangeWanted(tape="normal", speed="1", seed=1, cash_nanos=10**14)
+uvloop.run(subject.found_or_started(StateDirectory(Path(sys.argv[1])), wanted))
+"""
+
+
+@pytest.mark.parametrize("before", ["_port", "write_atomically"])
+def test_it_dies_with_a_gateway_that_is_killed_before_it_is_written_down(
+    state: StateDirectory, before: str
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", DYING, str(state.path), before], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not state.exchange_file.exists()
+    ends = time.monotonic() + 20
+    while any(ours(int(at.name), state) for at in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < ends, "an exchange is left that nobody can find"
+        time.sleep(0.05)
+
+
+def test_it_outlives_a_gateway_that_is_killed_once_it_is_written_down(
+    state: StateDirectory,
+) -> None:
+    script = DYING.replace("setattr(subject, sys.argv[2], die)", "") + "die()"
+    killed = subprocess.run([sys.executable, "-c", script, str(state.path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    pid = json.loads(state.exchange_file.read_bytes())["pid"]
+    time.sleep(0.5)
+    assert ours(pid, state)
+    found, is_new = started(state)
+    assert (found.pid, is_new) == (pid, False)

@@ -6,6 +6,7 @@ A refusal is one of `REFUSALS`, and its message says in one sentence what to do.
 import argparse
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -192,6 +193,7 @@ def command_exchange(options: argparse.Namespace) -> int:
                 latency_ns=options.latency_ms * 1_000_000,
                 requests_per_minute=options.requests_per_minute,
                 start_paused=options.paused,
+                starter_pipe=sys.stdin.fileno() if options.starter_pipe else None,
             )
         )
     )

@@ -10,6 +10,7 @@ import http.client
 import os
 import signal
 import sys
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
+from fuseboard.exchange.starter import FOUND_WORD
 from fuseboard.vocabulary.money import text_from_nanos
 
 START_S_MAX: Final = 30.0
@@ -117,20 +119,29 @@ async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRun
     port_file.unlink(missing_ok=True)
     _set_aside(state.exchange_ledger_file)
     log = state.path / "exchange.log"
-    pid = _spawned(
-        log,
-        *("--tape", wanted.tape, "--speed", wanted.speed, "--seed", str(wanted.seed)),
-        *("--cash", text_from_nanos(wanted.cash_nanos)),
-        *("--port-file", str(port_file), "--ledger", str(state.exchange_ledger_file)),
-    )
-    port = await _port(pid, port_file, log)
-    running = ExchangeRunning(pid=pid, port=port, wanted=wanted)
-    write_atomically(state.exchange_file, msgspec.json.encode(running))
+    reads, writes = os.pipe()  # until it is written down it dies with us: `exchange/starter.py`
+    try:
+        pid = _spawned(
+            log,
+            reads,
+            *("--tape", wanted.tape, "--speed", wanted.speed, "--seed", str(wanted.seed)),
+            *("--cash", text_from_nanos(wanted.cash_nanos)),
+            *("--port-file", str(port_file), "--ledger", str(state.exchange_ledger_file)),
+            "--starter-pipe",
+        )
+        port = await _port(pid, port_file, log)
+        running = ExchangeRunning(pid=pid, port=port, wanted=wanted)
+        write_atomically(state.exchange_file, msgspec.json.encode(running))
+        with suppress(BrokenPipeError):  # it is gone already: the next look at it says so
+            os.write(writes, FOUND_WORD)
+    finally:
+        os.close(reads)
+        os.close(writes)
     return running
 
 
-def _spawned(log: Path, *words: str) -> int:
-    """The id of a new process in a session of its own.
+def _spawned(log: Path, pipe: int, *words: str) -> int:
+    """The id of a new process in a session of its own, with `pipe` as its input.
 
     Not a child of the event loop, which would not close while it runs.
     """
@@ -141,7 +152,7 @@ def _spawned(log: Path, *words: str) -> int:
             (sys.executable, "-m", "fuseboard", "exchange", *words),
             os.environ,
             file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, pipe, 0),
                 (os.POSIX_SPAWN_DUP2, descriptor, 1),
                 (os.POSIX_SPAWN_DUP2, descriptor, 2),
             ],

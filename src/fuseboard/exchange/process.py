@@ -1,5 +1,6 @@
 """The exchange as a process: a tape, a clock, a door, until it is cancelled."""
 
+import asyncio
 import json
 import os
 import tempfile
@@ -14,6 +15,7 @@ from fuseboard.exchange.config import config_for
 from fuseboard.exchange.face import Face
 from fuseboard.exchange.ledger import LedgerFile
 from fuseboard.exchange.running import RunningExchange
+from fuseboard.exchange.starter import starter_died
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.vocabulary.money import NANOS
 
@@ -47,6 +49,8 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     multiplier: int | None = None
     shorting_enabled: bool | None = None
     start_paused: bool = False
+    starter_pipe: int | None = None
+    """The reading end of a pipe by whose closing we learn that our starter died: `starter.py`."""
 
 
 async def serve(options: ExchangeOptions) -> None:
@@ -67,11 +71,26 @@ async def serve(options: ExchangeOptions) -> None:
             write_atomically(options.port_file, f"{port}\n")
         tape = running.tape
         print(f"exchange ready on {options.host}:{port} ({tape.describes})", flush=True)
-        await running.play()
+        await _play(running, options.starter_pipe)
     finally:
         await face.server.stop()
         if ledger is not None:
             ledger.close()
+
+
+async def _play(running: RunningExchange, starter_pipe: int | None) -> None:
+    """Play the tape until cancelled, or until a starter dies that has not said its word."""
+    tasks = [asyncio.ensure_future(running.play())]
+    if starter_pipe is not None:
+        tasks.append(asyncio.ensure_future(starter_died(starter_pipe)))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def running_exchange(options: ExchangeOptions, ledger: LedgerFile | None) -> RunningExchange:
