@@ -212,6 +212,7 @@ def test_every_status_word_leads_back_to_where_it_came_from() -> None:
             OrderStatus.SUBMITTING: OrderStatus.WORKING,
             OrderStatus.IN_DOUBT: OrderStatus.WORKING,
             OrderStatus.NOT_SENT: OrderStatus.REJECTED,
+            OrderStatus.REPLACED: OrderStatus.CANCELED,  # ours are cancelled at the broker
         }
         assert back is folded.get(status, status)
 
