@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.journal import opened, spread
 from bench.replay_kernel import QUOTES_AN_ORDER, Recording, session
 from fuseboard import __version__
-from fuseboard.app.recovery import restored
 from fuseboard.journal.verification import verify
+from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.records import Record
 
 ROUNDS = 5

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from fuseboard.app.shown import ShownBroker, ShownFeed
+from fuseboard.exchange.direct import DirectBroker, DirectFeed
 from fuseboard.feeds.tapes.tape import TapeTrade
-from fuseboard.lab.direct import DirectBroker, DirectFeed
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg
 from fuseboard.vocabulary.inputs import (
@@ -17,8 +17,8 @@ from fuseboard.vocabulary.inputs import (
     OrderSent,
     PositionsSeen,
 )
+from tests.exchange.test_direct import INSTANCE, order
 from tests.exchange.worlds import World
-from tests.lab.test_direct import INSTANCE, order
 
 Shown = AccountSeen | PositionsSeen | MarketFact
 

@@ -46,5 +46,5 @@ def test_a_latch_is_told_after_its_bytes_were_forced_to_the_disk(tmp_path: Path)
 
 
 def test_without_the_sync_that_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    without(monkeypatch, HaltsRegister._write, "os.fdatasync(self._descriptor)", "pass")
+    without(monkeypatch, HaltsRegister._write, "self._files.fdatasync(self._descriptor)", "pass")
     assert fails(lambda: _told_after_the_sync(made(tmp_path))), "nothing noticed"

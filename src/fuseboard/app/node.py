@@ -20,8 +20,6 @@ from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
-from fuseboard.app.recovery import restored
-from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
@@ -52,6 +50,8 @@ from fuseboard.runtime.launcher import Launched, strategy_environment
 from fuseboard.runtime.loop import Loop, NodeStopped
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.recovery import restored
+from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE

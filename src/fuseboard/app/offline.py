@@ -7,7 +7,6 @@ from contextlib import closing
 from msgspec import structs
 
 from fuseboard import __version__
-from fuseboard.app.recovery import restored
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.state_directory import StateDirectory
@@ -17,6 +16,7 @@ from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
+from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted

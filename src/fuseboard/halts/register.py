@@ -37,7 +37,7 @@ from fuseboard.halts.block import (
     unreadable_latch,
 )
 from fuseboard.halts.history import HaltChange
-from fuseboard.vocabulary.doors import RegisterBusy
+from fuseboard.vocabulary.doors import FileCalls, RegisterBusy
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
 from fuseboard.vocabulary.inputs import LatchedScope, Moment
@@ -64,6 +64,7 @@ class HaltsRegister:
     `lifts` names the slots that `clear` lifts when it is not told; the gateway's register names all
     of them where a reset through the gateway is to lift a halt that an operator or the guardian
     wrote. `told` hears of each change after it is durable, and must not block or raise.
+    `files` does the writing.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class HaltsRegister:
         *,
         lifts: tuple[Slot, ...] = (),
         told: Callable[[HaltChange], None] | None = None,
+        files: FileCalls = os,
     ) -> None:
+        self._files = files
         self._path = os.fspath(path)
         self._slot = slot
         self._lifts = lifts or (slot,)
@@ -305,8 +308,8 @@ class HaltsRegister:
                 slot, counter + turn, fitted(content) if content.latches else content
             )
             try:
-                length = os.pwrite(self._descriptor, raw, offset_of(slot, index))
-                os.fdatasync(self._descriptor)
+                length = self._files.pwrite(self._descriptor, raw, offset_of(slot, index))
+                self._files.fdatasync(self._descriptor)
                 again = os.pread(self._descriptor, BLOCK_BYTES, offset_of(slot, index))
             except OSError as error:
                 raise self._failure(str(error)) from error

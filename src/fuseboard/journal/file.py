@@ -14,9 +14,10 @@ database file is closed, so nothing here but SQLite ever opens the database.
 import hashlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -79,6 +80,44 @@ class Head(NamedTuple):
     chain: bytes
 
 
+class Rows(Protocol):
+    """What a statement gave."""
+
+    def fetchone(self) -> Any:
+        """The next row; None when there is none."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows one by one."""
+
+
+class Database(Protocol):
+    """A SQLite connection as the journal uses one; it raises `sqlite3.Error`."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Rows:
+        """Run one statement."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+Connect = Callable[[Path, str], Database]
+"""Opens the database at a path in SQLite's mode `ro` or `rw`: the machine's disk, or another."""
+
+
+def connected(path: Path, mode: str) -> Database:
+    """A connection to a database that exists, on the machine's disk. Raises `sqlite3.Error`."""
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_SECONDS_MAX,
+    )
+
+
 def genesis_of(meta: Meta) -> bytes:
     """The chain value before the first record."""
     return hashlib.sha256(b"fuseboard journal\n" + msgspec.json.encode(meta)).digest()
@@ -118,9 +157,9 @@ def create_journal(path: Path, instance: str, created_ns: int) -> None:
     _sync_directory(path.parent)
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
+def open_for_writing(path: Path, connect: Connect = connected) -> Database:
     """A connection whose commits are durable when they return. Raises `JournalAbsent`."""
-    database = _opened(path, "rw")
+    database = _opened(path, "rw", connect)
     try:
         _become_durable(database)
     except sqlite3.Error as error:
@@ -129,9 +168,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return database
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
+def open_for_reading(path: Path, connect: Connect = connected) -> Database:
     """A read-only connection; a writer may be at work. Raises `JournalAbsent`."""
-    return _opened(path, "ro")
+    return _opened(path, "ro", connect)
 
 
 def require_file(path: Path) -> None:
@@ -140,7 +179,7 @@ def require_file(path: Path) -> None:
         raise JournalAbsent(f"there is no journal at {path}")
 
 
-def read_meta(database: sqlite3.Connection) -> Meta:
+def read_meta(database: Database) -> Meta:
     """The meta, once schema and meta are exactly as made. Raises `JournalDamaged`."""
     try:
         tables = dict(database.execute("SELECT name, sql FROM sqlite_master ORDER BY rowid"))
@@ -209,21 +248,15 @@ def _write_new_head(path: Path, head: Head) -> None:
     unfinished.replace(head_path)
 
 
-def _opened(path: Path, mode: str) -> sqlite3.Connection:
+def _opened(path: Path, mode: str, connect: Connect) -> Database:
     require_file(path)
     try:
-        return sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=BUSY_SECONDS_MAX,
-        )
+        return connect(path, mode)
     except sqlite3.Error as error:
         raise JournalDamaged(f"{path} cannot be opened: {error}") from error
 
 
-def _become_durable(database: sqlite3.Connection) -> None:
+def _become_durable(database: Database) -> None:
     """WAL, and a sync before each commit returns; `fullfsync` asks the same of macOS."""
     mode = database.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     database.execute("PRAGMA synchronous=FULL")

@@ -14,9 +14,12 @@ import msgspec
 
 from fuseboard.journal.file import (
     CHAIN_BYTES,
+    Connect,
+    Database,
     Head,
     JournalDamaged,
     chained,
+    connected,
     genesis_of,
     open_for_reading,
     read_meta,
@@ -39,14 +42,20 @@ class Commit(NamedTuple):
     chain: bytes
 
 
-def lines(path: Path, from_sequence: int = 1, to_sequence: int | None = None) -> Iterator[bytes]:
+def lines(
+    path: Path,
+    from_sequence: int = 1,
+    to_sequence: int | None = None,
+    *,
+    connect: Connect = connected,
+) -> Iterator[bytes]:
     """The records' lines as written, from one sequence on, the chain verified on the way.
 
     Ends at `to_sequence` if given, else at the last record there is when it gets there. Raises
     `JournalAbsent`, `JournalDamaged`.
     """
     assert from_sequence >= 1, "sequences start at 1"
-    with closing(open_for_reading(path)) as database:
+    with closing(open_for_reading(path, connect)) as database:
         start = start_of(database, from_sequence)
         sequence = start.sequence
         for commit in verified_commits(database, start):
@@ -58,9 +67,16 @@ def lines(path: Path, from_sequence: int = 1, to_sequence: int | None = None) ->
                     yield line
 
 
-def records(path: Path, from_sequence: int = 1, to_sequence: int | None = None) -> Iterator[Record]:
+def records(
+    path: Path,
+    from_sequence: int = 1,
+    to_sequence: int | None = None,
+    *,
+    connect: Connect = connected,
+) -> Iterator[Record]:
     """The records from one sequence on, verified. Raises as `lines` does."""
-    for sequence, line in enumerate(lines(path, from_sequence, to_sequence), from_sequence):
+    found = lines(path, from_sequence, to_sequence, connect=connect)
+    for sequence, line in enumerate(found, from_sequence):
         yield checked_record(line, sequence)
 
 
@@ -71,7 +87,7 @@ def anchor(path: Path) -> tuple[int, str]:
     return head.sequence, head.chain.hex()
 
 
-def head_of(database: sqlite3.Connection) -> Head:
+def head_of(database: Database) -> Head:
     """The end of the chain as stored, not verified; the genesis when there is no record."""
     commit = commit_at_or_before(database, _SEQUENCE_MAX)
     if commit is None:
@@ -79,7 +95,7 @@ def head_of(database: sqlite3.Connection) -> Head:
     return Head(commit.last_sequence, commit.chain)
 
 
-def start_of(database: sqlite3.Connection, from_sequence: int) -> Head:
+def start_of(database: Database, from_sequence: int) -> Head:
     """The end of the last commit before the one that holds `from_sequence`."""
     genesis = Head(0, genesis_of(read_meta(database)))
     holder = commit_at_or_before(database, from_sequence)
@@ -91,7 +107,7 @@ def start_of(database: sqlite3.Connection, from_sequence: int) -> Head:
     return genesis if before is None else Head(before.last_sequence, before.chain)
 
 
-def verified_commits(database: sqlite3.Connection, start: Head) -> Iterator[Commit]:
+def verified_commits(database: Database, start: Head) -> Iterator[Commit]:
     """All commits after `start`, without gaps, each proven by the chain."""
     sequence, chain = start
     while True:
@@ -115,7 +131,7 @@ def verified_commits(database: sqlite3.Connection, start: Head) -> Iterator[Comm
             return
 
 
-def commit_at_or_before(database: sqlite3.Connection, sequence: int) -> Commit | None:
+def commit_at_or_before(database: Database, sequence: int) -> Commit | None:
     """The commit that starts at or last before a sequence; not verified against the chain."""
     try:
         row = database.execute(_AT_OR_BEFORE, (sequence,)).fetchone()

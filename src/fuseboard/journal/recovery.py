@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuseboard.journal.file import (
+    Connect,
     JournalDamaged,
     adopt_head,
+    connected,
     genesis_of,
     head_path_of,
     open_for_reading,
@@ -38,14 +40,14 @@ class Recovered:
     """Snapshots that were not used, and why: each is worth an alert."""
 
 
-def recover(path: Path, *, release: str | None = None) -> Recovered:
+def recover(path: Path, *, release: str | None = None, connect: Connect = connected) -> Recovered:
     """What a restart needs. With `release`, only a snapshot of that release is used.
 
     The head file must agree. Raises `JournalAbsent`, `JournalDamaged`.
     """
     require_file(path)
     head_written = read_head(path)
-    with closing(open_for_reading(path)) as database:
+    with closing(open_for_reading(path, connect)) as database:
         meta = read_meta(database)
         head = head_of(database)
         if head_written.sequence > head.sequence:
@@ -77,7 +79,9 @@ def recover(path: Path, *, release: str | None = None) -> Recovered:
     return Recovered(
         instance=meta.instance,
         snapshot=chosen,
-        tail=records(path, 1 if chosen is None else chosen.sequence + 1, head.sequence),
+        tail=records(
+            path, 1 if chosen is None else chosen.sequence + 1, head.sequence, connect=connect
+        ),
         last_sequence=head.sequence,
         last_chain=head.chain,
         last_moment=moment,

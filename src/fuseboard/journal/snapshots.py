@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from fuseboard.journal.file import JournalDamaged
+from fuseboard.journal.file import Database, JournalDamaged
 from fuseboard.journal.reader import commit_at_or_before
 
 _INSERT = "INSERT OR REPLACE INTO snapshots VALUES(?, ?, ?, ?, ?, ?, ?)"
@@ -41,7 +41,7 @@ def checksum_of(snapshot: Snapshot) -> bytes:
     return hashlib.sha256(head.encode() + snapshot.body).digest()
 
 
-def store(database: sqlite3.Connection, snapshot: Snapshot, *, kept_max: int) -> None:
+def store(database: Database, snapshot: Snapshot, *, kept_max: int) -> None:
     """Store a snapshot and drop all but the newest `kept_max`, in one transaction."""
     values = (
         snapshot.sequence,
@@ -58,7 +58,7 @@ def store(database: sqlite3.Connection, snapshot: Snapshot, *, kept_max: int) ->
     database.execute("COMMIT")
 
 
-def snapshots(database: sqlite3.Connection) -> Iterator[Snapshot | JournalDamaged]:
+def snapshots(database: Database) -> Iterator[Snapshot | JournalDamaged]:
     """Every stored snapshot, newest first; a damaged one as the damage."""
     try:
         sequences = [row[0] for row in database.execute(_NEWEST)]
@@ -71,7 +71,7 @@ def snapshots(database: sqlite3.Connection) -> Iterator[Snapshot | JournalDamage
             yield snapshot
 
 
-def _read(database: sqlite3.Connection, sequence: int) -> Snapshot | JournalDamaged | None:
+def _read(database: Database, sequence: int) -> Snapshot | JournalDamaged | None:
     """None: pruned by the writer since it was listed."""
     try:
         row = database.execute(_ONE, (sequence,)).fetchone()
@@ -96,7 +96,7 @@ def _read(database: sqlite3.Connection, sequence: int) -> Snapshot | JournalDama
     return snapshot
 
 
-def is_of_this_chain(database: sqlite3.Connection, snapshot: Snapshot) -> bool:
+def is_of_this_chain(database: Database, snapshot: Snapshot) -> bool:
     """Whether a commit ends exactly where the snapshot was taken, with the same chain value."""
     commit = commit_at_or_before(database, snapshot.sequence)
     return (

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fuseboard.journal.file import (
+    Database,
     Head,
     JournalAbsent,
     JournalDamaged,
@@ -112,7 +113,7 @@ def _check_place(place: Head, name: str, chain_at: dict[int, bytes], good: int) 
         raise JournalDamaged(f"{name} is of another history", place.sequence)
 
 
-def _check_structure(database: sqlite3.Connection) -> None:
+def _check_structure(database: Database) -> None:
     try:
         found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.Error as error:

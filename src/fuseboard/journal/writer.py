@@ -18,13 +18,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fuseboard.journal.file import (
+    Connect,
+    Database,
     Head,
     JournalDamaged,
     JournalLocked,
     chained,
+    connected,
     head_path_of,
     head_text,
     open_for_writing,
@@ -34,6 +37,7 @@ from fuseboard.journal.file import (
 )
 from fuseboard.journal.reader import checked_record, commit_at_or_before, head_of
 from fuseboard.journal.snapshots import Snapshot, store
+from fuseboard.vocabulary.doors import FileCalls
 from fuseboard.vocabulary.records import Record, encoded_record
 
 QUEUE_RECORDS_MAX = 20_000
@@ -60,12 +64,43 @@ class _Stop:
     """The last thing in the queue."""
 
 
+class Commits(Protocol):
+    """What runs the writer's turns, one after the other."""
+
+    def queued(self) -> None:
+        """Something more is in the queue: another turn is due."""
+
+    def join(self) -> None:
+        """Return once a turn has said that there will be no further one."""
+
+
+class CommitThread:
+    """Runs the turns in a thread of their own; a turn waits for the queue by itself."""
+
+    def __init__(self, turn: Callable[[], bool]) -> None:
+        self._turn = turn
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def queued(self) -> None:
+        """Nothing to do: the thread waits at the queue."""
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._turn():
+            pass
+
+
 class JournalWriter:
     """Appends to one journal; the only writer, in this process or any other.
 
     `durable(sequence)` is called from the writer's thread after each commit; everything up to
     `sequence` is then on the disk. `failed(error)` is called from it at most once. Both must be
-    safe to call from another thread and must not block.
+    safe to call from another thread and must not block. `connect`, `files` and `commits` put the
+    same work on another disk and in another order.
 
     Raises `JournalAbsent`, `JournalLocked`, and `JournalDamaged` when the journal does not end at
     (`last_sequence`, `last_chain`), where recovery ended.
@@ -83,7 +118,11 @@ class JournalWriter:
         queue_records_max: int = QUEUE_RECORDS_MAX,
         commit_records_max: int = COMMIT_RECORDS_MAX,
         snapshots_kept_max: int = SNAPSHOTS_KEPT_MAX,
+        connect: Connect = connected,
+        files: FileCalls = os,
+        commits: Callable[[Callable[[], bool]], Commits] = CommitThread,
     ) -> None:
+        self._files = files
         self._durable = durable
         self._failed = failed
         self._release = release
@@ -97,7 +136,7 @@ class JournalWriter:
         self._queue: queue.SimpleQueue[_Batch | Snapshot | _Stop] = queue.SimpleQueue()
         self._head_file = _locked_head(path)
         try:
-            self._database = open_for_writing(path)
+            self._database = open_for_writing(path, connect)
             try:
                 self._boot_ns = _checked_end(self._database, path, self._appended)
             except BaseException:
@@ -106,8 +145,7 @@ class JournalWriter:
         except BaseException:
             os.close(self._head_file)
             raise
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        self._commits = commits(self._turn)
 
     def append(self, records: Sequence[Record]) -> None:
         """Queue records for the next commit, in order, without gaps; never waits for the disk.
@@ -134,7 +172,7 @@ class JournalWriter:
         self._boot_ns = boot_ns
         first_sequence = self._appended.sequence + 1
         self._appended = Head(sequence, chain)
-        self._queue.put(_Batch(first_sequence, sequence, b"\n".join(lines), chain))
+        self._put(_Batch(first_sequence, sequence, b"\n".join(lines), chain))
 
     def snapshot(
         self, sequence: int, state: bytes, digest: str, *, policy_digest: str = ""
@@ -149,7 +187,7 @@ class JournalWriter:
         if self._snapshot_waits:
             return False
         self._snapshot_waits = True
-        self._queue.put(
+        self._put(
             Snapshot(
                 sequence=sequence,
                 chain=self._appended.chain,
@@ -165,18 +203,26 @@ class JournalWriter:
         """Commit what is queued, stop, and release the journal. Once is enough; twice is fine."""
         if self._refusal is None:
             self._refusal = "the journal is closed"
-            self._queue.put(_Stop())
-        self._thread.join()
+            self._put(_Stop())
+        self._commits.join()
         if self._head_file >= 0:
             self._database.close()
             os.close(self._head_file)
             self._head_file = -1
 
-    def _run(self) -> None:
-        """The thread: whatever ends it other than `close` is a failure, and is said once."""
+    def _put(self, item: "_Batch | Snapshot | _Stop") -> None:
+        self._queue.put(item)
+        self._commits.queued()
+
+    def _turn(self) -> bool:
+        """Write what is queued; whether there may be a further turn.
+
+        Whatever ends the turns other than `close` is a failure, and is said once.
+        """
         failure: BaseException | None = JournalFailed("the journal's thread ended")
+        goes_on = False
         try:
-            self._write_until_stopped()
+            goes_on = self._write_next()
             failure = None
         except (sqlite3.Error, OSError) as error:
             failure = error
@@ -184,16 +230,16 @@ class JournalWriter:
             if failure is not None:
                 self._refusal = f"a commit failed: {failure}"
                 self._failed(failure)
+        return goes_on
 
-    def _write_until_stopped(self) -> None:
-        while True:
-            taken = self._queue.get()
-            other = self._commit_from(taken) if isinstance(taken, _Batch) else taken
-            if isinstance(other, Snapshot):
-                store(self._database, other, kept_max=self._snapshots_kept_max)
-                self._snapshot_waits = False
-            elif isinstance(other, _Stop):
-                return
+    def _write_next(self) -> bool:
+        """Wait for the queue, write what is there; False when it was told to stop."""
+        taken = self._queue.get()
+        other = self._commit_from(taken) if isinstance(taken, _Batch) else taken
+        if isinstance(other, Snapshot):
+            store(self._database, other, kept_max=self._snapshots_kept_max)
+            self._snapshot_waits = False
+        return not isinstance(other, _Stop)
 
     def _commit_from(self, batch: _Batch) -> Snapshot | _Stop | None:
         """Commit this batch and all that wait behind it, up to the limit or the next other item,
@@ -219,7 +265,7 @@ class JournalWriter:
         )
         self._durable_sequence = last.last_sequence
         self._durable(last.last_sequence)
-        os.pwrite(self._head_file, head_text(Head(last.last_sequence, last.chain)), 0)
+        self._files.pwrite(self._head_file, head_text(Head(last.last_sequence, last.chain)), 0)
         return other
 
 
@@ -238,7 +284,7 @@ def _locked_head(path: Path) -> int:
     return descriptor
 
 
-def _checked_end(database: sqlite3.Connection, path: Path, expected: Head) -> int:
+def _checked_end(database: Database, path: Path, expected: Head) -> int:
     """The boot time of the last record, once the journal ends exactly where it should."""
     read_meta(database)
     head, written = head_of(database), read_head(path)

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.exchange.config import ExchangeConfig
+from fuseboard.exchange.direct import DirectBroker, DirectFeed
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.orders import Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
-from fuseboard.lab.direct import DirectBroker, DirectFeed
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule

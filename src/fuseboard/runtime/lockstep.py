@@ -11,7 +11,7 @@ Without any task, `Loop.settle` alone does: fold, settle, move a `SteppedClock`,
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.inputs import Moment
@@ -23,6 +23,16 @@ Result = TypeVar("Result")
 
 class Quiescent(Exception):
     """Every task waits for something that nothing is left to bring about."""
+
+
+class Agenda(Protocol):
+    """What else happens in the world as time passes: a market, a network, people."""
+
+    def due_in_ns(self) -> int | None:
+        """How long until the next thing happens; None when nothing is going to."""
+
+    def pass_ns(self, passed_ns: int) -> None:
+        """So much time has passed: let happen what is due. What it raises ends the run."""
 
 
 class _TimeJumps(selectors.BaseSelector):
@@ -52,10 +62,14 @@ class _TimeJumps(selectors.BaseSelector):
 
 
 class LockstepEventLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time moves only when nothing else can; it is also a `Clock`."""
+    """An event loop whose time moves only when nothing else can; it is also a `Clock`.
 
-    def __init__(self, start: Moment) -> None:
+    With an `agenda`, time also stops at whatever happens next there.
+    """
+
+    def __init__(self, start: Moment, agenda: Agenda | None = None) -> None:
         self._start = start
+        self._agenda = agenda
         self._passed_ns = 0
         super().__init__(_TimeJumps(self._jump))
 
@@ -69,9 +83,15 @@ class LockstepEventLoop(asyncio.SelectorEventLoop):
         return Moment(start.boot_ns + self._passed_ns, start.wall_ns + self._passed_ns)
 
     def _jump(self, wait_s: float | None) -> None:
-        if wait_s is None:
+        wait_ns = None if wait_s is None else max(1, round(wait_s * SECOND_NS))
+        due_ns = None if self._agenda is None else self._agenda.due_in_ns()
+        if due_ns is not None and (wait_ns is None or due_ns < wait_ns):
+            wait_ns = due_ns
+        if wait_ns is None:
             raise Quiescent("every task waits and no timer is set")
-        self._passed_ns += max(1, round(wait_s * SECOND_NS))
+        self._passed_ns += wait_ns
+        if self._agenda is not None:
+            self._agenda.pass_ns(wait_ns)
 
 
 def run_lockstep(

@@ -165,6 +165,16 @@ class Register(Protocol):
         """
 
 
+class FileCalls(Protocol):
+    """Writing in place to an open file, as `os` does it: one write, one wait for the disk."""
+
+    def pwrite(self, descriptor: int, raw: bytes, offset: int, /) -> int:
+        """Write at an offset; how many bytes were taken. Raises `OSError`."""
+
+    def fdatasync(self, descriptor: int, /) -> None:
+        """Return once what was written is on the disk. Raises `OSError`."""
+
+
 class Pager(Protocol):
     """Where alerts go."""
 

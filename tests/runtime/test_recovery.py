@@ -8,11 +8,11 @@ from msgspec import structs
 from fuseboard import __version__
 from fuseboard.app.commands import _keep_journal
 from fuseboard.app.offline import offline_status
-from fuseboard.app.recovery import restored
 from fuseboard.control.state_directory import Identity, StateDirectory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.file import JournalDamaged
 from fuseboard.lab.demo import DemoOptions, run_demo
+from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted

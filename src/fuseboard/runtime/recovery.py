@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
-from fuseboard.journal.file import JournalDamaged
+from fuseboard.journal.file import Connect, JournalDamaged, connected
 from fuseboard.journal.recovery import Recovered, recover
 from fuseboard.vocabulary.inputs import NodeFaulted, NodeStarted
 
@@ -18,12 +18,12 @@ class Restored(Struct, frozen=True):
     recovered: Recovered
 
 
-def restored(journal_file: Path) -> Restored:
+def restored(journal_file: Path, connect: Connect = connected) -> Restored:
     """The kernel of a journal. Raises `JournalDamaged` when a record does not derive again.
 
     Records of another release are folded without comparing: that release decided them.
     """
-    recovered = recover(journal_file, release=__version__)
+    recovered = recover(journal_file, release=__version__, connect=connect)
     snapshot = recovered.snapshot
     kernel = Kernel() if snapshot is None else Kernel.restored(snapshot.body)
     if snapshot is not None and kernel.digest() != snapshot.digest:

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from fuseboard.exchange.direct import _STATUS, DirectBroker, DirectFeed
 from fuseboard.exchange.orders import Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
-from fuseboard.lab.direct import _STATUS, DirectBroker, DirectFeed
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import wire_id

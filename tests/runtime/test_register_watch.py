@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
 from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel

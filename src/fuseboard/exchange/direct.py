@@ -41,12 +41,24 @@ _STATUS = {
 
 
 class DirectBroker:
-    """One account at an exchange in this process; `pump` delivers what happened there."""
+    """One account at an exchange in this process; `pump` delivers what happened there.
 
-    def __init__(self, exchange: Exchange, instance: str, now_ns: Callable[[], int]) -> None:
+    `pump` is given where several listen to one exchange: whoever drains its events for all of them
+    asks each `fact_of` them.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        instance: str,
+        now_ns: Callable[[], int],
+        *,
+        pump: Callable[[], None] | None = None,
+    ) -> None:
         self._exchange = exchange
         self._instance = instance
         self._now_ns = now_ns
+        self._pump_for_all = pump
         self._deliver: Callable[[BrokerFact], None] | None = None
 
     async def start(self, deliver: Callable[[BrokerFact], None]) -> None:
@@ -61,8 +73,11 @@ class DirectBroker:
 
     def pump(self) -> None:
         """Deliver the order events since the last call."""
+        if self._pump_for_all is not None:
+            self._pump_for_all()
+            return
         for event in self._exchange.events():
-            fact = self._fact(event)
+            fact = self.fact_of(event)
             if fact is not None and self._deliver is not None:
                 self._deliver(fact)
 
@@ -171,7 +186,8 @@ class DirectBroker:
             if not known(order.ticket.client_order_id)
         ]
 
-    def _fact(self, event: OrderEvent) -> BrokerFact | None:
+    def fact_of(self, event: OrderEvent) -> BrokerFact | None:
+        """An order event as its gateway hears of it; None for an order of somebody else."""
         order = event.order
         order_id = order_id_of_wire_id(self._instance, order.ticket.client_order_id)
         if order_id is None:
