@@ -65,7 +65,7 @@ class _Stop:
 
 
 class Commits(Protocol):
-    """What runs the writer's turns, one after the other."""
+    """What runs the writer's turns, one after the other: each is told whether to wait for work."""
 
     def queued(self) -> None:
         """Something more is in the queue: another turn is due."""
@@ -77,7 +77,7 @@ class Commits(Protocol):
 class CommitThread:
     """Runs the turns in a thread of their own; a turn waits for the queue by itself."""
 
-    def __init__(self, turn: Callable[[], bool]) -> None:
+    def __init__(self, turn: Callable[[bool], bool]) -> None:
         self._turn = turn
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -90,7 +90,7 @@ class CommitThread:
         self._thread.join()
 
     def _run(self) -> None:
-        while self._turn():
+        while self._turn(True):
             pass
 
 
@@ -120,7 +120,7 @@ class JournalWriter:
         snapshots_kept_max: int = SNAPSHOTS_KEPT_MAX,
         connect: Connect = connected,
         files: FileCalls = os,
-        commits: Callable[[Callable[[], bool]], Commits] = CommitThread,
+        commits: Callable[[Callable[[bool], bool]], Commits] = CommitThread,
     ) -> None:
         self._files = files
         self._durable = durable
@@ -214,15 +214,15 @@ class JournalWriter:
         self._queue.put(item)
         self._commits.queued()
 
-    def _turn(self) -> bool:
-        """Write what is queued; whether there may be a further turn.
+    def _turn(self, waits: bool) -> bool:
+        """Write what is queued, and wait for it if told to; whether there may be a further turn.
 
         Whatever ends the turns other than `close` is a failure, and is said once.
         """
         failure: BaseException | None = JournalFailed("the journal's thread ended")
         goes_on = False
         try:
-            goes_on = self._write_next()
+            goes_on = self._write_next(waits)
             failure = None
         except (sqlite3.Error, OSError) as error:
             failure = error
@@ -232,9 +232,12 @@ class JournalWriter:
                 self._failed(failure)
         return goes_on
 
-    def _write_next(self) -> bool:
-        """Wait for the queue, write what is there; False when it was told to stop."""
-        taken = self._queue.get()
+    def _write_next(self, waits: bool) -> bool:
+        """Write one commit of what is queued; False when it was told to stop."""
+        try:
+            taken = self._queue.get(block=waits)
+        except queue.Empty:
+            return True
         other = self._commit_from(taken) if isinstance(taken, _Batch) else taken
         if isinstance(other, Snapshot):
             store(self._database, other, kept_max=self._snapshots_kept_max)

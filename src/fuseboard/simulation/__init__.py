@@ -1,0 +1,1 @@
+"""Seeded faults under the shipped loop, journal, outlet and kernel; needs apsw (a dev tool)."""
