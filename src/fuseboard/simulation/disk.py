@@ -51,7 +51,7 @@ class Disk:
         self._chance = chance
         self._home = home
         self._stored: dict[str, _Stored] = {}
-        self._life = 0
+        self.life = 0
         self._connections: list[Connection] = []
         self.directory = self._new_directory()
         self._vfs = _Vfs(f"fuseboard-{name}-{id(self)}", self)
@@ -66,7 +66,7 @@ class Disk:
         """The machine died: come up in a new directory, with what the disk has kept."""
         fate = self._chance.choice(("all", "none", "some", "some")) if power else "all"
         self.faults = Faults()
-        self._life += 1
+        self.life += 1
         old, self.directory = self.directory, self._new_directory()
         for name in sorted(self._stored):
             stored = self._stored[name]
@@ -94,9 +94,13 @@ class Disk:
             self._connections.append(connection)
         return connection
 
+    def fail(self, kind: str) -> None:
+        """From now on something is wrong with it: the name of a field of `Faults`."""
+        setattr(self.faults, kind, True)
+
     def close(self) -> None:
         """Let go of everything."""
-        self._life += 1
+        self.life += 1
         self._close_connections()
         self._vfs.unregister()
 
@@ -127,13 +131,13 @@ class Disk:
 
     def is_of_this_life(self, life: int) -> bool:
         """Whether a file was opened since the machine came up."""
-        return life == self._life
+        return life == self.life
 
     def opened(self, name: str) -> int:
         """A file is opened; the life it belongs to."""
         if name and name not in self._stored:
             self._stored[name] = _Stored(bytearray(), [], 0)
-        return self._life
+        return self.life
 
     def written(self, name: str, offset: int, raw: bytes) -> None:
         """The operating system has these bytes; the platter does not."""
@@ -228,8 +232,8 @@ class Connection:
         try:
             self._opened.close()
         except apsw.Error as error:
+            # SQLite ignores that a reader cannot lock the file to tidy up; apsw raises it.
             self._unless_dead(error)
-            raise sqlite3.OperationalError(str(error)) from error
 
     def abandon(self) -> None:
         """Close what a dead machine left open: nobody reads its directory any more."""
@@ -277,9 +281,12 @@ class _Vfs(apsw.VFS):
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         """Delete one file; at once durable."""
-        self._disk.door("delete")
+        lives = Path(filename).parent == self._disk.directory
+        if lives:
+            self._disk.door("delete")
         super().xDelete(filename, syncdir)
-        self._disk.deleted(Path(filename).name)
+        if lives:
+            self._disk.deleted(Path(filename).name)
 
 
 class _File(apsw.VFSFile):

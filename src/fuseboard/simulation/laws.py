@@ -1,0 +1,283 @@
+"""The laws, judged from outside: from the broker's ledger, the journal's file, and what was told.
+
+Nothing here asks the kernel, the loop or the outlet. `Observer` watches the exchange while a seed
+runs (law 6); `judge` reads ledger and journals when it has ended. The register's part of laws 5
+and 7 is asked where it happens, in `machine`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from fuseboard.core.kernel import Kernel
+from fuseboard.exchange import ledger
+from fuseboard.exchange.orders import OrderEvent
+from fuseboard.journal.reader import lines
+from fuseboard.journal.recovery import recover
+from fuseboard.policy.policy import Policy
+from fuseboard.runtime.replay import replay_lines
+from fuseboard.simulation.machine import JOURNAL, Machine
+from fuseboard.simulation.world import World
+from fuseboard.vocabulary.effects import (
+    ClearHalt,
+    PublishOrder,
+    PublishPosture,
+    RecordPlan,
+    RecordTransition,
+    SubmitOrder,
+)
+from fuseboard.vocabulary.identifiers import order_id_of_wire_id
+from fuseboard.vocabulary.inputs import (
+    NodeStarted,
+    OperatorResetRequested,
+    PositionsSeen,
+)
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.records import Record, decoded_record
+
+LATCHED: Final = ("TRIGGERED", "COOLING_DOWN", "HALTED", "KILLED", "RECOVERY")
+GAUGES: Final = (
+    Reason.NOT_RECONCILED,
+    Reason.EQUITY_JUMP,
+    Reason.BROKER_UNREACHABLE,
+    Reason.DRAWDOWN_UNCONFIRMED,
+)
+"""Why a scope may be tight without a latch: these follow numbers."""
+PRICE_SLACK_NANOS: Final = NANOS * 6 // 100
+"""How far prices and equity may have moved between an order's decision and its arrival."""
+ENDED_STAGES: Final = ("ended", "frozen")
+_encoder = msgspec.json.Encoder()
+
+
+class Observer:
+    """Watches every order that reaches the book."""
+
+    def __init__(self, world: World, machines: Sequence[Machine], policy: Policy) -> None:
+        self.accepted = 0
+        self._world = world
+        self._memory = machines[0].memory
+        self._alone = len(machines) == 1
+        self._gross_nanos_max = policy.limits.gross_exposure_nanos_max
+        world.listeners.append(self._hear)
+
+    def _hear(self, event: OrderEvent) -> None:
+        if event.event != "new":
+            return
+        self.accepted += 1
+        if event.order.opens and self._alone:
+            self._judge_exposure(event.order.ticket.client_order_id)
+
+    def _judge_exposure(self, wire_id: str) -> None:
+        """Law 6: positions and all working orders, each side on its own, within the limit."""
+        exchange = self._world.exchange
+        held = {at.symbol: at.quantity_nanos for at in exchange.positions()}
+        gross_attos = 0
+        for symbol, price_nanos in self._world.prices.items():
+            working = [order for order in exchange.open_orders() if order.ticket.symbol == symbol]
+            up = sum(o.remaining_nanos for o in working if o.ticket.side is Side.BUY)
+            down = sum(o.remaining_nanos for o in working if o.ticket.side is Side.SELL)
+            at = held.get(symbol, 0)
+            gross_attos += max(abs(at + up), abs(at - down)) * price_nanos
+        equity_nanos = exchange.account().equity_nanos
+        limit_nanos = equity_nanos * (self._gross_nanos_max + PRICE_SLACK_NANOS) // NANOS
+        self._memory.holds(
+            "6",
+            gross_attos <= limit_nanos * NANOS,
+            f"{wire_id}: gross {gross_attos // NANOS**2} at equity {equity_nanos // NANOS}",
+        )
+
+
+class Close(Struct):
+    """What the ledger says of one protective order."""
+
+    accepted_at: int = 0
+    ended_at: int = 0
+
+
+def judge(world: World, machines: Sequence[Machine]) -> list[str]:
+    """Every law that does not hold, in words."""
+    broken: list[str] = []
+    entries = ledger.entries_of(world.ledger)
+    for machine in machines:
+        path = machine.path(JOURNAL)
+        raw = list(lines(path, connect=machine.disk.connect))
+        records = [decoded_record(line) for line in raw]
+        machine.records = len(records)
+        assert recover(path, connect=machine.disk.connect).last_sequence == len(records)
+        verdict = replay_lines(raw, Kernel())
+        if not verdict.ok:
+            broken.append(f"law 9: it does not replay: {verdict.difference}")
+        broken += _what_was_told_is_durable(machine, records)
+        broken += _only_a_person_loosens(records)
+        broken += _once(records)
+        broken += _restarts_are_no_looser(records)
+        broken += _ledger_and_journal_agree(machine, records, entries)
+        broken += _protective_orders_only_reduce(machine, records, entries)
+    return broken
+
+
+def _what_was_told_is_durable(machine: Machine, records: list[Record]) -> list[str]:
+    """Law 7 and section 1: nothing left that a crash could take back."""
+    written = Counter(_encoder.encode(effect) for at in records for effect in at.effects)
+    told = Counter(_encoder.encode(effect) for effect in machine.memory.told)
+    return [
+        f"law 7: told, and not in the journal: {text.decode()}"
+        for text, times in told.items()
+        if written[text] < times
+    ]
+
+
+def _only_a_person_loosens(records: list[Record]) -> list[str]:
+    """Law 2: a latched fuse leaves its latch by a named person's reset, or a recovery after one."""
+    broken: list[str] = []
+    for record in records:
+        fact = record.input
+        named = isinstance(fact, OperatorResetRequested) and fact.operator and fact.reason
+        for effect in record.effects:
+            if isinstance(effect, RecordTransition):
+                loosens = effect.before in LATCHED and effect.after not in LATCHED
+                recovered = effect.before == "RECOVERY" and isinstance(fact, PositionsSeen)
+                if loosens and not named and not recovered:
+                    broken.append(f"law 2: {record.sequence}: {fact} loosens {effect.fuse}")
+            elif isinstance(effect, ClearHalt):
+                # A start repeats a durable reset; a comparison ends a recovery a person began.
+                lifts = named or isinstance(fact, NodeStarted | PositionsSeen)
+                if not lifts:
+                    broken.append(f"law 2: {record.sequence}: {fact} clears {effect.scope}")
+    return broken
+
+
+def _once(records: list[Record]) -> list[str]:
+    """Law 3: a trip, its plan, and each submit, once; the last plan of each trip has ended."""
+    trips: Counter[tuple[str, int]] = Counter()
+    plans: Counter[str] = Counter()
+    stages: dict[str, str] = {}
+    submits: Counter[str] = Counter()
+    for record in records:
+        for effect in record.effects:
+            if isinstance(effect, RecordTransition) and effect.event == "breached":
+                trips[effect.fuse, effect.generation] += 1
+            elif isinstance(effect, RecordPlan):
+                plans[effect.trip] += effect.stage == "cancelling"
+                stages[effect.trip] = effect.stage
+            elif isinstance(effect, SubmitOrder):
+                submits[effect.order_id] += 1
+    broken = [f"law 3: {trip} trips {n} times" for trip, n in trips.items() if n > 1]
+    broken += [f"law 3: {trip} has {n} plans" for trip, n in plans.items() if n > 1]
+    broken += [f"law 3: {order_id} submitted {n} times" for order_id, n in submits.items() if n > 1]
+    return broken + [
+        f"law 3: the plan of {trip} never ends: {stage}"
+        for trip, stage in stages.items()
+        if stage not in ENDED_STAGES
+    ]
+
+
+def _restarts_are_no_looser(records: list[Record]) -> list[str]:
+    """Law 7: after a start every fuse that was latched still is, and its scope is shown so."""
+    broken: list[str] = []
+    fuses: dict[tuple[str, str], str] = {}
+    for record in records:
+        fact = record.input
+        for effect in record.effects:
+            if isinstance(effect, RecordTransition):
+                fuses[effect.fuse, effect.scope] = effect.after
+        if not isinstance(fact, NodeStarted):
+            continue
+        shown = {e.scope: e.posture for e in record.effects if isinstance(e, PublishPosture)}
+        cleared = {e.scope for e in record.effects if isinstance(e, ClearHalt)}
+        latched = {scope for (_, scope), state in fuses.items() if state in LATCHED}
+        latched |= {at.scope for at in fact.latched if at.scope not in cleared}
+        broken += [
+            f"law 7: {record.sequence}: {scope} starts {shown.get(scope)}"
+            for scope in sorted(latched)
+            if shown.get(scope, Posture.OPEN) < Posture.REDUCE_ONLY
+        ]
+    return broken
+
+
+def _ledger_and_journal_agree(
+    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+) -> list[str]:
+    """Laws 3 and 6: nothing is at the broker that was not written first, and nothing is lost."""
+    decided: dict[str, SubmitOrder] = {}
+    believed: dict[str, PublishOrder] = {}
+    for record in records:
+        for effect in record.effects:
+            if isinstance(effect, SubmitOrder):
+                decided[effect.wire_id] = effect
+            elif isinstance(effect, PublishOrder):
+                believed[effect.wire_id] = effect
+    broken: list[str] = []
+    wire_ids: dict[str, str] = {}
+    filled: dict[str, int] = {}
+    ended: dict[str, None] = {}
+    for entry in entries:
+        if isinstance(entry, ledger.OrderAccepted):
+            wire_ids[entry.order_id] = entry.client_order_id
+        elif isinstance(entry, ledger.OrderFilled):
+            filled[entry.order_id] = entry.filled_quantity_nanos
+        elif isinstance(entry, ledger.OrderEnded):
+            ended[entry.order_id] = None
+    for order_id, wire_id in wire_ids.items():
+        if order_id_of_wire_id(machine.instance, wire_id) is None:
+            continue
+        if wire_id not in decided:
+            broken.append(f"law 3: {wire_id} is at the broker and was never decided")
+            continue
+        view = believed.get(wire_id)
+        ours = 0 if view is None else view.filled_quantity_nanos
+        final = view is not None and view.status in TERMINAL_STATUSES
+        if ours != filled.get(order_id, 0) or final is not (order_id in ended):
+            broken.append(
+                f"lost: {wire_id}: the broker filled {filled.get(order_id, 0)}"
+                f" (ended: {order_id in ended}), the journal says {ours}"
+                f" ({None if view is None else view.status})"
+            )
+    return broken
+
+
+def _protective_orders_only_reduce(
+    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+) -> list[str]:
+    """Laws 3 and 4 of the closes: never growing or flipping, never two attempts at once."""
+    closes = {
+        effect.wire_id: effect
+        for record in records
+        for effect in record.effects
+        if isinstance(effect, SubmitOrder) and effect.intent is Intent.PLAN
+    }
+    broken: list[str] = []
+    wire_ids: dict[str, str] = {}
+    working: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry, ledger.OrderAccepted) and entry.client_order_id in closes:
+            wire_id = wire_ids[entry.order_id] = entry.client_order_id
+            leg = closes[wire_id].client_order_id.rpartition("/")[0]
+            if entry.opens:
+                broken.append(f"law 4: the close {closes[wire_id].client_order_id} opens")
+            if leg in working.values():
+                broken.append(f"law 3: two attempts of {leg} work at once")
+            working[entry.order_id] = leg
+        elif isinstance(entry, ledger.OrderFilled) and entry.order_id in wire_ids:
+            moved = entry.quantity_nanos if entry.side is Side.BUY else -entry.quantity_nanos
+            before = entry.position_nanos - moved
+            flips = before * entry.position_nanos < 0
+            if flips or abs(entry.position_nanos) >= abs(before):
+                broken.append(f"law 4: a close moves {before} to {entry.position_nanos}")
+        elif isinstance(entry, ledger.OrderEnded):
+            working.pop(entry.order_id, None)
+        elif _is_too_large(entry, closes):
+            broken.append(f"law 4: a close is larger than the position: {entry}")
+    return broken
+
+
+def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, SubmitOrder]) -> bool:
+    if not isinstance(entry, ledger.RequestRefused) or entry.subject not in closes:
+        return False
+    return "insufficient qty" in entry.message

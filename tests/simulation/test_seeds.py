@@ -1,0 +1,40 @@
+"""Seeded faults under the shipped parts: every law holds for every seed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fuseboard.simulation.run import run_seed
+
+SEEDS = int(os.environ.get("FUSEBOARD_SIMULATION_SEEDS", "20"))
+BATCH = 10
+KEPT = Path(__file__).with_name("seeds.txt")
+
+
+def broken_by(seeds: list[int]) -> list[str]:
+    """What does not hold, each with the command that repeats it."""
+    found: list[str] = []
+    for seed in seeds:
+        try:
+            broken = run_seed(seed).broken
+        except AssertionError as failure:
+            broken = (str(failure),)
+        if broken:
+            command = f"python -m fuseboard.simulation --seed {seed}"
+            found.append("\n  ".join([f"repeat with: {command}", *broken]))
+    return found
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+def test_every_law_holds_whatever_goes_wrong(first: int) -> None:
+    assert not (found := broken_by(list(range(first, first + BATCH)))), "\n".join(found)
+
+
+def test_seeds_that_once_failed_hold() -> None:
+    lines = [line.partition("#")[0].strip() for line in KEPT.read_text().splitlines()]
+    assert not (found := broken_by([int(line) for line in lines if line])), "\n".join(found)
+
+
+def test_a_seed_is_the_same_run_each_time() -> None:
+    assert run_seed(2) == run_seed(2)
