@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _told(report: Report) -> str:
     head = (
-        f"seed {report.seed}: {report.doors} doors, {report.records} records, {report.starts} starts,"
-        f" {report.faults} faults, {report.accepted} orders at the broker"
+        f"seed {report.seed}: {report.doors} doors, {report.records} records,"
+        f" {report.starts} starts, {report.faults} faults, {report.accepted} orders at the broker"
     )
     lines = [head]
     lines += [f"  crash at door {door}: {name}" for door, name in report.crashes]
