@@ -86,6 +86,8 @@ def _skipped(turn: Turn, row: Row, proposal: Proposal) -> str:
         return "a proven reduction is not asked"
     if row.may_be_off and row.name in turn.policy.checks_off:
         return "the policy switches it off"
+    if row.of_session and not turn.state.judges_sessions:
+        return "no session is known yet"
     if not asks_for(row, turn.policy, proposal.limits):
         return "the policy does not set it"
     return ""

@@ -56,9 +56,10 @@ def limits_now(policy: Policy, state: State) -> Limits:
     return limits
 
 
-def active_now(policy: Policy, gate: Gate, limits: Limits) -> tuple[Active, Active]:
+def active_now(policy: Policy, gate: Gate, limits: Limits, state: State) -> tuple[Active, Active]:
     """What runs with these limits, and in posture REDUCED."""
-    rows = (*TABLE, *gate.customs)
+    table = [row for row in TABLE if state.judges_sessions or not row.of_session]
+    rows = (*table, *gate.customs)
     return (
         active_checks(rows, policy, limits, untightened=True),
         active_checks(rows, policy, reduced(limits), untightened=False),
@@ -76,8 +77,15 @@ def follow(turn: Turn) -> None:
     put_in_force(turn)
 
 
+def judge_sessions(turn: Turn) -> None:
+    """A session, or the broker's clock, is known: from now on orders are judged by it."""
+    if not turn.state.judges_sessions:
+        turn.state.judges_sessions = True
+        put_in_force(turn)
+
+
 def put_in_force(turn: Turn) -> None:
     """Compute the limits of the moment again, and judge by them from now on."""
     limits = limits_now(turn.policy, turn.state)
-    turn.active, turn.reduced_active = active_now(turn.policy, turn.gate, limits)
+    turn.active, turn.reduced_active = active_now(turn.policy, turn.gate, limits, turn.state)
     turn.state.throttles.follow(limits)

@@ -95,7 +95,7 @@ class Kernel:
         policy = policy_from_canonical(known.policy_text) if known.policy_text else Policy()
         compiled = gate.gate_of(policy)
         limits = gate.limits_now(policy, known)
-        active, reduced_active = gate.active_now(policy, compiled, limits)
+        active, reduced_active = gate.active_now(policy, compiled, limits, known)
         self._turn = Turn(
             state=known,
             policy=policy,

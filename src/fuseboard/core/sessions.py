@@ -6,6 +6,7 @@ reference stays, nothing is reset, and people are told once. A node that was dow
 began rolls when it has started and compared its books.
 """
 
+from fuseboard.core import gate
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
@@ -43,6 +44,7 @@ def broker_clock_seen(turn: Turn, fact: BrokerClockSeen) -> None:
     period.broker_ahead_ns = fact.wall_ns - turn.wall_ns
     period.broker_read_boot_ns = turn.boot_ns
     period.broker_is_open = fact.is_open
+    gate.judge_sessions(turn)
     roll_when_agreed(turn)
 
 
@@ -89,6 +91,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
     period.pending, period.late, period.alerted = None, False, False
     state.throttles.session_rolled()
+    gate.judge_sessions(turn)
     for scope, course in state.courses.items():
         course.roll(_opening_attos(turn, scope, late=late), week=week, month=month)
     for fuse in state.drawdowns.values():

@@ -157,6 +157,8 @@ class State(Struct, kw_only=True):
     buying_power_nanos: int | None = None
     figures_boot_ns: int | None = None
     """When the broker's own figures were last read."""
+    judges_sessions: bool = False
+    """Whether a session, or the broker's clock, has been known; then orders are judged by them."""
     throttles: Throttles = field(default_factory=Throttles)
     dynamic: dict[str, Tightened] = {}
     """By name, the dynamic limits of the policy that hold, or did a moment ago."""

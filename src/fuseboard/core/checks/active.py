@@ -45,6 +45,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """The lines of the policy by which it judges, beside `needs`."""
     of_posture: bool = False
     """Whether it can deny only in a scope that is tighter than OPEN."""
+    of_session: bool = False
+    """Whether there is nothing to judge by before a session, or the broker's clock, is known."""
     may_be_off: bool = False
     """Whether `checks_off` may name it."""
     overridable: bool = False

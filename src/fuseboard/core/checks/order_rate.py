@@ -6,11 +6,12 @@ from fuseboard.vocabulary.reasons import Reason
 
 def passes(proposal: Proposal) -> bool:
     """Whether the windows of the strategy and of the account have room for one more order."""
-    limits, boot_ns = proposal.limits, proposal.turn.boot_ns
+    turn, limits = proposal.turn, proposal.limits
+    boot_ns = turn.boot_ns
     most, window_ns = limits.order_rate_max, limits.order_rate_window_ns
     if proposal.rate.full(most, window_ns, boot_ns):
         return False
-    account = proposal.turn.state.throttles.account
+    account = turn.state.throttles.account
     return account is None or not account.full(most, window_ns, boot_ns)
 
 

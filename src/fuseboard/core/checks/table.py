@@ -174,6 +174,7 @@ TABLE: Final = (
         found=session.found,
         intents=_NEW_RISK,
         fields=("session",),
+        of_session=True,
     ),
     Row(
         name="self_match",

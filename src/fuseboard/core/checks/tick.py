@@ -21,13 +21,12 @@ _SELL: Final = Side.SELL
 def passes(proposal: Proposal) -> bool:
     """Whether the prices are on the tick, and a short is of whole shares."""
     order = proposal.order
-    price_nanos = order.limit_price_nanos
+    price_nanos, stop_nanos = order.limit_price_nanos, order.stop_price_nanos
     if price_nanos is not None and price_nanos % CENT_NANOS and _off_tick(order, price_nanos):
         return False
-    price_nanos = order.stop_price_nanos
-    if price_nanos is not None and price_nanos % CENT_NANOS and _off_tick(order, price_nanos):
+    if stop_nanos is not None and stop_nanos % CENT_NANOS and _off_tick(order, stop_nanos):
         return False
-    return not (order.quantity_nanos % NANOS and order.side is _SELL) or not _short(proposal)
+    return order.side is not _SELL or not order.quantity_nanos % NANOS or not _short(proposal)
 
 
 def _off_tick(order: Order, price_nanos: int) -> bool:
