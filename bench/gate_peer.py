@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from fuseboard.core.gate import active_now, gate_of
 from fuseboard.core.kernel import Kernel
+from fuseboard.core.state import State
 from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
@@ -221,7 +222,7 @@ def compare(working: int, peers: dict[str, Peer]) -> None:
 
 def main() -> None:
     policy = full_policy()
-    active, _ = active_now(policy, gate_of(policy), policy.limits)
+    active, _ = active_now(policy, gate_of(policy), policy.limits, State())
     print(f"fuseboard: Python {platform.python_version()}, {len(active.opening_rows)} checks")
     head = ("what", "working", "us", "[min..max]", "p99", "orders/s")
     if not PEER_PYTHON.exists():
