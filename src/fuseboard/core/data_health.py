@@ -56,6 +56,8 @@ def judge(turn: Turn) -> None:
     changed = _follow(turn, Reason.DATA_MISSING, _missing(turn)) or changed
     if changed:
         publish_postures(turn)
+    if state.data_doubts or _asks(turn):
+        turn.wake(turn.boot_ns + JUDGED_EVERY_NS)
 
 
 def _asks(turn: Turn) -> bool:

@@ -87,7 +87,9 @@ class Instrument(Struct):
     last_trade_nanos: int = 0
     traded_boot_ns: int = 0
     doubt_boot_ns: int = 0
-    """Since when no price was good enough to value by; 0 while the last one was."""
+    """Since when prices are excluded or disagree; 0 once two in a row were good."""
+    settling: bool = False
+    """Whether one price was good since the last one that jumped."""
     trade_before: tuple[int, int] = (0, 0)
     """Price and boot time of the trade before the last, for when the last is taken back."""
     habit: Habit | None = None
@@ -159,10 +161,13 @@ class Instrument(Struct):
                 if suspect_nanos and self.habit is not None:  # it learns what is usual now
                     self.habit.moved(mark_nanos - suspect_nanos)
                 self._doubt(boot_ns)
+                self.settling = False
                 return 0
+        if self.doubt_boot_ns:
+            self._settle()
         if self.habit is not None and known_nanos:
             self.habit.moved(mark_nanos - known_nanos)
-        self.suspect_nanos = self.doubt_boot_ns = 0
+        self.suspect_nanos = 0
         self.mark_nanos = mark_nanos
         return mark_nanos
 
@@ -171,6 +176,12 @@ class Instrument(Struct):
         if abs(change_nanos) * NANOS > rules.jump_nanos_max * before_nanos:
             return True
         return self.habit is not None and moves_oddly(self.habit, change_nanos, rules)
+
+    def _settle(self) -> None:
+        """One good price is no proof: prices that jump to and fro are each good half the time."""
+        if self.settling:
+            self.doubt_boot_ns = 0
+        self.settling = not self.settling
 
     def _doubt(self, boot_ns: int) -> None:
         if not self.doubt_boot_ns:

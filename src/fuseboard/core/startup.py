@@ -287,6 +287,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         nearness.judge_all(turn)
     sessions.roll_when_agreed(turn)
     if not was_reconciled:
+        data_health.judge(turn)
         evaluate(turn, BOOKS_SOURCE)
         plan.resume(turn)
         settle(turn)
