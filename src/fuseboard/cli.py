@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command and options.command != "run":
         parser.error("only `run` takes a command behind `--`")
     options.command_line = command
+    if options.command == "guardian":  # it starts fast, and knows nothing of the other rooms
+        from fuseboard.guardian.process import main as guard
+
+        return guard(options.state)
     from fuseboard import app
 
     try:
@@ -97,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands)
     _add_run(commands)
+    guardian = _command(
+        commands, "guardian", "watch a gateway from a process of its own; act when it is missed"
+    )
+    _add_state(guardian)
     _add_exchange(commands)
     _add_demo(commands)
     _add_reads(commands)
@@ -153,6 +161,11 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
     )
     parser.add_argument("--live", action="store_true", help="trade real money; asks to be typed")
+    parser.add_argument(
+        "--no-guardian",
+        action="store_true",
+        help="start no guardian: run it yourself, or do without",
+    )
 
 
 def _add_tape(parser: argparse.ArgumentParser) -> None:

@@ -117,7 +117,7 @@ def test_account_asset_clock_and_calendar_are_what_alpaca_py_reads() -> None:
     assert Clock(**through_json(clock)).is_open  # type: ignore[arg-type]
     day = alpaca.calendar_object(datetime.date(2010, 5, 6), opens="09:30", closes="16:00")
     assert Calendar(**through_json(day)).close.hour == 16
-    configuration = alpaca.configuration_object(shorting_enabled=False, multiplier=2)
+    configuration = alpaca.configuration_object(no_shorting=True, multiplier=2)
     assert AccountConfiguration(**through_json(configuration)).no_shorting  # type: ignore[arg-type]
 
 

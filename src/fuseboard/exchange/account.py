@@ -59,10 +59,15 @@ class AccountView(Struct, frozen=True, kw_only=True):
     fees_nanos: int
     multiplier: int
     shorting_enabled: bool
+    no_shorting: bool
+    suspend_trade: bool
 
 
 class Account:
-    """Changed by fills, holds and reservations only; `mark` gives a symbol's price."""
+    """Changed by fills, holds and reservations only; `mark` gives a symbol's price.
+
+    `no_shorting` and `suspend_trade` are Alpaca's latches, set by the account's owner.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,8 @@ class Account:
         self.positions: dict[str, Position] = {}
         self.multiplier = multiplier
         self.shorting_enabled = shorting_enabled
+        self.no_shorting = False
+        self.suspend_trade = False
         self._last_equity_nanos = cash_nanos
         self._mark = mark
         self._held: dict[str, int] = {}
@@ -183,6 +190,8 @@ class Account:
             fees_nanos=self.fees_nanos,
             multiplier=self.multiplier,
             shorting_enabled=self.shorting_enabled,
+            no_shorting=self.no_shorting or not self.shorting_enabled,
+            suspend_trade=self.suspend_trade,
         )
 
 

@@ -122,6 +122,17 @@ class Exchange:
             return self._refused("submit", ticket.client_order_id, terms)
         return self._accept(ticket, terms, replaces=None)
 
+    def configure(
+        self, now_ns: int, *, no_shorting: bool | None, suspend_trade: bool | None
+    ) -> None:
+        """Set the owner's latches; None leaves one as it is."""
+        self.advance(now_ns)
+        account = self._account
+        account.no_shorting = account.no_shorting if no_shorting is None else no_shorting
+        account.suspend_trade = account.suspend_trade if suspend_trade is None else suspend_trade
+        latches = {"no_shorting": account.no_shorting, "suspend_trade": account.suspend_trade}
+        self._write(ledger.AccountConfigured, **latches)
+
     def cancel(self, now_ns: int, order_id: str) -> Order | Refusal:
         """Take a cancel in: it takes effect after the latency. Repeats are taken and do nothing."""
         self.advance(now_ns)

@@ -3,7 +3,7 @@
 from datetime import date
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from fuseboard.exchange.account import PositionView
 from fuseboard.exchange.calendar import (
@@ -35,6 +35,13 @@ ORDERS_LISTED_MAX = 500
 CALENDAR_DAYS_MAX = 4_000
 _REPLACEABLE = {"qty", "time_in_force", "limit_price", "stop_price", "client_order_id"}
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
+
+
+class _Configuration(Struct, frozen=True):
+    """The latches of a PATCH of the account's configuration; None is not named."""
+
+    no_shorting: bool | None = None
+    suspend_trade: bool | None = None
 
 
 class Unanswerable(Exception):
@@ -70,7 +77,7 @@ class TradingFace:
             if method == "GET":
                 return self._read(rest, request.query)
             if rest == "account/configurations" and method == "PATCH":
-                return self._configuration()
+                return self._configure(request.body)
         except Unanswerable as refused:
             return refusal_response(refused.refusal)
         except (NumberRefused, msgspec.DecodeError, ValueError) as wrong:
@@ -277,13 +284,22 @@ class TradingFace:
         return _not_found(f"endpoint not found: GET /v2/{rest}")
 
     def _configuration(self) -> Response:
-        """The configuration is the process's; a PATCH is answered with what it stays."""
-        config = self._exchange.config
+        view = self._exchange.account()
         return _json(
             alpaca.configuration_object(
-                shorting_enabled=config.shorting_enabled, multiplier=config.multiplier
+                no_shorting=view.no_shorting,
+                suspend_trade=view.suspend_trade,
+                multiplier=view.multiplier,
             )
         )
+
+    def _configure(self, body: bytes) -> Response:
+        """Take the owner's latches; what else a PATCH names stays as the process has it."""
+        asked = msgspec.json.decode(body or b"{}", type=_Configuration)
+        self._exchange.configure(
+            self._exchange.now_ns, no_shorting=asked.no_shorting, suspend_trade=asked.suspend_trade
+        )
+        return self._configuration()
 
     def _asset(self, symbol: str) -> dict[str, object]:
         shortable = self._exchange.config.shorting_enabled and self._kind is TapeKind.US_EQUITY

@@ -39,6 +39,13 @@ class CashMoved(Entry, frozen=True, tag=True):
     amount_nanos: int
 
 
+class AccountConfigured(Entry, frozen=True, tag=True):
+    """The owner set Alpaca's latches: no new shorts, no new orders at all."""
+
+    no_shorting: bool
+    suspend_trade: bool
+
+
 class OrderAccepted(Entry, frozen=True, tag=True):
     """An order was taken in. `opens`: it may raise exposure; else it holds a part of a position."""
 
@@ -125,6 +132,7 @@ class TradingStatus(Entry, frozen=True, tag=True):
 LedgerEntry = (
     AccountOpened
     | CashMoved
+    | AccountConfigured
     | OrderAccepted
     | RequestRefused
     | CancelTaken

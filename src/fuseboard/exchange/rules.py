@@ -101,6 +101,8 @@ def account_terms(
     No order may carry a position through zero, so an order against a position never exceeds what
     of it is free, and from flat only one side may be opened at a time.
     """
+    if account.suspend_trade:
+        return forbidden("new orders are rejected by user request")
     position = account.quantity_nanos(ticket.symbol)
     buying = ticket.side is Side.BUY
     if position != 0 and (position > 0) is not buying:
@@ -144,7 +146,7 @@ def _short_refusal(ticket: Ticket, account: Account, *, shares: bool) -> Refusal
             f"insufficient balance for {ticket.symbol}"
             f" (requested: {text_from_nanos(ticket.quantity_nanos)}, available: 0)"
         )
-    if not account.shorting_enabled:
+    if not account.shorting_enabled or account.no_shorting:
         return forbidden("account is not allowed to short")
     if ticket.quantity_nanos % NANOS:
         return forbidden("fractional orders cannot be sold short")

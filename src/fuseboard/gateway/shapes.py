@@ -225,8 +225,11 @@ def configuration_body(views: Views, strategy: str) -> dict[str, object] | None:
     seen = views.account
     if seen is None:
         return None
-    body = configuration_object(shorting_enabled=seen.shorting_enabled, multiplier=seen.multiplier)
-    return body | {"suspend_trade": is_stopped(views, strategy)}
+    return configuration_object(
+        no_shorting=not seen.shorting_enabled,
+        multiplier=seen.multiplier,
+        suspend_trade=is_stopped(views, strategy),
+    )
 
 
 def _market_values(views: Views) -> tuple[int, int]:

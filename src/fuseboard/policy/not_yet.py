@@ -15,7 +15,6 @@ NOT_YET: Final = (
     "strategies.client",
     "kill_switch.enabled",
     "kill_switch.methods",
-    "kill_switch.watchdog_timeout_ns",
     "resets.two_persons",
 )
 _ROW: Final = re.compile(r"\[[^\]]*\]")

@@ -74,6 +74,8 @@ class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     methods: tuple[str, ...] = ("api", "cli", "file", "signal", "watchdog")
     watchdog_timeout_ns: int = 10 * SECOND_NS
+    watchdog_flattens: bool = False
+    """Whether the dead man closes all positions once it has cancelled everything."""
 
 
 class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

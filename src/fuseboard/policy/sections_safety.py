@@ -194,6 +194,12 @@ KILL: Final[dict[str, Shape]] = {
     ),
     "methods": WAYS,
     "watchdog": TIMEOUT,
+    "watchdog_flattens": Value(
+        unit.FLAG,
+        ("watchdog_flattens",),
+        "Whether the dead man closes all positions, after it has cancelled everything.",
+        "kill switch",
+    ),
 }
 
 

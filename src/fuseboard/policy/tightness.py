@@ -188,7 +188,12 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "levels_nanos": _neutral,  # shown, never acted upon
         "symbol_halts": _switch_on,
     },
-    KillSwitch: {"enabled": _switch_on, "methods": _more, "watchdog_timeout_ns": _down},
+    KillSwitch: {
+        "enabled": _switch_on,
+        "methods": _more,
+        "watchdog_timeout_ns": _down,
+        "watchdog_flattens": _never,
+    },
     ResetRules: {"resets_a_day_max": _down, "two_persons": _switch_on, "override_ns_max": _down},
     StrategyRule: {
         "name": _never,

@@ -21,9 +21,11 @@ from contextlib import ExitStack
 
 from msgspec import Struct
 
+from fuseboard.halts.heartbeats import Phase
 from fuseboard.runtime.hold import Hold
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.ports import Exit, Kernel
+from fuseboard.runtime.pulse import BEAT_EVERY_S, Pulse
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.doors import Clock, Journal
 from fuseboard.vocabulary.effects import (
@@ -74,6 +76,7 @@ class LoopLimits(Struct, frozen=True, kw_only=True):
 class Loop:
     """One node's loop. Everything comes in by the constructor, so demo and simulation use it too.
 
+    `pulse` is beaten by each turn of `run`, at least every `BEAT_EVERY_S`, also when nothing comes.
     `watermark` is what the journal was given to report to; it starts at the last durable sequence,
     and `last` is that record's moment. `run` serves until `request_stop` or a fault; `settle` does
     the same in lock-step, without an event loop.
@@ -90,6 +93,7 @@ class Loop:
         outlet: Exit,
         last: Moment | None = None,
         save_snapshot: Callable[[int, bytes, str], object] | None = None,
+        pulse: Pulse | None = None,
         limits: LoopLimits | None = None,
     ) -> None:
         self.limits = limits or LoopLimits()
@@ -102,6 +106,7 @@ class Loop:
         self._outlet = outlet
         self._moment = last or Moment(0, 0)
         self._save_snapshot = save_snapshot
+        self._pulse = pulse
         self._snapshot_sequence = self.sequence
         self._hold = Hold()
         self._unwritten: list[Record] = []
@@ -120,13 +125,18 @@ class Loop:
         self._watermark.attach(asyncio.get_running_loop(), self._intake.nudge)
         try:
             while not self._finished():
-                if self.turn():
+                moved = self.turn()
+                if self._pulse is not None:
+                    self._pulse.turned(self.sequence)
+                if moved:
                     await asyncio.sleep(0)
                 else:
                     self._set_timer()
                     await self._intake.arrived()
             self._snapshot()
+            self._beat(Phase.STOPPING)
         except Exception as fault:  # noqa: BLE001 - whatever it is stops the node, as NodeStopped
+            self._beat(Phase.FAULTED)
             detail = _described(fault)
             try:
                 self._seal(fault, detail)
@@ -278,10 +288,16 @@ class Loop:
     def _set_timer(self) -> None:
         self._cancel_timer()
         wanted = [at for at in (self.next_wake_ns, self._drain_until_ns) if at is not None]
+        wait_s = None if self._pulse is None else BEAT_EVERY_S
         if wanted:
-            wait_ns = max(0, min(wanted) - self._clock.now().boot_ns)
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(wait_ns / SECOND_NS, self._intake.nudge)
+            until_s = max(0, min(wanted) - self._clock.now().boot_ns) / SECOND_NS
+            wait_s = until_s if wait_s is None else min(until_s, wait_s)
+        if wait_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._intake.nudge)
+
+    def _beat(self, phase: Phase) -> None:
+        if self._pulse is not None:
+            self._pulse.say(phase)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

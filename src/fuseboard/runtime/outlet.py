@@ -155,6 +155,10 @@ class Outlet:
             limits=self.limits.questions,
         )
 
+    def oldest_call_age_ns(self) -> int:
+        """How long the oldest submit has waited for the broker's answer; for the heartbeat."""
+        return self._submits.oldest_call_age_ns()
+
     # --- what the loop calls ---------------------------------------------------------------------
 
     def leave(self, effect: Effect, moment: Moment) -> None:

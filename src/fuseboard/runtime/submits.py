@@ -94,6 +94,7 @@ class SubmitLine:
         self._report = report
         self._under_way: dict[str, _Submit] = {}
         self._ended = asyncio.Event()
+        self._called_ns: dict[str, int] = {}
         self._ordinary: deque[_Submit] = deque()
         self._orders_in_flight = 0
         self._protective: deque[_Submit] = deque()
@@ -121,6 +122,12 @@ class SubmitLine:
         """How far an order has come; None when it is not under way here."""
         submit = self._under_way.get(order_id)
         return None if submit is None else submit.stage
+
+    def oldest_call_age_ns(self) -> int:
+        """How long the oldest call to the broker has waited for its answer; 0 without one."""
+        for called_ns in self._called_ns.values():
+            return self._clock.now().boot_ns - called_ns
+        return 0
 
     def annihilate(self, order_id: str) -> bool:
         """Stop an order whose bytes have not left; False when they have, or it is not here."""
@@ -246,7 +253,11 @@ class SubmitLine:
 
         submit.stage = Stage.CALLING
         self.started += 1
-        outcome = await self._broker.submit(submit.order, still_allowed)
+        self._called_ns[submit.order.order_id] = self._clock.now().boot_ns
+        try:
+            outcome = await self._broker.submit(submit.order, still_allowed)
+        finally:
+            del self._called_ns[submit.order.order_id]
         assert outcome.order_id == submit.order.order_id
         if submit.stage is Stage.LEFT:
             return outcome

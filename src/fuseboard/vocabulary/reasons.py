@@ -91,6 +91,8 @@ class Reason(Enum):
     REGISTER_UNREADABLE = "register_unreadable"
     REGISTER_LATCHED = "register_latched"
     NODE_FAULT = "node_fault"
+    GUARDIAN = "guardian"
+    GUARDIAN_MISSING = "guardian_missing"
     RESETS_EXHAUSTED = "resets_exhausted"
     TRIPS_EXHAUSTED = "trips_exhausted"
     REPEATED_EXECUTIONS = "repeated_executions"
@@ -178,6 +180,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.REGISTER_UNREADABLE: "the halts register is absent or unreadable",
     Reason.REGISTER_LATCHED: "the halts register holds a halt",
     Reason.NODE_FAULT: "the node found a fault in itself",
+    Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
+    Reason.GUARDIAN_MISSING: "no guardian watches the gateway",
     Reason.RESETS_EXHAUSTED: "too many resets in 24 hours",
     Reason.TRIPS_EXHAUSTED: "too many trips in 24 hours",
     Reason.REPEATED_EXECUTIONS: (

@@ -89,15 +89,17 @@ def account_object(account: AccountView) -> dict[str, object]:
     }
 
 
-def configuration_object(*, shorting_enabled: bool, multiplier: int) -> dict[str, object]:
+def configuration_object(
+    *, no_shorting: bool, multiplier: int, suspend_trade: bool = False
+) -> dict[str, object]:
     """Alpaca's AccountConfiguration."""
     return {
         "dtbp_check": "entry",
         "pdt_check": "entry",
         "fractional_trading": True,
         "max_margin_multiplier": str(multiplier),
-        "no_shorting": not shorting_enabled,
-        "suspend_trade": False,
+        "no_shorting": no_shorting,
+        "suspend_trade": suspend_trade,
         "trade_confirm_email": "none",
         "ptp_no_exception_entry": False,
     }

@@ -1,0 +1,279 @@
+"""The gateway's side of the guardian: its orders, its start, a watch on it, what it left behind.
+
+The guardian outlives the gateway: it is started in a session of its own. The two watch each other;
+when the guardian is missing, people are told once and it is started again a few times.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
+from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.control.state_directory import (
+    Identity,
+    StateDirectory,
+    StateRefused,
+    write_atomically,
+)
+from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.policy.policy import Policy
+from fuseboard.runtime.pulse import Pulse, systemd_notify
+from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+LOOK_S: Final = 0.5
+MISSING_S: Final = 5.0
+"""How long the guardian may be without progress before people are told."""
+STARTS_MAX: Final = 4
+BUSY_S_MAX: Final = 60.0
+"""How long a start waits for a guardian that is at work at the broker."""
+BUSY_LOOK_S: Final = 0.1
+LINES_SHOWN_MAX: Final = 20
+
+
+def guardian_is_wanted(policy: Policy) -> bool:
+    """Whether the policy has a dead man."""
+    return policy.kill_switch.enabled and "watchdog" in policy.kill_switch.methods
+
+
+def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
+    """What the guardian needs of the policy."""
+    execution = policy.execution
+    return Orders(
+        instance=identity.instance,
+        account=identity.account,
+        base_url=broker.base_url,
+        data_url=broker.data_url,
+        key_mark=key_mark(broker.key_id),
+        timeout_ns=policy.kill_switch.watchdog_timeout_ns,
+        flatten=policy.kill_switch.watchdog_flattens,
+        close_collar_nanos=execution.close_collar_nanos,
+        close_wait_ns=execution.close_wait_ns,
+        close_attempts_max=execution.close_attempts_max,
+        absent_after_ns=execution.absent_after_ns,
+    )
+
+
+def wait_until_idle(state: StateDirectory) -> None:
+    """Return once no guardian is at work at the broker. Raises `StateRefused` when one stays so.
+
+    One writer to the broker at a time: a gateway that starts meanwhile would be the second.
+    """
+    file = HeartbeatFile(Place(state.path).heartbeat_file)
+    ends = time.monotonic() + BUSY_S_MAX
+    try:
+        while _is_busy(beat := file.read(Heart.GUARDIAN)):
+            if time.monotonic() >= ends:
+                assert beat is not None, "who is busy has beaten"
+                raise StateRefused(
+                    f"the guardian (pid {beat.pid}) still cancels and closes at the broker: see"
+                    f" {Place(state.path).log_file}, and start again when it is done"
+                )
+            time.sleep(BUSY_LOOK_S)
+    finally:
+        file.close()
+
+
+def _is_busy(beat: Beat | None) -> bool:
+    return beat is not None and beat.phase is Phase.ACTING and _lives(beat)
+
+
+def _lives(beat: Beat) -> bool:
+    seen = process_seen(beat.pid)
+    return seen is not None and seen.start_ticks == beat.start_ticks and seen.state not in "ZX"
+
+
+class GuardianLink:
+    """One gateway run's link. `prepare` before the loop turns, `start` when it serves, `run`
+    beside it; `stopped` when it ended in order, so that the guardian stands down.
+    """
+
+    def __init__(
+        self,
+        state: StateDirectory,
+        *,
+        wanted: bool,
+        orders: Orders,
+        broker: BrokerKeys,
+        register: HaltsRegister,
+        pagers: Sequence[Pager],
+        say: Callable[[str], None],
+    ) -> None:
+        self._place = Place(state.path)
+        self._wanted = wanted
+        self._orders = orders
+        self._broker = broker
+        self._register = register
+        self._pagers = pagers
+        self._say = say
+        self._file = HeartbeatFile(self._place.heartbeat_file)
+        self._pulse: Pulse | None = None
+        self._notify = systemd_notify(os.environ)
+        self._starts = 0
+        self._progress = 0
+        self._moved_at = time.monotonic()
+        self._has_beaten = False
+        self._missing = False
+
+    def pulse(
+        self,
+        *,
+        durable: Callable[[], int],
+        intake: Callable[[], int],
+        oldest_call_age_ns: Callable[[], int],
+    ) -> Pulse:
+        """The loop's heartbeat; the guardian's orders are on disk before the first one."""
+        write_atomically(self._place.orders_file, msgspec.json.encode(self._orders))
+        self._pulse = Pulse(
+            self._file,
+            run_ns=time.time_ns(),
+            durable=durable,
+            intake=intake,
+            oldest_call_age_ns=oldest_call_age_ns,
+            notify=self._notify,
+        )
+        return self._pulse
+
+    def start(self) -> None:
+        """The gateway serves: tell systemd, start a guardian if it is ours to start."""
+        self._notify("READY=1")
+        self._report()
+        self._moved_at = time.monotonic()
+        if self._wanted:
+            self._spawn()
+            self._say(f"a guardian watches this gateway (log: {self._place.log_file})")
+        else:
+            self._say("no guardian is started: what works at the broker stays if this gateway dies")
+
+    async def run(self) -> None:
+        """Look for ever: at the guardian, and at the broker's latches that a reset has to lift."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._look()
+            if self._place.latches_file.exists() and not self._register.halts("", ""):
+                await self._lift()
+
+    def stopped(self) -> None:
+        """The gateway ended in order."""
+        self._notify("STOPPING=1")
+        if self._pulse is not None:
+            self._pulse.say(Phase.STOPPED)
+
+    def says(self) -> str:
+        """For the status: who watches."""
+        beat = self._file.read(Heart.GUARDIAN)
+        if self._missing or beat is None or not _lives(beat):
+            return "MISSING: nobody acts if this gateway dies" if self._wanted else "none"
+        return f"pid {beat.pid} watches"
+
+    def close(self) -> None:
+        """Let go of the heartbeat file."""
+        self._file.close()
+
+    # --- its parts -------------------------------------------------------------------------------
+
+    def _spawn(self) -> None:
+        """A guardian of its own session; where one runs already, the new one ends by itself."""
+        self._starts += 1
+        log = os.open(
+            self._place.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+        keys = dict(zip(KEY_NAMES, (self._broker.key_id, self._broker.secret), strict=True))
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                (sys.executable, "-m", "fuseboard", "guardian", "--state", str(self._place.state)),
+                {**os.environ, **keys},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                ],
+                setsid=True,
+            )
+        finally:
+            os.close(log)
+
+    def _look(self) -> None:
+        """Judge the guardian's own heartbeat; say once that it is missing, and once that it is
+        back.
+        """
+        if self._starts:
+            self._reap()
+        beat = self._file.read(Heart.GUARDIAN)
+        lives = beat is not None and beat.phase is not Phase.STOPPED and _lives(beat)
+        now = time.monotonic()
+        if lives and beat is not None and beat.beat_ns != self._progress:
+            self._progress, self._moved_at, self._has_beaten = beat.beat_ns, now, True
+            if self._missing:
+                self._missing = False
+                self._page(Severity.INFO, f"the guardian is back: pid {beat.pid}")
+            return
+        late = now - self._moved_at >= MISSING_S
+        if not late or self._missing or not (self._wanted or self._has_beaten):
+            return
+        self._missing = True
+        self._page(Severity.PAGE, "the guardian is missing: nobody acts if this gateway dies")
+        if self._wanted and self._starts < STARTS_MAX:
+            self._spawn()
+
+    def _reap(self) -> None:
+        """Take the exit code of a guardian of ours that ended, so that it is gone."""
+        try:
+            os.waitpid(self._pid, os.WNOHANG)
+        except ChildProcessError:
+            return
+
+    def _report(self) -> None:
+        """Show what a guardian did since the last start that showed it."""
+        shown = self._place.state / "guardian.reported"
+        lines = read_lines(self._place.journal_file)
+        newest = int(shown.read_text() or 0) if shown.exists() else 0
+        news = [line for line in lines if line.wall_ns > newest]
+        for line in news[-LINES_SHOWN_MAX:]:
+            severity = Severity.WARNING if line.act in {"missed", "done"} else Severity.INFO
+            self._page(severity, f"the guardian, {line.act}: {line.detail}")
+        if news:
+            write_atomically(shown, str(news[-1].wall_ns).encode())
+
+    async def _lift(self) -> None:
+        """A person has reset the account: the broker's own latches go back to what they were."""
+        options = AlpacaOptions(
+            base_url=self._broker.base_url,
+            key_id=self._broker.key_id,
+            secret=self._broker.secret,
+            instance=self._orders.instance,
+        )
+        protection = AlpacaProtection(options)
+        try:
+            raw = self._place.latches_file.read_bytes()
+            before = msgspec.json.decode(raw, type=BrokerLatches) if raw else BrokerLatches()
+            wanted = BrokerLatches(
+                no_shorting=bool(before.no_shorting), suspend_trade=bool(before.suspend_trade)
+            )
+            await protection.latch(wanted)
+        except (BrokerUnavailable, Throttled, OSError, msgspec.MsgspecError) as error:
+            self._page(Severity.WARNING, f"the broker's own latches are not lifted yet: {error}")
+            await asyncio.sleep(MISSING_S)
+        else:
+            self._place.latches_file.unlink(missing_ok=True)
+            self._page(Severity.INFO, "the broker's own latches are as before the guardian acted")
+        finally:
+            await protection.close()
+
+    def _page(self, severity: Severity, text: str) -> None:
+        code = Reason.GUARDIAN_MISSING if self._missing else Reason.GUARDIAN
+        for pager in self._pagers:
+            pager.page(severity.value, code.value, ACCOUNT_SCOPE, text)

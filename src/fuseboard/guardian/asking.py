@@ -1,0 +1,59 @@
+"""Asking the broker again and again: protection does not give up at the first silence."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+
+PAUSE_S_MIN: Final = 0.05
+PAUSE_S_MAX: Final = 5.0
+DOUBLINGS_MAX: Final = 7
+NEWS_EVERY_S: Final = 60.0
+Answer = TypeVar("Answer")
+
+
+class OutOfTime(Exception):
+    """The broker was asked for as long as it makes sense; the message says what it said last."""
+
+
+class Asking:
+    """Repeats calls that certainly may be repeated, until a deadline of this process's clock.
+
+    `told` hears every `NEWS_EVERY_S` why it is not over yet. Exponential backoff with full jitter;
+    a 429 makes every call wait as long as the broker asked.
+    """
+
+    def __init__(self, *, seconds_max: float, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._ends = time.monotonic() + seconds_max
+        self._news_at = time.monotonic() + NEWS_EVERY_S
+        self._quiet_until = 0.0
+
+    async def answer(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The call's answer. Raises `OutOfTime`."""
+        attempt = 0
+        while True:
+            await asyncio.sleep(max(0.0, self._quiet_until - time.monotonic()))
+            try:
+                return await call()
+            except Throttled as refused:
+                asked_s = min((refused.retry_after_ns or 0) / 1e9, 60.0)
+                self._quiet_until = time.monotonic() + max(asked_s, PAUSE_S_MIN)
+                last: Exception = refused
+            except BrokerUnavailable as failed:
+                last = failed
+            await self.pause(attempt, why=str(last))
+            attempt += 1
+
+    async def pause(self, attempt: int, *, why: str) -> None:
+        """Wait before asking again. Raises `OutOfTime` with `why` once the time is over."""
+        if time.monotonic() >= self._ends:
+            raise OutOfTime(why)
+        if time.monotonic() >= self._news_at:
+            self._news_at += NEWS_EVERY_S
+            self._told(why)
+        ceiling = min(PAUSE_S_MAX, PAUSE_S_MIN * 2 ** min(attempt, DOUBLINGS_MAX))
+        await asyncio.sleep(max(PAUSE_S_MIN, random.uniform(0, ceiling)))  # noqa: S311 - no secret

@@ -1,0 +1,230 @@
+"""Closing one position: once, reduce-only, never through zero, by what the broker says alone.
+
+Before each send the broker is asked for what works against the position, for the position, and for
+the close's own id, in this order (`Broker.read_leg`). The id is derived from (trip, symbol,
+attempt) as the gateway derives it: where the gateway had begun the same trip, its close and ours
+are one order to the broker. Attempt n + 1 begins only when n is final.
+"""
+
+import time
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
+from fuseboard.guardian.asking import Asking, OutOfTime
+from fuseboard.guardian.orders import Orders
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
+from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+from fuseboard.vocabulary.reasons import Reason
+
+ATTEMPTS_SEEN_MAX: Final = 1_000
+"""Ids of earlier attempts that are stepped over, the gateway's among them."""
+READS_MAX: Final = 60
+"""Reads of one attempt that find something else working against the position."""
+LOOK_S: Final = 0.1
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """What a close came to: how much of the position is left, and why; 0 is flat."""
+
+    symbol: str
+    left_nanos: int
+    why: str = ""
+
+    def says(self) -> str:
+        """One line for people."""
+        if self.left_nanos == 0:
+            return f"{self.symbol} is flat"
+        return f"{self.symbol}: {text_from_nanos(self.left_nanos)} left, {self.why}"
+
+
+def protective_side(position_nanos: int) -> Side:
+    """The side that reduces a position."""
+    return Side.SELL if position_nanos > 0 else Side.BUY
+
+
+def close_price_nanos(start_nanos: int, side: Side, *, collar_nanos: int, tries: int) -> int:
+    """The edge of the collar around a price, doubled for each try, on the price's own step.
+
+    A cent above a dollar, a hundredth of one above a cent, else the finest; never below one step.
+    """
+    collar_nanos = min(collar_nanos << tries, NANOS // 2)
+    step_nanos = NANOS // 100
+    if start_nanos < NANOS:
+        step_nanos = NANOS // 10_000 if start_nanos >= NANOS // 100 else 1
+    if side is Side.SELL:
+        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
+        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
+    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
+    return -(-edge_nanos // step_nanos) * step_nanos
+
+
+def start_price_nanos(touch: Touch | None, side: Side, valued_nanos: int) -> int:
+    """What a collar is laid around: the quote it trades against, else the position's own value."""
+    quoted = 0 if touch is None else touch.bid_nanos if side is Side.SELL else touch.ask_nanos
+    crossed = touch is not None and 0 < touch.ask_nanos < touch.bid_nanos
+    return quoted if quoted > 0 and not crossed else valued_nanos
+
+
+class Close:
+    """One symbol's close within one trip. `run` to its end; it may be run again by another."""
+
+    def __init__(
+        self,
+        *,
+        trip: str,
+        symbol: str,
+        valued_nanos: int,
+        orders: Orders,
+        broker: AlpacaBroker,
+        protection: AlpacaProtection,
+        asking: Asking,
+    ) -> None:
+        self._trip = trip
+        self._symbol = symbol
+        self._valued_nanos = valued_nanos
+        self._orders = orders
+        self._broker = broker
+        self._protection = protection
+        self._asking = asking
+        self._attempt = 1
+        self._tries = 0
+        self._why = ""
+        self._doubt_until = 0.0
+
+    async def run(self) -> Left:
+        """Close until flat, or until the last attempt; what is left is said, never raised."""
+        left_nanos = 0
+        waits = 0
+        try:
+            while self._attempt <= ATTEMPTS_SEEN_MAX:
+                leg = await self._read()
+                left_nanos = leg.position_nanos
+                if leg.found is not None:
+                    if leg.found.status not in TERMINAL_STATUSES:
+                        await self._worked(leg.found)
+                    self._attempt += 1
+                    continue
+                if leg.position_nanos == 0:
+                    return Left(symbol=self._symbol, left_nanos=0)
+                if self._tries >= self._orders.close_attempts_max or waits > READS_MAX:
+                    break
+                open_nanos = abs(leg.position_nanos) - leg.against_nanos
+                if open_nanos <= 0 or time.monotonic() < self._doubt_until:
+                    waits += 1
+                    await self._asking.pause(3, why="something else works against the position")
+                    continue
+                await self._send(leg.position_nanos, open_nanos)
+        except OutOfTime as late:
+            self._why = f"the broker does not answer: {late}"
+        why = self._why or "not closed after the last attempt"
+        return Left(symbol=self._symbol, left_nanos=left_nanos, why=why)
+
+    def _ids(self) -> tuple[str, str]:
+        """Our order id and the wire id of the present attempt."""
+        client = close_client_order_id(trip=self._trip, symbol=self._symbol, attempt=self._attempt)
+        orders = self._orders
+        ours = order_id(
+            instance=orders.instance, account=orders.account, strategy="", client_order_id=client
+        )
+        return ours, wire_id(instance=orders.instance, order_id=ours)
+
+    async def _read(self) -> LegRead:
+        ours, wire = self._ids()
+        leg = ReadLeg(
+            trip=self._trip,
+            symbol=self._symbol,
+            attempt=self._attempt,
+            order_id=ours,
+            wire_id=wire,
+        )
+
+        async def asked() -> LegRead:
+            read = await self._broker.read_leg(leg)
+            if not isinstance(read, LegRead):
+                raise BrokerUnavailable(read.detail)
+            return read
+
+        return await self._asking.answer(asked)
+
+    async def _send(self, position_nanos: int, open_nanos: int) -> None:
+        """One close of the present attempt. In doubt, the same id is looked for, then sent again:
+        the broker takes an id once.
+        """
+        side = protective_side(position_nanos)
+        touch = await self._asking.answer(lambda: self._protection.touch(self._symbol))
+        start_nanos = start_price_nanos(touch, side, self._valued_nanos)
+        assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
+        order = self._order(side, open_nanos, start_nanos)
+        outcome = await self._asking.answer(lambda: self._broker.submit(order, lambda: True))
+        if isinstance(outcome, OrderSent):
+            await self._worked(outcome)
+            self._attempt += 1
+        elif isinstance(outcome, OrderUnknown):
+            self._why = outcome.detail
+            self._doubt_until = time.monotonic() + self._orders.absent_after_ns / 1e9
+        elif outcome.reason is Reason.BROKER_REJECTED:
+            self._why = f"the broker rejected it: {outcome.message}"
+            self._tries += 1
+            self._attempt += 1
+            await self._asking.pause(self._tries + 3, why=self._why)
+        else:  # nothing left: the same attempt again
+            self._why = outcome.message
+            await self._asking.pause(5, why=outcome.message)
+
+    def _order(self, side: Side, quantity_nanos: int, start_nanos: int) -> SubmitOrder:
+        price_nanos = None
+        if start_nanos > 0:
+            collar_nanos = self._orders.close_collar_nanos
+            price_nanos = close_price_nanos(
+                start_nanos, side, collar_nanos=collar_nanos, tries=self._tries
+            )
+        ours, wire = self._ids()
+        return SubmitOrder(
+            order_id=ours,
+            wire_id=wire,
+            symbol=self._symbol,
+            side=side,
+            order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC if "/" in self._symbol else TimeInForce.DAY,
+            quantity_nanos=quantity_nanos,
+            intent=Intent.PLAN,
+            raises_exposure=False,
+            halt_epoch=0,
+            limit_price_nanos=price_nanos,
+        )
+
+    async def _worked(self, sent: OrderSent) -> None:
+        """Wait until an order of ours is final: by itself, else cancelled after its time."""
+        self._tries += 1
+        self._why = "its close did not fill"
+        ends = time.monotonic() + self._orders.close_wait_ns / 1e9
+        attempt = 0
+        while sent.status not in TERMINAL_STATUSES:
+            if time.monotonic() >= ends:
+                await self._asking.answer(partial(self._protection.cancel, sent.broker_order_id))
+            await self._asking.pause(attempt, why="a close does not become final")
+            attempt += 1
+            sent = await self._asking.answer(self._found)
+
+    async def _found(self) -> OrderSent:
+        ours, wire = self._ids()
+        find = FindOrder(order_id=ours, wire_id=wire, absent_after_ns=self._orders.absent_after_ns)
+        found = await self._broker.find(find)
+        if isinstance(found, OrderSent):
+            return found
+        said = found.reason.value if isinstance(found, OrderNotSent) else found.detail
+        raise BrokerUnavailable(f"the close is not to be found: {said}")

@@ -1,0 +1,70 @@
+"""What the guardian did: JSON lines, each synced before the next act, read by the next gateway."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+DETAIL_CHARACTERS_MAX: Final = 2_000
+LINES_READ_MAX: Final = 10_000
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line: which act, about which gateway run, when (wall time), and the details."""
+
+    act: str
+    run_ns: int
+    wall_ns: int
+    detail: str = ""
+
+
+class GuardianJournal:
+    """Appends lines. `failed` counts those that could not be made durable; acting goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.failed = 0
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600)
+        size = os.fstat(self._descriptor).st_size
+        # A line that was torn by a crash must not spoil the next one.
+        self._ends = b"" if os.pread(self._descriptor, 1, max(0, size - 1)) in b"\n" else b"\n"
+
+    def write(self, act: str, *, run_ns: int, detail: str = "") -> None:
+        """One line, durable on return if the disk allows."""
+        line = Line(
+            act=act, run_ns=run_ns, wall_ns=time.time_ns(), detail=detail[:DETAIL_CHARACTERS_MAX]
+        )
+        try:
+            os.write(self._descriptor, self._ends + msgspec.json.encode(line) + b"\n")
+            os.fsync(self._descriptor)
+            self._ends = b""
+        except OSError:
+            self._ends = b"\n"
+            self.failed += 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The newest lines, oldest first; what is torn or strange is left out."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return []
+    lines = []
+    for each in raw.split(b"\n")[-LINES_READ_MAX:]:
+        try:
+            lines.append(msgspec.json.decode(each, type=Line))
+        except msgspec.MsgspecError:
+            continue
+    return lines
+
+
+def last_done(lines: list[Line]) -> int:
+    """The newest gateway run that was dealt with to the end; 0 when there is none."""
+    return max((line.run_ns for line in lines if line.act == "done"), default=0)

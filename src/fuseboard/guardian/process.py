@@ -1,0 +1,77 @@
+"""The guardian's process: one per state directory, beating before it has loaded anything else.
+
+What it needs to act is loaded right after its first beat, not when it is needed: a machine in
+trouble may not be able to load it then.
+"""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
+
+
+class GuardianRefused(Exception):
+    """The guardian cannot serve this state directory; the message says what to do."""
+
+
+def guard(state: Path, environment: Mapping[str, str] = os.environ) -> int:
+    """Guard a state directory until a gateway ends in order, or a signal; the exit code.
+
+    Raises `GuardianRefused` when another guardian runs or the directory is none.
+    """
+    if not state.is_dir():
+        raise GuardianRefused(f"there is no state in {state}: make it with `fuseboard init`")
+    lock = _locked(state)
+    try:
+        file = HeartbeatFile(state / "heartbeats")
+        _beat_once(file)
+        from fuseboard.alerts.console import ConsolePager
+        from fuseboard.alerts.outward import WebhookRefused, outward_pagers
+        from fuseboard.guardian.orders import Place
+        from fuseboard.guardian.serving import Guardian
+
+        try:
+            outward = outward_pagers(environment)
+        except WebhookRefused as refused:
+            raise GuardianRefused(str(refused)) from refused
+        console = ConsolePager()
+        try:
+            return Guardian(Place(state), file, environment, [console, *outward]).serve()
+        finally:
+            for pager in (*outward, console):
+                pager.close()
+    finally:
+        os.close(lock)
+
+
+def _locked(state: Path) -> int:
+    """Become the one guardian; the descriptor holds the lock until it closes."""
+    descriptor = os.open(state / "guardian.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise GuardianRefused(f"another guardian watches {state}") from None
+    return descriptor
+
+
+def _beat_once(file: HeartbeatFile) -> None:
+    """The first beat of the guardian's life."""
+    seen = process_seen(os.getpid())
+    ticks = 0 if seen is None else seen.start_ticks
+    file.write(
+        Heart.GUARDIAN, Beat(Phase.RUNNING, os.getpid(), ticks, time.time_ns(), boot_ns(), 0)
+    )
+
+
+def main(state: Path) -> int:
+    """`fuseboard guardian`: guard, or say why not."""
+    try:
+        return guard(state)
+    except GuardianRefused as refused:
+        sys.stderr.write(f"fuseboard guardian: {refused}\n")
+        return 1

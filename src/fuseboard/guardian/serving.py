@@ -1,0 +1,140 @@
+"""The guardian's watching loop: a look at the gateway ten times a second, and the acts on a miss.
+
+It serves gateway run after gateway run: a new run in the heartbeat file is a new gateway to watch.
+It ends when a gateway ends in order, or when it is told to by a signal. It beats itself, and the
+gateway watches that.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from fuseboard.guardian.acting import Acts, Outcome
+from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
+from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
+from fuseboard.guardian.watching import Finding, Watch, What
+from fuseboard.halts.heartbeats import (
+    Beat,
+    Heart,
+    HeartbeatFile,
+    Phase,
+    boot_ns,
+    process_seen,
+)
+from fuseboard.vocabulary.doors import Pager
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+LOOK_S: Final = 0.1
+ACTING_BEAT_S: Final = 0.1
+
+
+class Guardian:
+    """The watching loop of one process."""
+
+    def __init__(
+        self,
+        place: Place,
+        file: HeartbeatFile,
+        environment: Mapping[str, str],
+        pagers: Sequence[Pager],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._place = place
+        self._environment = environment
+        self._pagers = pagers
+        self._pause = pause
+        self._file = file
+        self._journal = GuardianJournal(place.journal_file)
+        self._watch = Watch(done=last_done(read_lines(place.journal_file)))
+        self._pid = os.getpid()
+        seen = process_seen(self._pid)
+        self._start_ticks = 0 if seen is None else seen.start_ticks
+        self._began_ns = time.time_ns()
+        self._iteration = 0
+        self._stopping = False
+
+    def serve(self) -> int:
+        """Look until it is over; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        try:
+            return self._looks()
+        except OrdersUnusable as unusable:
+            self._page(Severity.PAGE, f"the guardian ends: {unusable}")
+            return 1
+        finally:
+            self._beat(Phase.STOPPED)
+            self._journal.close()
+            self._file.close()
+
+    def _looks(self) -> int:
+        while not self._stopping:
+            orders = read_orders(self._place)
+            if orders is not None:
+                key = key_for(orders, self._environment)
+                beat = self._file.read(Heart.GATEWAY)
+                process = None if beat is None else process_seen(beat.pid)
+                finding = self._watch.look(beat, process, boot_ns(), orders.timeout_ns)
+                if finding.what is What.STOOD_DOWN:
+                    return 0
+                self._judge(finding, beat, orders, key)
+            self._beat(Phase.RUNNING)
+            self._pause(LOOK_S)
+        return 0
+
+    def _judge(
+        self, finding: Finding, beat: Beat | None, orders: Orders, key: tuple[str, str]
+    ) -> None:
+        """Say what is worth saying, and act on a miss."""
+        run_ns = self._watch.run_ns
+        if finding.what is What.LATE:
+            self._journal.write("late", run_ns=run_ns, detail=finding.says())
+            self._page(Severity.WARNING, f"{finding.says()}; it is taken over if that goes on")
+        elif finding.what is What.BACK:
+            said = f"false alarm, the gateway goes on: {finding.says()}"
+            self._journal.write("false alarm", run_ns=run_ns, detail=said)
+            self._page(Severity.WARNING, said)
+        elif finding.what is What.MISSED:
+            acts = Acts(
+                place=self._place,
+                orders=orders,
+                key=key,
+                run_ns=run_ns,
+                journal=self._journal,
+                pagers=self._pagers,
+            )
+            self._beat(Phase.ACTING)
+            dead = acts.secure(finding, beat)
+            asyncio.run(self._acted(acts, may_close=dead))
+            self._watch.dealt_with()
+
+    async def _acted(self, acts: Acts, *, may_close: bool) -> Outcome | None:
+        """Act, beating meanwhile; a signal breaks it off: the next guardian begins again."""
+        acting = asyncio.create_task(acts.act(may_close=may_close))
+        while not acting.done():
+            self._beat(Phase.ACTING)
+            if self._stopping:
+                acting.cancel()
+            await asyncio.wait([acting], timeout=ACTING_BEAT_S)
+        with suppress(asyncio.CancelledError):
+            return acting.result()
+        return None
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _beat(self, phase: Phase) -> None:
+        self._iteration += 1
+        beat = Beat(phase, self._pid, self._start_ticks, self._began_ns, boot_ns(), self._iteration)
+        with suppress(OSError):  # the gateway misses us, and says so
+            self._file.write(Heart.GUARDIAN, beat)
+
+    def _page(self, severity: Severity, text: str) -> None:
+        for pager in self._pagers:
+            pager.page(severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text)

@@ -1,0 +1,147 @@
+"""Whether the gateway makes progress, and if not, what is wrong with it. No I/O, no clock.
+
+Silence is what this watcher has itself seen pass between its own looks, each look counting for at
+most `LOOK_NS_MAX`: when the watcher was stopped, starved or the machine slept, that time does not
+count against the gateway.
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from fuseboard.halts.heartbeats import Beat, Phase, ProcessSeen
+
+LOOK_NS_MAX: Final = 500_000_000
+CALL_NS_MAX: Final = 5_000_000_000
+"""How long a call to the broker may take by the gateway's own bound."""
+FAULT_NS_MAX: Final = 10_000_000_000
+"""How long a gateway that found a fault in itself may take to cancel everything."""
+_DEAD: Final = ("Z", "X")
+
+
+class Kind(Enum):
+    """What is wrong."""
+
+    GONE = "gone"
+    STOPPED = "stopped"
+    HUNG = "hung"
+    STUCK_CALL = "stuck call"
+    SLOW = "slow"
+    UNREADABLE = "unreadable"
+
+
+SENTENCES: Final = {
+    Kind.GONE: "the gateway's process is gone",
+    Kind.STOPPED: "the gateway's process is stopped by a signal",
+    Kind.HUNG: "the gateway's process runs and its loop does not turn",
+    Kind.STUCK_CALL: "a call of the gateway to the broker does not come back",
+    Kind.SLOW: "the gateway's loop missed its beats for a while",
+    Kind.UNREADABLE: "the gateway's heartbeat cannot be read",
+}
+
+
+class What(Enum):
+    """What a look found."""
+
+    NOBODY = "nobody"
+    """There is no gateway to watch: none began, or it was dealt with, or it ended in order."""
+    FINE = "fine"
+    LATE = "late"
+    """Half of the timeout has passed: said once."""
+    BACK = "back"
+    """It was late and goes on: a false alarm."""
+    MISSED = "missed"
+    STOOD_DOWN = "stood down"
+    """It ended in order while we watched."""
+
+
+class Finding(NamedTuple):
+    """One look's result; `silent_ns` is how long no progress was seen."""
+
+    what: What
+    kind: Kind | None = None
+    silent_ns: int = 0
+
+    def says(self) -> str:
+        """One line for people."""
+        cause = "" if self.kind is None else f"{SENTENCES[self.kind]}; "
+        return f"{cause}no progress for {self.silent_ns / 1e9:.1f} s"
+
+
+class Watch:
+    """Follows one gateway run after another. `done` names a run that was dealt with already."""
+
+    def __init__(self, *, done: int = 0) -> None:
+        self._done = done
+        self._run = 0
+        self._progress = (0, 0)
+        self._silent_ns = 0
+        self._looked_ns: int | None = None
+        self._late: Kind | None = None
+        self._seen_alive = False
+
+    @property
+    def run_ns(self) -> int:
+        """The run that is watched; 0 when none was seen."""
+        return self._run
+
+    def dealt_with(self) -> None:
+        """The run that is watched needs nobody any more."""
+        self._done = self._run
+
+    def look(
+        self, beat: Beat | None, process: ProcessSeen | None, now_ns: int, timeout_ns: int
+    ) -> Finding:
+        """Judge what is seen now. `process` is what runs under the beat's process id."""
+        passed_ns = 0 if self._looked_ns is None else now_ns - self._looked_ns
+        self._looked_ns = now_ns
+        if beat is None and (self._run == 0 or self._run == self._done):
+            return Finding(What.NOBODY)
+        if beat is not None and beat.run_ns != self._run:
+            self._begin(beat)
+        if self._run == self._done:
+            return Finding(What.NOBODY)
+        if beat is not None and beat.phase is Phase.STOPPED:
+            self._done = self._run
+            return Finding(What.STOOD_DOWN if self._seen_alive else What.NOBODY)
+        if beat is not None and (beat.iteration, beat.beat_ns) != self._progress:
+            return self._moved(beat, timeout_ns)
+        self._silent_ns += max(0, min(passed_ns, LOOK_NS_MAX))
+        return self._still(beat, process, timeout_ns)
+
+    def _begin(self, beat: Beat) -> None:
+        self._run = beat.run_ns
+        self._progress = (beat.iteration, beat.beat_ns)
+        self._silent_ns = 0
+        self._late = None
+        self._seen_alive = False
+
+    def _moved(self, beat: Beat, timeout_ns: int) -> Finding:
+        self._progress = (beat.iteration, beat.beat_ns)
+        silent_ns, self._silent_ns = self._silent_ns, 0
+        self._seen_alive = True
+        if beat.oldest_call_age_ns > timeout_ns + CALL_NS_MAX:
+            return Finding(What.MISSED, Kind.STUCK_CALL, beat.oldest_call_age_ns)
+        if self._late is None:
+            return Finding(What.FINE)
+        kind = Kind.SLOW if self._late is Kind.HUNG else self._late
+        self._late = None
+        return Finding(What.BACK, kind, silent_ns)
+
+    def _still(self, beat: Beat | None, process: ProcessSeen | None, timeout_ns: int) -> Finding:
+        kind = _kind(beat, process)
+        faulted = beat is not None and beat.phase is Phase.FAULTED and kind is not Kind.GONE
+        allowed_ns = timeout_ns + (FAULT_NS_MAX if faulted else 0)
+        if self._silent_ns >= allowed_ns:
+            return Finding(What.MISSED, kind, self._silent_ns)
+        if self._silent_ns * 2 >= allowed_ns and self._late is None:
+            self._late = kind
+            return Finding(What.LATE, kind, self._silent_ns)
+        return Finding(What.FINE, silent_ns=self._silent_ns)
+
+
+def _kind(beat: Beat | None, process: ProcessSeen | None) -> Kind:
+    if beat is None:
+        return Kind.UNREADABLE
+    if process is None or process.start_ticks != beat.start_ticks or process.state in _DEAD:
+        return Kind.GONE
+    return Kind.STOPPED if process.state in {"T", "t"} else Kind.HUNG

@@ -1,0 +1,104 @@
+"""The loop's own heartbeat, for the guardian and for systemd: written by a turn of the loop, never
+beside it, so that a loop that hangs falls silent.
+
+A turn costs one look at the clock; ten times a second it also costs one small write.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from fuseboard.halts.heartbeats import (
+    Beat,
+    Heart,
+    HeartbeatFile,
+    Phase,
+    boot_ns,
+    process_seen,
+)
+
+BEAT_EVERY_NS: Final = 100_000_000
+BEAT_EVERY_S: Final = BEAT_EVERY_NS / 1_000_000_000
+
+
+class Pulse:
+    """Beats for one run. `durable`, `intake` and `oldest_call_age_ns` are asked at each beat.
+
+    A beat that cannot be written is counted in `failed` and said by silence: the guardian acts.
+    """
+
+    def __init__(
+        self,
+        file: HeartbeatFile,
+        *,
+        run_ns: int,
+        durable: Callable[[], int],
+        intake: Callable[[], int],
+        oldest_call_age_ns: Callable[[], int],
+        notify: Callable[[str], None] = lambda _words: None,
+    ) -> None:
+        self.failed = 0
+        self._file = file
+        self._run_ns = run_ns
+        self._durable = durable
+        self._waiting = intake
+        self._oldest_call_age_ns = oldest_call_age_ns
+        self._notify = notify
+        self._pid = os.getpid()
+        seen = process_seen(self._pid)
+        self._start_ticks = 0 if seen is None else seen.start_ticks
+        self._iteration = 0
+        self._due_ns = 0
+        self._sequence = 0
+
+    def turned(self, sequence: int) -> None:
+        """The loop has turned: beat, if it is time."""
+        self._iteration += 1
+        now_ns = boot_ns()
+        if now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + BEAT_EVERY_NS
+        self._sequence = sequence
+        self._write(Phase.RUNNING, now_ns)
+        self._notify("WATCHDOG=1")
+
+    def say(self, phase: Phase) -> None:
+        """Beat at once, with a phase in which the loop does not turn any more."""
+        self._iteration += 1
+        self._write(phase, boot_ns())
+
+    def _write(self, phase: Phase, now_ns: int) -> None:
+        beat = Beat(
+            phase,
+            self._pid,
+            self._start_ticks,
+            self._run_ns,
+            now_ns,
+            self._iteration,
+            self._sequence,
+            self._durable(),
+            self._oldest_call_age_ns(),
+            self._waiting(),
+        )
+        try:
+            self._file.write(Heart.GATEWAY, beat)
+        except OSError:
+            self.failed += 1
+
+
+def systemd_notify(environment: Mapping[str, str]) -> Callable[[str], None]:
+    """How to tell systemd (sd_notify(3)) that we are ready or alive; says nothing elsewhere."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return lambda _words: None
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    door.setblocking(False)
+    name = "\0" + address[1:] if address.startswith("@") else address
+
+    def notify(words: str) -> None:
+        with suppress(OSError):  # systemd misses it and restarts us: that is its purpose
+            door.sendto(words.encode(), name)
+
+    return notify
