@@ -162,9 +162,10 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     parser.add_argument("--live", action="store_true", help="trade real money; asks to be typed")
     parser.add_argument(
-        "--no-guardian",
-        action="store_true",
-        help="start no guardian: run it yourself, or do without",
+        "--guardian",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="start a guardian beside the gateway",
     )
 
 

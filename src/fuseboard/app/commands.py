@@ -171,6 +171,7 @@ async def _serve(
             port=options.port,
             strategy=options.strategy,
             command=options.command_line,
+            guardian=options.guardian,
             sessions=broker != simulated_keys(broker.base_url),
         ),
         say,

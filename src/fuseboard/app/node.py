@@ -20,6 +20,12 @@ from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
+from fuseboard.app.guardian_link import (
+    GuardianLink,
+    guardian_is_wanted,
+    orders_of,
+    wait_until_idle,
+)
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
@@ -82,6 +88,8 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     port: int = 8787
     strategy: str = "default"
     command: Sequence[str] = ()
+    guardian: bool = True
+    """Whether a guardian is started beside it, where the policy has one."""
     sessions: bool = True
     """Whether sessions roll; not where the broker's clock is a tape's."""
 
@@ -95,6 +103,7 @@ class Node:
         self._state = options.state
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
+        wait_until_idle(options.state)
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
@@ -123,8 +132,18 @@ class Node:
         )
         self._board = Board()
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
+        self._guardian = GuardianLink(
+            self._state,
+            wanted=options.guardian and guardian_is_wanted(options.policy),
+            orders=orders_of(options.policy, self._identity, options.broker),
+            broker=options.broker,
+            register=self._register,
+            pagers=[self._console, self._log, self._board],
+            say=say,
+        )
         self._launched: Launched | None = None
         self._stopping = asyncio.Event()
+        self._ended_in_order = False
 
     async def serve(self) -> int:
         """Run until a signal, the supervised strategy's end, or a fault."""
@@ -150,6 +169,11 @@ class Node:
             outlet=outlet,
             last=self._last,
             save_snapshot=self._save_snapshot,
+            pulse=self._guardian.pulse(
+                durable=lambda: self._watermark.sequence,
+                intake=intake.__len__,
+                oldest_call_age_ns=outlet.oldest_call_age_ns,
+            ),
         )
         self._offer_start(intake)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -159,17 +183,26 @@ class Node:
         serving = asyncio.create_task(loop.run())
         watching = asyncio.create_task(RegisterWatch(self._register, intake.offer).run())
         rolling = self._sessions(intake, broker)
+        guarding = asyncio.create_task(self._guardian.run())
         try:
             await outlet.start()
             port = await self._listen(door)
             await api.start(self._state.socket_file)
             self._say_ready(port)
-            return await self._until_stopped(serving, loop, port)
+            self._guardian.start()
+            code = await self._until_stopped(serving, loop, port)
+        except StateRefused:  # nothing was begun: nobody is to be missed
+            self._ended_in_order = True
+            raise
         except NodeStopped as fault:
             self._say(f"the node stopped itself: {fault}")
             return FAULTED
+        else:
+            self._ended_in_order = True
+            return code
         finally:
             watching.cancel()
+            guarding.cancel()
             if rolling is not None:
                 rolling.cancel()
             await self._stop_strategy()
@@ -353,9 +386,13 @@ class Node:
             "broker": self._options.broker_says,
             "policy": f"{self._options.policy.name} {self._policy_digest[:16]}",
             "state": str(self._state.path),
+            "guardian": self._guardian.says(),
         }
 
     def _close(self) -> None:
+        if self._ended_in_order:
+            self._guardian.stopped()
+        self._guardian.close()
         self._journal.close()
         self._history.close()
         self._console.close()

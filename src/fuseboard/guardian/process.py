@@ -42,8 +42,9 @@ def guard(state: Path, environment: Mapping[str, str] = os.environ) -> int:
         try:
             return Guardian(Place(state), file, environment, [console, *outward]).serve()
         finally:
-            for pager in (*outward, console):
-                pager.close()
+            for door in outward:
+                door.close()
+            console.close()
     finally:
         os.close(lock)
 

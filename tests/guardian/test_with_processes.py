@@ -1,0 +1,128 @@
+"""The guardian and the gateway as processes: stopped, killed, hung; judged by the ledger."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from fuseboard.gateway.keys import CHECK_EVERY_NS
+from tests.e2e.processes import World, until
+from tests.guardian.guarded import Guarded, GuardianProcess
+
+
+def test_a_gateway_stopped_inside_a_send_is_killed_and_all_that_works_is_cancelled(
+    here: World,
+) -> None:
+    it = Guarded(here, flatten=False)
+    it.rest_orders(5)
+    # Answers take a while: the gateway is stopped while its orders are on their way.
+    it.exchange.faults(delay_ms=700)
+    answer = it.later("AAPL", 1, "buy", limit_price="2.00")
+    until(lambda: it.exchange.state()["working_orders"] > 5, "the order has left")
+    it.signal(signal.SIGSTOP)
+    assert "stopped by a signal" in it.line("missed").detail
+    it.line("done")
+    it.nobody_is_left()
+    with pytest.raises(ProcessLookupError):
+        os.kill(it.gateway.process.pid, signal.SIGCONT)
+    assert it.exchange.state()["working_orders"] == 0
+    assert it.ledger_is_clean() == {}
+    acts = [line.act for line in it.lines()]
+    assert acts.index("missed") < acts.index("killed") < acts.index("cancelled")
+    it.guardian.must_run()
+    assert answer.result() == 0
+
+
+def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_again(
+    here: World,
+) -> None:
+    it = Guarded(here, flatten=True)
+    assert it.order("AAPL", 10, "buy") == 200
+    assert it.order("TSLA", 4, "sell") == 200
+    it.rest_orders(3)
+    until(lambda: len(it.exchange.positions()) == 2, "both are held")
+    before = it.last()
+    it.signal(signal.SIGKILL)
+    it.gateway.process.wait()
+    assert "process is gone" in it.line("missed").detail
+    it.line("done")
+    assert it.exchange.state()["working_orders"] == 0
+    assert it.ledger_is_clean() == {}
+    closes = it.taken_after(before)
+    assert sorted(each.symbol for each in closes) == ["AAPL", "TSLA"]
+    assert not any(each.opens for each in closes)
+    assert it.configured() == [(True, False), (True, True)]
+    again = here.gateway(it.exchange.url, "--port", it.gateway.port())
+    now = again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
+    assert any("guardian" in alert["text"] for alert in now["alerts"])
+    again.wait_for(lambda now: not now["positions"], "the books are compared")
+    assert it.order("AAPL", 1, "buy") == 403
+
+    def opened() -> bool:
+        here.person("reset", "--reason", "seen")
+        return bool(again.status()["posture"] == "OPEN")
+
+    until(opened, "a named person opens it")
+    until(lambda: it.configured()[-1] == (False, False), "the broker's latches are lifted")
+    assert it.order("AAPL", 1, "buy") == 200
+    it.guardian.must_run()
+    until(lambda: "pid" in again.status()["about"]["guardian"], "it watches the new gateway")
+
+
+def test_a_loop_that_hangs_is_told_from_a_stopped_process(here: World) -> None:
+    it = Guarded(here, flatten=False)
+    it.rest_orders(2)
+    keys = here.state / "keys.json"
+    keys.unlink()
+    os.mkfifo(keys, 0o600)  # whoever opens it to read waits for a writer that never comes
+    time.sleep(CHECK_EVERY_NS / 1e9)  # the gateway looks at the file again with the next request
+    it.later("AAPL", 1, "buy")
+    assert "runs and its loop does not turn" in it.line("missed").detail
+    it.line("done")
+    it.nobody_is_left()
+    assert it.exchange.state()["working_orders"] == 0
+
+
+def test_a_pause_shorter_than_the_timeout_is_a_false_alarm_and_said_as_one(here: World) -> None:
+    it = Guarded(here, flatten=True)
+    it.rest_orders(1)
+    it.signal(signal.SIGSTOP)
+    it.line("late")
+    it.signal(signal.SIGCONT)
+    until(lambda: any(line.act == "false alarm" for line in it.lines()), "it is called false")
+    assert not [line for line in it.lines() if line.act == "missed"]
+    assert it.exchange.state()["working_orders"] == 1
+    assert it.gateway.status()["posture"] == "OPEN"
+
+
+def test_a_second_guardian_is_refused_and_a_stop_in_order_dismisses_the_first(here: World) -> None:
+    it = Guarded(here, flatten=True)
+    second = here.kept(GuardianProcess(here, "second"))
+    assert second.process.wait(20) == 1
+    assert "another guardian watches" in second.output()
+    it.rest_orders(1)
+    assert it.gateway.stop() == 0
+    assert it.guardian.process.wait(20) == 0
+    assert not it.lines()
+
+
+def test_alerts_leave_the_machine_by_command(here: World) -> None:
+    file = here.folder / "alerts.jsonl"
+    script = here.folder / "tell.sh"
+    script.write_text(f"#!/bin/sh\ncat >> {file}; echo >> {file}\n")
+    script.chmod(0o700)
+    it = Guarded(here, flatten=False)
+    it.guardian.stop()
+    it.guardian = here.kept(GuardianProcess(here, "told", FUSEBOARD_ALERT_COMMAND=str(script)))
+    time.sleep(0.5)
+    it.signal(signal.SIGKILL)
+    it.gateway.process.wait()
+    it.line("done")
+
+    def said() -> bool:
+        alerts = [json.loads(line) for line in file.read_text().splitlines() if line]
+        return any("the guardian is done" in alert["text"] for alert in alerts)
+
+    until(lambda: file.exists() and said(), "the command was told")
