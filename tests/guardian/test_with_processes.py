@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fuseboard.gateway.keys import CHECK_EVERY_NS
+from fuseboard.vocabulary.effects import SubmitOrder
 from tests.e2e.processes import World, until
 from tests.guardian.guarded import Guarded, GuardianProcess
 
@@ -17,11 +18,12 @@ def test_a_gateway_stopped_inside_a_send_is_killed_and_all_that_works_is_cancell
 ) -> None:
     it = Guarded(here, flatten=False)
     it.rest_orders(5)
-    # Answers take a while: the gateway is stopped while its orders are on their way.
-    it.exchange.faults(delay_ms=700)
+    # The order is taken, and the gateway hears nothing of it before it is stopped.
+    it.exchange.faults(delay_ms=2_000, drop_stream_events=100)
     answer = it.later("AAPL", 1, "buy", limit_price="2.00")
     until(lambda: it.exchange.state()["working_orders"] > 5, "the order has left")
     it.signal(signal.SIGSTOP)
+    it.exchange.faults(delay_ms=0, drop_stream_events=0)
     assert "stopped by a signal" in it.line("missed").detail
     it.line("done")
     it.nobody_is_left()
@@ -33,6 +35,28 @@ def test_a_gateway_stopped_inside_a_send_is_killed_and_all_that_works_is_cancell
     assert acts.index("missed") < acts.index("killed") < acts.index("cancelled")
     it.guardian.must_run()
     assert answer.result() == 0
+
+
+def test_an_order_that_arrives_after_the_gateway_is_dead_is_cancelled_too(here: World) -> None:
+    it = Guarded(here, flatten=False)
+    it.rest_orders(1)
+    before = it.last()
+    it.exchange.process.send_signal(signal.SIGSTOP)  # what is sent now waits at its socket
+    answer = it.later("AAPL", 1, "buy", limit_price="2.00")
+    until(lambda: submitted(here) > 1, "the gateway has sent it")
+    it.signal(signal.SIGSTOP)
+    it.line("killed")
+    it.exchange.process.send_signal(signal.SIGCONT)
+    it.line("done")
+    assert answer.result() == 0
+    assert len(it.taken_after(before)) == 1
+    assert it.exchange.state()["working_orders"] == 0
+    assert it.ledger_is_clean() == {}
+
+
+def submitted(here: World) -> int:
+    """How many submits the gateway's journal lets go: they are at its socket a moment later."""
+    return len(here.effects(SubmitOrder))
 
 
 def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_again(

@@ -1,0 +1,153 @@
+"""What the watcher makes of beats: each kind of silence by its name, and never its own silence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.guardian.watching import (
+    CALL_NS_MAX,
+    FAULT_NS_MAX,
+    LOOK_NS_MAX,
+    Finding,
+    Kind,
+    Watch,
+    What,
+)
+from fuseboard.halts.heartbeats import Beat, Phase, ProcessSeen
+
+TIMEOUT_NS = 2_000_000_000
+LOOK_NS = 100_000_000
+ALIVE = ProcessSeen("S", 77)
+
+
+def beat(
+    iteration: int, *, run: int = 1, phase: Phase = Phase.RUNNING, call_age_ns: int = 0
+) -> Beat:
+    return Beat(phase, 10, 77, run, iteration * 1_000, iteration, oldest_call_age_ns=call_age_ns)
+
+
+class Looking:
+    """A watch with a clock that is moved by each look."""
+
+    def __init__(self, done: int = 0) -> None:
+        self.watch = Watch(done=done)
+        self.now_ns = 0
+
+    def look(
+        self, seen: Beat | None, process: ProcessSeen | None = ALIVE, passed_ns: int = LOOK_NS
+    ) -> Finding:
+        self.now_ns += passed_ns
+        return self.watch.look(seen, process, self.now_ns, TIMEOUT_NS)
+
+    def until_missed(self, seen: Beat | None, process: ProcessSeen | None) -> list[Finding]:
+        found = [self.look(seen, process)]
+        while found[-1].what is not What.MISSED:
+            assert len(found) < 1_000
+            found.append(self.look(seen, process))
+        return found
+
+
+@pytest.mark.parametrize(
+    ("seen", "process", "kind"),
+    [
+        (beat(2), None, Kind.GONE),
+        (beat(2), ProcessSeen("S", 78), Kind.GONE),  # somebody else has its number by now
+        (beat(2), ProcessSeen("Z", 77), Kind.GONE),
+        (beat(2), ProcessSeen("T", 77), Kind.STOPPED),
+        (beat(2), ProcessSeen("t", 77), Kind.STOPPED),
+        (beat(2), ProcessSeen("R", 77), Kind.HUNG),
+        (beat(2), ProcessSeen("D", 77), Kind.HUNG),
+        (None, ALIVE, Kind.UNREADABLE),
+    ],
+)
+def test_each_kind_of_silence_has_its_name_and_is_said_before_it_is_acted_on(
+    seen: Beat | None, process: ProcessSeen | None, kind: Kind
+) -> None:
+    it = Looking()
+    it.look(beat(1))
+    assert it.look(beat(2)).what is What.FINE
+    found = it.until_missed(seen, process)
+    assert found[-1].kind is kind
+    assert found[-1].silent_ns >= TIMEOUT_NS
+    assert found[-1].silent_ns < TIMEOUT_NS + LOOK_NS
+    late = [each for each in found if each.what is What.LATE]
+    assert [each.kind for each in late] == [kind]
+    assert late[0].silent_ns >= TIMEOUT_NS // 2
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=200))
+def test_a_gateway_that_moves_in_time_is_never_missed(pauses: list[int]) -> None:
+    it = Looking()
+    for number, looks in enumerate(pauses):
+        assert it.look(beat(number + 1)).what in {What.FINE, What.BACK}
+        for _ in range(min(looks, TIMEOUT_NS // LOOK_NS - 1)):
+            assert it.look(beat(number + 1)).what is not What.MISSED
+
+
+@given(st.integers(1, 10**15))
+def test_the_watchers_own_sleep_does_not_count_against_the_gateway(asleep_ns: int) -> None:
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2))
+    finding = it.look(beat(2), passed_ns=asleep_ns)
+    assert finding.what is not What.MISSED
+    assert finding.silent_ns <= LOOK_NS_MAX
+
+
+def test_a_gateway_that_comes_back_was_a_false_alarm_said_once() -> None:
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2))
+    whats = [it.look(beat(2), ProcessSeen("R", 77)).what for _ in range(15)]
+    assert whats.count(What.LATE) == 1
+    back = it.look(beat(3))
+    assert (back.what, back.kind) == (What.BACK, Kind.SLOW)
+    assert it.look(beat(4)).what is What.FINE
+
+
+def test_a_call_that_does_not_come_back_is_a_miss_although_the_loop_turns() -> None:
+    it = Looking()
+    it.look(beat(1))
+    assert it.look(beat(2, call_age_ns=TIMEOUT_NS + CALL_NS_MAX)).what is What.FINE
+    finding = it.look(beat(3, call_age_ns=TIMEOUT_NS + CALL_NS_MAX + 1))
+    assert (finding.what, finding.kind) == (What.MISSED, Kind.STUCK_CALL)
+
+
+def test_an_end_in_order_dismisses_and_an_old_one_is_nobody() -> None:
+    it = Looking()
+    assert it.look(beat(9, phase=Phase.STOPPED)).what is What.NOBODY
+    it.look(beat(1, run=2))
+    it.look(beat(2, run=2))
+    assert it.look(beat(3, run=2, phase=Phase.STOPPED)).what is What.STOOD_DOWN
+    assert it.look(beat(3, run=2, phase=Phase.STOPPED)).what is What.NOBODY
+
+
+def test_a_run_that_was_dealt_with_is_left_alone_and_the_next_one_is_watched() -> None:
+    it = Looking(done=1)
+    for _ in range(50):
+        assert it.look(beat(1), None).what is What.NOBODY
+    it.look(beat(1, run=2))
+    it.look(beat(2, run=2))
+    assert it.until_missed(beat(2, run=2), None)[-1].kind is Kind.GONE
+    assert it.watch.run_ns == 2
+    it.watch.dealt_with()
+    assert it.look(beat(2, run=2), None).what is What.NOBODY
+
+
+def test_a_dead_gateway_found_by_a_guardian_that_starts_is_acted_on() -> None:
+    it = Looking()
+    found = it.until_missed(beat(5), None)
+    assert found[-1].kind is Kind.GONE
+
+
+def test_a_gateway_that_cancels_after_its_own_fault_has_the_time_it_is_given() -> None:
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2, phase=Phase.FAULTED))
+    found = it.until_missed(beat(2, phase=Phase.FAULTED), ProcessSeen("R", 77))
+    assert found[-1].silent_ns >= TIMEOUT_NS + FAULT_NS_MAX
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2, phase=Phase.FAULTED))
+    found = it.until_missed(beat(2, phase=Phase.FAULTED), None)
+    assert found[-1].silent_ns < TIMEOUT_NS + LOOK_NS
