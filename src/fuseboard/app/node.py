@@ -160,21 +160,7 @@ class Node:
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
         )
         outlet = self._outlet(intake, broker, feed, door, api)
-        loop = Loop(
-            kernel=self._meter,
-            clock=self._clock,
-            intake=intake,
-            journal=self._journal,
-            watermark=self._watermark,
-            outlet=outlet,
-            last=self._last,
-            save_snapshot=self._save_snapshot,
-            pulse=self._guardian.pulse(
-                durable=lambda: self._watermark.sequence,
-                intake=intake.__len__,
-                oldest_call_age_ns=outlet.oldest_call_age_ns,
-            ),
-        )
+        loop = self._loop(intake, outlet)
         self._offer_start(intake)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
@@ -210,6 +196,23 @@ class Node:
             await api.stop()
             await outlet.stop()
             self._close()
+
+    def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
+        return Loop(
+            kernel=self._meter,
+            clock=self._clock,
+            intake=intake,
+            journal=self._journal,
+            watermark=self._watermark,
+            outlet=outlet,
+            last=self._last,
+            save_snapshot=self._save_snapshot,
+            pulse=self._guardian.pulse(
+                durable=lambda: self._watermark.sequence,
+                intake=intake.__len__,
+                oldest_call_age_ns=outlet.oldest_call_age_ns,
+            ),
+        )
 
     def _outside(self) -> tuple[AlpacaBroker, AlpacaFeeds]:
         """The broker and its market data."""

@@ -89,6 +89,14 @@ class Account:
         self._held: dict[str, int] = {}
         self._reserved_attos = 0
 
+    def configured(
+        self, *, no_shorting: bool | None = None, suspend_trade: bool | None = None
+    ) -> dict[str, bool]:
+        """Set the owner's latches, and give them as they are now; None leaves one as it is."""
+        self.no_shorting = self.no_shorting if no_shorting is None else no_shorting
+        self.suspend_trade = self.suspend_trade if suspend_trade is None else suspend_trade
+        return {"no_shorting": self.no_shorting, "suspend_trade": self.suspend_trade}
+
     # --- positions -------------------------------------------------------------------------------
 
     def quantity_nanos(self, symbol: str) -> int:

@@ -20,11 +20,12 @@ from fuseboard.exchange.halts import Halts
 from fuseboard.exchange.orders import Against, Fill, Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.exchange.rules import (
     MALFORMED,
-    NOT_FOUND,
     Terms,
     account_terms,
+    already_final,
     forbidden,
     shape_refusal,
+    unknown,
     unprocessable,
 )
 from fuseboard.exchange.scribe import Scribe, seeded_id
@@ -122,25 +123,19 @@ class Exchange:
             return self._refused("submit", ticket.client_order_id, terms)
         return self._accept(ticket, terms, replaces=None)
 
-    def configure(
-        self, now_ns: int, *, no_shorting: bool | None, suspend_trade: bool | None
-    ) -> None:
-        """Set the owner's latches; None leaves one as it is."""
+    def configure(self, now_ns: int, **latches: bool | None) -> None:
+        """Set the owner's latches, `no_shorting` and `suspend_trade`; None leaves one as it is."""
         self.advance(now_ns)
-        account = self._account
-        account.no_shorting = account.no_shorting if no_shorting is None else no_shorting
-        account.suspend_trade = account.suspend_trade if suspend_trade is None else suspend_trade
-        latches = {"no_shorting": account.no_shorting, "suspend_trade": account.suspend_trade}
-        self._write(ledger.AccountConfigured, **latches)
+        self._write(ledger.AccountConfigured, **self._account.configured(**latches))
 
     def cancel(self, now_ns: int, order_id: str) -> Order | Refusal:
         """Take a cancel in: it takes effect after the latency. Repeats are taken and do nothing."""
         self.advance(now_ns)
         order = self.orders_by_id.get(order_id)
         if order is None:
-            return self._refused("cancel", order_id, _unknown(order_id))
+            return self._refused("cancel", order_id, unknown(order_id))
         if order.is_final:
-            return self._refused("cancel", order_id, _already_final(order))
+            return self._refused("cancel", order_id, already_final(order))
         if order.status is not Status.PENDING_CANCEL:
             order.status = Status.PENDING_CANCEL
             order.updated_ns = self.now_ns
@@ -166,9 +161,9 @@ class Exchange:
         self.advance(now_ns)
         old = self.orders_by_id.get(order_id)
         if old is None:
-            return self._refused("replace", order_id, _unknown(order_id))
+            return self._refused("replace", order_id, unknown(order_id))
         if old.is_final or old.status is Status.PENDING_CANCEL:
-            return self._refused("replace", order_id, _already_final(old))
+            return self._refused("replace", order_id, already_final(old))
         quantity = old.ticket.quantity_nanos if quantity_nanos is None else quantity_nanos
         ticket = structs.replace(
             old.ticket,
@@ -449,11 +444,3 @@ class Exchange:
         self._events.append(
             OrderEvent(event=event, at_ns=self.now_ns, order=structs.replace(order), fill=fill)
         )
-
-
-def _unknown(order_id: str) -> Refusal:
-    return Refusal(http_status=404, code=NOT_FOUND, message=f"order not found for {order_id}")
-
-
-def _already_final(order: Order) -> Refusal:
-    return unprocessable(f'order is already in "{order.status.value}" state')

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from fuseboard.exchange.account import Account
 from fuseboard.exchange.book import SymbolBook
-from fuseboard.exchange.orders import Refusal, Ticket
+from fuseboard.exchange.orders import Order, Refusal, Ticket
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
@@ -83,6 +83,16 @@ def _fraction_refusal(ticket: Ticket) -> Refusal | None:
     if ticket.order_type not in (OrderType.MARKET, OrderType.LIMIT):
         return unprocessable("fractional orders must be market or limit orders")
     return None
+
+
+def unknown(order_id: str) -> Refusal:
+    """404: there is no such order."""
+    return Refusal(http_status=404, code=NOT_FOUND, message=f"order not found for {order_id}")
+
+
+def already_final(order: Order) -> Refusal:
+    """422: the order can be neither cancelled nor replaced any more."""
+    return unprocessable(f'order is already in "{order.status.value}" state')
 
 
 class Terms(Struct, frozen=True):
