@@ -34,6 +34,7 @@ from fuseboard.core import (
     trading_halts,
     valuation,
 )
+from fuseboard.core.anomalies import looked_for
 from fuseboard.core.explaining import Explained, explain
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
@@ -105,6 +106,7 @@ class Kernel:
             dynamics=compiled.dynamics,
             ids=OrderIds(instance=known.instance, account=known.account),
             watchlist=watchlist_of(policy),
+            looks_for_oddities=looked_for(policy.data),
             watched=nearness.watched_rows(limits),
         )
 

@@ -1,6 +1,6 @@
 """Quotes and trades as they come: late ones excluded, marks taken, oddities told (law 12)."""
 
-from fuseboard.core.anomalies import Habit, looked_for, new_habit, trades_oddly
+from fuseboard.core.anomalies import Habit, new_habit, trades_oddly
 from fuseboard.core.market import DOUBT_NS, Instrument
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
@@ -17,7 +17,7 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     """A quote: perhaps a new mark."""
     state, rules = turn.state, turn.policy.data
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
-    habit = _heard(turn, fact.symbol, instrument) if looked_for(rules) else None
+    habit = _heard(turn, fact.symbol, instrument) if turn.looks_for_oddities else None
     suspect_nanos = instrument.suspect_nanos
     late = bool(state.feed_times) and not fact.standing and _late(turn, fact)
     mark_nanos = instrument.quote(fact, rules, turn.boot_ns, late=late)
@@ -33,7 +33,7 @@ def trade_seen(turn: Turn, fact: TradeSeen) -> None:
     """A trade: the fallback mark while quotes are excluded or in doubt (law 12)."""
     state, rules = turn.state, turn.policy.data
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
-    if looked_for(rules):
+    if turn.looks_for_oddities:
         habit = _heard(turn, fact.symbol, instrument)
         odd = trades_oddly(habit, fact.size_nanos, rules)
         if odd and habit.is_news("volume", turn.boot_ns):

@@ -23,6 +23,7 @@ from fuseboard.core import (
     valuation,
     waiting,
 )
+from fuseboard.core.anomalies import looked_for
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
@@ -91,6 +92,7 @@ def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
         if name not in wanted and not fuse.latched():
             del state.drawdowns[name]
     turn.watchlist = watchlist_of(policy)
+    turn.looks_for_oddities = looked_for(policy.data)
     breakers.follow_policy(turn)
     if state.reconciled:
         begin_courses(turn)

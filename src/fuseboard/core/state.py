@@ -243,6 +243,8 @@ class Turn(Struct, gc=False):
     wall_ns: int = 0
     out: list[Effect] = []
     watchlist: Watchlist = NOTHING
+    looks_for_oddities: bool = False
+    """Whether the policy looks for anomalies of market data."""
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
 
