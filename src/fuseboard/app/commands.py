@@ -30,6 +30,7 @@ from fuseboard.app.node import Node, NodeOptions
 from fuseboard.app.offline import offline_halt, offline_status, renew_register
 from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
+from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer, ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
@@ -39,6 +40,7 @@ from fuseboard.control.top import run_top
 from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.gateway.keys import Keys, KeysUnreadable, StrategyNameRefused
+from fuseboard.halts.hidden import hide_this_process
 from fuseboard.halts.register import HaltsRegister, RegisterExists, RegisterUnwritable
 from fuseboard.journal.file import (
     JournalAbsent,
@@ -120,7 +122,10 @@ def command_run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loaded) -> int:
+    if not hide_this_process():
+        say("this process cannot be hidden here: its user's other programs may read the key")
     environment = settings()
+    forget_broker_secrets()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
         if options.live:

@@ -63,6 +63,7 @@ from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
 FAULTED: Final = 3
@@ -158,6 +159,8 @@ class Node:
             about=self._about,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
+            keeper=lambda: None if self._launched is None else self._launched.pid(),
+            page=self._page_intruder,
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = self._loop(intake, outlet)
@@ -213,6 +216,10 @@ class Node:
                 oldest_call_age_ns=outlet.oldest_call_age_ns,
             ),
         )
+
+    def _page_intruder(self, text: str) -> None:
+        for pager in (self._console, self._log, self._board):
+            pager.page(Severity.PAGE.value, Reason.INTRUDER.value, ACCOUNT_SCOPE, text)
 
     def _outside(self) -> tuple[AlpacaBroker, AlpacaFeeds]:
         """The broker and its market data."""

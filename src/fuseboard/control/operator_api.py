@@ -1,5 +1,7 @@
 """The operator API: HTTP with JSON on a Unix socket in the state directory, mode 0600.
 
+Processes of the supervised strategy are refused and paged (`peers.py`).
+
 Whoever may write the socket may halt; whoever halts or resets gives a name, and it goes into the
 journal. Reads come from the board, acts go through the intake and are answered when durable.
 
@@ -13,6 +15,7 @@ journal. Reads come from the board, acts go through the intake and are answered 
 
 import asyncio
 import itertools
+import math
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -41,6 +44,7 @@ from fuseboard.control.override_asked import (
     override_of,
     verification_of,
 )
+from fuseboard.control.peers import process_of, refusal
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
@@ -52,6 +56,7 @@ from fuseboard.wire.http_server import HttpServer
 
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
+PAGED_EVERY_S: Final = 60.0
 LIMITS: Final = HttpLimits(connections_max=128, body_bytes_max=16_384, requests_queued_max=4)
 Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked, MeasureAsked, OverrideAsked, VerifyAsked)
 
@@ -75,14 +80,20 @@ class OperatorApi:
         about: Callable[[], dict[str, str]],
         watermark: Callable[[], int],
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
+        keeper: Callable[[], int | None] = lambda: None,
+        page: Callable[[str], None] = lambda _text: None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
+        """`keeper` is the process id of the supervised strategy's keeper, None when none runs."""
         self._intake = intake
         self._board = board
         self._meter = meter
         self._about = about
         self._watermark = watermark
         self._settled = settled
+        self._keeper = keeper
+        self._page = page
+        self._paged_at_s = -math.inf
         self._answer_wait_s = answer_wait_s
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
@@ -123,6 +134,9 @@ class OperatorApi:
         )
 
     async def _handle(self, request: Request) -> Response:
+        why = refusal(process_of(request.peer), self._keeper())
+        if why:
+            return self._kept_out(request, why)
         match request.method, request.path:
             case "GET", "/v1/status":
                 return _json(self.status(with_orders=request.query.get("orders") == "all"))
@@ -142,6 +156,14 @@ class OperatorApi:
                 return await self._act(request, VerifyAsked, verification_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
+
+    def _kept_out(self, request: Request, why: str) -> Response:
+        """Refuse a strategy's process, and page; the log is not filled by one that goes on."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._paged_at_s >= PAGED_EVERY_S:
+            self._paged_at_s = now_s
+            self._page(f"{request.method} {request.path} at the operators' socket: {why}")
+        return _refused(403, f"the operators' socket is for people: {why}")
 
     async def _settle(self, scope: str) -> Response:
         try:

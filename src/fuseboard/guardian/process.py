@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
+from fuseboard.halts.hidden import hide_this_process
 
 
 class GuardianRefused(Exception):
@@ -23,6 +24,7 @@ def guard(state: Path, environment: Mapping[str, str] = os.environ) -> int:
 
     Raises `GuardianRefused` when another guardian runs or the directory is none.
     """
+    hide_this_process()  # it holds the broker's key
     if not state.is_dir():
         raise GuardianRefused(f"there is no state in {state}: make it with `fuseboard init`")
     lock = _locked(state)

@@ -95,6 +95,10 @@ class Launched:
             os.close(read_end)
         self._pipe = write_end
 
+    def pid(self) -> int | None:
+        """The keeper's process id, None before it is started: the whole strategy is below it."""
+        return None if self._process is None else self._process.pid
+
     async def wait(self) -> int:
         """The exit code, once all of the strategy has ended: 128 and the number for a signal."""
         process = self._started()

@@ -88,6 +88,7 @@ class Reason(Enum):
     POSITION_MISMATCH = "position_mismatch"
     FOREIGN_ORDER = "foreign_order"
     OPERATOR = "operator"
+    INTRUDER = "intruder"
     REGISTER_UNREADABLE = "register_unreadable"
     REGISTER_LATCHED = "register_latched"
     NODE_FAULT = "node_fault"
@@ -177,6 +178,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
     Reason.FOREIGN_ORDER: "an order with our prefix is not in our book: a twin or a rollback",
     Reason.OPERATOR: "an operator asked for it",
+    Reason.INTRUDER: "a process of a strategy used the operators' socket",
     Reason.REGISTER_UNREADABLE: "the halts register is absent or unreadable",
     Reason.REGISTER_LATCHED: "the halts register holds a halt",
     Reason.NODE_FAULT: "the node found a fault in itself",

@@ -25,6 +25,7 @@ from fuseboard.wire.http_messages import (
     response_bytes,
 )
 from fuseboard.wire.http_reader import PIECE_BYTES_MAX, RequestReader
+from fuseboard.wire.unix_peer import unix_peer
 from fuseboard.wire.websocket_server import Handshake
 
 _FAULT = error_response(500, "the request failed inside the server")
@@ -85,7 +86,7 @@ class HttpConnection(asyncio.Protocol):
         # uvloop's transports do what asyncio.Transport does but are not of that class.
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        name = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
+        name = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else unix_peer(self.transport)
         self._reader = RequestReader(self._limits, name, self)
         if self._owner.opened(self):
             self._idle_by = self._loop.time() + self._limits.idle_s_max
