@@ -15,6 +15,9 @@ from fuseboard.vocabulary.inputs import (
     RequestsThrottled,
     TimeAdvanced,
     TradeSeen,
+    TradeWithdrawn,
+    TradingHalted,
+    TradingResumed,
 )
 from tests.runtime.worlds import halt_requested, order_requested, quote, trade
 
@@ -214,3 +217,32 @@ def test_what_a_strategy_asks_for_keeps_its_place_among_the_quotes() -> None:
         first, second = quote("AAPL", 1, 2), quote("AAPL", 2, 3)
         assert all(intake.offer(fact) for fact in (first, asked, second))
         assert intake.take(10) == [first, asked, second]
+
+
+def test_no_trade_moves_before_one_that_is_taken_back() -> None:
+    intake = Intake()
+    first, second, third = (trade("AAPL", price) for price in (10, 11, 12))
+    back = TradeWithdrawn(symbol="AAPL", price_nanos=11, event_ns=1)
+    for fact in (first, second, back, third):
+        assert intake.offer(fact)
+    taken = intake.take(10)
+    assert [type(fact) for fact in taken] == [TradeSeen, TradeWithdrawn, TradeSeen]
+    prices = [fact.price_nanos for fact in taken if isinstance(fact, TradeSeen)]
+    assert prices == [second.price_nanos, third.price_nanos]
+    assert len(intake) == 0
+
+
+def test_an_exchanges_halts_are_taken_before_orders_and_quotes_that_wait() -> None:
+    intake = Intake()
+    halt = TradingHalted(symbol="AAPL", code="P LUDP", event_ns=1)
+    resumption = TradingResumed(symbol="AAPL", code="T LUDP", event_ns=2)
+    for fact in (trade("AAPL", 10), halt, resumption):
+        assert intake.offer(fact)
+    assert intake.take(10)[:2] == [halt, resumption]
+
+
+def test_withdrawals_are_bounded_as_quotes_are() -> None:
+    intake = Intake(IntakeLimits(market_facts_max=2))
+    back = TradeWithdrawn(symbol="AAPL", price_nanos=11, event_ns=1)
+    assert [intake.offer(back) for _ in range(3)] == [True, True, False]
+    assert intake.refused == 1
