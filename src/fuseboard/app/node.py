@@ -20,12 +20,15 @@ from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
+from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import (
     GuardianLink,
     guardian_is_wanted,
     orders_of,
     wait_until_idle,
 )
+from fuseboard.app.recovery import restored
+from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
@@ -145,6 +148,8 @@ class Node:
         self._launched: Launched | None = None
         self._stopping = asyncio.Event()
         self._ended_in_order = False
+        self._hurry = asyncio.Event()
+        self._last_line = ""
 
     async def serve(self) -> int:
         """Run until a signal, the supervised strategy's end, or a fault."""
@@ -166,7 +171,7 @@ class Node:
         loop = self._loop(intake, outlet)
         self._offer_start(intake)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
         gc.collect()
         gc.freeze()
         serving = asyncio.create_task(loop.run())
@@ -179,7 +184,18 @@ class Node:
             await api.start(self._state.socket_file)
             self._say_ready(port)
             self._guardian.start()
-            code = await self._until_stopped(serving, loop, port)
+            drain = Drain(
+                rule=drain_rule(self._options.policy.kill_switch),
+                door=door,
+                outlet=outlet,
+                intake=intake,
+                board=self._board,
+                broker=broker,
+                serving=serving,
+                hurry=self._hurry,
+                say=self._say,
+            )
+            code = await self._until_stopped(serving, loop, port, drain)
         except StateRefused:  # nothing was begun: nobody is to be missed
             self._ended_in_order = True
             raise
@@ -199,6 +215,14 @@ class Node:
             await api.stop()
             await outlet.stop()
             self._close()
+            if self._last_line:
+                self._say(self._last_line)
+
+    def _signalled(self) -> None:
+        """A signal stops the node in order; a second one hurries it."""
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
         return Loop(
@@ -334,7 +358,9 @@ class Node:
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
         self._journal.snapshot(sequence, body, digest, policy_digest=self._policy_digest)
 
-    async def _until_stopped(self, serving: "asyncio.Task[None]", loop: Loop, port: int) -> int:
+    async def _until_stopped(
+        self, serving: "asyncio.Task[None]", loop: Loop, port: int, drain: Drain
+    ) -> int:
         """Wait for the first of: a fault, a signal, the strategy's end; then stop in order."""
         waits: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait())]
         strategy: asyncio.Task[object] | None = None
@@ -353,7 +379,8 @@ class Node:
         if strategy is not None and strategy.done() and not strategy.cancelled():
             code = int(str(strategy.result()))
             self._say(f"the strategy ended with exit code {code}")
-        await self._stop_strategy()
+        self._stopping.set()  # from now on a signal is the second one
+        self._last_line = await drain.run(self._stop_strategy)
         loop.request_stop()
         await serving
         self._say(f"stopped in order: {self._watermark.sequence} records are durable")

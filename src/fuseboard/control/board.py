@@ -17,6 +17,7 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
+    RecordDrain,
     RecordOverride,
     RecordPlan,
     RecordTransition,
@@ -88,6 +89,7 @@ class Board:
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.dynamic_limits: tuple[str, ...] = ()
         self.overrides: dict[str, RecordOverride] = {}
+        self.drain: RecordDrain | None = None
         self.allowed = 0
         self.denied: dict[str, int] = {}
 
@@ -110,6 +112,8 @@ class Board:
                 self._transition(effect)
             case RecordPlan():
                 self._plan(effect)
+            case RecordDrain():
+                self.drain = effect
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
             case RecordOverride():
@@ -218,6 +222,10 @@ class Board:
         """The posture of a scope as last published."""
         shown = self.postures.get(scope)
         return Posture.OPEN if shown is None else shown.posture
+
+    def is_working(self, order_id: str) -> bool:
+        """Whether an order is not final."""
+        return order_id in self._working
 
     def working(self) -> list[OrderLine]:
         """The orders that are not final, the oldest first."""

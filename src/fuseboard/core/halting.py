@@ -222,6 +222,8 @@ def publish_postures(turn: Turn) -> None:
         ask(fuse.scope, fuse.posture(), Reason.DRAWDOWN_UNCONFIRMED if unconfirmed else reason)
     for latch in state.latches.values():
         ask(latch.scope, latch.posture(), latch.reason)
+    if state.draining:
+        ask(ACCOUNT_SCOPE, Posture.HALTED, Reason.DRAINING)
     if not state.reconciled:
         ask(ACCOUNT_SCOPE, Posture.HALTED, Reason.NOT_RECONCILED)
     if state.equity_disagreements > 1:

@@ -12,6 +12,7 @@ from fuseboard.core import (
     cash,
     closes,
     data_health,
+    draining,
     dynamic,
     gate,
     nearness,
@@ -124,6 +125,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     breakers.follow_policy(turn)
     sessions.node_started(turn)
     data_health.node_started(turn)
+    draining.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
     for order in state.book.working_orders():

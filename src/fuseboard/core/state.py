@@ -141,6 +141,10 @@ class State(Struct, kw_only=True):
     breakers: dict[str, RuleFuse] = {}
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
+    draining: bool = False
+    """Whether the node stops in order: HALTED without a latch, until the next start."""
+    drains: int = 0
+    """Numbers the plans of orderly stops; never used twice."""
     near: dict[str, bool] = {}
     """The limits whose soft limit was reached, each with its scope; True: the limit was passed."""
     period: Period = field(default_factory=Period)

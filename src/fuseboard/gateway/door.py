@@ -116,6 +116,10 @@ class GatewayDoor:
         """Listen; returns the port really bound."""
         return await self._server.start(host, port)
 
+    def stop_accepting(self) -> None:
+        """Take no new connection: over those that are open one may read and cancel."""
+        self._server.stop_listening()
+
     async def stop(self) -> None:
         """End every wait, answer what can be answered, close every connection."""
         self._orders.close()

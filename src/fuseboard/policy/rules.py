@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.policy.limits import MINUTE_NS, PERCENT_NANOS, SECOND_NS
-from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
 
 HOUR_NS: Final = 60 * MINUTE_NS
 
@@ -76,6 +76,8 @@ class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     watchdog_timeout_ns: int = 10 * SECOND_NS
     watchdog_flattens: bool = False
     """Whether the dead man closes all positions once it has cancelled everything."""
+    drain: DrainRule = DrainRule.CANCEL
+    """What a stop by a signal does with what is open."""
 
 
 class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -200,6 +200,12 @@ KILL: Final[dict[str, Shape]] = {
         "Whether the dead man closes all positions, after it has cancelled everything.",
         "kill switch",
     ),
+    "drain": Value(
+        unit.DRAIN,
+        ("drain",),
+        "What an orderly stop does: cancel what works, flatten, or leave everything.",
+        "kill switch",
+    ),
 }
 
 

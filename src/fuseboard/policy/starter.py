@@ -117,6 +117,8 @@ safety:
     enabled: true
     methods: [cli, api, file, signal, watchdog]
     watchdog: 10s
+    # A stop by a signal: cancel what works, flatten (close everything too), or leave it.
+    drain: cancel
 
 data:
   validation:

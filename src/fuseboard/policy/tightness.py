@@ -26,7 +26,7 @@ from fuseboard.policy.rules import (
     StrategyRule,
 )
 from fuseboard.policy.shown import NOT_SET, shown
-from fuseboard.vocabulary.actions import Action, ResetRule
+from fuseboard.vocabulary.actions import Action, DrainRule, ResetRule
 
 
 class Direction(Enum):
@@ -124,6 +124,7 @@ def _condition(*, order: bool, holding_tightens: bool) -> Rule:
 _TRIPS = _condition(order=False, holding_tightens=True)
 _ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.FLATTEN, Action.KILL))
 _RESET = _ranked((ResetRule.NEXT_TRADING_DAY, ResetRule.MANUAL))
+_DRAIN = _ranked((DrainRule.LEAVE, DrainRule.CANCEL, DrainRule.FLATTEN))
 _STALE = _ranked(("deny", "reduce_only", "halt"))
 _FUSE: Final[dict[str, Rule]] = {
     "name": _never,
@@ -193,6 +194,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "methods": _more,
         "watchdog_timeout_ns": _down,
         "watchdog_flattens": _never,
+        "drain": _DRAIN,
     },
     ResetRules: {"resets_a_day_max": _down, "two_persons": _switch_on, "override_ns_max": _down},
     StrategyRule: {

@@ -12,7 +12,7 @@ from typing import Any
 from fuseboard.policy import units
 from fuseboard.policy.conditions import ConditionRefused, condition_from_text
 from fuseboard.policy.shapes import Unit
-from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}", re.ASCII)
@@ -250,6 +250,11 @@ RESET = Unit(
     "`manual` or `next_trading_day`",
     lambda text: ResetRule(words(*(rule.value for rule in ResetRule)).read(text)),
     {"enum": [rule.value for rule in ResetRule]},
+)
+DRAIN = Unit(
+    "`cancel`, `flatten` or `leave`",
+    lambda text: DrainRule(words(*(rule.value for rule in DrainRule)).read(text)),
+    {"enum": [rule.value for rule in DrainRule]},
 )
 PEAKS = Unit(
     "`session_peak` or `peak`",

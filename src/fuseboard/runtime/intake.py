@@ -46,6 +46,7 @@ MARKET: Final = 4
 LANE_OF: Final[dict[type, int]] = {
     inputs.NodeStarted: OPERATOR,
     inputs.PolicyAdopted: OPERATOR,
+    inputs.DrainRequested: OPERATOR,
     inputs.NodeFaulted: OPERATOR,
     inputs.OperatorHaltRequested: OPERATOR,
     inputs.OperatorResetRequested: OPERATOR,

@@ -104,6 +104,7 @@ class Outlet:
         self._halt_epoch = 0
         self._latched_epoch: dict[str, int] = {}
         self._sealed = False
+        self._holds_new_risk = False
         self._moves = 0
         self._cancels = CancelLine(
             broker=broker,
@@ -126,6 +127,14 @@ class Outlet:
         self._settling = Settling(self._submits)
         self._questions = self._new_questions(clock)
         self._ways = self._laid_ways()
+
+    def hold_new_risk(self) -> None:
+        """From now on nothing that raises exposure leaves: the node stops in order.
+
+        Nothing is latched, and there is no way back but another start.
+        """
+        self._holds_new_risk = True
+        self._submits.refuse_disallowed()
 
     async def start(self) -> None:
         """Connect broker and feed; their facts go to the intake from now on."""
@@ -316,6 +325,8 @@ class Outlet:
             return False
         if not order.raises_exposure:
             return True
+        if self._holds_new_risk:
+            return False
         return order.halt_epoch >= self._halt_epoch and not self._register.halts(
             order.strategy, order.symbol
         )

@@ -32,6 +32,17 @@ class Reference(Enum):
     MONTH_OPEN = "month_open"
 
 
+class DrainRule(Enum):
+    """What an orderly stop does with what is open at the broker."""
+
+    LEAVE = "leave"
+    """Nothing: what works goes on working, with nobody there."""
+    CANCEL = "cancel"
+    """What works is cancelled; stops that reduce a position stay."""
+    FLATTEN = "flatten"
+    """Everything is cancelled and closed."""
+
+
 class ResetRule(Enum):
     """Who lifts a latch."""
 

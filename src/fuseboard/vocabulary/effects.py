@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
@@ -276,6 +277,17 @@ class RecordPlan(Act, frozen=True, tag=True):
     left: tuple[str, ...] = ()
 
 
+class RecordDrain(Act, frozen=True, tag=True):
+    """Evidence of an orderly stop's beginning: the orders that it cancels, and its plan's trip.
+
+    `trip` is empty where the stop closes nothing.
+    """
+
+    rule: DrainRule
+    cancelled: tuple[str, ...]
+    trip: str = ""
+
+
 class RecordReplacement(Act, frozen=True, tag=True):
     """Evidence that an accepted replacement is not sent: why, and what its checks found then."""
 
@@ -368,6 +380,7 @@ Effect: TypeAlias = (
     | PublishPosture
     | RecordTransition
     | RecordPlan
+    | RecordDrain
     | RecordCash
     | RecordReplacement
     | PublishDynamicLimits

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.fact import Fact
 from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
 from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
@@ -85,6 +86,12 @@ class SessionRolled(Fact, frozen=True, tag=True):
     open_ns: int
     """Wall time at which its regular trading opens, and closes."""
     close_ns: int
+
+
+class DrainRequested(Fact, frozen=True, tag=True):
+    """The node is to stop in order: no new risk until the next start, which forgets it."""
+
+    rule: DrainRule
 
 
 class NodeFaulted(Fact, frozen=True, tag=True):
@@ -374,6 +381,7 @@ Input: TypeAlias = (
     | PolicyAdopted
     | TimeAdvanced
     | SessionRolled
+    | DrainRequested
     | NodeFaulted
     | OrderRequested
     | CancelRequested

@@ -94,6 +94,7 @@ class Reason(Enum):
     NODE_FAULT = "node_fault"
     GUARDIAN = "guardian"
     GUARDIAN_MISSING = "guardian_missing"
+    DRAINING = "draining"
     RESETS_EXHAUSTED = "resets_exhausted"
     TRIPS_EXHAUSTED = "trips_exhausted"
     REPEATED_EXECUTIONS = "repeated_executions"
@@ -184,6 +185,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
     Reason.GUARDIAN_MISSING: "no guardian watches the gateway",
+    Reason.DRAINING: "the gateway is stopping in order: only cancels pass",
     Reason.RESETS_EXHAUSTED: "too many resets in 24 hours",
     Reason.TRIPS_EXHAUSTED: "too many trips in 24 hours",
     Reason.REPEATED_EXECUTIONS: (

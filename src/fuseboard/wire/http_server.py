@@ -84,10 +84,14 @@ class HttpServer:
         )
         self._listening(listener)
 
-    async def stop(self) -> None:
-        """Stop listening, answer what has arrived within `drain_s_max`, close everything."""
+    def stop_listening(self) -> None:
+        """Take no new connection; those that are open are served on."""
         for listener in self._listeners:
             listener.close()
+
+    async def stop(self) -> None:
+        """Stop listening, answer what has arrived within `drain_s_max`, close everything."""
+        self.stop_listening()
         for session in list(self._sessions):
             session.close(1001, "the server is stopping")
         for connection in list(self._connections):

@@ -1,0 +1,144 @@
+"""The orderly stop: what SIGTERM and SIGINT ask for, step by step, each with its deadline.
+
+Stop accepting, hold new risk back, end the supervised strategy, cancel what works and see each
+cancel confirmed, close what the policy wants closed, let the disk catch up. Nothing is latched: a
+clean stop is no halt. A deadline that passes ends its step only; the last line says what is left.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from fuseboard.control.board import Board
+from fuseboard.gateway.door import GatewayDoor
+from fuseboard.policy.rules import KillSwitch
+from fuseboard.runtime.intake import Intake
+from fuseboard.runtime.outlet import Outlet
+from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Throttled
+from fuseboard.vocabulary.inputs import DrainRequested
+from fuseboard.vocabulary.money import text_from_nanos
+
+LOOK_EVERY_S: Final = 0.02
+SHOWN_MAX: Final = 20
+"""How many orders and positions the last line names."""
+_PLAN_AT_WORK: Final = ("cancelling", "closing")
+
+
+class DrainLimits(Struct, frozen=True, kw_only=True):
+    """The steps' deadlines, in seconds. All of them together are what a stop takes at most."""
+
+    durable_s_max: float = 5.0
+    """Until the stop itself is in the journal."""
+    cancel_s_max: float = 10.0
+    """Until the broker has confirmed each cancel."""
+    flatten_s_max: float = 60.0
+    """Until every plan has ended, this stop's and those that were at work before."""
+    asked_s_max: float = 5.0
+    """For asking the broker what is left."""
+
+
+class Stoppable(Protocol):
+    """The loop's task, as far as a drain looks at it."""
+
+    def done(self) -> bool:
+        """Whether it is over, by a fault then."""
+
+
+class Drain:
+    """One orderly stop of one node. `hurry` is set by a second signal: no step waits any more."""
+
+    def __init__(
+        self,
+        *,
+        rule: DrainRule,
+        door: GatewayDoor,
+        outlet: Outlet,
+        intake: Intake,
+        board: Board,
+        broker: Broker,
+        serving: Stoppable,
+        hurry: asyncio.Event,
+        say: Callable[[str], None],
+        limits: DrainLimits | None = None,
+    ) -> None:
+        self.limits = limits or DrainLimits()
+        self._rule = rule
+        self._door = door
+        self._outlet = outlet
+        self._intake = intake
+        self._board = board
+        self._broker = broker
+        self._serving = serving
+        self._hurry = hurry
+        self._say = say
+
+    async def run(self, stop_strategy: Callable[[], Awaitable[None]]) -> str:
+        """All steps up to the disk's; ends early when the node faults. What is left, in a line."""
+        self._door.stop_accepting()
+        self._outlet.hold_new_risk()
+        self._intake.offer(DrainRequested(rule=self._rule))
+        self._say(f"stopping: no new risk; what is open: {self._rule.value}")
+        ending = asyncio.ensure_future(stop_strategy())
+        limits = self.limits
+        await self._step("journal the stop", self._is_durable, limits.durable_s_max)
+        await self._step("confirm every cancel", self._is_cancelled, limits.cancel_s_max)
+        await self._step("end every plan", self._plans_have_ended, limits.flatten_s_max)
+        await ending
+        return await still_open(self._broker, limits.asked_s_max)
+
+    async def _step(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
+        ends = asyncio.get_running_loop().time() + seconds
+        while not holds():
+            if self._serving.done():
+                return
+            if self._hurry.is_set():
+                self._say(f"hurried: did not wait to {what}")
+                return
+            if asyncio.get_running_loop().time() >= ends:
+                self._say(f"could not {what} within {seconds:g} s")
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _is_durable(self) -> bool:
+        return self._board.drain is not None
+
+    def _is_cancelled(self) -> bool:
+        drain = self._board.drain
+        return drain is not None and not any(map(self._board.is_working, drain.cancelled))
+
+    def _plans_have_ended(self) -> bool:
+        drain = self._board.drain
+        plans = self._board.plans
+        if drain is None or (drain.trip and drain.trip not in plans):
+            return False
+        return not any(plan.stage in _PLAN_AT_WORK for plan in plans.values())
+
+
+def drain_rule(kill_switch: KillSwitch) -> DrainRule:
+    """What a stop does. Where signals are no way to the kill switch, it leaves what is open."""
+    by_signal = kill_switch.enabled and "signal" in kill_switch.methods
+    return kill_switch.drain if by_signal else DrainRule.LEAVE
+
+
+async def still_open(broker: Broker, seconds: float) -> str:
+    """What works and what is held at the broker, as it says itself, in one line."""
+    try:
+        async with asyncio.timeout(seconds):
+            orders = await broker.foreign_orders(lambda _wire_id: False)
+            held = (await broker.positions()).positions
+    except (BrokerUnavailable, Throttled, TimeoutError) as error:
+        why = str(error) or "no answer in time"
+        return f"still open at the broker: unknown, it could not be asked ({why})"
+    working = [f"{order.symbol} {order.wire_id}" for order in orders]
+    positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in held]
+    return f"still open at the broker: orders {_named(working)}; positions {_named(positions)}"
+
+
+def _named(entries: list[str]) -> str:
+    if not entries:
+        return "none"
+    more = f" and {len(entries) - SHOWN_MAX} more" if len(entries) > SHOWN_MAX else ""
+    return f"{len(entries)} ({', '.join(entries[:SHOWN_MAX])}{more})"

@@ -1,0 +1,91 @@
+"""SIGTERM on real processes: nothing new, what works is cancelled, closed where told; exit 0."""
+
+import signal
+
+from fuseboard.exchange.ledger import OrderAccepted
+from tests.e2e import truth
+from tests.e2e.processes import Bot, Exchange, Gateway, World, until
+
+
+def trading(here: World, rule: str) -> tuple[Exchange, Gateway, Bot]:
+    """A bot that holds something and has two orders resting far below the market."""
+    here.init(f"name: drain\nsafety: {{kill_switch: {{drain: {rule}}}}}\n")
+    exchange = here.exchange(tape="normal", speed=5, requests_per_minute=10_000)
+    gateway = here.open_gateway(exchange.url)
+    bot = here.bot(gateway.url)
+    exchange.start()
+    assert bot.buy("AAPL", 10)["ok"]
+    for price in (100, 101):
+        assert bot.buy_limit("AAPL", 5, price)["ok"]
+    until(lambda: exchange.state()["working_orders"] == 2, "two orders rest")
+    until(lambda: exchange.positions().get("AAPL") == "10", "the first one is filled")
+    gateway.wait_for(lambda now: len(now["orders"]) == 2, "the gateway knows")
+    return exchange, gateway, bot
+
+
+def last_line(gateway: Gateway) -> str:
+    return gateway.output().strip().splitlines()[-1]
+
+
+def test_a_stop_cancels_confirms_and_says_what_is_left_and_the_next_start_is_open(
+    here: World,
+) -> None:
+    exchange, gateway, _ = trading(here, "cancel")
+    assert gateway.stop() == 0
+    assert exchange.state()["working_orders"] == 0
+    assert exchange.positions() == {"AAPL": "10"}
+    assert last_line(gateway) == "still open at the broker: orders none; positions 1 (AAPL 10)"
+    assert "could not" not in gateway.output()
+
+    again = here.open_gateway(exchange.url)
+    assert not again.status()["register"], "a clean stop is no halt"
+    assert again.stop() == 0
+    here.evidence_is_clean()
+
+
+def test_a_stop_flattens_where_the_policy_says_so(here: World) -> None:
+    exchange, gateway, _ = trading(here, "flatten")
+    assert gateway.stop() == 0
+    assert exchange.positions() == {}
+    assert last_line(gateway) == "still open at the broker: orders none; positions none"
+    truth.positions_of(exchange.ledger())
+    truth.nothing_twice(exchange.ledger())
+    truth.no_order_was_refused(exchange.ledger())
+    here.evidence_is_clean()
+
+
+def test_a_stop_that_leaves_everything_says_so(here: World) -> None:
+    exchange, gateway, _ = trading(here, "leave")
+    assert gateway.stop() == 0
+    assert exchange.state()["working_orders"] == 2
+    assert "orders 2 (AAPL fb-" in last_line(gateway)
+    again = here.open_gateway(exchange.url)
+    assert len(again.status()["orders"]) == 2
+    assert again.stop() == 0
+
+
+def test_orders_under_way_at_the_stop_are_denied_and_none_arrives_after_it(here: World) -> None:
+    exchange, gateway, bot = trading(here, "cancel")
+    for _ in range(40):
+        bot.tell("submit", symbol="AAPL", qty=1, side="buy", time_in_force="day", limit_price=100)
+    until(lambda: len(truth.accepted(exchange.ledger(), opens=True)) > 6, "they arrive")
+    assert gateway.stop() == 0
+    assert exchange.state()["working_orders"] == 0, "each that arrived was cancelled"
+    came = len(exchange.ledger())
+    assert "orders none" in last_line(gateway)
+    later = [each for each in exchange.ledger()[came:] if isinstance(each, OrderAccepted)]
+    assert not later
+    here.evidence_is_clean()
+    bot.kill()
+
+
+def test_a_second_signal_hurries_a_stop_that_waits_for_the_broker(here: World) -> None:
+    exchange, gateway, _ = trading(here, "cancel")
+    exchange.faults(delay_ms=1_000, drop_stream_events=10)
+    gateway.process.send_signal(signal.SIGTERM)
+    until(lambda: "stopping: no new risk" in gateway.output(), "the stop began")
+    gateway.process.send_signal(signal.SIGINT)
+    assert gateway.stop() == 0
+    assert "hurried: did not wait to" in gateway.output()
+    assert last_line(gateway).startswith("still open at the broker:")
+    here.evidence_is_clean()
