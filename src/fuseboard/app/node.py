@@ -27,8 +27,6 @@ from fuseboard.app.guardian_link import (
     orders_of,
     wait_until_idle,
 )
-from fuseboard.app.recovery import restored
-from fuseboard.app.register_watch import RegisterWatch
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
