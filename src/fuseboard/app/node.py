@@ -27,9 +27,9 @@ from fuseboard.app.guardian_link import (
     orders_of,
     wait_until_idle,
 )
+from fuseboard.app.outside import outside
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
-from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
 from fuseboard.control.state_directory import (
@@ -38,7 +38,6 @@ from fuseboard.control.state_directory import (
     StateRefused,
     write_atomically,
 )
-from fuseboard.feeds.alpaca import AlpacaFeedOptions
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
@@ -75,8 +74,6 @@ GATEWAY_READS_A_MINUTE: Final = 20
 STRATEGY_GRACE_S: Final = 5.0
 RECONCILED_S_MAX: Final = 15.0
 """How long a supervised strategy waits for the comparison with the broker."""
-CONNECTIONS_MAX: Final = 112
-"""To the broker: orders, closes, cancels and questions may all be under way at once."""
 
 
 class NodeOptions(Struct, frozen=True, kw_only=True):
@@ -153,7 +150,7 @@ class Node:
         """Run until a signal, the supervised strategy's end, or a fault."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake = Intake()
-        broker, feed = self._outside()
+        broker, feed = outside(self._options.broker, self._identity.instance)
         door = self._door(intake, broker, feed)
         api = OperatorApi(
             intake=intake,
@@ -173,26 +170,14 @@ class Node:
         gc.collect()
         gc.freeze()
         serving = asyncio.create_task(loop.run())
-        watching = asyncio.create_task(RegisterWatch(self._register, intake.offer).run())
-        rolling = self._sessions(intake, broker)
-        guarding = asyncio.create_task(self._guardian.run())
+        beside = self._beside(intake, broker)
         try:
             await outlet.start()
             port = await self._listen(door)
             await api.start(self._state.socket_file)
             self._say_ready(port)
             self._guardian.start()
-            drain = Drain(
-                rule=drain_rule(self._options.policy.kill_switch),
-                door=door,
-                outlet=outlet,
-                intake=intake,
-                board=self._board,
-                broker=broker,
-                serving=serving,
-                hurry=self._hurry,
-                say=self._say,
-            )
+            drain = self._drain(door, outlet, intake, broker, serving)
             code = await self._until_stopped(serving, loop, port, drain)
         except StateRefused:  # nothing was begun: nobody is to be missed
             self._ended_in_order = True
@@ -204,10 +189,8 @@ class Node:
             self._ended_in_order = True
             return code
         finally:
-            watching.cancel()
-            guarding.cancel()
-            if rolling is not None:
-                rolling.cancel()
+            for task in beside:
+                task.cancel()
             await self._stop_strategy()
             await door.stop()
             await api.stop()
@@ -215,6 +198,26 @@ class Node:
             self._close()
             if self._last_line:
                 self._say(self._last_line)
+
+    def _drain(
+        self,
+        door: GatewayDoor,
+        outlet: Outlet,
+        intake: Intake,
+        broker: AlpacaBroker,
+        serving: "asyncio.Task[None]",
+    ) -> Drain:
+        return Drain(
+            rule=drain_rule(self._options.policy.kill_switch),
+            door=door,
+            outlet=outlet,
+            intake=intake,
+            board=self._board,
+            broker=broker,
+            serving=serving,
+            hurry=self._hurry,
+            say=self._say,
+        )
 
     def _signalled(self) -> None:
         """A signal stops the node in order; a second one hurries it."""
@@ -243,30 +246,6 @@ class Node:
         for pager in (self._console, self._log, self._board):
             pager.page(Severity.PAGE.value, Reason.INTRUDER.value, ACCOUNT_SCOPE, text)
 
-    def _outside(self) -> tuple[AlpacaBroker, AlpacaFeeds]:
-        """The broker and its market data."""
-        keys = self._options.broker
-        broker = AlpacaBroker(
-            AlpacaOptions(
-                base_url=keys.base_url,
-                data_url=keys.data_url,
-                key_id=keys.key_id,
-                secret=keys.secret,
-                instance=self._identity.instance,
-                connections_max=CONNECTIONS_MAX,
-            )
-        )
-        feed = AlpacaFeeds(
-            AlpacaFeedOptions(
-                stream_url=keys.data_stream_url,
-                data_url=keys.data_url,
-                key_id=keys.key_id,
-                secret=keys.secret,
-                real_time=keys.real_time,
-            )
-        )
-        return broker, feed
-
     def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds) -> GatewayDoor:
         return GatewayDoor(
             node=OrderNode(instance=self._identity.instance, account=self._identity.account),
@@ -279,18 +258,19 @@ class Node:
             watchlists=Watchlists(self._state.watchlists_file),
         )
 
-    def _sessions(self, intake: Intake, broker: AlpacaBroker) -> "asyncio.Task[None] | None":
-        """The task that tells when sessions begin."""
-        if not self._options.sessions:
-            return None
-        schedule = SessionSchedule(
-            calendar=self._calendar,
-            broker=broker,
-            clock=self._clock,
-            offer=intake.offer,
-            tell=self._warn,
-        )
-        return asyncio.create_task(schedule.run())
+    def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
+        """What runs beside the loop and offers it facts, or watches who watches us."""
+        work = [RegisterWatch(self._register, intake.offer).run(), self._guardian.run()]
+        if self._options.sessions:
+            schedule = SessionSchedule(
+                calendar=self._calendar,
+                broker=broker,
+                clock=self._clock,
+                offer=intake.offer,
+                tell=self._warn,
+            )
+            work.append(schedule.run())
+        return [asyncio.create_task(each) for each in work]
 
     def _warn(self, text: str) -> None:
         for pager in (self._console, self._log):
