@@ -17,11 +17,18 @@ def ongoing(state: State, trip: str) -> bool:
 
 
 def reserves(state: State, symbol: str) -> bool:
-    """Whether a plan is closing this symbol now."""
+    """Whether a plan is closing this symbol, or will when what it cancels is final.
+
+    An order that was let in while it cancels would rest against the position and keep it open.
+    """
     for plan in state.plans.values():
-        leg = plan.legs.get(symbol) if plan.stage == "closing" else None
-        if leg is not None and leg.stage not in DONE_STAGES:
-            return True
+        if plan.stage == "cancelling":
+            if symbol in symbols_of(state, plan):
+                return True
+        elif plan.stage == "closing":
+            leg = plan.legs.get(symbol)
+            if leg is not None and leg.stage not in DONE_STAGES:
+                return True
     return False
 
 

@@ -195,7 +195,8 @@ class Questions:
                 self._account_wanted = self._account_wanted or account is None
                 if account is not None:
                     self._report(account)
-            if self._positions_wanted:
+            # Positions mean nothing to a kernel that has not seen the account: they come after it.
+            if self._positions_wanted and not self._account_wanted:
                 self._positions_wanted = False
                 read = await self._positions()
                 self._positions_wanted = self._positions_wanted or not read
@@ -204,14 +205,17 @@ class Questions:
                 attempt += 1
 
     async def _account(self) -> AccountSeen | None:
-        await self._gate.turn(protective=False)
-        async with self._ordinary_room:
+        """Protective, as the positions are: a plan that reads on and on must not keep the books
+        from being compared, which may be what it waits for.
+        """
+        await self._gate.turn(protective=True)
+        async with self._protective_room:
             return await self._answer(self._broker.account())
 
     async def _positions(self) -> bool:
         """Read positions and strangers' orders; False when it has to be tried again."""
-        await self._gate.turn(protective=False, requests=POSITIONS_REQUESTS)
-        async with self._ordinary_room:
+        await self._gate.turn(protective=True, requests=POSITIONS_REQUESTS)
+        async with self._protective_room:
             before = self._at_rest()
             if before is None:
                 return False

@@ -23,13 +23,14 @@ from fuseboard.simulation.machine import JOURNAL, Machine
 from fuseboard.simulation.world import World
 from fuseboard.vocabulary.effects import (
     ClearHalt,
+    LatchHalt,
     PublishOrder,
     PublishPosture,
     RecordPlan,
     RecordTransition,
     SubmitOrder,
 )
-from fuseboard.vocabulary.identifiers import order_id_of_wire_id
+from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     NodeStarted,
     OperatorResetRequested,
@@ -42,13 +43,7 @@ from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record, decoded_record
 
 LATCHED: Final = ("TRIGGERED", "COOLING_DOWN", "HALTED", "KILLED", "RECOVERY")
-GAUGES: Final = (
-    Reason.NOT_RECONCILED,
-    Reason.EQUITY_JUMP,
-    Reason.BROKER_UNREACHABLE,
-    Reason.DRAWDOWN_UNCONFIRMED,
-)
-"""Why a scope may be tight without a latch: these follow numbers."""
+TWIN_REASONS: Final = (Reason.FOREIGN_ORDER, Reason.POSITION_MISMATCH)
 PRICE_SLACK_NANOS: Final = NANOS * 6 // 100
 """How far prices and equity may have moved between an order's decision and its arrival."""
 ENDED_STAGES: Final = ("ended", "frozen")
@@ -115,10 +110,13 @@ def judge(world: World, machines: Sequence[Machine]) -> list[str]:
             broken.append(f"law 9: it does not replay: {verdict.difference}")
         broken += _what_was_told_is_durable(machine, records)
         broken += _only_a_person_loosens(records)
-        broken += _once(records)
+        broken += _once(records, alone=len(machines) == 1)
         broken += _restarts_are_no_looser(records)
         broken += _ledger_and_journal_agree(machine, records, entries)
-        broken += _protective_orders_only_reduce(machine, records, entries)
+        if len(machines) == 1:  # a second one moves positions between a reading and its close
+            broken += _protective_orders_only_reduce(machine, records, entries)
+        else:
+            broken += _twin_is_noticed(machine, records, entries)
     return broken
 
 
@@ -153,8 +151,8 @@ def _only_a_person_loosens(records: list[Record]) -> list[str]:
     return broken
 
 
-def _once(records: list[Record]) -> list[str]:
-    """Law 3: a trip, its plan, and each submit, once; the last plan of each trip has ended."""
+def _once(records: list[Record], *, alone: bool) -> list[str]:
+    """Law 3: a trip, its plan, and each submit, once; without a twin every plan ends."""
     trips: Counter[tuple[str, int]] = Counter()
     plans: Counter[str] = Counter()
     stages: dict[str, str] = {}
@@ -171,11 +169,13 @@ def _once(records: list[Record]) -> list[str]:
     broken = [f"law 3: {trip} trips {n} times" for trip, n in trips.items() if n > 1]
     broken += [f"law 3: {trip} has {n} plans" for trip, n in plans.items() if n > 1]
     broken += [f"law 3: {order_id} submitted {n} times" for order_id, n in submits.items() if n > 1]
-    return broken + [
-        f"law 3: the plan of {trip} never ends: {stage}"
-        for trip, stage in stages.items()
-        if stage not in ENDED_STAGES
-    ]
+    if alone:
+        broken += [
+            f"law 3: the plan of {trip} never ends: {stage}"
+            for trip, stage in stages.items()
+            if stage not in ENDED_STAGES
+        ]
+    return broken
 
 
 def _restarts_are_no_looser(records: list[Record]) -> list[str]:
@@ -252,11 +252,20 @@ def _protective_orders_only_reduce(
         for effect in record.effects
         if isinstance(effect, SubmitOrder) and effect.intent is Intent.PLAN
     }
+    reductions = {
+        effect.wire_id: None
+        for record in records
+        for effect in record.effects
+        if isinstance(effect, SubmitOrder) and effect.intent is Intent.REDUCE
+    }
     broken: list[str] = []
     wire_ids: dict[str, str] = {}
     working: dict[str, str] = {}
     for entry in entries:
-        if isinstance(entry, ledger.OrderAccepted) and entry.client_order_id in closes:
+        if isinstance(entry, ledger.OrderAccepted) and entry.client_order_id in reductions:
+            if entry.opens:
+                broken.append(f"law 4: the reduction {entry.client_order_id} opens")
+        elif isinstance(entry, ledger.OrderAccepted) and entry.client_order_id in closes:
             wire_id = wire_ids[entry.order_id] = entry.client_order_id
             leg = closes[wire_id].client_order_id.rpartition("/")[0]
             if entry.opens:
@@ -275,6 +284,29 @@ def _protective_orders_only_reduce(
         elif _is_too_large(entry, closes):
             broken.append(f"law 4: a close is larger than the position: {entry}")
     return broken
+
+
+def _twin_is_noticed(
+    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+) -> list[str]:
+    """Law 3: orders with our prefix that are not ours, or positions that they moved, halt."""
+    net: Counter[str] = Counter()
+    theirs: dict[str, None] = {}
+    for entry in entries:
+        if isinstance(entry, ledger.OrderAccepted) and is_fuseboard_wire_id(entry.client_order_id):
+            if order_id_of_wire_id(machine.instance, entry.client_order_id) is None:
+                theirs[entry.order_id] = None
+        elif isinstance(entry, ledger.OrderFilled) and entry.order_id in theirs:
+            buys = entry.side is Side.BUY
+            net[entry.symbol] += entry.quantity_nanos if buys else -entry.quantity_nanos
+    noticed = any(
+        isinstance(effect, LatchHalt) and effect.reason in TWIN_REASONS
+        for record in records
+        for effect in record.effects
+    )
+    if any(net.values()) and not noticed:
+        return [f"law 3: {machine.instance} never halts for the twin that moved {dict(net)}"]
+    return []
 
 
 def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, SubmitOrder]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from fuseboard import __version__
 from fuseboard.halts.block import SLOTS, Slot
-from fuseboard.halts.register import HaltsRegister
+from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.journal.file import create_journal
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
@@ -96,6 +96,8 @@ class Machine:
         try:
             register.latch(halt, Moment(self.boot_ns(), self.wall_ns()))
             self.memory.latched[halt.scope] = halt.halt_epoch
+        except RegisterUnwritable:
+            pass  # its caller is told that it failed
         finally:
             register.close()
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from fuseboard.simulation.machine import STRATEGIES, Machine
-from fuseboard.simulation.world import CENT_NANOS, SECOND_NS, SYMBOLS, World
+from fuseboard.simulation.world import CENT_NANOS, MILLI_NS, SECOND_NS, SYMBOLS, World
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
@@ -26,7 +26,7 @@ from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 
 SCOPES: Final = (ACCOUNT_SCOPE, "strategy:alpha", "strategy:beta", "symbol:AAA")
-LEVELS: Final = (HaltLevel.HALT, HaltLevel.HALT, HaltLevel.FLATTEN, HaltLevel.KILL)
+LEVELS: Final = (HaltLevel.HALT, HaltLevel.HALT, HaltLevel.HALT, HaltLevel.FLATTEN, HaltLevel.KILL)
 ASKED_KEPT_MAX: Final = 4_096
 
 
@@ -40,7 +40,7 @@ class People:
         self._ends_ns = ends_ns
         self._chance = world.chance(f"people of {machine.instance}")
         self._requests = 0
-        self._pace_ns = self._chance.choice((100, 250, 600)) * SECOND_NS // 1_000
+        self._pace_ns = self._chance.choice((100, 250, 600)) * MILLI_NS
         world.after(begins_ns, self._act)
         world.after(begins_ns + 3 * SECOND_NS, self._look_after)
 
@@ -48,17 +48,17 @@ class People:
         if self._world.now_ns >= self._ends_ns:
             return
         die = self._chance.randrange(100)
-        if die < 62:
+        if die < 66:
             self._order()
-        elif die < 70:
+        elif die < 74:
             self._repeat()
-        elif die < 84:
+        elif die < 86:
             self._cancel()
-        elif die < 93:
-            self._replace()
         elif die < 95:
-            self._halt()
+            self._replace()
         elif die < 96:
+            self._halt()
+        elif die < 98:
             self._latch_from_outside()
         self._world.after(self._chance.randrange(1, 2 * self._pace_ns), self._act)
 
@@ -77,7 +77,7 @@ class People:
                 )
             )
         if self._world.now_ns < self._ends_ns:
-            delay_ns = self._chance.randrange(2, 8) * SECOND_NS
+            delay_ns = self._chance.randrange(500, 4_000) * MILLI_NS
             self._world.after(delay_ns, self._look_after)
 
     def _offer(self, fact: Input) -> None:
@@ -172,8 +172,11 @@ class People:
         )
 
     def _latch_from_outside(self) -> None:
+        """While the gateway has not yet looked, its strategies go on asking."""
         if self._machine.doors.dead:
             return
+        for _ in range(4):
+            self._world.after(self._chance.randrange(400) * MILLI_NS, self._order)
         self._machine.latch_from_outside(
             LatchHalt(
                 scope=self._chance.choice(SCOPES),

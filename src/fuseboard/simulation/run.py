@@ -115,7 +115,7 @@ class _Simulation:
         self._only_crash = crash
         self.doors = Doors(self._next_gap)
         self.weather = self._chance.choice((CALM, ROUGH, ROUGH, STORM))
-        self.twin = self._chance.randrange(8) == 0
+        self.twin = self._chance.randrange(20) == 0
         self.ends_ns = TRADING_NS + (TWIN_QUIET_NS if self.twin else QUIET_NS)
         names = INSTANCES if self.twin else INSTANCES[:1]
         self.machines = [
@@ -232,6 +232,7 @@ class _Simulation:
     def _quiet(self) -> None:
         """From now on nothing goes wrong any more."""
         self.doors.calm()
+        self.world.hold_market()
         for machine in self.machines:
             machine.line.weather = CALM
             machine.disk.faults = Faults()

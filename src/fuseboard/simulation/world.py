@@ -41,6 +41,7 @@ class World:
         self.happened = 0
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
+        self._still = False
         self._drift_nanos = 0
         """What every price loses at a tick, as a fraction."""
         self._market = self.chance("market")
@@ -113,12 +114,18 @@ class World:
             for listener in self.listeners:
                 listener(event)
 
+    def hold_market(self) -> None:
+        """From now on prices stand still, and there is always enough on both sides."""
+        self._still = True
+
     def _calm_market(self) -> None:
         self._drift_nanos = 0
 
     def _tick(self) -> None:
         for symbol in SYMBOLS:
             step_nanos = self._market.randrange(-3_000_000, 3_000_001) - self._drift_nanos
+            if self._still:
+                step_nanos = 0
             price = self.prices[symbol] * (NANOS + step_nanos) // NANOS
             price = max(price // CENT_NANOS * CENT_NANOS, 5 * NANOS)
             self.prices[symbol] = price
@@ -128,7 +135,7 @@ class World:
 
     def _show(self, symbol: str, price_nanos: int) -> None:
         at_ns = self.wall_ns()
-        size_nanos = self._market.choice((5, 50, 500)) * NANOS
+        size_nanos = (5_000 if self._still else self._market.choice((5, 50, 500))) * NANOS
         quote = TapeQuote(
             symbol=symbol,
             at_ns=at_ns,
