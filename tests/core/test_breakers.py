@@ -334,7 +334,11 @@ def test_a_restart_keeps_every_window_and_a_latched_breaker_outlives_its_rule() 
     desk.trades(-1)
     assert desk.fuse().state is FuseState.HALTED
     without = canonical_text(Policy(strategies=desk.kernel._turn.policy.strategies))
-    desk.take(facts.PolicyAdopted(text=without, digest=digest_of(without), operator="ann"))
+    desk.take(
+        facts.PolicyAdopted(
+            text=without, digest=digest_of(without), operator="ann", reason="agreed"
+        )
+    )
     assert desk.fuse().state is FuseState.HALTED
     assert desk.posture() is Posture.HALTED
 

@@ -340,7 +340,9 @@ def test_a_limit_of_nothing_blocks_and_a_smaller_limit_measures_the_newest_order
     for _ in range(3):
         assert submitted(desk.order(Side.BUY, NANOS))
     text = canonical_text(Policy(limits=Limits(order_rate_max=0, order_rate_kills=False)))
-    desk.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann"))
+    desk.take(
+        facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="agreed")
+    )
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.ORDER_RATE]
     desk.now_ns += 10 * SECOND
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.ORDER_RATE]

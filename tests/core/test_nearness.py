@@ -170,14 +170,18 @@ def test_a_fill_that_brings_a_position_near_its_limit_is_said_and_an_unfilled_or
 def test_a_stricter_policy_and_a_withdrawal_are_judged_at_once() -> None:
     desk = Desk(policy(PLENTY), cash=100_000, held=400)
     text = canonical_text(policy(VALUE))
-    adopted = facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann")
+    adopted = facts.PolicyAdopted(
+        text=text, digest=digest_of(text), operator="ann", reason="agreed"
+    )
     assert said(desk.take(adopted)) == [(NEAR, "symbol:AAPL")], "100,000: all of it"
     taken_out = facts.CashMoved(request=0, amount_nanos=-90_000 * NANOS, why="paid out")
     desk.take(taken_out)
     desk.cash -= 90_000
     assert said(desk.account()) == [(NEAR, "account")], "100,000 of 110,000"
     text = canonical_text(policy(PLENTY))
-    desk.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann"))
+    desk.take(
+        facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="agreed")
+    )
     assert said(desk.take(adopted)) == [(NEAR, "account"), (NEAR, "symbol:AAPL")], "new limits"
 
 

@@ -362,7 +362,9 @@ def test_a_removed_rule_stays_while_latched_and_a_kept_name_keeps_its_mark() -> 
     desk.at(260)
     desk.at(213)  # 963,000: under 1,010,000 by 4.65 %
     renamed = canonical_text(policy(loss("new"), loss("kept", limit_nanos=NANOS // 10)))
-    adopted = facts.PolicyAdopted(text=renamed, digest=digest_of(renamed), operator="ann")
+    adopted = facts.PolicyAdopted(
+        text=renamed, digest=digest_of(renamed), operator="ann", reason="agreed"
+    )
     desk.take(adopted)
     desk.at(213)
     assert list(desk.kernel._state.drawdowns) == ["kept:account", "new:account"]
@@ -371,7 +373,9 @@ def test_a_removed_rule_stays_while_latched_and_a_kept_name_keeps_its_mark() -> 
     desk.at(165)
     assert desk.fuse("new").state is FuseState.HALTED
     away = canonical_text(policy(loss("other")))
-    desk.take(facts.PolicyAdopted(text=away, digest=digest_of(away), operator="ann"))
+    desk.take(
+        facts.PolicyAdopted(text=away, digest=digest_of(away), operator="ann", reason="agreed")
+    )
     assert desk.fuse("new").state is FuseState.HALTED
     assert Kernel.restored(desk.kernel.snapshot()).digest() == desk.kernel.digest()
 

@@ -321,6 +321,12 @@ def _transition(_: Player, e: fx.RecordTransition) -> str:
     return f"{e.fuse} #{e.generation} {e.before} -> {e.after}: {e.event}{who}{numbers}"
 
 
+def _policy_recorded(_: Player, e: fx.RecordPolicy) -> str:
+    verdict = "is in force" if e.accepted else "is refused"
+    counts = f"{len(e.looser)} looser, {len(e.tighter)} tighter"
+    return f"{e.name or '?'} {verdict} by {e.operator}: {counts}"
+
+
 _SAID: dict[type, Callable[..., str]] = {
     fx.SubmitOrder: _submit,
     fx.CancelOrder: lambda p, e: f"{p.name(e.order_id)} {e.broker_order_id or '(no id yet)'}",
@@ -342,6 +348,7 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.PublishPosture: lambda _, e: f"{e.scope} {e.posture.name}: {e.reason.value}",
     fx.RecordTransition: _transition,
     fx.RecordPlan: _plan,
+    fx.RecordPolicy: _policy_recorded,
     fx.RecordCash: lambda _, e: (
         f"{text(e.difference_nanos)} adopted, {text(e.day_nanos)} in 24 hours"
     ),

@@ -19,7 +19,7 @@ from fuseboard.journal.reader import records
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.policy import canonical_text, digest_of
 from fuseboard.policy.yaml_text import PolicyRefused
-from fuseboard.vocabulary.effects import AnswerDenied, SubmitOrder
+from fuseboard.vocabulary.effects import AnswerDenied, RecordPolicy, SubmitOrder
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import NodeStarted, OrderRequested, PolicyAdopted
 from fuseboard.vocabulary.money import text_from_nanos
@@ -95,7 +95,8 @@ def _decided(wanted: str, journal: Iterable[Record]) -> _Decision | None:
         if isinstance(fact, NodeStarted):
             ids = OrderIds(instance=fact.instance, account=fact.account)
         elif isinstance(fact, PolicyAdopted):
-            policy = fact.digest
+            taken = [at.accepted for at in record.effects if isinstance(at, RecordPolicy)]
+            policy = fact.digest if all(taken) else policy
         elif isinstance(fact, OrderRequested):
             order_id = ids.order_id(fact.strategy, fact.client_order_id)
             decides = any(isinstance(at, SubmitOrder | AnswerDenied) for at in record.effects)

@@ -46,8 +46,10 @@ def offline_status(state: StateDirectory) -> Status:
     board = Board()
     meter = MeteredKernel(came_back.kernel)
     moment = came_back.recovered.last_moment or Moment(0, 0)
-    for effect in meter.step(moment, start):
-        board.apply(effect)
+    same = came_back.kernel.policy_again()
+    for fact in (start,) if same is None else (same, start):
+        for effect in meter.step(moment, fact):
+            board.apply(effect)
     status = status_of(
         board,
         meter.measured(),

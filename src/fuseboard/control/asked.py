@@ -2,8 +2,10 @@
 
 from typing import Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
+from fuseboard.policy.policy import canonical_text, policy_from_canonical
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
@@ -11,6 +13,7 @@ from fuseboard.vocabulary.inputs import (
     MeasureReported,
     OperatorHaltRequested,
     OperatorResetRequested,
+    PolicyAdopted,
 )
 from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.postures import HaltLevel
@@ -60,7 +63,16 @@ class MeasureAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     symbol: str = ""
 
 
-Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | MeasureAsked
+class PolicyAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/policy`: a whole policy as its canonical text, and its digest."""
+
+    text: str
+    digest: str
+    operator: str = ""
+    reason: str = ""
+
+
+Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | MeasureAsked | PolicyAsked
 
 
 class OperatorAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,6 +150,26 @@ def measure_of(asked: MeasureAsked, request: int) -> MeasureReported:
     symbol = one_line("the symbol", asked.symbol, SCOPE_CHARACTERS_MAX)
     return MeasureReported(
         request=request, name=asked.name, value=value, event_ns=asked.event_ns, symbol=symbol
+    )
+
+
+def policy_of(asked: PolicyAsked, request: int) -> PolicyAdopted:
+    """The fact of a policy that is to come into force; whether it may is the kernel's to say.
+
+    Raises `AskedRefused` for what is no canonical text.
+    """
+    try:
+        canonical = canonical_text(policy_from_canonical(asked.text))
+    except msgspec.DecodeError as error:
+        raise AskedRefused(f"this is no policy that this release knows: {error}") from error
+    if canonical != asked.text:
+        raise AskedRefused("this is not the canonical text of a policy: is it of another release?")
+    return PolicyAdopted(
+        text=asked.text,
+        digest=asked.digest,
+        operator=one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX),
+        reason=one_line("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        request=request,
     )
 
 

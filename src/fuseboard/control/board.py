@@ -20,6 +20,7 @@ from fuseboard.vocabulary.effects import (
     RecordDrain,
     RecordOverride,
     RecordPlan,
+    RecordPolicy,
     RecordTransition,
     SubmitOrder,
 )
@@ -47,6 +48,14 @@ class FuseLine(Struct, kw_only=True):
     drawdown_nanos: int = 0
     worst_drawdown_nanos: int = 0
     trips: int = 0
+
+
+class PolicyLine(Struct, frozen=True, kw_only=True):
+    """The policy in force and since when; the digest is empty before the first."""
+
+    name: str = ""
+    digest: str = ""
+    since_wall_ns: int = 0
 
 
 class AlertLine(Struct, frozen=True, kw_only=True):
@@ -88,6 +97,7 @@ class Board:
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_MAX)
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.dynamic_limits: tuple[str, ...] = ()
+        self.policy = PolicyLine()
         self.overrides: dict[str, RecordOverride] = {}
         self.drain: RecordDrain | None = None
         self.allowed = 0
@@ -114,6 +124,10 @@ class Board:
                 self._plan(effect)
             case RecordDrain():
                 self.drain = effect
+            case RecordPolicy() if effect.accepted:
+                self.policy = PolicyLine(
+                    name=effect.name, digest=effect.digest, since_wall_ns=effect.since_wall_ns
+                )
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
             case RecordOverride():

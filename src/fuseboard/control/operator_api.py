@@ -9,8 +9,8 @@ journal. Reads come from the board, acts go through the intake and are answered 
 - `POST /v1/override`, `/v1/override-verify`: bodies as in `override_asked.py`.
 - `GET /v1/settled?scope=SCOPE`: asked after a halt, it is answered once every request that had
   started is answered, or after 2 s, with the orders that are in doubt.
-- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`: bodies as in `asked.py`. 200 accepted,
-  409 refused, 422 not understood, 503 not taken or not known to be durable.
+- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`, `/v1/policy`: bodies as in `asked.py`.
+  200 accepted, 409 refused, 422 not understood, 503 not taken or not known to be durable.
 """
 
 import asyncio
@@ -29,12 +29,14 @@ from fuseboard.control.asked import (
     HaltAsked,
     MeasureAsked,
     OperatorAnswer,
+    PolicyAsked,
     ResetAsked,
     Settled,
     cash_of,
     checked_scope,
     halt_of,
     measure_of,
+    policy_of,
     reset_of,
 )
 from fuseboard.control.board import Board
@@ -57,8 +59,21 @@ from fuseboard.wire.http_server import HttpServer
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
 PAGED_EVERY_S: Final = 60.0
-LIMITS: Final = HttpLimits(connections_max=128, body_bytes_max=16_384, requests_queued_max=4)
-Asked = TypeVar("Asked", HaltAsked, ResetAsked, CashAsked, MeasureAsked, OverrideAsked, VerifyAsked)
+POLICY_BYTES_MAX: Final = 2_000_000
+"""A policy with a sector for each of its ten thousand symbols is far smaller."""
+LIMITS: Final = HttpLimits(
+    connections_max=128, body_bytes_max=POLICY_BYTES_MAX, requests_queued_max=4
+)
+Asked = TypeVar(
+    "Asked",
+    HaltAsked,
+    ResetAsked,
+    CashAsked,
+    MeasureAsked,
+    PolicyAsked,
+    OverrideAsked,
+    VerifyAsked,
+)
 
 
 class Door(Protocol):
@@ -150,6 +165,8 @@ class OperatorApi:
                 return await self._act(request, CashAsked, cash_of)
             case "POST", "/v1/measure":
                 return await self._act(request, MeasureAsked, measure_of)
+            case "POST", "/v1/policy":
+                return await self._act(request, PolicyAsked, policy_of)
             case "POST", "/v1/override":
                 return await self._act(request, OverrideAsked, override_of)
             case "POST", "/v1/override-verify":

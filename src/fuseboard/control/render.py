@@ -1,12 +1,13 @@
 """Status as text for people."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from fuseboard.control.board import FuseLine
+from fuseboard.control.board import FuseLine, PolicyLine
 from fuseboard.control.status import PostureLine, Status
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.money import shown_money, shown_percent, text_from_nanos
+from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 ALERTS_SHOWN_MAX: Final = 5
@@ -25,6 +26,8 @@ def status_text(status: Status) -> str:
     what = next_step(status)
     lines += [f"next      {what}"] if what else []
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]
+    if status.policy.digest:
+        lines.append(f"policy    {policy_line(status.policy)}")
     lines += [f"register  {line}" for line in status.register]
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
     lines += [f"override  {line}" for line in status.overrides]
@@ -47,6 +50,12 @@ def why_line(at: PostureLine) -> str:
     """Why a scope is tighter than OPEN, in words."""
     known = {reason.value: sentence for reason, sentence in SENTENCES.items()}
     return f"{at.scope}: {at.posture}, {known.get(at.reason, at.reason)} [{at.reason}]"
+
+
+def policy_line(at: PolicyLine) -> str:
+    """The policy in force: its name, its digest and since when."""
+    since = datetime.fromtimestamp(at.since_wall_ns // NANOS, UTC)
+    return f"{at.name}, digest {at.digest[:16]}, in force since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def next_step(status: Status) -> str:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine
+from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import RecordOverride
 from fuseboard.vocabulary.money import text_from_nanos
@@ -58,6 +58,8 @@ class Status(Struct, frozen=True, kw_only=True):
     measured: Measured
     equities_nanos: tuple[int, ...]
     durable_sequence: int
+    policy: PolicyLine = PolicyLine()
+    """The policy in force."""
     dynamic_limits: tuple[str, ...] = ()
     """The dynamic limits that hold, by name."""
     overrides: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ def status_of(
         measured=measured,
         equities_nanos=tuple(board.equities),
         durable_sequence=durable_sequence,
+        policy=board.policy,
         dynamic_limits=board.dynamic_limits,
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
     )

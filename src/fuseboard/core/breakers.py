@@ -19,19 +19,17 @@ from fuseboard.core.state import Turn
 from fuseboard.core.valuation import blind
 from fuseboard.core.watchlist import Watched
 from fuseboard.policy.conditions import Verdict
-from fuseboard.policy.rules import BreakerRule
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
 TIME_JUDGED_EVERY_NS: Final = NANOS
 """How often conditions are judged that time alone can change."""
-EVERY_STRATEGY: Final = "strategy:*"
 _ORDERS = watchlist.ORDER
 _OUTCOMES = watchlist.OUTCOME | watchlist.ORDER
 _TOPICS_OF: Final[dict[type[Any], int]] = {
@@ -54,34 +52,6 @@ _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.BrokerClockSeen: watchlist.ANYTHING,
     facts.MeasureReported: watchlist.READ,
 }
-
-
-def follow_policy(turn: Turn) -> None:
-    """Make the fuses that the policy's breakers ask for; what is latched stays as it is."""
-    state = turn.state
-    wanted: dict[str, tuple[str, BreakerRule]] = {}
-    for rule in turn.policy.breakers:
-        for scope in _scopes(turn, rule):
-            name = f"{rule.name}:{scope}"
-            if name in state.drawdowns:
-                name = f"{rule.name} (breaker):{scope}"
-            wanted[name] = (scope, rule)
-    for name, (scope, rule) in wanted.items():
-        fuse = state.breakers.get(name)
-        if fuse is None:
-            state.breakers[name] = RuleFuse(name=name, scope=scope, rule=rule)
-        else:
-            fuse.rule = rule
-    for name, fuse in list(state.breakers.items()):
-        if name not in wanted and not fuse.latched():
-            del state.breakers[name]
-
-
-def _scopes(turn: Turn, rule: BreakerRule) -> list[str]:
-    if rule.scope != EVERY_STRATEGY:
-        return [rule.scope]
-    names = [strategy.name for strategy in turn.policy.strategies] or list(turn.state.strategies)
-    return [strategy_scope(name) for name in names]
 
 
 def judge_after(turn: Turn, fact: facts.Input) -> None:

@@ -200,7 +200,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
         return
     if not in_books:
         account.cash_attos += amount_attos
-    for fuse in state.drawdowns.values():
+    for fuse in state.marked():
         if fuse.scope == ACCOUNT_SCOPE:
             fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
     course = state.courses.get(ACCOUNT_SCOPE)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from fuseboard.core import (
+    adoption,
     breakers,
     cash,
     data_health,
@@ -134,6 +135,22 @@ class Kernel:
         turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
         return explain(turn, fact)
 
+    def adoption_refusal(self, fact: PolicyAdopted) -> str:
+        """Why this policy would be refused now; empty when it would come into force."""
+        return adoption.judged(self._turn, fact).refusal
+
+    def policy_again(self) -> PolicyAdopted | None:
+        """The fact that would adopt what is in force already; None before the first policy."""
+        known = self._state
+        if not known.policy_text:
+            return None
+        text, digest = known.policy_text, known.policy_digest
+        return PolicyAdopted(text=text, digest=digest, operator="")
+
+    def policy_digest(self) -> str:
+        """The digest of the policy in force; empty before the first."""
+        return self._state.policy_digest
+
     def snapshot(self) -> bytes:
         """The whole state, canonical: equal states give equal bytes."""
         return _encoder.encode(self._state)
@@ -178,7 +195,7 @@ def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
 
 _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     NodeStarted: startup.node_started,
-    PolicyAdopted: startup.policy_adopted,
+    PolicyAdopted: adoption.policy_adopted,
     TimeAdvanced: _time_advanced,
     SessionRolled: sessions.session_rolled,
     DrainRequested: draining.drain_requested,

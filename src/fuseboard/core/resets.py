@@ -4,7 +4,7 @@ A reset is durable in the journal before `ClearHalt` reaches the register. The c
 reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
-from fuseboard.core import plan
+from fuseboard.core import plan, roster
 from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -79,6 +79,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
         _accept_cash(turn)
     _clear(turn, fact.scope, operator=fact.operator, reason=fact.reason)
+    roster.retire(turn)
     publish_postures(turn)
     _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {fact.operator}")
     _trip_again_if_breached(turn, fact.scope)
@@ -179,6 +180,8 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
         stopped = fuse.state is FuseState.COOLING_DOWN or fuse.state is FuseState.HALTED
         if fuse.rule.reset is not ResetRule.NEXT_TRADING_DAY or not stopped:
             continue
+        if not roster.asked_for(turn, fuse):
+            continue  # the policy that named the calendar is no longer in force
         if (
             fuse.exhausted
             or ongoing(state, fuse.trip())
@@ -212,6 +215,7 @@ def finish_recoveries(turn: Turn, *, passed: bool) -> None:
             apply(turn, fuse, FuseEvent.RECOVERY_FAILED)
     for scope in recovered:
         _clear(turn, scope, operator="", reason="recovery passed")
+    roster.retire(turn)
     publish_postures(turn)
 
 

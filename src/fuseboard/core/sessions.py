@@ -94,7 +94,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     gate.judge_sessions(turn)
     for scope, course in state.courses.items():
         course.roll(_opening_attos(turn, scope, late=late), week=week, month=month)
-    for fuse in state.drawdowns.values():
+    for fuse in state.marked():
         fuse.roll(_opening_attos(turn, fuse.scope, late=late), week=week, month=month)
     period.resumed_attos = {}
     _tell(turn, Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")

@@ -1,4 +1,4 @@
-"""Coming up: a policy, the register, the orders that were in flight, the books compared.
+"""Coming up: the register, the orders that were in flight, the books compared.
 
 Nothing trades until the comparison is done. What was latched stays latched, by the journal or by
 the register, whichever holds it: a record that was lost with the disk's last moments leads to the
@@ -14,20 +14,18 @@ from fuseboard.core import (
     data_health,
     draining,
     dynamic,
-    gate,
     nearness,
     overrides,
     plan,
     quotes,
+    roster,
     sessions,
     trading_halts,
     valuation,
     waiting,
 )
-from fuseboard.core.anomalies import looked_for
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
-from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
@@ -43,9 +41,6 @@ from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_acc
 from fuseboard.core.resets import finish_recoveries
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
-from fuseboard.core.watchlist import watchlist_of
-from fuseboard.policy.policy import Policy, policy_from_canonical
-from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
@@ -54,14 +49,13 @@ from fuseboard.vocabulary.effects import (
     StopNode,
     WatchSymbol,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds, strategy_scope
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
 from fuseboard.vocabulary.inputs import (
     BrokerPosition,
     BrokerStreamChanged,
     LatchedScope,
     NodeFaulted,
     NodeStarted,
-    PolicyAdopted,
     PositionsSeen,
 )
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
@@ -76,40 +70,6 @@ COMPARISONS_MAX: Final = 5
 COMPARE_AGAIN_NS: Final = NANOS
 
 
-def policy_adopted(turn: Turn, fact: PolicyAdopted) -> None:
-    """Take a policy: fuses keep their state and mark, and follow its numbers from now on."""
-    state = turn.state
-    state.policy_text, state.policy_digest = fact.text, fact.digest
-    policy = turn.policy = policy_from_canonical(fact.text)
-    gate.follow(turn)
-    wanted = _fuse_rules(policy)
-    for name, (scope, rule) in wanted.items():
-        fuse = state.drawdowns.get(name)
-        if fuse is None:
-            state.drawdowns[name] = DrawdownFuse(name=name, scope=scope, rule=rule)
-        else:
-            fuse.adopt_rule(rule)
-    for name, fuse in list(state.drawdowns.items()):
-        if name not in wanted and not fuse.latched():
-            del state.drawdowns[name]
-    turn.watchlist = watchlist_of(policy)
-    turn.looks_for_oddities = looked_for(policy.data)
-    breakers.follow_policy(turn)
-    if state.reconciled:
-        begin_courses(turn)
-    publish_postures(turn)
-    nearness.follow(turn)
-
-
-def _fuse_rules(policy: Policy) -> dict[str, tuple[str, LossRule]]:
-    """Every fuse that the policy wants: its name to its scope and rule."""
-    rules = {f"{rule.name}:{ACCOUNT_SCOPE}": (ACCOUNT_SCOPE, rule) for rule in policy.losses}
-    for strategy in policy.strategies:
-        scope = strategy_scope(strategy.name)
-        rules.update({f"{rule.name}:{scope}": (scope, rule) for rule in strategy.losses})
-    return rules
-
-
 def node_started(turn: Turn, fact: NodeStarted) -> None:
     """Start HALTED in effect: unreconciled, with every latch that journal or register hold."""
     state = turn.state
@@ -122,7 +82,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.next_wake_boot_ns = 0
     cash.forget_claim(turn)
     state.strategies = fact.strategies
-    breakers.follow_policy(turn)
+    roster.follow(turn)
     sessions.node_started(turn)
     data_health.node_started(turn)
     draining.node_started(turn)

@@ -125,6 +125,8 @@ class State(Struct, kw_only=True):
 
     policy_text: str = ""
     policy_digest: str = ""
+    policy_since_wall_ns: int = 0
+    """When this policy came into force."""
     instance: str = ""
     account: str = ""
     book: Book = field(default_factory=lambda: Book(account=Ledger(counts_worst=True)))
@@ -139,6 +141,13 @@ class State(Struct, kw_only=True):
     """What is wrong with market data as a whole, by its reason's code."""
     drawdowns: dict[str, DrawdownFuse] = {}
     breakers: dict[str, RuleFuse] = {}
+    retired_drawdowns: dict[str, DrawdownFuse] = {}
+    retired_breakers: dict[str, RuleFuse] = {}
+    """Fuses that no policy asks for now, oldest first, in case they come back: see `roster`."""
+    generation_min: int = 1
+    """What a new fuse begins with: above each fuse that was forgotten."""
+    former_capitals: dict[str, int] = {}
+    """In nano-units, of strategies that are no longer named and whose fuses are kept."""
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
     draining: bool = False
@@ -221,6 +230,10 @@ class State(Struct, kw_only=True):
     def fuses(self) -> list[DrawdownFuse | RuleFuse | Latch]:
         """Every fuse on every scope."""
         return [*self.drawdowns.values(), *self.breakers.values(), *self.latches.values()]
+
+    def marked(self) -> list[DrawdownFuse]:
+        """Every fuse that keeps a mark, the retired among them."""
+        return [*self.drawdowns.values(), *self.retired_drawdowns.values()]
 
     def tripping(self) -> list[DrawdownFuse | RuleFuse]:
         """Every fuse that numbers trip."""

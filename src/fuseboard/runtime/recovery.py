@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
 from fuseboard.journal.file import Connect, JournalDamaged, connected
 from fuseboard.journal.recovery import Recovered, recover
-from fuseboard.vocabulary.inputs import NodeFaulted, NodeStarted
+from fuseboard.vocabulary.inputs import Input, NodeFaulted, NodeStarted, PolicyAdopted
 
 
 class Restored(Struct, frozen=True):
@@ -33,7 +33,7 @@ def restored(journal_file: Path, connect: Connect = connected) -> Restored:
         if isinstance(record.input, NodeStarted):
             release = record.input.release
         try:
-            effects = kernel.step(record.moment, record.input)
+            effects = kernel.step(record.moment, _as_decided(record.input, release))
         except AssertionError as error:
             what = f"the record cannot be folded: {error}"
             raise JournalDamaged(what, record.sequence) from error
@@ -41,3 +41,11 @@ def restored(journal_file: Path, connect: Connect = connected) -> Restored:
         if ours and effects != record.effects:
             raise JournalDamaged("the recorded effects do not follow", record.sequence)
     return Restored(kernel, recovered)
+
+
+def _as_decided(fact: Input, release: str) -> Input:
+    """An adoption of another release, which may have asked nobody: what it took is in force."""
+    if not isinstance(fact, PolicyAdopted) or release in ("", __version__):
+        return fact
+    who = fact.operator.strip() or "nobody"
+    return structs.replace(fact, operator=who, reason=fact.reason or f"taken by release {release}")

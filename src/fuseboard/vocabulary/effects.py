@@ -332,6 +332,26 @@ class RecordOverride(Act, frozen=True, tag=True):
     policy: str = ""
 
 
+class RecordPolicy(Act, frozen=True, tag=True):
+    """Evidence that a policy came into force or was refused: what it changes, who, and why.
+
+    `digest` is its own, `before` that of the policy in force until then, empty for the first.
+    """
+
+    name: str
+    digest: str
+    before: str
+    accepted: bool
+    operator: str
+    reason: str
+    since_wall_ns: int
+    """Since when the policy that is now in force is; at a start it may be long."""
+    looser: tuple[str, ...] = ()
+    """Each change in words, `path: old -> new`: what is not provably tighter is looser."""
+    tighter: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
+
+
 class RecordTradingHalt(Act, frozen=True, tag=True):
     """Evidence of an exchange's halt: `halted`, `resumed` by the exchange, `let_on` by us.
 
@@ -385,6 +405,7 @@ Effect: TypeAlias = (
     | RecordReplacement
     | PublishDynamicLimits
     | RecordOverride
+    | RecordPolicy
     | RecordTradingHalt
     | WakeAt
     | StopNode

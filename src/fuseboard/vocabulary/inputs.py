@@ -59,11 +59,17 @@ class NodeStarted(Fact, frozen=True, tag=True):
 
 
 class PolicyAdopted(Fact, frozen=True, tag=True):
-    """A policy came into force: its canonical text and its digest (hex SHA-256 of the text)."""
+    """A policy is to come into force: its canonical text and its digest (hex SHA-256 of the text).
+
+    The kernel refuses one that is looser than the policy in force without an operator's name and a
+    reason. `request` is 0 at a start.
+    """
 
     text: str
     digest: str
     operator: str
+    reason: str = ""
+    request: int = 0
 
 
 class TimeAdvanced(Fact, frozen=True, tag=True):

@@ -99,6 +99,7 @@ class Reason(Enum):
     TRIPS_EXHAUSTED = "trips_exhausted"
     REPEATED_EXECUTIONS = "repeated_executions"
     DYNAMIC_LIMIT = "dynamic_limit"
+    POLICY = "policy"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -192,4 +193,5 @@ SENTENCES: dict[Reason, str] = {
         "too many executions of one symbol and side: a person re-arms the strategy"
     ),
     Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
+    Reason.POLICY: "the policy in force changed, or a change of it was refused",
 }

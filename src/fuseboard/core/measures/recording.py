@@ -24,10 +24,18 @@ def equity_of(turn: Turn, scope: str) -> int:
     name = scope.removeprefix("strategy:")
     ledger = book.strategies.get(name)
     profit_attos = 0 if ledger is None else ledger.cash_attos + ledger.value_attos
+    return (capital_nanos_of(turn, name) or 0) * NANOS + profit_attos
+
+
+def capital_nanos_of(turn: Turn, name: str) -> int | None:
+    """What a strategy is measured on; of one that the policy no longer names, what it had.
+
+    None where neither says it.
+    """
     for rule in turn.policy.strategies:
         if rule.name == name:
-            return rule.capital_nanos * NANOS + profit_attos
-    return profit_attos
+            return rule.capital_nanos
+    return turn.state.former_capitals.get(name)
 
 
 def begin_courses(turn: Turn) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from fuseboard.core.book import Ledger
 from fuseboard.core.measures.courses import Course
-from fuseboard.core.measures.recording import equity_of
+from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
 from fuseboard.core.reporting import reported_value
 from fuseboard.core.state import Turn
@@ -67,7 +67,7 @@ def reading_of(turn: Turn, scope: str, equity_attos: int | None = None) -> Readi
 def _equity_attos(turn: Turn, strategy: str, symbol: str) -> int | None:
     if symbol or not turn.state.reconciled:
         return None
-    if strategy and all(rule.name != strategy for rule in turn.policy.strategies):
+    if strategy and capital_nanos_of(turn, strategy) is None:
         return None
     return equity_of(turn, strategy_scope(strategy) if strategy else ACCOUNT_SCOPE)
 
