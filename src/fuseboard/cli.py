@@ -137,6 +137,11 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_person(parser: argparse.ArgumentParser, when: str) -> None:
+    parser.add_argument("--operator", default="", metavar="NAME", help=f"who you are: {when}")
+    parser.add_argument("--reason", default="", metavar="TEXT", help=f"why: {when}")
+
+
 def _add_init(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = _command(commands, "init", "make a state directory: journal, register, keys, policy")
     _add_state(parser)
@@ -160,6 +165,7 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
     )
+    _add_person(parser, "where the policy is looser than the one in force")
     parser.add_argument("--live", action="store_true", help="trade real money; asks to be typed")
     parser.add_argument(
         "--guardian",
@@ -318,7 +324,7 @@ def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _command(commands, "policy", "check, explain, compare and test policy files")
+    parser = _command(commands, "policy", "check, explain, compare, test and adopt policy files")
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     for act, text, files in (
         ("check", "every mistake with its place; then every limit in words and numbers", ("file",)),
@@ -327,6 +333,7 @@ def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:
         ("schema", "the JSON Schema of policy files, for editors", ()),
         ("diff", "which limits loosen, which tighten, which merely change", ("old", "new")),
         ("test", "orders and what must become of them", ("file", "cases")),
+        ("adopt", "bring a policy into force in the gateway that runs", ("file",)),
     ):
         below = acts.add_parser(act, help=text, description=text)
         for name in files:
@@ -336,6 +343,9 @@ def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:
         if act == "init":
             default = Path("policy.yaml")
             below.add_argument("file", type=Path, nargs="?", default=default, metavar="FILE")
+        if act == "adopt":
+            _add_state(below)
+            _add_person(below, "needed where it loosens anything")
         if act not in ("init", "schema"):
             below.add_argument("--json", action="store_true")
 

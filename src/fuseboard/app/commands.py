@@ -17,6 +17,7 @@ from msgspec import structs
 from rich.console import Console
 
 from fuseboard import __version__
+from fuseboard.app.adopting import Person
 from fuseboard.app.broker_choice import (
     BrokerKeys,
     alpaca_keys,
@@ -176,6 +177,8 @@ async def _serve(
             port=options.port,
             strategy=options.strategy,
             command=options.command_line,
+            policy_file=options.policy or state.policy_file,
+            person=Person(options.operator, options.reason),
             guardian=options.guardian,
             sessions=broker != simulated_keys(broker.base_url),
         ),

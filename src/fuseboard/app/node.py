@@ -18,6 +18,7 @@ from msgspec import Struct
 from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
+from fuseboard.app.adopting import Person, adoption_at_start
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule
@@ -48,7 +49,7 @@ from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.writer import JournalWriter
-from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.policy import Policy
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
@@ -61,7 +62,7 @@ from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -87,6 +88,10 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     port: int = 8787
     strategy: str = "default"
     command: Sequence[str] = ()
+    policy_file: Path = Path("policy.yaml")
+    """Where the policy was read; for what a person is told."""
+    person: Person = Person()
+    """Who wants this policy, where it is looser than the one in force."""
     guardian: bool = True
     """Whether a guardian is started beside it, where the policy has one."""
     sessions: bool = True
@@ -111,7 +116,10 @@ class Node:
             self._strategy_key = self._keys.add_ephemeral(options.strategy)
         came_back = restored(self._state.journal_file)
         recovered = came_back.recovered
-        self._policy_digest = digest_of(canonical_text(options.policy))
+        self._kernel = came_back.kernel
+        self._adopted = adoption_at_start(
+            came_back.kernel, options.policy, options.policy_file, options.person
+        )
         self._meter = MeteredKernel(came_back.kernel)
         self._watermark = Watermark(recovered.last_sequence)
         self._journal = JournalWriter(
@@ -312,8 +320,7 @@ class Node:
             ) from error
 
     def _offer_start(self, intake: Intake) -> None:
-        policy = canonical_text(self._options.policy)
-        intake.offer(PolicyAdopted(text=policy, digest=self._policy_digest, operator="start"))
+        intake.offer(self._adopted)
         latched, unreadable = self._register.at_start()
         intake.offer(
             NodeStarted(
@@ -334,7 +341,8 @@ class Node:
         return tuple(dict.fromkeys(names))
 
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
-        self._journal.snapshot(sequence, body, digest, policy_digest=self._policy_digest)
+        policy_digest = self._kernel.policy_digest()  # asked in the loop, between two steps
+        self._journal.snapshot(sequence, body, digest, policy_digest=policy_digest)
 
     async def _until_stopped(
         self, serving: "asyncio.Task[None]", loop: Loop, port: int, drain: Drain
@@ -391,7 +399,7 @@ class Node:
         self._say(f"fuseboard {__version__} guards account {self._identity.account!r}")
         self._say(f"strategies connect to {url}")
         self._say(f"broker: {self._options.broker_says}")
-        self._say(f"policy {self._options.policy.name!r}, digest {self._policy_digest[:16]}")
+        self._say(f"policy {self._options.policy.name!r}, digest {self._adopted.digest[:16]}")
         self._say(f"state and journal: {self._state.path}")
 
     def _about(self) -> dict[str, str]:
@@ -399,7 +407,6 @@ class Node:
             "account": self._identity.account,
             "instance": self._identity.instance,
             "broker": self._options.broker_says,
-            "policy": f"{self._options.policy.name} {self._policy_digest[:16]}",
             "state": str(self._state.path),
             "guardian": self._guardian.says(),
         }

@@ -1,9 +1,10 @@
-"""`fuseboard policy ...`: check, explain, init, schema, diff and test a policy file."""
+"""`fuseboard policy ...`: check, explain, init, schema, diff, test and adopt a policy file."""
 
 import argparse
 from pathlib import Path
 from typing import Final
 
+from fuseboard.app.adopting import adopt
 from fuseboard.app.policy_cases import Outcome, outcomes, read_cases
 from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
@@ -43,6 +44,7 @@ def command_policy(options: argparse.Namespace) -> int:
         "schema": _schema,
         "diff": _diff,
         "test": _test,
+        "adopt": adopt,
     }
     return acts[options.act](options)
 

@@ -38,10 +38,11 @@ AT_NEXT_START: Final = (
     "session.calendar",
     "session.roll",
     "session.zone",
+    "kill_switch.",
     "execution.requests_a_minute",
     "execution.protected_share_nanos",
 )
-"""What the node around the kernel reads once, when it starts."""
+"""Where the paths begin that the node around the kernel reads once, when it starts."""
 
 
 class Judged(Struct, frozen=True):
@@ -172,7 +173,7 @@ def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
     else:
         message = f"policy {verdict.policy.name!r}, digest {fact.digest[:16]}, is in force:"
         message += f" {len(looser)} looser, {len(tighter)} tighter, {len(verdict.changes)} in all"
-        later = [one.path for one in verdict.changes if one.path in AT_NEXT_START]
+        later = [one.path for one in verdict.changes if one.path.startswith(AT_NEXT_START)]
         message += f"; from the next start: {', '.join(later)}" if later else ""
         if verdict.changes:
             severity = Severity.WARNING if looser else Severity.INFO
