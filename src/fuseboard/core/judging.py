@@ -9,6 +9,7 @@ from typing import Final
 from fuseboard.core import dynamic, overrides
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
+from fuseboard.core.checks.quick import worst_if_passed
 from fuseboard.core.checks.table import judge
 from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
@@ -66,18 +67,26 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
             return
         instrument = state.instruments[fact.symbol] = Instrument()
         turn.out.append(WatchSymbol(symbol=fact.symbol))
-    proposal = proposed(turn, order_of(turn, fact, order_id, instrument), instrument)
-    finding, ran = judge(proposal)
-    if finding is not ALLOWED:
-        if state.overrides:
-            finding, ran = overrides.judged_again(turn, proposal, finding, ran)
+    order = order_of(turn, fact, order_id, instrument)
+    limits, worst_attos, like = turn.active.limits, None, ""
+    if order.intent is _OPEN:
+        if limits.duplicate_window_ns is not None:
+            like = likeness(order)
+        worst_attos = worst_if_passed(turn, order, instrument, like)
+    if worst_attos is None:
+        proposal = proposed(turn, order, instrument)
+        finding, ran = judge(proposal)
         if finding is not ALLOWED:
-            _denied(turn, fact, proposal, finding, ran)
-            return
-    accepted(turn, proposal.order, proposal.limits, proposal.like)
+            if state.overrides:
+                finding, ran = overrides.judged_again(turn, proposal, finding, ran)
+            if finding is not ALLOWED:
+                _denied(turn, fact, proposal, finding, ran)
+                return
+        limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
+    accepted(turn, order, limits, like)
     if turn.watchlist.scores_fills:
-        proposal.order.expected_price_nanos = expected_price_nanos(proposal.order, instrument)
-    submit(turn, proposal.order, proposal.symbol_worst_attos)
+        order.expected_price_nanos = expected_price_nanos(order, instrument)
+    submit(turn, order, worst_attos)
     if turn.dynamics:
         dynamic.judge(turn, by_order=True)
 

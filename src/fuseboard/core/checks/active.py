@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from fuseboard.core.checks.bounds import Bounds, bounds_of
 from fuseboard.policy.conditions import Condition
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.policy import Policy
@@ -51,6 +52,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """Whether `checks_off` may name it."""
     overridable: bool = False
     """Whether two people may let one order pass it."""
+    quick: bool = False
+    """Whether the quick pass makes this comparison too; if not, it asks `passes`."""
 
 
 class Active(Struct, frozen=True, gc=False):
@@ -61,6 +64,10 @@ class Active(Struct, frozen=True, gc=False):
     reducing: tuple[Callable[[Any], bool], ...]
     opening_rows: tuple[Row, ...]
     reducing_rows: tuple[Row, ...]
+    bounds: Bounds
+    """The limits in money, for the quick pass."""
+    others: tuple[Callable[[Any], bool], ...]
+    """What the quick pass has to ask of an order that opens."""
 
     def rows_up_to(self, intent: Intent, check: Callable[[Any], bool]) -> tuple[Row, ...]:
         """The rows that an order has been through when this check denies it."""
@@ -117,4 +124,6 @@ def active_checks(
         tuple(row.passes for row in reducing if not (untightened and row.of_posture)),
         opening,
         reducing,
+        bounds_of(limits, listed=any(row.wanted is not None for row in opening)),
+        tuple(row.passes for row in opening if not row.quick),
     )

@@ -1,5 +1,6 @@
 """Two strategies may not hold or work opposite sides of one symbol: they would trade in a ring."""
 
+from fuseboard.core.book import Book, Order
 from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.core.position import Position
 from fuseboard.vocabulary.orders import Side
@@ -11,13 +12,12 @@ def passes(proposal: Proposal) -> bool:
     book = proposal.turn.state.book
     if len(book.strategies) == 1 and proposal.order.strategy in book.strategies:
         return True
-    return not _opponent(proposal)
+    return not opponent(book, proposal.order)
 
 
-def _opponent(proposal: Proposal) -> str:
+def opponent(book: Book, order: Order) -> str:
     """The first strategy on the other side; empty when there is none."""
-    order = proposal.order
-    for name, ledger in proposal.turn.state.book.strategies.items():
+    for name, ledger in book.strategies.items():
         position = ledger.positions.get(order.symbol)
         if name != order.strategy and position and _opposes(position, order.side):
             return name
@@ -33,5 +33,5 @@ def _opposes(position: Position, side: Side) -> bool:
 
 def found(proposal: Proposal) -> Finding:
     """Who stands on the other side."""
-    opponent = _opponent(proposal) or "nobody"
-    return Finding(Reason.OPPOSITE_STRATEGY, observed=opponent, limit="one side a symbol")
+    other = opponent(proposal.turn.state.book, proposal.order) or "nobody"
+    return Finding(Reason.OPPOSITE_STRATEGY, observed=other, limit="one side a symbol")

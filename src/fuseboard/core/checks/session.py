@@ -24,10 +24,10 @@ def passes(proposal: Proposal) -> bool:
     period = proposal.turn.state.period
     if not period.session and period.broker_is_open is not False:
         return True
-    return not _closed(proposal.turn, period) or _may_wait(proposal)
+    return not closed(proposal.turn, period) or _may_wait(proposal)
 
 
-def _closed(turn: Turn, period: Period) -> str:
+def closed(turn: Turn, period: Period) -> str:
     """Who says that the session is closed; empty when nobody does."""
     if period.session and not period.open_ns <= turn.wall_ns < period.close_ns:
         return "by its calendar"
@@ -52,6 +52,6 @@ def _may_wait(proposal: Proposal) -> bool:
 def found(proposal: Proposal) -> Finding:
     """Whether the session is open, and which."""
     period = proposal.turn.state.period
-    why = _closed(proposal.turn, period)
+    why = closed(proposal.turn, period)
     limit = f"session {period.session} open" if period.session else "an open session"
     return Finding(Reason.SESSION_CLOSED, f"closed {why}" if why else "open or unknown", limit)

@@ -22,14 +22,14 @@ def passes(proposal: Proposal) -> bool:
     """Whether the prices are on the tick, and a short is of whole shares."""
     order = proposal.order
     price_nanos, stop_nanos = order.limit_price_nanos, order.stop_price_nanos
-    if price_nanos is not None and price_nanos % CENT_NANOS and _off_tick(order, price_nanos):
+    if price_nanos is not None and price_nanos % CENT_NANOS and off_tick(order, price_nanos):
         return False
-    if stop_nanos is not None and stop_nanos % CENT_NANOS and _off_tick(order, stop_nanos):
+    if stop_nanos is not None and stop_nanos % CENT_NANOS and off_tick(order, stop_nanos):
         return False
     return order.side is not _SELL or not order.quantity_nanos % NANOS or not _short(proposal)
 
 
-def _off_tick(order: Order, price_nanos: int) -> bool:
+def off_tick(order: Order, price_nanos: int) -> bool:
     """Asked of a price that is not in whole cents."""
     if "/" in order.symbol:
         return False
@@ -46,7 +46,7 @@ def found(proposal: Proposal) -> Finding:
     """The price that is off the tick, else the quantity when it is a short's, else the price."""
     order = proposal.order
     for price_nanos in (order.limit_price_nanos, order.stop_price_nanos):
-        if price_nanos is not None and price_nanos % CENT_NANOS and _off_tick(order, price_nanos):
+        if price_nanos is not None and price_nanos % CENT_NANOS and off_tick(order, price_nanos):
             tick_nanos = CENT_NANOS if price_nanos >= NANOS else SUB_PENNY_NANOS
             tick = text_from_nanos(tick_nanos)
             return Finding(Reason.TICK, text_from_nanos(price_nanos), f"a multiple of {tick}")

@@ -1,0 +1,108 @@
+"""Limits in money: what the policy's fractions of equity come to at one equity, worked out once.
+
+Whole numbers compare alike on both ways: `worst * NANOS <= fraction * equity` holds exactly when
+`worst <= fraction * equity // NANOS`. So the bounds decide as the checks do, and are worked out
+again only when equity or the account's multiplier has moved. They are no part of the state.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.core.throttles import messages_max
+from fuseboard.policy.limits import Limits
+from fuseboard.vocabulary.money import NANOS
+
+UNBOUNDED: Final = 10**80
+"""Stands for no limit. Should a number be above it after all, the table of checks decides."""
+
+
+class Bounds(Struct, gc=False):
+    """Limits in atto-units of money at an equity. The highest or lowest that passes is the bound.
+
+    The first five do not depend on equity, and are `UNBOUNDED` where nothing is limited.
+    """
+
+    limits: Limits
+    more: bool
+    """Whether the policy limits anything that only some policies do."""
+    order_attos_max: int
+    bid_nanos_min: int
+    daily_orders_max: int
+    positions_max: int
+    message_times_max: int
+    """How long the ring of messages is."""
+    equity_attos: int | None = None
+    """Of which the others are; None: they were never worked out."""
+    multiplier: int = 0
+    symbol_attos_max: int = 0
+    sector_attos_max: int = 0
+    gross_attos_max: int = 0
+    """Of gross exposure, leverage, buying power and maintenance margin, which bounds most."""
+    net_attos_min: int = 0
+    net_attos_max: int = 0
+
+    def follow(self, equity_attos: int, multiplier: int) -> None:
+        """Work the bounds out at another equity or multiplier of buying power."""
+        limits = self.limits
+        self.equity_attos, self.multiplier = equity_attos, multiplier
+        value_max, fraction_max = (
+            limits.position_value_nanos_max,
+            limits.position_fraction_nanos_max,
+        )
+        self.symbol_attos_max = min(
+            UNBOUNDED if value_max is None else value_max * NANOS, _part(fraction_max, equity_attos)
+        )
+        self.gross_attos_max = min(
+            equity_attos * multiplier,
+            limits.gross_exposure_nanos_max * equity_attos // NANOS,
+            _part(limits.leverage_nanos_max, equity_attos),
+            _whole(limits.maintenance_margin_nanos_min, equity_attos),
+        )
+        if self.more:
+            self.sector_attos_max = _part(limits.sector_fraction_nanos_max, equity_attos)
+            self.net_attos_max = _part(limits.net_exposure_nanos_max, equity_attos)
+            least = limits.net_exposure_nanos_min
+            self.net_attos_min = -UNBOUNDED if least is None else -_floor(-least * equity_attos)
+
+
+def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
+    """The bounds of these limits; `listed`: the policy lists symbols that may or may not trade."""
+    optional = (
+        limits.messages_max,
+        limits.daily_orders_max,
+        limits.price_floor_nanos,
+        limits.order_volume_share_nanos_max,
+        limits.sector_fraction_nanos_max,
+        limits.positions_max,
+        limits.net_exposure_nanos_min,
+        limits.net_exposure_nanos_max,
+    )
+    daily_max, positions_max = limits.daily_orders_max, limits.positions_max
+    return Bounds(
+        limits,
+        more=listed or any(limit is not None for limit in optional),
+        order_attos_max=limits.order_value_nanos_max * NANOS,
+        bid_nanos_min=limits.price_floor_nanos or 0,
+        daily_orders_max=UNBOUNDED if daily_max is None else daily_max,
+        positions_max=UNBOUNDED if positions_max is None else positions_max,
+        message_times_max=messages_max(limits),
+    )
+
+
+def _part(fraction_nanos: int | None, equity_attos: int) -> int:
+    """This fraction of equity, rounded down; unbounded where there is no limit."""
+    return UNBOUNDED if fraction_nanos is None else _floor(fraction_nanos * equity_attos)
+
+
+def _whole(fraction_nanos: int | None, equity_attos: int) -> int:
+    """The most of which equity is at least this fraction, rounded down."""
+    if fraction_nanos is None:
+        return UNBOUNDED
+    if fraction_nanos <= 0:  # no bound to what is never negative: the table decides
+        return -1
+    return equity_attos * NANOS // fraction_nanos
+
+
+def _floor(attos_nanos: int) -> int:
+    return attos_nanos // NANOS

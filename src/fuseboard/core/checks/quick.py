@@ -1,0 +1,182 @@
+"""The quick pass: the table's comparisons for an order that opens, in one function.
+
+Nearly every order passes, and then nothing needs to be said about it. So the comparisons of the
+checks that are marked `quick` in the table stand here side by side, on numbers that are read once
+and bounds that are worked out when equity moves. It only ever says yes: to whatever it does not
+let pass it has no answer, and the table judges, denies and explains. A property holds that the
+table passes all that passes here; checks without the mark are asked one by one.
+"""
+
+from typing import Final
+
+from fuseboard.core.book import Order
+from fuseboard.core.checks import opposite_strategy, session, tick
+from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.checks.volume import volume_nanos
+from fuseboard.core.market import Instrument
+from fuseboard.core.position import Position
+from fuseboard.core.state import Turn
+from fuseboard.core.throttles import RECENT_ORDERS_MAX
+from fuseboard.policy.limits import Limits
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
+
+_BUY: Final = Side.BUY
+_UNTIGHTENED: Final = Posture.OPEN
+_ALLOWED: Final = Reason.ALLOWED
+_CENT_NANOS: Final = tick.CENT_NANOS
+
+
+def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str) -> int | None:
+    """The symbol's worst case with an order that opens, in atto-units, when every check passes.
+
+    None says nothing of the order: the table has to judge it. `like` is its likeness where the
+    policy looks for duplicates.
+    """
+    state, active, symbol = turn.state, turn.active, order.symbol
+    book, bounds, limits = state.book, active.bounds, active.limits
+    account = book.account
+    equity_attos = account.cash_attos + account.value_attos
+    if equity_attos != bounds.equity_attos or state.multiplier != bounds.multiplier:
+        bounds.follow(equity_attos, state.multiplier)
+    position = account.positions.get(symbol) or account.position(symbol)
+    side, quantity_nanos, price_nanos = order.side, order.quantity_nanos, order.worst_price_nanos
+    value_attos = quantity_nanos * price_nanos
+    worst_attos = position.worst_with_attos(side, quantity_nanos, price_nanos)
+    added_attos = worst_attos - position.worst_attos
+    if (
+        not state.reconciled
+        or quantity_nanos > limits.order_quantity_nanos_max
+        or value_attos > bounds.order_attos_max
+        or worst_attos > bounds.symbol_attos_max
+        or account.worst_attos + added_attos > bounds.gross_attos_max
+        or len(book.working) >= limits.working_orders_max
+        or not _priced(turn, order, instrument, position)
+        or _too_often(turn, order, limits, like)
+        or (state.postures and turn.posture(order.strategy, symbol)[0] is not _UNTIGHTENED)
+        or (state.period.session and session.closed(turn, state.period))
+        or state.period.broker_is_open is False
+        or (len(book.strategies) > 1 and opposite_strategy.opponent(book, order))
+    ):
+        return None
+    if bounds.more and not _more(turn, order, instrument, position, added_attos):
+        return None
+    if active.others:
+        proposal = Proposal(  # by position, as in its declaration
+            order,
+            turn,
+            active,
+            limits,
+            _UNTIGHTENED,
+            _ALLOWED,
+            instrument,
+            position,
+            state.throttles.rates[order.strategy],
+            value_attos,
+            worst_attos,
+            account.worst_attos + added_attos,
+            equity_attos,
+            like,
+        )
+        for check in active.others:
+            if not check(proposal):
+                return None
+    return worst_attos
+
+
+def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position) -> bool:
+    """Tick, quote, collar and self-match: whether the prices pass."""
+    limit_nanos, stop_nanos = order.limit_price_nanos, order.stop_price_nanos
+    if stop_nanos is not None and stop_nanos % _CENT_NANOS and tick.off_tick(order, stop_nanos):
+        return False
+    bid_nanos, ask_nanos = instrument.bid_nanos, instrument.ask_nanos
+    if (
+        bid_nanos <= 0
+        or turn.boot_ns - instrument.quoted_boot_ns > turn.policy.data.quote_age_ns_max
+    ):
+        return False
+    if order.side is _BUY:
+        if limit_nanos is None:
+            return not position.selling_nanos
+        if limit_nanos > ask_nanos:
+            collar_nanos = turn.active.limits.price_collar_nanos
+            if limit_nanos * NANOS > ask_nanos * (NANOS + collar_nanos):
+                return False
+        if position.selling_nanos and limit_nanos >= position.selling_price_nanos_min:
+            return False
+    else:
+        if order.quantity_nanos % NANOS and "/" not in order.symbol:
+            return False
+        if limit_nanos is None:
+            return not position.buying_nanos
+        if limit_nanos < bid_nanos:
+            collar_nanos = turn.active.limits.price_collar_nanos
+            if limit_nanos * NANOS < bid_nanos * (NANOS - collar_nanos):
+                return False
+        if position.buying_nanos and limit_nanos <= position.buying_price_nanos_max:
+            return False
+    return not limit_nanos % _CENT_NANOS or not tick.off_tick(order, limit_nanos)
+
+
+def _too_often(turn: Turn, order: Order, limits: Limits, like: str) -> bool:
+    """Order rates and duplicates: whether one of them may deny."""
+    throttles, boot_ns = turn.state.throttles, turn.boot_ns
+    most, window_ns = limits.order_rate_max, limits.order_rate_window_ns
+    rate = throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy)
+    times = rate.times_boot_ns
+    if len(times) >= most and (not times or boot_ns - times[rate.at] < window_ns):
+        return True
+    account = throttles.account
+    if account is not None and account.full(most, window_ns, boot_ns):
+        return True
+    if like:
+        recent = throttles.recent
+        if len(recent) >= RECENT_ORDERS_MAX:
+            return True
+        before_boot_ns = recent.get(like)
+        if before_boot_ns is not None:
+            return boot_ns - before_boot_ns < (limits.duplicate_window_ns or 0)
+    return False
+
+
+def _more(
+    turn: Turn, order: Order, instrument: Instrument, position: Position, added_attos: int
+) -> bool:
+    """What only some policies limit: whether it passes."""
+    state, gate, bounds = turn.state, turn.gate, turn.active.bounds
+    limits, account, throttles = bounds.limits, state.book.account, state.throttles
+    symbol = order.symbol
+    lowest_attos = account.value_attos - account.selling_attos
+    highest_attos = account.value_attos + account.buying_attos
+    value_attos = order.quantity_nanos * order.worst_price_nanos
+    if order.side is _BUY:
+        highest_attos += value_attos
+    else:
+        lowest_attos -= value_attos
+    permitted = gate.permitted.get(order.strategy)
+    if (
+        lowest_attos < bounds.net_attos_min
+        or highest_attos > bounds.net_attos_max
+        or instrument.bid_nanos < bounds.bid_nanos_min
+        or throttles.daily_orders >= bounds.daily_orders_max
+        or account.occupied + (not position.occupied) > bounds.positions_max
+        or symbol in gate.restricted
+        or (permitted is not None and symbol not in permitted)
+    ):
+        return False
+    if limits.messages_max is not None:
+        most, window_ns = bounds.message_times_max, limits.messages_window_ns
+        if throttles.messages.full(most, window_ns, turn.boot_ns):
+            return False
+    if limits.sector_fraction_nanos_max is not None:
+        sector = position.sector
+        sector_attos = account.sectors.get(sector, 0) + added_attos
+        if not sector or sector_attos > bounds.sector_attos_max:
+            return False
+    share_nanos = limits.order_volume_share_nanos_max
+    if share_nanos is None:
+        return True
+    known_nanos = volume_nanos(turn, symbol)
+    return known_nanos is not None and order.quantity_nanos * NANOS <= share_nanos * known_nanos
