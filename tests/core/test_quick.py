@@ -1,0 +1,263 @@
+"""The quick pass says yes only where the table does, and wherever it should; limits are met."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from fuseboard.core import judging
+from fuseboard.core.book import Ledger, Order
+from fuseboard.core.checks.active import ALLOWED
+from fuseboard.core.checks.bounds import UNBOUNDED, bounds_of
+from fuseboard.core.checks.custom import custom_row
+from fuseboard.core.checks.quick import worst_if_passed
+from fuseboard.core.checks.table import TABLE, judge
+from fuseboard.core.gate import active_now
+from fuseboard.core.position import NOTHING_ASKED_NANOS, Position
+from fuseboard.core.state import Reported, Turn
+from fuseboard.core.throttles import Ring, likeness
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import CheckRule, StrategyRule
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.postures import Posture
+from tests.core.test_known_failures import Desk
+
+CENT = NANOS // 100
+ROOM = st.sampled_from((0, 0, 1, 10**9))
+"""How far above what is measured a limit is."""
+WIDE = Limits(
+    order_quantity_nanos_max=10**30, order_value_nanos_max=10**30, price_collar_nanos=NANOS
+)
+
+
+def rarely(usual: Any, *unusual: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from((*(usual,) * 20, *unusual))
+
+
+PRICES = rarely(100 * NANOS, None, 105 * NANOS, 95 * NANOS, 100 * NANOS + 1, 106 * NANOS)
+SIZES = st.sampled_from((NANOS, 3 * NANOS, 7 * NANOS + 1))
+ATTOS = st.sampled_from((0, 300 * NANOS**2, 301 * NANOS**2 + 7))
+
+
+@st.composite
+def positions(draw: st.DrawFn) -> Position:
+    """A position whose numbers need not fit together: both ways of judging read the same."""
+    buying, selling = draw(rarely(0, 3 * NANOS)), draw(rarely(0, 3 * NANOS))
+    return Position(
+        quantity_nanos=draw(st.sampled_from((0, 2 * NANOS, -2 * NANOS))),
+        mark_nanos=100 * NANOS,
+        buying_nanos=buying,
+        selling_nanos=selling,
+        buying_attos=buying * 99 * NANOS,
+        selling_attos=selling * 101 * NANOS,
+        buying_price_nanos_max=99 * NANOS if buying else 0,
+        selling_price_nanos_max=101 * NANOS if selling else 0,
+        selling_price_nanos_min=101 * NANOS if selling else NOTHING_ASKED_NANOS,
+        worst_attos=draw(ATTOS),
+        sector=draw(rarely("tech", "")),
+        occupied=draw(st.booleans()),
+    )
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    price, side = draw(PRICES), draw(st.sampled_from(Side))
+    stop = draw(rarely(None, 100 * NANOS, 100 * NANOS + 1))
+    kinds = {
+        (True, True): OrderType.MARKET,
+        (True, False): OrderType.STOP,
+        (False, True): OrderType.LIMIT,
+        (False, False): OrderType.STOP_LIMIT,
+    }
+    return Order(
+        "id", "wire", "c1", "alpha", "AAPL", side, kinds[price is None, stop is None],
+        draw(st.sampled_from(TimeInForce)), draw(SIZES), price, stop, draw(st.booleans()),
+        Intent.OPEN, price or 105 * NANOS, 0, 0,
+    )  # fmt: skip
+
+
+def measured(turn: Turn, order: Order) -> dict[str, int]:
+    """What each limit would have to be at least for this order to pass it."""
+    state = turn.state
+    account, at = state.book.account, judging.proposed(turn, order, state.instruments["AAPL"])
+    equity = max(1, at.equity_attos)
+    sector = account.sectors.get("tech", 0) - at.position.worst_attos + at.symbol_worst_attos
+    highest = account.value_attos + account.buying_attos
+    highest += at.value_attos if order.side is Side.BUY else 0
+
+    def share(attos: int) -> int:
+        return -(-attos * NANOS // equity)
+
+    return {
+        "order_quantity_nanos_max": order.quantity_nanos,
+        "order_value_nanos_max": -(-at.value_attos // NANOS),
+        "order_volume_share_nanos_max": order.quantity_nanos * NANOS // (1000 * NANOS),
+        "order_rate_max": len(at.rate.times_boot_ns) + 1,
+        "messages_max": len(state.throttles.messages.times_boot_ns),
+        "daily_orders_max": state.throttles.daily_orders + 1,
+        "working_orders_max": len(state.book.working) + 1,
+        "position_value_nanos_max": -(-at.symbol_worst_attos // NANOS),
+        "position_fraction_nanos_max": share(at.symbol_worst_attos),
+        "sector_fraction_nanos_max": share(sector),
+        "positions_max": account.occupied + (not at.position.occupied),
+        "gross_exposure_nanos_max": share(at.gross_worst_attos),
+        "net_exposure_nanos_max": share(highest),
+        "leverage_nanos_max": share(at.gross_worst_attos),
+    }
+
+
+def happen(draw: st.DrawFn, turn: Turn, order: Order) -> None:
+    """Set what the checks read, in numbers that need not fit together."""
+    state, book = turn.state, turn.state.book
+    turn.wall_ns = 50
+    state.reconciled, state.multiplier = draw(rarely(True, False)), draw(st.sampled_from((1, 2)))
+    state.postures = draw(
+        rarely({}, {"symbol:AAPL": Posture.REDUCE_ONLY}, {"symbol:B": Posture.HALTED})
+    )
+    state.period.session = draw(st.sampled_from(("", "2026-01-05")))
+    state.period.open_ns, state.period.close_ns = draw(rarely((50, 51), (51, 60), (40, 50)))
+    state.period.broker_is_open = draw(rarely(None, True, False))
+    instrument = state.instruments["AAPL"]
+    instrument.bid_nanos = draw(rarely(100 * NANOS, 0))
+    instrument.ask_nanos = 100 * NANOS
+    age_ns = turn.policy.data.quote_age_ns_max + draw(rarely(0, 1))
+    instrument.quoted_boot_ns = turn.boot_ns - age_ns
+    account = book.account
+    account.positions["AAPL"] = draw(positions())
+    account.cash_attos, account.value_attos = draw(rarely(2000 * NANOS**2, 0, -5)), draw(ATTOS)
+    account.worst_attos, account.occupied = draw(ATTOS), draw(st.integers(0, 3))
+    account.buying_attos, account.selling_attos = draw(ATTOS), draw(ATTOS)
+    account.sectors = {"tech": draw(ATTOS)}
+    other = Position(quantity_nanos=draw(rarely(0, NANOS, -NANOS)))
+    book.strategies = {"alpha": Ledger(), "beta": Ledger(positions={"AAPL": other})}
+    book.working = dict.fromkeys("abc"[: draw(st.integers(0, 3))])
+    throttles = state.throttles
+    throttles.rates = {"alpha": Ring([turn.boot_ns - 5] * draw(st.integers(0, 2)))}
+    throttles.account = draw(rarely(None, Ring([turn.boot_ns - 5] * 3)))
+    throttles.messages = Ring([turn.boot_ns - 5] * draw(st.integers(0, 2)))
+    throttles.daily_orders = draw(st.integers(0, 2))
+    before_ns = draw(st.sampled_from((4, 5, 6)))
+    throttles.recent = draw(rarely({}, {likeness(order): turn.boot_ns - before_ns}))
+    state.reported = draw(
+        rarely({"avg_daily_volume AAPL": Reported(1000 * NANOS, 50, turn.boot_ns)}, {})
+    )
+    turn.gate = replace(
+        turn.gate,
+        restricted=draw(rarely({}, {"AAPL": None})),
+        permitted=draw(rarely({}, {"alpha": {"B": None}}, {"alpha": {"AAPL": None}})),
+    )
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> tuple[Turn, Order]:
+    """A moment in which an order is judged, with each limit at what is measured or above.
+
+    One of them may be just too low.
+    """
+    turn, order = Desk().kernel._turn, draw(orders())
+    happen(draw, turn, order)
+    limits = {
+        "price_collar_nanos": draw(st.sampled_from((NANOS // 20, NANOS // 20 - 1))),
+        "price_floor_nanos": draw(rarely(None, 100 * NANOS, 100 * NANOS + 1)),
+        "duplicate_window_ns": draw(st.sampled_from((None, 5))),
+        "order_rate_window_ns": draw(st.sampled_from((5, 6))),
+        "messages_window_ns": draw(st.sampled_from((5, 6))),
+        "net_exposure_nanos_min": draw(rarely(None, 0, -NANOS // 10)),
+        "maintenance_margin_nanos_min": draw(rarely(None, NANOS // 2, 2 * NANOS, 0)),
+    }
+    least = measured(turn, order)
+    broken = draw(st.sampled_from((*least, "")))
+    for name, needed in least.items():
+        limit = max(0, needed - 1) if name == broken else needed + draw(ROOM)
+        optional = getattr(Limits(), name) is None and name != broken
+        limits[name] = draw(st.sampled_from((None, limit))) if optional else limit
+    policy = Policy(
+        limits=Limits(**limits),
+        restricted=tuple(turn.gate.restricted),
+        strategies=(StrategyRule(name="alpha", capital_nanos=NANOS, symbols=("B",)),)
+        if turn.gate.permitted
+        else (),
+    )
+    turn.active, turn.reduced_active = active_now(policy, turn.gate, policy.limits)
+    return turn, order
+
+
+def both(turn: Turn, order: Order) -> tuple[int | None, int | None]:
+    """The symbol's worst case by the quick pass, and by the table; None where it is not passed."""
+    instrument = turn.state.instruments["AAPL"]
+    like = likeness(order) if turn.active.limits.duplicate_window_ns is not None else ""
+    quick = worst_if_passed(turn, order, instrument, like)
+    proposal = judging.proposed(turn, order, instrument)
+    finding, _ = judge(proposal)
+    return quick, proposal.symbol_worst_attos if finding is ALLOWED else None
+
+
+def undecided(turn: Turn, order: Order) -> bool:
+    """Whether the quick pass may leave to the table what that lets pass."""
+    state, price = turn.state, order.limit_price_nanos
+    position = state.book.account.positions["AAPL"]
+    closed = state.period.broker_is_open is False or state.period.session
+    margin = turn.active.limits.maintenance_margin_nanos_min
+    crosses = order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) or price is None
+    return bool(
+        (closed and order.time_in_force is TimeInForce.GTC)
+        or state.period.broker_is_open is False
+        or margin == 0
+        or (crosses and (position.buying_nanos or position.selling_nanos))
+        or (price is not None and position.selling_nanos and order.side is Side.BUY)
+        or (price is not None and position.buying_nanos and order.side is Side.SELL)
+    )
+
+
+@settings(max_examples=400)
+@given(moments())
+def test_the_quick_pass_and_the_table_agree(moment: tuple[Turn, Order]) -> None:
+    turn, order = moment
+    quick, slow = both(turn, order)
+    assert quick is None or quick == slow
+    if not undecided(turn, order):
+        assert quick == slow
+
+
+EQUITIES = st.integers(-(10**22), 10**24)
+SHARES = st.none() | st.integers(1, 3 * NANOS)
+
+
+@given(EQUITIES, SHARES, SHARES, st.integers(1, 4), st.integers(-2, 2))
+def test_a_bound_is_the_last_value_that_the_products_let_pass(
+    equity: int, share: int | None, margin: int | None, multiplier: int, beyond: int
+) -> None:
+    limits = replace(
+        WIDE,
+        position_fraction_nanos_max=share,
+        leverage_nanos_max=share,
+        gross_exposure_nanos_max=share or 10**50,
+        maintenance_margin_nanos_min=margin,
+        net_exposure_nanos_max=share,
+        net_exposure_nanos_min=None if share is None else -share,
+    )
+    bounds = bounds_of(limits, listed=True)
+    bounds.follow(equity, multiplier)
+    if share is None:
+        assert bounds.symbol_attos_max == bounds.net_attos_max == UNBOUNDED
+        assert bounds.net_attos_min == -UNBOUNDED
+        return
+    for bound in (bounds.symbol_attos_max, bounds.net_attos_max):
+        assert ((bound + beyond) * NANOS <= share * equity) is (beyond <= 0)
+    lowest = bounds.net_attos_min + beyond
+    assert (lowest * NANOS >= -share * equity) is (beyond >= 0)
+    gross = bounds.gross_attos_max + beyond
+    passes = gross <= equity * multiplier and gross * NANOS <= share * equity
+    passes = passes and (margin is None or equity * NANOS >= margin * gross)
+    assert passes is (beyond <= 0)
+
+
+def test_every_row_of_the_table_is_in_the_quick_pass_and_own_conditions_are_asked() -> None:
+    assert all(row.quick for row in TABLE)
+    row = custom_row(CheckRule(name="never", condition="order_price < 1"))
+    assert not row.quick
+    desk = Desk(Policy(checks=(CheckRule(name="never", condition="order_price < 1"),)))
+    assert len(desk.kernel._turn.active.others) == 1
