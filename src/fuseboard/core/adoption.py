@@ -14,11 +14,10 @@ from msgspec import Struct
 
 from fuseboard.core import gate, nearness, roster
 from fuseboard.core.anomalies import looked_for
-from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import begin_courses
 from fuseboard.core.state import Turn
-from fuseboard.core.valuation import evaluate
+from fuseboard.core.valuation import begin_breaches
 from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.conditions import ConditionRefused
 from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
@@ -159,7 +158,7 @@ def _take(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
         begin_courses(turn)
     publish_postures(turn)
     nearness.follow(turn)
-    evaluate(turn, BOOKS_SOURCE)
+    begin_breaches(turn)
 
 
 def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:

@@ -68,6 +68,8 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
         watched = turn.watchlist.breakers.get(fuse.rule.name)
         if watched is None or not watched.topics & topics or fuse.latched():
             continue
+        if fuse.breach_source and isinstance(fact, facts.PolicyAdopted):
+            continue  # no figure of it is new: it is neither confirmed nor withdrawn
         moved = _judge(turn, fuse, watched, source) or moved
         if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE:
             equity_attos = fact.equity_nanos * NANOS

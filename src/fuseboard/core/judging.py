@@ -99,7 +99,8 @@ def message_counted(turn: Turn) -> None:
 def refusal(turn: Turn, fact: OrderRequested) -> Reason:
     """What cannot be judged at all; the gateway refuses these too, the kernel trusts nobody."""
     strategies = turn.gate.strategies
-    if strategies and fact.strategy not in strategies:
+    unnamed = bool(strategies) and fact.strategy not in strategies
+    if unnamed and fact.strategy not in turn.state.book.strategies:
         return Reason.STRATEGY_UNKNOWN
     limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
     kind = fact.order_type
@@ -112,7 +113,9 @@ def refusal(turn: Turn, fact: OrderRequested) -> Reason:
         and (limit_nanos is None or 0 < limit_nanos < _NUMBERS_MAX)
         and (stop_nanos is None or 0 < stop_nanos < _NUMBERS_MAX)
     ):
-        return _ALLOWED
+        # A strategy that a policy no longer names may still close what it holds.
+        trapped = unnamed and intent_now(turn.state, fact) is _OPEN
+        return Reason.STRATEGY_UNKNOWN if trapped else _ALLOWED
     return Reason.MALFORMED
 
 

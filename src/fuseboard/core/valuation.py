@@ -60,14 +60,26 @@ def evaluate(turn: Turn, source: str) -> None:
     if turn.watchlist.tracks_peaks:
         see_equity(turn)
     for fuse in state.drawdowns.values():
-        before = fuse.breach_source
-        equity_attos = equity_of(turn, fuse.scope)
-        event = fuse.watch(equity_attos, source, turn.boot_ns)
-        if event is not None and not (event is FuseEvent.BREACHED and cash.doubtful(turn, fuse)):
-            _moved(turn, fuse, event)
-        if fuse.breach_source != before:
-            _breach_changed(turn, fuse)
+        _watched(turn, fuse, source)
     _publish_equity(turn)
+
+
+def _watched(turn: Turn, fuse: DrawdownFuse, source: str) -> None:
+    before = fuse.breach_source
+    equity_attos = equity_of(turn, fuse.scope)
+    event = fuse.watch(equity_attos, source, turn.boot_ns)
+    if event is not None and not (event is FuseEvent.BREACHED and cash.doubtful(turn, fuse)):
+        _moved(turn, fuse, event)
+    if fuse.breach_source != before:
+        _breach_changed(turn, fuse)
+
+
+def begin_breaches(turn: Turn) -> None:
+    """Limits changed and no figure did: what now breaches begins to; nothing is withdrawn."""
+    if turn.state.reconciled:
+        for fuse in turn.state.drawdowns.values():
+            if fuse.watching() and fuse.breaches() and not fuse.breach_source:
+                _watched(turn, fuse, BOOKS_SOURCE)
 
 
 def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
