@@ -240,7 +240,9 @@ def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
             continue
         parser.add_argument("--reason", default="", metavar="TEXT")
         parser.add_argument(
-            "--scope", default="account", help="account, strategy:NAME, symbol:NAME"
+            "--scope",
+            default="account",
+            help="account, strategy:NAME, symbol:NAME, or a tag: desk:NAME",
         )
         if name == "halt":
             levels = ("halt", "flatten", "kill", "freeze")

@@ -123,7 +123,7 @@ def test_a_halt_of_one_scope_leaves_the_others(made: CommandLine) -> None:
     ("words", "what"),
     [
         ((), "refused: a halt needs your name: --operator NAME"),
-        (("--operator", "Ada", "--scope", "desk:1"), "none of account, strategy:NAME"),
+        (("--operator", "Ada", "--scope", "dusk:1"), "none of account, strategy:NAME"),
         (("--operator", "Ada", "--reason", "x" * 501), "longer than 500 characters"),
         (("--operator", "A\x1bda"), "cannot be printed"),
     ],

@@ -437,3 +437,19 @@ def test_a_latch_of_one_strategy_or_symbol_halts_only_its_own_orders(path: Path)
 
 def test_a_register_that_cannot_be_judged_halts_every_order(tmp_path: Path) -> None:
     assert HaltsRegister(tmp_path / "absent", Slot.GATEWAY).halts("any", "ANY")
+
+
+def test_a_halted_tag_halts_who_has_it_and_everybody_where_nobody_knows_who_does(
+    path: Path,
+) -> None:
+    tags = {"alpha": ("desk:equities", "trader:ann"), "beta": ("desk:rates",)}
+    knows = HaltsRegister(path, Slot.GATEWAY, tags=tags)
+    does_not = HaltsRegister(path, Slot.GATEWAY)
+    assert not knows.halts("alpha", "AAPL")
+    knows.latch(halt("desk:equities"), MOMENT)
+    assert knows.halts("alpha", "AAPL")
+    assert not knows.halts("beta", "AAPL")
+    assert not knows.halts("", "")
+    assert does_not.halts("beta", "AAPL")
+    knows.close()
+    does_not.close()

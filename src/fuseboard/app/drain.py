@@ -119,8 +119,12 @@ class Drain:
 
 def drain_rule(kill_switch: KillSwitch) -> DrainRule:
     """What a stop does. Where signals are no way to the kill switch, it leaves what is open."""
-    by_signal = kill_switch.enabled and "signal" in kill_switch.methods
-    return kill_switch.drain if by_signal else DrainRule.LEAVE
+    return kill_switch.drain if is_open(kill_switch, "signal") else DrainRule.LEAVE
+
+
+def is_open(kill_switch: KillSwitch, way: str) -> bool:
+    """Whether the policy has a way to the kill switch: `file`, `signal`, `api`."""
+    return kill_switch.enabled and way in kill_switch.methods
 
 
 async def still_open(broker: Broker, seconds: float) -> str:

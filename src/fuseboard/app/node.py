@@ -21,7 +21,7 @@ from fuseboard.alerts.logfile import LogFile
 from fuseboard.app.adopting import Person, adoption_at_start
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
-from fuseboard.app.drain import Drain, drain_rule
+from fuseboard.app.drain import Drain, drain_rule, is_open
 from fuseboard.app.guardian_link import (
     GuardianLink,
     guardian_is_wanted,
@@ -49,9 +49,10 @@ from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.writer import JournalWriter
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, tags_of
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
+from fuseboard.runtime.halt_file import HaltFile
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.launcher import Launched, strategy_environment
 from fuseboard.runtime.loop import Loop, NodeStopped
@@ -135,7 +136,11 @@ class Node:
         self._refused_snapshots = recovered.refused
         self._history = HaltsHistory(self._state.history_file)
         self._register = HaltsRegister(
-            self._state.register_file, Slot.GATEWAY, lifts=SLOTS, told=self._history.note
+            self._state.register_file,
+            Slot.GATEWAY,
+            lifts=SLOTS,
+            told=self._history.note,
+            tags=tags_of(options.policy),
         )
         self._board = Board()
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
@@ -269,6 +274,10 @@ class Node:
     def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us."""
         work = [RegisterWatch(self._register, intake.offer).run(), self._guardian.run()]
+        if is_open(self._options.policy.kill_switch, "file"):
+            halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
+            halt_file.look()  # one that lies there already halts before the first order
+            work.append(halt_file.run())
         if self._options.sessions:
             schedule = SessionSchedule(
                 calendar=self._calendar,

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from fuseboard.policy.policy import canonical_text, policy_from_canonical
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, TAG_KINDS
 from fuseboard.vocabulary.inputs import (
     CashMoved,
     MeasureReported,
@@ -21,6 +21,8 @@ from fuseboard.vocabulary.postures import HaltLevel
 OPERATOR_CHARACTERS_MAX: Final = 100
 SCOPE_CHARACTERS_MAX: Final = 100
 REASON_CHARACTERS_MAX: Final = 500
+SCOPE_KINDS: Final = ("strategy", "symbol", *TAG_KINDS)
+SCOPES_SAID: Final = ", ".join([ACCOUNT_SCOPE, *(f"{kind}:NAME" for kind in SCOPE_KINDS)])
 LEVELS: Final = {level.name.lower(): level for level in HaltLevel}
 
 
@@ -176,9 +178,9 @@ def policy_of(asked: PolicyAsked, request: int) -> PolicyAdopted:
 def checked_scope(scope: str) -> str:
     """The scope if it is one, else `AskedRefused`."""
     kind, _, name = scope.partition(":")
-    known = scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and name)
+    known = scope == ACCOUNT_SCOPE or (kind in SCOPE_KINDS and name)
     if not known or len(scope) > SCOPE_CHARACTERS_MAX or not scope.isprintable():
-        raise AskedRefused(f"scope {scope[:40]!r} is none of account, strategy:NAME, symbol:NAME")
+        raise AskedRefused(f"scope {scope[:40]!r} is none of {SCOPES_SAID}")
     return scope
 
 

@@ -51,7 +51,7 @@ from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import AnswerOperator, Effect
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.inputs import Input
 from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer
@@ -187,8 +187,9 @@ class OperatorApi:
             checked_scope(scope)
         except AskedRefused as error:
             return _refused(422, str(error))
-        unanswered = await self._settled(scope)
-        known = self._board.in_doubt(scope)
+        wide = ACCOUNT_SCOPE if is_tag_scope(scope) else scope
+        unanswered = await self._settled(wide)
+        known = self._board.in_doubt(wide)
         return _json(Settled(scope=scope, in_doubt=tuple(dict.fromkeys([*unanswered, *known]))))
 
     async def _act(

@@ -49,6 +49,7 @@ class StateDirectory:
         self.history_file = path / "halts.db"
         self.keys_file = path / "keys.json"
         self.watchlists_file = path / "watchlists.json"
+        self.halt_file = path / "HALT"
         self.lock_file = path / "lock"
         self.socket_file = path / "control.sock"
         self.gateway_file = path / "gateway.json"

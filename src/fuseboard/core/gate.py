@@ -12,7 +12,7 @@ from fuseboard.core.checks.table import TABLE
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.conditions import Condition, condition_from_text
 from fuseboard.policy.limits import Limits, reduced, tightened
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, tags_of
 
 BY_ORDERS: Final = ("order_rate", "messages", "daily_orders", "working_orders", "leverage")
 """Measures that an order changes by itself."""
@@ -34,6 +34,7 @@ def gate_of(policy: Policy) -> Gate:
         },
         counts_messages=_counts_messages(policy, dynamics),
         strategies={rule.name: None for rule in policy.strategies},
+        tags=tags_of(policy),
     )
 
 

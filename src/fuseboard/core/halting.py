@@ -24,7 +24,7 @@ from fuseboard.vocabulary.effects import (
     RaiseAlert,
     RecordTransition,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -172,8 +172,9 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
     symbol = scope.removeprefix("symbol:") if scope.startswith("symbol:") else ""
     orders: list[Order] = []
     kept_nanos: dict[tuple[str, str], int] = {}
-    for order in turn.state.book.working_orders(strategy=strategy, symbol=symbol):
-        if order.intent is Intent.PLAN:
+    book, tags = turn.state.book, turn.gate.tags if is_tag_scope(scope) else None
+    for order in book.working_orders(strategy=strategy, symbol=symbol):
+        if order.intent is Intent.PLAN or _is_spared(tags, scope, order):
             continue
         stays = keep_stops and order.order_type in _STOPS and not order.cancel_wanted
         if stays and _still_reduces(turn, order, kept_nanos):
@@ -181,11 +182,18 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
         orders.append(order)
     for order in orders:
         cancel(turn, order)
-    for order in turn.state.book.waiting_orders(strategy=strategy, symbol=symbol):
+    for order in book.waiting_orders(strategy=strategy, symbol=symbol):
+        if _is_spared(tags, scope, order):
+            continue
         stays = keep_stops and order.order_type in _STOPS
         if not (stays and _still_reduces(turn, order, kept_nanos)):
             waiting.drop(turn, order, Reason.ANNIHILATED)
     return orders
+
+
+def _is_spared(tags: dict[str, tuple[str, ...]] | None, scope: str, order: Order) -> bool:
+    """Whether the scope is a tag's, and the order of a strategy that does not have it."""
+    return tags is not None and scope not in tags.get(order.strategy, ())
 
 
 def _still_reduces(turn: Turn, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:

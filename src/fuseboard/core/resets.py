@@ -18,32 +18,69 @@ from fuseboard.core.state import State, Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
 from fuseboard.vocabulary.effects import AnswerOperator, ClearHalt
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import (
+    ACCOUNT_SCOPE,
+    TAG_KINDS,
+    is_tag_scope,
+    strategy_scope,
+)
 from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+_KINDS = ("strategy", "symbol", *TAG_KINDS)
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name."""
     if not _is_scope(fact.scope):
-        message = f"{fact.scope!r} is no scope: use account, strategy:NAME or symbol:NAME"
+        message = (
+            f"{fact.scope!r} is no scope: use account, {', '.join(f'{it}:NAME' for it in _KINDS)}"
+        )
         _answer(turn, fact.request, accepted=False, message=message)
         return
     turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
     operator = fact.operator.strip() or "somebody"
     detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:
-        frozen = plan.freeze(turn, fact.scope)
+        frozen = [
+            trip for scope in _scopes_of(turn, fact.scope) for trip in plan.freeze(turn, scope)
+        ]
         settle(turn)
         detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
-    latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
-    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: {fact.level.name} accepted")
+    whom = ""
+    if is_tag_scope(fact.scope):
+        whom = _halt_tag(turn, fact, detail, operator)
+    else:
+        latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
+    message = f"{fact.scope}: {fact.level.name} accepted{whom}"
+    _answer(turn, fact.request, accepted=True, message=message)
+
+
+def _scopes_of(turn: Turn, scope: str) -> list[str]:
+    """The scope, and for a tag those of the strategies that have it."""
+    members = [strategy_scope(name) for name, tags in turn.gate.tags.items() if scope in tags]
+    return [scope, *members]
 
 
 def _is_scope(scope: str) -> bool:
     kind, colon, name = scope.partition(":")
-    return scope == ACCOUNT_SCOPE or (kind in {"strategy", "symbol"} and bool(colon and name))
+    return scope == ACCOUNT_SCOPE or (kind in _KINDS and bool(colon and name))
+
+
+def _halt_tag(turn: Turn, fact: OperatorHaltRequested, detail: str, operator: str) -> str:
+    """Halt a tag: its latch holds for strategies that get the tag later too. Who has it, in words.
+
+    Closing and killing are each strategy's own, with a latch and a reset of its own.
+    """
+    members = [name for name, tags in turn.gate.tags.items() if fact.scope in tags]
+    if fact.level in (HaltLevel.FLATTEN, HaltLevel.KILL):
+        for name in members:
+            scope = strategy_scope(name)
+            latch_scope(turn, scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
+    level = HaltLevel.HALT if fact.level is HaltLevel.FLATTEN else fact.level
+    latch_scope(turn, fact.scope, level, Reason.OPERATOR, detail=detail, operator=operator)
+    return f" for {', '.join(members) or 'no strategy of the present policy'}"
 
 
 def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:

@@ -278,7 +278,8 @@ class Turn(Struct, gc=False):
         if not postures:
             return _UNTIGHTENED
         tightest, scope = Posture.OPEN, ""
-        for candidate in (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}"):
+        tags = self.gate.tags.get(strategy, ())
+        for candidate in (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}", *tags):
             asked = postures.get(candidate, Posture.OPEN)
             if asked > tightest:
                 tightest, scope = asked, candidate

@@ -11,7 +11,7 @@ what was judged last: it sees another process's write, and damage, at the next c
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,7 +39,12 @@ from fuseboard.halts.block import (
 from fuseboard.halts.history import HaltChange
 from fuseboard.vocabulary.doors import FileCalls, RegisterBusy
 from fuseboard.vocabulary.effects import LatchHalt
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
+from fuseboard.vocabulary.identifiers import (
+    ACCOUNT_SCOPE,
+    is_tag_scope,
+    strategy_scope,
+    symbol_scope,
+)
 from fuseboard.vocabulary.inputs import LatchedScope, Moment
 
 READS_MAX = 5
@@ -64,7 +69,8 @@ class HaltsRegister:
     `lifts` names the slots that `clear` lifts when it is not told; the gateway's register names all
     of them where a reset through the gateway is to lift a halt that an operator or the guardian
     wrote. `told` hears of each change after it is durable, and must not block or raise.
-    `files` does the writing.
+    `files` does the writing. `tags` are the scopes of strategies' tags; without them a halted tag
+    halts every strategy.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class HaltsRegister:
         *,
         lifts: tuple[Slot, ...] = (),
         told: Callable[[HaltChange], None] | None = None,
+        tags: Mapping[str, tuple[str, ...]] | None = None,
         files: FileCalls = os,
     ) -> None:
         self._files = files
@@ -81,6 +88,7 @@ class HaltsRegister:
         self._slot = slot
         self._lifts = lifts or (slot,)
         self._told = told
+        self._tags = tags
         self._buffer = bytearray(REGISTER_BYTES)
         self._judged_image = b""
         self._scopes: tuple[str, ...] = (ACCOUNT_SCOPE,)
@@ -129,7 +137,11 @@ class HaltsRegister:
         if not self._scopes:
             return False
         asked = (ACCOUNT_SCOPE, strategy_scope(strategy), symbol_scope(symbol))
-        return any(scope in self._scopes for scope in asked)
+        if any(scope in self._scopes for scope in asked):
+            return True
+        if self._tags is None:  # whose a tag is, is not known here: it may be this strategy's
+            return any(is_tag_scope(scope) for scope in self._scopes)
+        return any(scope in self._scopes for scope in self._tags.get(strategy, ()))
 
     def _judged_now(self) -> bool:
         """Bring the latched scopes up to date; False when nothing can be known of them."""

@@ -10,9 +10,6 @@ from typing import Final
 from fuseboard.policy.loader import Loaded
 
 NOT_YET: Final = (
-    "strategies.trader",
-    "strategies.desk",
-    "strategies.client",
     "kill_switch.enabled",
     "kill_switch.methods",
     "resets.two_persons",

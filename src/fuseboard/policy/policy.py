@@ -20,6 +20,7 @@ from fuseboard.policy.rules import (
     SessionRule,
     StrategyRule,
 )
+from fuseboard.vocabulary.identifiers import TAG_KINDS
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +48,19 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: ExecutionRules = ExecutionRules()
     later: dict[str, str] = {}
     """Sections that are validated and not yet enforced: the path and its canonical text."""
+
+
+def tags_of(policy: Policy) -> dict[str, tuple[str, ...]]:
+    """The scopes of each tagged strategy's tags, such as `desk:equities`."""
+    tags = {
+        rule.name: tuple(
+            f"{kind}:{name}"
+            for kind, name in zip(TAG_KINDS, (rule.trader, rule.desk, rule.client), strict=True)
+            if name
+        )
+        for rule in policy.strategies
+    }
+    return {strategy: scopes for strategy, scopes in tags.items() if scopes}
 
 
 def canonical_text(policy: Policy) -> str:

@@ -13,6 +13,8 @@ WIRE_PREFIX = "fb"
 STOCKS_FEED = "stocks"
 CRYPTO_FEED = "crypto"
 ACCOUNT_SCOPE = "account"
+TAG_KINDS = ("trader", "desk", "client")
+"""What a policy may say about a strategy; all strategies of a tag halt as one."""
 _INSTANCE = re.compile(r"[a-z0-9]{8}")
 
 
@@ -83,6 +85,12 @@ def close_client_order_id(*, trip: str, symbol: str, attempt: int) -> str:
 def strategy_scope(strategy: str) -> str:
     """The scope name of one strategy."""
     return f"strategy:{strategy}"
+
+
+def is_tag_scope(scope: str) -> bool:
+    """Whether the scope is a tag's: `trader:NAME`, `desk:NAME` or `client:NAME`."""
+    kind, colon, name = scope.partition(":")
+    return kind in TAG_KINDS and bool(colon and name)
 
 
 def symbol_scope(symbol: str) -> str:

@@ -100,6 +100,8 @@ class Gate(Struct, frozen=True, gc=False):
     counts_messages: bool
     strategies: dict[str, None]
     """The strategies that the policy names; empty: any may trade."""
+    tags: dict[str, tuple[str, ...]]
+    """The scopes of the tagged strategies' tags."""
 
 
 def asks_for(row: Row, policy: Policy, limits: Limits) -> bool:

@@ -1,0 +1,39 @@
+"""A file in the state directory halts real processes, and taking it away lifts nothing."""
+
+from fuseboard.vocabulary.inputs import OperatorHaltRequested
+from tests.e2e.processes import World, fuseboard, until
+
+
+def test_a_file_halts_and_only_a_person_lifts_it_and_not_while_it_is_there(here: World) -> None:
+    here.init("name: file\n")
+    exchange = here.exchange(tape="normal", speed=5, requests_per_minute=10_000)
+    gateway = here.open_gateway(exchange.url)
+    bot = here.bot(gateway.url)
+    exchange.start()
+    assert bot.buy_limit("AAPL", 5, 100)["ok"]
+    until(lambda: exchange.state()["working_orders"] == 1, "it rests")
+
+    file = here.state / "HALT"
+    file.write_text("the feed shows yesterday\n")
+    gateway.wait_for(lambda now: now["posture"] == "HALTED", "the file halts")
+    until(lambda: exchange.state()["working_orders"] == 0, "what worked is cancelled")
+    assert "posture_halted" in bot.buy("AAPL", 1)["message"]
+
+    reset = ("reset", "--state", here.state, "--operator", "Ada", "--reason", "looked")
+    assert fuseboard(*reset).returncode == 0
+    gateway.wait_for(lambda now: now["posture"] == "HALTED", "halted again: the file is there")
+    file.unlink()
+    gateway.kill()
+    again = here.gateway(exchange.url)
+    again.wait_for(lambda now: now["posture"] == "HALTED", "without the file, over a restart")
+    assert fuseboard(*reset).returncode == 0
+    again.wait_for(lambda now: now["posture"] == "OPEN", "a person lifted it")
+    assert again.stop() == 0
+    file.touch()
+    third = here.gateway(exchange.url)
+    third.wait_for(lambda now: now["posture"] == "HALTED", "a file that lies there at the start")
+    assert third.stop() == 0
+    asked = [it.input for it in here.records() if isinstance(it.input, OperatorHaltRequested)]
+    assert asked[0].reason == "the feed shows yesterday"
+    assert {fact.operator for fact in asked} == {"the file HALT"}
+    here.evidence_is_clean()
