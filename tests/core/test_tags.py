@@ -53,7 +53,9 @@ def test_a_strategy_that_gets_the_tag_later_is_halted_too_and_a_reset_lifts_it()
     desk = Desk(tagged(alpha="equities", gamma="rates"))
     halt(desk, "desk:equities")
     text = canonical_text(tagged(alpha="equities", gamma="equities"))
-    desk.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann"))
+    desk.take(
+        facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="moved")
+    )
     assert buys(desk, "gamma") == [Reason.POSTURE_HALTED]
     lifted = facts.OperatorResetRequested(
         request=1, operator="ann", reason="done", scope="desk:equities"
