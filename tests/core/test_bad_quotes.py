@@ -28,7 +28,7 @@ from tests.core.test_operators import CALM
 
 HELD, BEFORE = 400, 250
 POLICY = msgspec.structs.replace(CALM, losses=(LossRule(limit_nanos=NANOS // 20),))
-BAD = ("crossed", "wide", "late", "jump", "old")
+BAD = ("crossed", "wide", "late", "jump", "old", "high")
 
 
 class Street:
@@ -86,8 +86,11 @@ class Street:
             self.take(quote(price, now_ns - 2 * SECOND))
         elif kind == "old":
             self.take(quote(BEFORE, now_ns))
+        elif kind == "high":  # above the market, and within the limit of one step
+            self.take(quote(BEFORE + 1 + price % 25, now_ns))
         else:
-            self.take(quote(price, now_ns))
+            near = any(abs(price - at) * 10 <= at for at in (self.true, BEFORE))
+            self.take(quote(price + 1_000 if near else price, now_ns))
 
 
 steps = st.lists(
@@ -101,8 +104,7 @@ steps = st.lists(
 def test_single_bad_prints_never_trip_anything(script: list[tuple[str, int, int, bool]]) -> None:
     street = Street()
     for kind, price, wait_ms, _ in script:
-        # A price above, within the limit of one step, raises the mark at once: docs/limits.md.
-        street.bad(kind, price + 1_000 if 250 < price <= 275 else price)
+        street.bad(kind, price)
         street.pass_time(wait_ms * MS)
         street.good()
         street.good()
@@ -122,7 +124,7 @@ def test_bad_quotes_delay_a_real_loss_by_the_confirmation_at_most(
 ) -> None:
     street = Street()
     for kind, price, wait_ms, _ in before[:6]:
-        street.bad(kind, price + 1_000 if 250 < price <= 275 else price)
+        street.bad(kind, price)
         street.pass_time(wait_ms * MS)
         street.good()
         street.good()
@@ -138,7 +140,7 @@ def test_bad_quotes_delay_a_real_loss_by_the_confirmation_at_most(
         street.pass_time(wait_ms * MS)
         street.bad(kind, price)
         in_a_row = 0
-        if good_too or kind == "old":
+        if good_too or kind in ("old", "high"):
             street.good()
             in_a_row += 1
     if in_a_row <= 2:  # the bad ones went on to the end of the second

@@ -61,15 +61,39 @@ def test_the_mark_is_the_highest_equity_and_only_drawdowns_from_it_count(
 ) -> None:
     fuse = plain(limit, walk[0])
     mark = walk[0]
-    for number, equity in enumerate(walk):
+    for equity in walk:
         mark = max(mark, equity)
-        event = fuse.watch(equity, "A", number)
-        assert fuse.mark_attos == mark
         breaches = loss(mark, equity) >= Fraction(limit, NANOS)
+        assert fuse.watch(equity, "A", 1) is None  # one report raises no alarm and no steep mark
         assert bool(fuse.breach_source) == breaches
-        if event is FuseEvent.BREACHED:
-            assert breaches
+        event = fuse.watch(equity, "A", 2)
+        assert fuse.mark_attos == mark
+        assert (event is FuseEvent.BREACHED) == breaches
+        if breaches:
             return
+
+
+@pytest.mark.parametrize(
+    ("reports", "mark"),
+    [
+        ((("A", 1_010),), 1_010),  # a fifth of the limit: no steep rise
+        ((("A", 1_011),), 1_000),
+        ((("A", 1_090), ("A", 1_000)), 1_000),  # one print that was too high
+        ((("A", 1_090), ("A", 1_060)), 1_060),  # the lower of the two
+        ((("A", 1_060), ("A", 1_090)), 1_060),
+        ((("A", 1_060), ("A", 1_090), ("A", 1_090)), 1_090),
+        ((("A", 1_090), ("B", 1_091)), 1_000),  # A's print still stands while B moves
+        ((("A", 1_090), ("B", 1_080), ("A", 1_085)), 1_080),
+        ((("A", 1_090), ("A", 940), ("A", 1_090)), 1_000),  # a fall in between forgets the high
+    ],
+)
+def test_a_steep_rise_of_the_mark_waits_for_a_second_report(
+    reports: tuple[tuple[str, int], ...], mark: int
+) -> None:
+    fuse = plain(NANOS // 20, 1_000)
+    for source, equity in reports:
+        assert fuse.watch(equity, source, 1) is not FuseEvent.BREACHED
+    assert fuse.mark_attos == mark
 
 
 WARNING = LossRule(
@@ -88,9 +112,10 @@ def test_the_warning_comes_at_its_level_and_goes_only_below_the_clearing_level(
         mark = max(mark, equity)
         if loss(mark, equity) >= Fraction(1, 10):
             return
-        event = fuse.watch(equity, "A", number)
-        if event is not None:
-            fuse.move(event)
+        for report in (1, 2):
+            event = fuse.watch(equity, "A", 2 * number + report)
+            if event is not None:
+                fuse.move(event)
         if loss(mark, equity) >= Fraction(1, 20):
             warned = True
         elif loss(mark, equity) < Fraction(NANOS // 33, NANOS):

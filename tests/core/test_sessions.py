@@ -396,6 +396,7 @@ def test_a_rolling_peak_is_the_highest_of_its_window(
     for walk in sessions:
         for equity in walk:
             fuse.watch(equity, "A", 1)
+            fuse.watch(equity, "A", 2)  # a steep rise counts at its second report
             peaks[-1] = max(peaks[-1], equity)
             assert fuse.mark_attos == max(peaks[-window:])
             opening = equity

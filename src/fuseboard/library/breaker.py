@@ -216,7 +216,8 @@ class DrawdownCircuitBreaker:
             fuse.take_mark(max(fuse.mark_attos, attos))
             fuse.move(FuseEvent.MARKED)
             event = fuse.watch(attos, _SOURCE, 0)
-        if event is None and fuse.breach_source:  # the caller's figure confirms itself
+        waits = fuse.breach_source or fuse.high_source
+        if event is None and waits:  # the caller's figure confirms itself
             event = fuse.watch(attos, _SOURCE, 0)
         self._equity = equity
         self._peak_attos = max(self._peak_attos, above_attos)

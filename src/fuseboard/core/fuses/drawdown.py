@@ -9,6 +9,7 @@ The mark is the highest equity since the session rolled, of the last sessions, o
 rises with equity; or it is the equity at which the session, the week or the month opened, and then
 it stays. `roll` is the only thing that may lower a mark without a person.
 
+A steep rise of the mark is confirmed too: the second report counts, and the lower of the two.
 A breach is confirmed before it trips (one bad print must not sell an account): see
 `core.fuses.confirmation`. While our own marks are blind, the broker's equity counts as marks do:
 twice in a row. A breach that is neither confirmed nor withdrawn within `confirm_ns_max` asks for
@@ -38,6 +39,8 @@ from fuseboard.vocabulary.postures import Posture
 
 _NO_CEILING_ATTOS: Final = 10**40
 """More than any equity: nothing above a mark that stays is news."""
+STEEP_PARTS: Final = 5
+"""A rise by more than this part of the limit in one step is steep: a fifth."""
 _STAYING: Final = (Reference.SESSION_OPEN, Reference.WEEK_OPEN, Reference.MONTH_OPEN)
 
 
@@ -59,6 +62,9 @@ class DrawdownFuse(Struct, kw_only=True):
     """The highest equity of this session; kept for a rolling peak only."""
     peaks: PeakWindow = field(default_factory=lambda: PeakWindow(days=0))
     """Of the ended sessions that a rolling peak looks back on."""
+    high_source: str = ""
+    """Whose print rose steeply above the reference and waits for a second one; empty: nobody's."""
+    high_attos: int = 0
     breach_source: str = ""
     breach_boot_ns: int = 0
     unconfirmed: bool = False
@@ -85,9 +91,10 @@ class DrawdownFuse(Struct, kw_only=True):
         if not self.watching():
             return None
         if equity_attos <= self.floor_attos:
+            self._forget_high()
             return self._breached(source, boot_ns)
         self._withdraw()
-        self._rise(equity_attos)
+        self._rise(equity_attos, source)
         return self._gauge(equity_attos)
 
     def watch_broker(self, equity_attos: int, boot_ns: int, *, blind: bool) -> FuseEvent | None:
@@ -140,14 +147,42 @@ class DrawdownFuse(Struct, kw_only=True):
         """The greatest equity that has lost at least this fraction of the mark."""
         return self.mark_attos * (NANOS - fraction_nanos) // NANOS
 
-    def _rise(self, equity_attos: int) -> None:
-        """Raise what this equity is above: the session's peak, and a mark that rises."""
+    def _rise(self, equity_attos: int, source: str) -> None:
+        """Raise what this equity is above: the session's peak, and a mark that rises.
+
+        A steep rise waits for a second report, and then the lower of the two counts: measured
+        from one print that is too high, the return to normal would look like a loss.
+        """
         reference = self.rule.reference
-        if reference is Reference.ROLLING_PEAK and equity_attos > self.session_peak_attos:
+        if reference in _STAYING:
+            return
+        rolling = reference is Reference.ROLLING_PEAK
+        peak_attos = self.session_peak_attos if rolling else self.mark_attos
+        if equity_attos <= peak_attos:
+            self._forget_high()
+            return
+        steep_attos = self.mark_attos * (self.rule.limit_nanos // STEEP_PARTS)
+        if (equity_attos - peak_attos) * NANOS > steep_attos:
+            began, high_attos = self.high_source, self.high_attos
+            if not began or not confirms(began, source):
+                if not began or equity_attos < high_attos:
+                    self.high_source, self.high_attos = began or source, equity_attos
+                    self.set_calm_floor()
+                return
+            self.high_source, self.high_attos = source, equity_attos
+            equity_attos = min(equity_attos, high_attos)
+        else:
+            self._forget_high()
+        if rolling and equity_attos > self.session_peak_attos:
             self.session_peak_attos = equity_attos
             self.set_calm_floor()
-        if equity_attos > self.mark_attos and reference not in _STAYING:
+        if equity_attos > self.mark_attos:
             self._set_mark(equity_attos)
+
+    def _forget_high(self) -> None:
+        if self.high_source:
+            self.high_source, self.high_attos = "", 0
+            self.set_calm_floor()
 
     def _set_mark(self, mark_attos: int) -> None:
         self.mark_attos = mark_attos
@@ -157,7 +192,10 @@ class DrawdownFuse(Struct, kw_only=True):
     def set_calm_floor(self) -> None:
         """Recompute the one comparison of the hot path; call when state, mark or breach changed."""
         watching_closely = (
-            self.state is not FuseState.MONITORING or self.breach_source or self.unconfirmed
+            self.state is not FuseState.MONITORING
+            or self.breach_source
+            or self.unconfirmed
+            or self.high_source
         )
         if watching_closely:
             self.calm_floor_attos = self.calm_ceiling_attos = self.mark_attos
@@ -173,6 +211,7 @@ class DrawdownFuse(Struct, kw_only=True):
 
     def take_mark(self, reference_attos: int) -> None:
         """The first mark of an arming: the reference that losses are measured from."""
+        self._forget_high()
         self.peaks.forget()
         self.session_peak_attos = reference_attos
         self._set_mark(reference_attos)
@@ -191,6 +230,7 @@ class DrawdownFuse(Struct, kw_only=True):
         )
         if stays or equity_attos <= 0 or self.mark_attos <= 0:
             return False
+        self._forget_high()
         mark_attos = equity_attos
         if reference is Reference.ROLLING_PEAK:
             days = max(0, self.rule.window_days - 1)
@@ -217,6 +257,7 @@ class DrawdownFuse(Struct, kw_only=True):
         Rounded up, against the trader. Ignored when there is no reference to scale.
         """
         if self.mark_attos > 0 and before_attos > 0 and after_attos > 0:
+            self._forget_high()
             self.equity_attos = self.equity_attos * after_attos // before_attos
             self.session_peak_attos = -(-self.session_peak_attos * after_attos // before_attos)
             self.peaks.rescale(before_attos=before_attos, after_attos=after_attos)
@@ -238,6 +279,8 @@ class DrawdownFuse(Struct, kw_only=True):
             self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             if row.after is not row.before:
                 self.breach_source, self.unconfirmed = "", False
+            if not self.watching():
+                self.high_source, self.high_attos = "", 0
             self.set_calm_floor()
         return row
 
