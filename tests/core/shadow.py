@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
@@ -139,9 +139,13 @@ class Shadow:
                 # Who of several holds what the account's own closes sold is the kernel's to say.
                 self.positions[effect.strategy, effect.symbol] = effect.quantity_nanos
             elif isinstance(effect, fx.PublishPosture):
+                self._judge_adopted(effect, fact)
                 self.postures[effect.scope] = effect.posture
                 loose = self.latched(effect.scope) and effect.posture < Posture.REDUCE_ONLY
                 holds("2", not loose, f"{effect.scope} is latched and shows {effect.posture.name}")
+            elif isinstance(effect, fx.RecordPolicy):
+                if isinstance(fact, facts.PolicyAdopted) and effect.accepted:
+                    self.policy = policy_from_canonical(fact.text)
             elif isinstance(effect, fx.RecordTransition):
                 self._transition(effect, fact)
             elif isinstance(effect, fx.RecordPlan):
@@ -237,6 +241,12 @@ class Shadow:
                 | facts.OrderRequested,
             )
             holds("14", not (halted or other), f"{fact} takes a close back")
+
+    def _judge_adopted(self, effect: fx.PublishPosture, fact: facts.Input) -> None:
+        """A policy that nobody answers for loosens no scope."""
+        if isinstance(fact, facts.PolicyAdopted) and not (fact.reason and fact.operator):
+            known = self.postures.get(effect.scope, Posture.OPEN)
+            holds("2", effect.posture >= known, f"{effect.scope}: {effect} by {fact.operator}")
 
     def _transition(self, effect: fx.RecordTransition, fact: facts.Input) -> None:
         before, after = effect.before in LATCHED, effect.after in LATCHED

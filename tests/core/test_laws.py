@@ -22,6 +22,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.records import Record, decoded_record, encoded_record
+from tests.core.adopting import adopt, adopting_run
 from tests.core.shadow import holds
 from tests.core.world import World, begun, random_step, run
 
@@ -115,6 +116,10 @@ class Laws(RuleBasedStateMachine):
     @rule(choice=CHOICES, rebase=st.booleans(), named=st.booleans())
     def reset(self, choice: int, rebase: bool, named: bool) -> None:
         self.world.reset(choice, rebase=rebase, named=named)
+
+    @rule(choice=CHOICES, named=st.booleans())
+    def adopt(self, choice: int, named: bool) -> None:
+        adopt(self.world, choice, named=named)
 
     @rule(lost=st.integers(0, 5))
     def crash(self, lost: int) -> None:
@@ -235,6 +240,12 @@ class TestLaws(Laws.TestCase):  # type: ignore[misc,valid-type]
 def test_seeded_runs_keep_every_law(block: int) -> None:
     for seed in range(50 * block + 1_000, 50 * block + 1_050):
         totals_are_exact(run(seed, 300))
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_seeded_runs_keep_every_law_while_policies_come_and_go(block: int) -> None:
+    for seed in range(50 * block + 5_000, 50 * block + 5_050):
+        totals_are_exact(adopting_run(seed, 200))
 
 
 OFTEN = (

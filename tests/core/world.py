@@ -12,7 +12,7 @@ import msgspec
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
-from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_from_canonical
 from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
@@ -101,6 +101,9 @@ class World:
             again = self.kernel.step(record.moment, record.input)
             holds("9", again == record.effects, f"{record.sequence} does not replay")
             self.shadow.take(record, judge=False)
+        in_force = self.kernel.policy_again()
+        if in_force is not None:
+            self.policy = policy_from_canonical(in_force.text)
         self.snapshot = self.kernel.snapshot()
         holds("9", Kernel.restored(self.snapshot).snapshot() == self.snapshot, "snapshot differs")
         self.released = len(self.log)
