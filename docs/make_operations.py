@@ -132,12 +132,27 @@ def blocks() -> dict[str, str]:
             found["reset"] = told("fuseboard reset --reason reviewed") + told(
                 "fuseboard reset --operator ann --reason reviewed"
             )
+            found["adopt"] = adopted()
         found["run"] = output[0]
         found["down"] = told("fuseboard halt --operator ann") + told("fuseboard status")
         found["evidence"] = told("fuseboard verify") + told("fuseboard replay")
         demo = told("fuseboard demo crash --ticks 12 --journal demo.db")
         found["demo"] = shortened(demo, "tick    2", "tick   10")
     return found
+
+
+def adopted() -> str:
+    """A tighter policy, then the old one again."""
+    text = (STATE / "policy.yaml").read_text()
+    limit = re.search(r"max_order_value: \S+", text)
+    assert limit, "the policy to start with limits an order's value"
+    Path("strict.yaml").write_text(text.replace(limit[0], "max_order_value: 5000"))
+    Path("wider.yaml").write_text(text)
+    return (
+        told("fuseboard policy adopt strict.yaml")
+        + told("fuseboard policy adopt wider.yaml")
+        + told('fuseboard policy adopt wider.yaml --operator ann --reason "the open is over"')
+    )
 
 
 def drawn(page: str) -> str:

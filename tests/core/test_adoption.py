@@ -374,6 +374,20 @@ def test_a_strategy_that_goes_may_only_reduce_and_its_fuse_stays_until_it_is_fla
     assert denied(desk.order(Side.SELL, NANOS, price=240)) == [Reason.STRATEGY_UNKNOWN]
 
 
+def test_a_halted_desk_holds_a_strategy_that_the_policy_no_longer_names() -> None:
+    desk_of = replace(BOTH, strategies=(replace(ALPHA, desk="d"), BETA))
+    desk = Desk(desk_of, cash=1_000_000)
+    bought(desk)
+    desk.take(asked(HaltLevel.HALT, scope="desk:d"))
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_HALTED]
+    assert answer(desk.take(adopted(replace(BASE, strategies=(BETA,))))).accepted
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_HALTED]
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_HALTED]
+    assert answer(desk.take(reset("desk:d"))).accepted
+    assert submitted(desk.order(Side.SELL, NANOS))
+
+
 def test_a_strategy_nobody_ever_named_is_unknown_whatever_it_asks() -> None:
     desk = Desk(BOTH, cash=1_000_000)
     assert denied(desk.order(Side.SELL, NANOS, strategy="gamma")) == [Reason.STRATEGY_UNKNOWN]

@@ -6,6 +6,8 @@ begins or ends to hold; an order only runs what was chosen.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks
 from fuseboard.core.checks.custom import custom_row
 from fuseboard.core.checks.table import TABLE
@@ -36,6 +38,12 @@ def gate_of(policy: Policy) -> Gate:
         strategies={rule.name: None for rule in policy.strategies},
         tags=tags_of(policy),
     )
+
+
+def gate_now(policy: Policy, state: State) -> Gate:
+    """The same, with the tags of strategies that the policy no longer names."""
+    compiled = gate_of(policy)
+    return replace(compiled, tags={**state.former_tags, **compiled.tags})
 
 
 def _counts_messages(policy: Policy, dynamics: tuple[Dynamic, ...]) -> bool:
@@ -70,7 +78,7 @@ def active_now(policy: Policy, gate: Gate, limits: Limits, state: State) -> tupl
 def follow(turn: Turn) -> None:
     """A policy came into force: compile it, and keep of its dynamic limits those that hold."""
     state, policy = turn.state, turn.policy
-    turn.gate = gate_of(policy)
+    turn.gate = gate_now(policy, state)
     turn.dynamics = turn.gate.dynamics
     known = {rule.name: None for rule in policy.dynamic_limits}
     state.dynamic = {name: at for name, at in state.dynamic.items() if name in known}

@@ -97,7 +97,7 @@ class Kernel:
         self._state = State() if state is None else state
         known = self._state
         policy = policy_from_canonical(known.policy_text) if known.policy_text else Policy()
-        compiled = gate.gate_of(policy)
+        compiled = gate.gate_now(policy, known)
         limits = gate.limits_now(policy, known)
         active, reduced_active = gate.active_now(policy, compiled, limits, known)
         self._turn = Turn(

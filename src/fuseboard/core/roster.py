@@ -80,6 +80,11 @@ def change_capitals(turn: Turn, policy: Policy) -> None:
     gone = [name for name in before if name not in after]
     equities = {name: equity_of(turn, strategy_scope(name)) for name in before}
     state.former_capitals = {name: before[name] for name in gone}
+    state.former_tags = {
+        name: tags
+        for name, tags in turn.gate.tags.items()
+        if after and name not in after and name in state.book.strategies
+    }
     turn.policy = policy
     for name, before_attos in equities.items():
         scope = strategy_scope(name)

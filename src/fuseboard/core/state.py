@@ -148,6 +148,8 @@ class State(Struct, kw_only=True):
     """What a new fuse begins with: above each fuse that was forgotten."""
     former_capitals: dict[str, int] = {}
     """In nano-units, of strategies that are no longer named and whose fuses are kept."""
+    former_tags: dict[str, tuple[str, ...]] = {}
+    """Of strategies that are no longer named among others that are: a desk's halt holds them."""
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
     draining: bool = False
