@@ -55,6 +55,7 @@ class CancelLine:
         self._in_flight = 0
         self._remembered: dict[str, None] = {}
         self._taken_ns: dict[str, int] = {}
+        self._doubted: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -76,6 +77,12 @@ class CancelLine:
         """Whether a cancel waits for this order's broker order id."""
         return order_id in self._remembered
 
+    def awaits(self, order_id: str) -> bool:
+        """Whether protection waits for news of this order: its cancel has no broker order id yet,
+        or was refused, so that the order may be final without our knowing.
+        """
+        return order_id in self._remembered or order_id in self._doubted
+
     def known(self, order_id: str, broker_order_id: str) -> None:
         """The broker's id of an order is known: a remembered cancel goes out."""
         if order_id in self._remembered:
@@ -84,6 +91,7 @@ class CancelLine:
     def forget(self, order_id: str) -> None:
         """The order is final: no cancel is wanted any more."""
         self._remembered.pop(order_id, None)
+        self._doubted.pop(order_id, None)
 
     def _taken_lately(self, order_id: str) -> bool:
         taken_ns = self._taken_ns.get(order_id)
@@ -116,6 +124,8 @@ class CancelLine:
                 self._taken_ns.pop(order.order_id, None)
                 _keep(self._taken_ns, order.order_id, taken_ns, self.limits.cancels_remembered_max)
             else:
+                order_id = order.order_id
+                _keep(self._doubted, order_id, None, self.limits.cancels_remembered_max)
                 self._refused(refused)
             return
 

@@ -156,7 +156,7 @@ class Outlet:
             gate=self._gate,
             crew=self._crew,
             clock=clock,
-            protective=self._cancels.is_wanted,
+            protective=self._cancels.awaits,
             at_rest=self._at_rest,
             known=self._wire_ids.__contains__,
             report=self._deliver,

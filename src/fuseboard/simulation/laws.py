@@ -25,12 +25,13 @@ from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
     PublishOrder,
+    PublishPosition,
     PublishPosture,
     RecordPlan,
     RecordTransition,
     SubmitOrder,
 )
-from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
+from fuseboard.vocabulary.identifiers import order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     NodeStarted,
     OperatorResetRequested,
@@ -115,8 +116,7 @@ def judge(world: World, machines: Sequence[Machine]) -> list[str]:
         broken += _ledger_and_journal_agree(machine, records, entries)
         if len(machines) == 1:  # a second one moves positions between a reading and its close
             broken += _protective_orders_only_reduce(machine, records, entries)
-        else:
-            broken += _twin_is_noticed(machine, records, entries)
+        broken += _positions_agree(machine, records, entries, alone=len(machines) == 1)
     return broken
 
 
@@ -286,27 +286,23 @@ def _protective_orders_only_reduce(
     return broken
 
 
-def _twin_is_noticed(
-    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+def _positions_agree(
+    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry], *, alone: bool
 ) -> list[str]:
-    """Law 3: orders with our prefix that are not ours, or positions that they moved, halt."""
-    net: Counter[str] = Counter()
-    theirs: dict[str, None] = {}
-    for entry in entries:
-        if isinstance(entry, ledger.OrderAccepted) and is_fuseboard_wire_id(entry.client_order_id):
-            if order_id_of_wire_id(machine.instance, entry.client_order_id) is None:
-                theirs[entry.order_id] = None
-        elif isinstance(entry, ledger.OrderFilled) and entry.order_id in theirs:
-            buys = entry.side is Side.BUY
-            net[entry.symbol] += entry.quantity_nanos if buys else -entry.quantity_nanos
-    noticed = any(
-        isinstance(effect, LatchHalt) and effect.reason in TWIN_REASONS
-        for record in records
-        for effect in record.effects
-    )
-    if any(net.values()) and not noticed:
-        return [f"law 3: {machine.instance} never halts for the twin that moved {dict(net)}"]
-    return []
+    """At the end what is believed is what the broker holds; with a twin, else it was noticed."""
+    believed: dict[str, int] = {}
+    noticed = False
+    for record in records:
+        for effect in record.effects:
+            if isinstance(effect, PublishPosition) and not effect.strategy:
+                believed[effect.symbol] = effect.quantity_nanos
+            elif isinstance(effect, LatchHalt) and effect.reason in TWIN_REASONS:
+                noticed = True
+    held = {e.symbol: e.position_nanos for e in entries if isinstance(e, ledger.OrderFilled)}
+    differ = [s for s in held if held[s] != believed.get(s, 0)]
+    if not differ or (noticed and not alone):
+        return []
+    return [f"lost: {machine.instance} believes {believed}, the broker holds {held}"]
 
 
 def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, SubmitOrder]) -> bool:
