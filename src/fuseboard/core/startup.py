@@ -255,6 +255,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         evaluate(turn, BOOKS_SOURCE)
         plan.resume(turn)
         settle(turn)
+        # The first reading's own wake may have passed while the broker was slow to answer.
+        wake_for_what_is_next(turn)
 
 
 def compare_when_due(turn: Turn) -> None:
