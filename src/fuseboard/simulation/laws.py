@@ -35,6 +35,7 @@ from fuseboard.vocabulary.identifiers import order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     NodeStarted,
     OperatorResetRequested,
+    OrderNotSent,
     PositionsSeen,
 )
 from fuseboard.vocabulary.money import NANOS
@@ -201,18 +202,34 @@ def _restarts_are_no_looser(records: list[Record]) -> list[str]:
     return broken
 
 
+class Decided(Struct):
+    """What the journal says of our orders, by wire id."""
+
+    submits: dict[str, SubmitOrder]
+    views: dict[str, PublishOrder]
+    given_up: dict[str, None]
+    """Order ids of which it was said that they never arrived."""
+
+
+def _decided(records: list[Record]) -> Decided:
+    decided = Decided({}, {}, {})
+    for record in records:
+        fact = record.input
+        if isinstance(fact, OrderNotSent) and fact.reason is Reason.NEVER_ARRIVED:
+            decided.given_up[fact.order_id] = None
+        for effect in record.effects:
+            if isinstance(effect, SubmitOrder):
+                decided.submits[effect.wire_id] = effect
+            elif isinstance(effect, PublishOrder):
+                decided.views[effect.wire_id] = effect
+    return decided
+
+
 def _ledger_and_journal_agree(
     machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
 ) -> list[str]:
     """Laws 3 and 6: nothing is at the broker that was not written first, and nothing is lost."""
-    decided: dict[str, SubmitOrder] = {}
-    believed: dict[str, PublishOrder] = {}
-    for record in records:
-        for effect in record.effects:
-            if isinstance(effect, SubmitOrder):
-                decided[effect.wire_id] = effect
-            elif isinstance(effect, PublishOrder):
-                believed[effect.wire_id] = effect
+    decided = _decided(records)
     broken: list[str] = []
     wire_ids: dict[str, str] = {}
     filled: dict[str, int] = {}
@@ -225,18 +242,21 @@ def _ledger_and_journal_agree(
         elif isinstance(entry, ledger.OrderEnded):
             ended[entry.order_id] = None
     for order_id, wire_id in wire_ids.items():
-        if order_id_of_wire_id(machine.instance, wire_id) is None:
+        ours = order_id_of_wire_id(machine.instance, wire_id)
+        if ours is None:
             continue
-        if wire_id not in decided:
+        if wire_id not in decided.submits:
             broken.append(f"law 3: {wire_id} is at the broker and was never decided")
             continue
-        view = believed.get(wire_id)
-        ours = 0 if view is None else view.filled_quantity_nanos
+        if ours in decided.given_up:
+            broken.append(f"law 3: {wire_id} is at the broker and was given up as never arrived")
+        view = decided.views.get(wire_id)
+        quantity = 0 if view is None else view.filled_quantity_nanos
         final = view is not None and view.status in TERMINAL_STATUSES
-        if ours != filled.get(order_id, 0) or final is not (order_id in ended):
+        if quantity != filled.get(order_id, 0) or final is not (order_id in ended):
             broken.append(
                 f"lost: {wire_id}: the broker filled {filled.get(order_id, 0)}"
-                f" (ended: {order_id in ended}), the journal says {ours}"
+                f" (ended: {order_id in ended}), the journal says {quantity}"
                 f" ({None if view is None else view.status})"
             )
     return broken

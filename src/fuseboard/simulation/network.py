@@ -36,7 +36,7 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.reasons import Reason
 
 LATE_NS_MAX: Final = 3 * SECOND_NS
-TIMEOUT_NS: Final = 2 * SECOND_NS
+TIMEOUT_NS: Final = SECOND_NS
 UNIQUE: Final = "client_order_id must be unique"
 Answer = TypeVar("Answer")
 

@@ -1,0 +1,120 @@
+"""Take one safeguard out of the shipped code: the default seeds notice, each by a law.
+
+What is taken out: the syncs, the halt epoch and the register's reading at the socket, the clamp of
+a close and the proof of a reduction, the derivation of a close's id, the question after an order
+in doubt and the time for which "not found" counts as on its way.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from fuseboard.core import exposure, orders, plan
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.journal import file as journal_file
+from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.questions import Questions
+from fuseboard.runtime.submits import SubmitLine
+from fuseboard.simulation.run import run_seed
+from fuseboard.vocabulary import identifiers
+from tests.deletion import without
+
+SEEDS = 200
+
+
+class Cut(NamedTuple):
+    """One safeguard to take out."""
+
+    name: str
+    function: Callable[..., Any]
+    text: str
+    instead: str
+    law: str
+    """How what is found begins, at least in one seed."""
+
+
+CUTS = (
+    Cut(
+        "the journal's fsync",
+        journal_file._become_durable,
+        'database.execute("PRAGMA synchronous=FULL")\n'
+        '    database.execute("PRAGMA fullfsync=ON")\n'
+        '    level = database.execute("PRAGMA synchronous").fetchone()[0]',
+        'database.execute("PRAGMA synchronous=OFF"); level = 2',
+        "law 7: told",
+    ),
+    Cut(
+        "the register's fsync",
+        HaltsRegister._write,
+        "self._files.fdatasync(self._descriptor)",
+        "pass",
+        "law 7: the latch",
+    ),
+    Cut(
+        "the epoch and the register at the send",
+        Outlet._may_leave,
+        "order.halt_epoch >= self._halt_epoch and not self._register.halts(\n"
+        "        order.strategy, order.symbol\n    )",
+        "True",
+        "law 5",
+    ),
+    Cut(
+        "the question at the socket",
+        SubmitLine._call,
+        "not self._allowed(submit.order)",
+        "False",
+        "law 5",
+    ),
+    Cut(
+        "the clamp of a close",
+        plan._size_and_send,
+        "position_nanos - fact.against_nanos - hidden_nanos",
+        "position_nanos",
+        "law 4",
+    ),
+    Cut(
+        "the proof of a reduction",
+        exposure.intent_of,
+        "if order.quantity_nanos > position.reducible_nanos(order.side):\n"
+        "        return _OPEN\n"
+        "    own = book.strategy(strategy).position(order.symbol).reducible_nanos(order.side)\n"
+        "    return _REDUCE if order.quantity_nanos <= own else _OPEN",
+        "return _REDUCE",
+        "law 4",
+    ),
+    Cut(
+        "the derivation of a close's id",
+        identifiers.close_client_order_id,
+        '{attempt}"',
+        "{attempt}/{__import__('time').time_ns()}\"",
+        "law 9",
+    ),
+    Cut(
+        "the question after an order in doubt",
+        orders.order_unknown,
+        "find(turn, order)",
+        "pass",
+        "law 3: the plan",
+    ),
+    Cut(
+        "the time for which not found counts as on its way",
+        Questions._find,
+        "waited_ns >= order.absent_after_ns",
+        "True",
+        "law 3: fb-",
+    ),
+)
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: cut.name.replace(" ", "-"))
+def test_without_it_a_law_is_seen_to_break(monkeypatch: pytest.MonkeyPatch, cut: Cut) -> None:
+    without(monkeypatch, cut.function, cut.text, cut.instead)
+    for seed in range(SEEDS):
+        try:
+            broken = run_seed(seed).broken
+        except AssertionError as failure:
+            broken = tuple(str(failure).splitlines())
+        if any(text.startswith(cut.law) for text in broken):
+            return
+    pytest.fail(f"{SEEDS} seeds do not miss {cut.name}")
