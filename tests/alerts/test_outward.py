@@ -1,0 +1,121 @@
+"""Alerts that leave the machine: delivered, retried, bounded, never in the way."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from fuseboard.alerts import outward
+from fuseboard.alerts.outward import (
+    ALERTS_MAX,
+    OutwardPager,
+    WebhookRefused,
+    command,
+    outward_pagers,
+    webhook,
+)
+
+
+class Hook:
+    """A web server that refuses the first few posts."""
+
+    def __init__(self) -> None:
+        self.refuses = 0
+        self.bodies: list[dict[str, object]] = []
+        hook = self
+
+        class Door(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.refuses -= 1
+                if hook.refuses < 0:
+                    hook.bodies.append({**json.loads(raw), "path": self.path})
+                self.send_response(204 if hook.refuses < 0 else 500)
+                self.end_headers()
+
+            def log_message(self, *_args: object) -> None:
+                """Say nothing."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Door)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/a?b=c"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    monkeypatch.setattr(outward, "PAUSE_S", 0.01)
+    made = Hook()
+    yield made
+    made.server.shutdown()
+    made.thread.join()
+    made.server.server_close()
+
+
+def test_a_webhook_is_tried_again_until_it_takes_the_alert(hook: Hook) -> None:
+    hook.refuses = 3
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "the guardian acts")
+    pager.close()
+    assert pager.failed == 0
+    (body,) = hook.bodies
+    assert body["text"] == "the guardian acts"
+    assert body["content"] == "PAGE guardian account: the guardian acts"
+    assert body["path"] == "/hooks/a?b=c"
+
+
+def test_an_alert_is_given_up_after_its_tries_and_the_next_one_goes(hook: Hook) -> None:
+    hook.refuses = outward.TRIES_MAX
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "one")
+    pager.page("page", "guardian", "account", "two")
+    pager.close()
+    assert pager.failed == 1
+    assert [body["text"] for body in hook.bodies] == ["two"]
+
+
+def test_a_door_that_is_stuck_costs_alerts_and_never_the_caller() -> None:
+    stuck = threading.Event()
+
+    def wait(_alert: bytes) -> None:
+        stuck.wait()
+
+    pager = OutwardPager(wait, name="stuck")
+    for number in range(ALERTS_MAX + 10):
+        pager.page("info", "guardian", "account", str(number))
+    assert 9 <= pager.dropped <= 10
+    stuck.set()
+    pager.close()
+
+
+def test_a_command_gets_the_alert_on_its_standard_input(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    pager = command(["tee", str(told)])
+    pager.page("page", "guardian", "account", "it is done")
+    pager.close()
+    assert json.loads(told.read_bytes())["text"] == "it is done"
+
+
+def test_a_command_that_fails_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outward, "PAUSE_S", 0.001)
+    for words in (["false"], ["/no/such/program"]):
+        pager = command(words)
+        pager.page("page", "guardian", "account", "it is done")
+        pager.close()
+        assert pager.failed == 1
+
+
+def test_the_environment_names_the_doors() -> None:
+    assert outward_pagers({}) == []
+    doors = outward_pagers(
+        {"FUSEBOARD_ALERT_WEBHOOK": "https://example.invalid/x", "FUSEBOARD_ALERT_COMMAND": "true"}
+    )
+    assert len(doors) == 2
+    for door in doors:
+        door.close()
+    for wrong in ("ftp://example.invalid", "example.invalid", "https://"):
+        with pytest.raises(WebhookRefused):
+            webhook(wrong)

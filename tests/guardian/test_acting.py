@@ -1,0 +1,296 @@
+"""What the guardian does at the broker, with the broker's faults; the exchange's ledger judges."""
+
+import asyncio
+import json
+import os
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuseboard.core.closes import close_price_nanos as core_price_nanos
+from fuseboard.core.market import Instrument
+from fuseboard.core.state import Leg, State, Turn
+from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccepted
+from fuseboard.guardian.acting import Acts, Outcome
+from fuseboard.guardian.asking import Asking, OutOfTime
+from fuseboard.guardian.closing import close_price_nanos
+from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
+from fuseboard.guardian.orders import (
+    Orders,
+    OrdersUnusable,
+    Place,
+    key_for,
+    key_mark,
+    read_orders,
+)
+from fuseboard.guardian.watching import Finding, Kind, What
+from fuseboard.halts.block import Slot
+from fuseboard.halts.heartbeats import boot_ns
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.policy.data_rules import ExecutionRules
+from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.effects import LatchHalt
+from fuseboard.vocabulary.identifiers import (
+    ACCOUNT_SCOPE,
+    close_client_order_id,
+    order_id,
+    wire_id,
+)
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, Exchange
+from tests.e2e.truth import nothing_twice, positions_of
+
+INSTANCE, ACCOUNT, RUN_NS = "abcd1234", "default", 1_700_000_000_000_000_000
+MISSED = Finding(What.MISSED, Kind.GONE, 2_000_000_000)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+        self.texts.append(f"{severity} {code} {scope} {text}")
+
+
+class Scene:
+    """An exchange with orders and positions, and a state directory without a gateway."""
+
+    def __init__(self, folder: Path) -> None:
+        self.exchange = Exchange(folder, tape="normal", requests_per_minute=5_000)
+        self.exchange.start()
+        self.place = Place(folder)
+        self.heard = Heard()
+        HaltsRegister.create(self.place.register_file)
+
+    def orders(self, **changed: object) -> Orders:
+        fields: dict[str, object] = {
+            "instance": INSTANCE,
+            "account": ACCOUNT,
+            "base_url": self.exchange.url,
+            "data_url": self.exchange.url,
+            "key_mark": key_mark(EXCHANGE_KEY),
+            "timeout_ns": 2 * NANOS,
+            "flatten": True,
+            "close_collar_nanos": NANOS // 100,
+            "close_wait_ns": NANOS,
+            "close_attempts_max": 4,
+            "absent_after_ns": NANOS // 2,
+        }
+        return Orders(**(fields | changed))  # type: ignore[arg-type]
+
+    def send(self, symbol: str, quantity: int, side: str, **more: object) -> None:
+        kind = "limit" if "limit_price" in more else "market"
+        body = {"symbol": symbol, "qty": str(quantity), "side": side, "type": kind}
+        headers = {"APCA-API-KEY-ID": EXCHANGE_KEY, "APCA-API-SECRET-KEY": EXCHANGE_SECRET}
+        text = json.dumps({**body, "time_in_force": "day", **more}).encode()
+        asked = urllib.request.Request(f"{self.exchange.url}/v2/orders", text, headers)
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.status == 200
+
+    def act(self, *, may_close: bool = True, **changed: object) -> Outcome:
+        journal = GuardianJournal(self.place.journal_file)
+        acts = Acts(
+            place=self.place,
+            orders=self.orders(**changed),
+            key=(EXCHANGE_KEY, EXCHANGE_SECRET),
+            run_ns=RUN_NS,
+            journal=journal,
+            pagers=[self.heard],
+        )
+        assert acts.secure(MISSED, None) is False, "without a beat nothing is certainly dead"
+        outcome = asyncio.run(acts.act(may_close=may_close))
+        journal.close()
+        return outcome
+
+    def ledger(self) -> list[LedgerEntry]:
+        return self.exchange.ledger()
+
+    def ours(self) -> list[OrderAccepted]:
+        return [
+            each
+            for each in self.ledger()
+            if isinstance(each, OrderAccepted) and each.client_order_id.startswith("fb-")
+        ]
+
+
+def close_id(trip: str, symbol: str, attempt: int) -> str:
+    client = close_client_order_id(trip=trip, symbol=symbol, attempt=attempt)
+    ours = order_id(instance=INSTANCE, account=ACCOUNT, strategy="", client_order_id=client)
+    return wire_id(instance=INSTANCE, order_id=ours)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    try:
+        yield made
+    finally:
+        made.exchange.kill()
+
+
+def test_lost_answers_and_refusals_lead_to_one_close_of_each_position(scene: Scene) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "sell")
+    for price in ("1.00", "1.10", "1.20"):
+        scene.send("AAPL", 1, "buy", limit_price=price)
+    scene.exchange.faults(drop_after_accept=1, server_error_after_accept=1, server_error=3)
+    outcome = scene.act()
+    assert outcome.cancelled
+    assert [each.left_nanos for each in outcome.left] == [0, 0]
+    assert scene.exchange.state()["working_orders"] == 0
+    ledger = scene.ledger()
+    nothing_twice(ledger)
+    assert positions_of(ledger) == {}
+    assert Counter(each.symbol for each in scene.ours()) == {"AAPL": 1, "TSLA": 1}
+    assert {each.client_order_id for each in scene.ours()} == {
+        close_id(f"guardian#{RUN_NS}", symbol, 1) for symbol in ("AAPL", "TSLA")
+    }
+    configured = [each for each in ledger if isinstance(each, AccountConfigured)]
+    assert [(each.no_shorting, each.suspend_trade) for each in configured] == [
+        (True, False),
+        (True, True),
+    ]
+    before = json.loads(scene.place.latches_file.read_bytes())
+    assert before == {"no_shorting": False, "suspend_trade": False}
+    assert last_done(read_lines(scene.place.journal_file)) == RUN_NS
+    again = scene.act()  # as a guardian that crashed after its last act
+    assert again.cancelled
+    assert len(scene.ours()) == 2
+    assert json.loads(scene.place.latches_file.read_bytes()) == before
+    assert any("keeps" not in text and "is done" in text for text in scene.heard.texts)
+
+
+def test_a_trip_that_the_gateway_had_begun_goes_on_under_its_ids(scene: Scene) -> None:
+    trip = "drawdown:account#1"
+    scene.send("AAPL", 10, "buy")
+    scene.send("AAPL", 4, "sell", client_order_id=close_id(trip, "AAPL", 1))
+    with closing(HaltsRegister(scene.place.register_file, Slot.GATEWAY)) as register:
+        register.latch(
+            LatchHalt(
+                scope=ACCOUNT_SCOPE,
+                level=HaltLevel.FLATTEN,
+                reason=Reason.DRAWDOWN,
+                trip=trip,
+                halt_epoch=1,
+                detail="",
+            ),
+            Moment(boot_ns(), time.time_ns()),
+        )
+    outcome = scene.act(flatten=False)  # the gateway's trip had told to close
+    assert outcome.cancelled
+    assert scene.exchange.positions() == {}
+    assert [each.client_order_id for each in scene.ours()] == [
+        close_id(trip, "AAPL", 1),
+        close_id(trip, "AAPL", 2),
+    ]
+    assert scene.ours()[1].quantity_nanos == 6 * NANOS
+    with closing(HaltsRegister(scene.place.register_file, Slot.OPERATOR)) as register:
+        latched = {latch.slot: latch for latch in register.latched()}
+    assert latched[Slot.GUARDIAN].level is HaltLevel.KILL
+    assert latched[Slot.GUARDIAN].reason is Reason.GUARDIAN
+    assert latched[Slot.GUARDIAN].halt_epoch > latched[Slot.GATEWAY].halt_epoch
+
+
+def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
+    scene: Scene,
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("AAPL", 1, "buy", limit_price="1.00")
+    assert "may still be alive" in scene.act(may_close=False).why
+    assert scene.exchange.state()["working_orders"] == 0
+    assert scene.act(flatten=False).why == ""
+    assert scene.exchange.positions() == {"AAPL": "10"}
+    assert not scene.ours()
+
+
+@given(
+    start_nanos=st.integers(1, 10**15),
+    side=st.sampled_from(Side),
+    collar_nanos=st.integers(1, NANOS // 2),
+    tries=st.integers(0, 20),
+)
+def test_the_guardian_prices_a_close_as_the_kernel_does(
+    start_nanos: int, side: Side, collar_nanos: int, tries: int
+) -> None:
+    policy = Policy(execution=ExecutionRules(close_collar_nanos=collar_nanos))
+    instrument = Instrument()
+    instrument.bid_nanos = instrument.ask_nanos = start_nanos
+    state = State(instruments={"AAPL": instrument})
+    turn = cast("Turn", SimpleNamespace(state=state, policy=policy))
+    price = close_price_nanos(start_nanos, side, collar_nanos=collar_nanos, tries=tries)
+    assert price == core_price_nanos(turn, Leg(symbol="AAPL", tries=tries), side)
+
+
+def test_a_refusal_for_the_rate_is_waited_out_and_the_time_to_ask_has_an_end() -> None:
+    told: list[str] = []
+    answers: list[Exception | str] = [
+        Throttled(NANOS // 5),
+        BrokerUnavailable("no connection"),
+        "done",
+    ]
+
+    async def call() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def never() -> str:
+        raise BrokerUnavailable("no connection")
+
+    began = time.monotonic()
+    assert asyncio.run(Asking(seconds_max=60, told=told.append).answer(call)) == "done"
+    assert time.monotonic() - began >= 0.2
+    with pytest.raises(OutOfTime, match="no connection"):
+        asyncio.run(Asking(seconds_max=0.3, told=told.append).answer(never))
+    assert told == []
+
+
+def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert read_orders(place) is None
+    place.orders_file.write_bytes(b'{"instance": 3}')
+    with pytest.raises(OrdersUnusable, match="start the gateway"):
+        read_orders(place)
+    orders = Orders(
+        instance=INSTANCE, account=ACCOUNT, base_url="", data_url="", key_mark=key_mark("A"),
+        timeout_ns=1, flatten=False, close_collar_nanos=1, close_wait_ns=1,
+        close_attempts_max=1, absent_after_ns=1,
+    )  # fmt: skip
+    pair = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}
+    assert key_for(orders, pair) == ("A", "s")
+    with pytest.raises(OrdersUnusable, match="not the key of the gateway"):
+        key_for(orders, pair | {"ALPACA_API_KEY": "B"})
+    with pytest.raises(OrdersUnusable, match="ALPACA_SECRET_KEY"):
+        key_for(orders, {"ALPACA_API_KEY": "A"})
+
+
+def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
+    file = tmp_path / "guardian.jsonl"
+    journal = GuardianJournal(file)
+    journal.write("missed", run_ns=5)
+    journal.close()
+    with file.open("ab") as torn:
+        torn.write(b'{"act": "do')
+    journal = GuardianJournal(file)
+    journal.write("done", run_ns=5, detail="x" * 5_000)
+    os.fsync(journal._descriptor)
+    journal.close()
+    lines = read_lines(file)
+    assert [line.act for line in lines] == ["missed", "done"]
+    assert len(lines[-1].detail) == 2_000
+    assert last_done(lines) == 5
