@@ -101,7 +101,8 @@ def gateway(output: list[str]) -> Iterator[None]:
     try:
         ends = time.monotonic() + START_S_MAX
         while (
-            "posture   OPEN" not in told("fuseboard status")
+            "posture   OPEN" not in (status := told("fuseboard status"))
+            or "guardian  watches" not in status
             or not Path(STATE / "gateway.json").exists()
         ):
             if time.monotonic() > ends or process.poll() is not None:

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "guardian":  # it starts fast, and knows nothing of the other rooms
         from fuseboard.guardian.process import main as guard
 
-        return guard(options.state)
+        return guard(options.state, options.run)
     from fuseboard import app
 
     try:
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, "guardian", "watch a gateway from a process of its own; act when it is missed"
     )
     _add_state(guardian)
+    guardian.add_argument("--run", type=int, default=0, metavar="NS", help=argparse.SUPPRESS)
     _add_exchange(commands)
     _add_demo(commands)
     _add_reads(commands)
@@ -170,8 +171,8 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--guardian",
         action=argparse.BooleanOptionalAction,
-        default=False,
-        help="start a guardian beside the gateway",
+        default=True,
+        help="whether a guardian is started, which acts when this gateway dies or hangs",
     )
 
 

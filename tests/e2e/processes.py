@@ -178,7 +178,9 @@ class Gateway(Running):
         ready.unlink(missing_ok=True)  # one that was killed leaves its own behind
         super().__init__(
             folder, "gateway", *FUSEBOARD, "run", "--state", state, "--broker", "alpaca",
-            *(() if "--port" in words else ("--port", "0")), *words,
+            *(() if "--port" in words else ("--port", "0")),
+            # Most tests kill gateways to see what the next one does; the guardian has its own.
+            *(() if "--guardian" in words else ("--no-guardian",)), *words,
             ALPACA_API_KEY=EXCHANGE_KEY, ALPACA_SECRET_KEY=EXCHANGE_SECRET,
             ALPACA_BASE_URL=broker_url, **more,
         )  # fmt: skip

@@ -57,7 +57,7 @@ class Guarded:
         self.exchange.start()
         self.gateway: Gateway = here.open_gateway(self.exchange.url)
         self.guardian = here.kept(GuardianProcess(here))
-        until(lambda: "pid" in self.watched_by(), "the guardian watches")
+        until(lambda: self.watched_by() == "watches", "the guardian watches")
 
     def watched_by(self) -> str:
         return str(self.gateway.status()["about"]["guardian"])

@@ -151,3 +151,12 @@ def test_a_gateway_that_cancels_after_its_own_fault_has_the_time_it_is_given() -
     it.look(beat(2, phase=Phase.FAULTED))
     found = it.until_missed(beat(2, phase=Phase.FAULTED), None)
     assert found[-1].silent_ns < TIMEOUT_NS + LOOK_NS
+
+
+def test_a_guardian_that_comes_up_after_the_end_of_its_run_goes_too() -> None:
+    it = Looking()
+    it.watch = Watch(since=5)
+    assert it.look(beat(3, run=4, phase=Phase.STOPPED)).what is What.NOBODY
+    assert it.look(beat(3, run=5, phase=Phase.STOPPED)).what is What.STOOD_DOWN
+    it.watch = Watch(since=5)
+    assert it.look(beat(3, run=6, phase=Phase.STOPPED)).what is What.STOOD_DOWN

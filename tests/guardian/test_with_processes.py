@@ -92,7 +92,7 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     until(lambda: it.configured()[-1] == (False, False), "the broker's latches are lifted")
     assert it.order("AAPL", 1, "buy") == 200
     it.guardian.must_run()
-    until(lambda: "pid" in again.status()["about"]["guardian"], "it watches the new gateway")
+    assert again.status()["about"]["guardian"] == "watches", "the same one, over gateways"
 
 
 def test_a_loop_that_hangs_is_told_from_a_stopped_process(here: World) -> None:

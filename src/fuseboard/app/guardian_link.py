@@ -121,6 +121,7 @@ class GuardianLink:
         self._file = HeartbeatFile(self._place.heartbeat_file)
         self._pulse: Pulse | None = None
         self._notify = systemd_notify(os.environ)
+        self._run_ns = time.time_ns()
         self._starts = 0
         self._progress = 0
         self._moved_at = time.monotonic()
@@ -138,7 +139,7 @@ class GuardianLink:
         write_atomically(self._place.orders_file, msgspec.json.encode(self._orders))
         self._pulse = Pulse(
             self._file,
-            run_ns=time.time_ns(),
+            run_ns=self._run_ns,
             durable=durable,
             intake=intake,
             oldest_call_age_ns=oldest_call_age_ns,
@@ -176,7 +177,7 @@ class GuardianLink:
         beat = self._file.read(Heart.GUARDIAN)
         if self._missing or beat is None or not _lives(beat):
             return "MISSING: nobody acts if this gateway dies" if self._wanted else "none"
-        return f"pid {beat.pid} watches"
+        return "watches"
 
     def close(self) -> None:
         """Let go of the heartbeat file."""
@@ -194,7 +195,10 @@ class GuardianLink:
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
-                (sys.executable, "-m", "fuseboard", "guardian", "--state", str(self._place.state)),
+                (
+                    *(sys.executable, "-m", "fuseboard", "guardian"),
+                    *("--state", str(self._place.state), "--run", str(self._run_ns)),
+                ),
                 {**os.environ, **keys},
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -19,8 +19,10 @@ class GuardianRefused(Exception):
     """The guardian cannot serve this state directory; the message says what to do."""
 
 
-def guard(state: Path, environment: Mapping[str, str] = os.environ) -> int:
+def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.environ) -> int:
     """Guard a state directory until a gateway ends in order, or a signal; the exit code.
+
+    `since` is the gateway run that this guardian was started for, 0 when for any.
 
     Raises `GuardianRefused` when another guardian runs or the directory is none.
     """
@@ -42,7 +44,8 @@ def guard(state: Path, environment: Mapping[str, str] = os.environ) -> int:
             raise GuardianRefused(str(refused)) from refused
         console = ConsolePager()
         try:
-            return Guardian(Place(state), file, environment, [console, *outward]).serve()
+            guardian = Guardian(Place(state), file, environment, [console, *outward], since=since)
+            return guardian.serve()
         finally:
             for door in outward:
                 door.close()
@@ -71,10 +74,10 @@ def _beat_once(file: HeartbeatFile) -> None:
     )
 
 
-def main(state: Path) -> int:
+def main(state: Path, since: int = 0) -> int:
     """`fuseboard guardian`: guard, or say why not."""
     try:
-        return guard(state)
+        return guard(state, since)
     except GuardianRefused as refused:
         sys.stderr.write(f"fuseboard guardian: {refused}\n")
         return 1

@@ -43,6 +43,8 @@ class Guardian:
         file: HeartbeatFile,
         environment: Mapping[str, str],
         pagers: Sequence[Pager],
+        *,
+        since: int = 0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._place = place
@@ -51,7 +53,7 @@ class Guardian:
         self._pause = pause
         self._file = file
         self._journal = GuardianJournal(place.journal_file)
-        self._watch = Watch(done=last_done(read_lines(place.journal_file)))
+        self._watch = Watch(done=last_done(read_lines(place.journal_file)), since=since)
         self._pid = os.getpid()
         seen = process_seen(self._pid)
         self._start_ticks = 0 if seen is None else seen.start_ticks
@@ -75,6 +77,8 @@ class Guardian:
 
     def _looks(self) -> int:
         while not self._stopping:
+            if not self._place.state.is_dir():
+                raise OrdersUnusable(f"{self._place.state} is gone: there is nothing to guard")
             orders = read_orders(self._place)
             if orders is not None:
                 key = key_for(orders, self._environment)

@@ -68,9 +68,13 @@ class Finding(NamedTuple):
 
 
 class Watch:
-    """Follows one gateway run after another. `done` names a run that was dealt with already."""
+    """Follows one gateway run after another. `done` names a run that was dealt with already,
+    `since` the run that this watch was begun for: one from then on that ended in order before we
+    looked was ours all the same. 0: none.
+    """
 
-    def __init__(self, *, done: int = 0) -> None:
+    def __init__(self, *, done: int = 0, since: int = 0) -> None:
+        self._since = since
         self._done = done
         self._run = 0
         self._progress = (0, 0)
@@ -113,7 +117,7 @@ class Watch:
         self._progress = (beat.iteration, beat.beat_ns)
         self._silent_ns = 0
         self._late = None
-        self._seen_alive = False
+        self._seen_alive = 0 < self._since <= beat.run_ns
 
     def _moved(self, beat: Beat, timeout_ns: int) -> Finding:
         self._progress = (beat.iteration, beat.beat_ns)

@@ -93,12 +93,14 @@ def systemd_notify(environment: Mapping[str, str]) -> Callable[[str], None]:
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return lambda _words: None
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    door.setblocking(False)
     name = "\0" + address[1:] if address.startswith("@") else address
 
     def notify(words: str) -> None:
-        with suppress(OSError):  # systemd misses it and restarts us: that is its purpose
+        with (
+            suppress(OSError),  # systemd misses it and restarts us: that is its purpose
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door,
+        ):
+            door.setblocking(False)
             door.sendto(words.encode(), name)
 
     return notify
