@@ -8,7 +8,7 @@ import pytest
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_holders import start
@@ -128,6 +128,31 @@ def test_a_strategys_plan_leaves_room_for_its_own_orders_on_their_way() -> None:
 def test_a_strategys_plan_closes_no_more_than_the_broker_holds() -> None:
     assert close_of(two_holders(), "strategy:alpha", position=60) == -60
     assert close_of(two_holders(), "strategy:alpha", position=150, against=90) == -60
+
+
+def test_a_final_close_that_another_sent_under_our_id_is_stepped_over() -> None:
+    desk = Desk(held=100)
+    read = asked(desk, "account")
+    found = facts.OrderSent(
+        order_id=read.order_id,
+        broker_order_id="guardians",
+        status=OrderStatus.FILLED,
+        filled_quantity_nanos=40 * NANOS,
+        filled_price_nanos=NANOS,
+    )
+    answer = facts.LegRead(
+        trip=read.trip,
+        symbol="AAPL",
+        attempt=1,
+        position_nanos=60 * NANOS,
+        against_nanos=0,
+        found=found,
+    )
+    effects = desk.take(answer)
+    assert submitted(effects) == [], "what was read before it is stale"
+    (again,) = [effect for effect in effects if isinstance(effect, fx.ReadLeg)]
+    assert (again.trip, again.attempt) == (read.trip, 2)
+    assert again.wire_id != read.wire_id
 
 
 def test_an_answer_from_before_an_order_moved_sizes_nothing() -> None:

@@ -17,6 +17,7 @@ from msgspec import structs
 from rich.console import Console
 
 from fuseboard import __version__
+from fuseboard.alerts.outward import WebhookRefused
 from fuseboard.app.adopting import Person
 from fuseboard.app.broker_choice import (
     BrokerKeys,
@@ -74,6 +75,7 @@ REFUSALS: Final = (
     StateRefused,
     StrategyNameRefused,
     TapeUnreadable,
+    WebhookRefused,
     NodeStopped,
     sqlite3.Error,
 )

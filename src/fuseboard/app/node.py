@@ -18,6 +18,7 @@ from msgspec import Struct
 from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
+from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import Person, adoption_at_start
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
@@ -62,6 +63,7 @@ from fuseboard.runtime.recovery import restored
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS
@@ -144,13 +146,15 @@ class Node:
         )
         self._board = Board()
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
+        self._outward = outward_pagers(os.environ)
+        self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
         self._guardian = GuardianLink(
             self._state,
             wanted=options.guardian and guardian_is_wanted(options.policy),
             orders=orders_of(options.policy, self._identity, options.broker),
             broker=options.broker,
             register=self._register,
-            pagers=[self._console, self._log, self._board],
+            pagers=self._pagers,
             say=say,
         )
         self._launched: Launched | None = None
@@ -256,7 +260,7 @@ class Node:
         )
 
     def _page_intruder(self, text: str) -> None:
-        for pager in (self._console, self._log, self._board):
+        for pager in self._pagers:
             pager.page(Severity.PAGE.value, Reason.INTRUDER.value, ACCOUNT_SCOPE, text)
 
     def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds) -> GatewayDoor:
@@ -314,7 +318,7 @@ class Node:
                 randbelow=secrets.randbelow,
             ),
             views=[door, self._board, api],
-            pagers=[self._console, self._log, self._board],
+            pagers=self._pagers,
             randbelow=secrets.randbelow,
         )
 
@@ -426,6 +430,8 @@ class Node:
         self._guardian.close()
         self._journal.close()
         self._history.close()
+        for door in self._outward:
+            door.close()
         self._console.close()
         self._log.close()
         self._state.gateway_file.unlink(missing_ok=True)

@@ -164,7 +164,9 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     """This attempt is already at the broker: it is never sent again."""
     assert fact.found is not None, "the caller checked"
     order = turn.state.book.orders.get(fact.found.order_id)
-    if order is None:
+    if order is None and fact.found.status in TERMINAL_STATUSES:
+        _next_attempt(turn, plan, leg)  # the guardian went on with this trip while we were dead
+    elif order is None:
         _leave(leg, "a close with our id is at the broker but not in our book")
     elif order.closed() or fact.found.status in TERMINAL_STATUSES:
         if not order.closed():
