@@ -105,7 +105,8 @@ class GuardianLink:
         state: StateDirectory,
         *,
         wanted: bool,
-        orders: Orders,
+        orders: Callable[[], Orders],
+        policy_digest: Callable[[], str],
         broker: BrokerKeys,
         register: HaltsRegister,
         pagers: Sequence[Pager],
@@ -113,7 +114,9 @@ class GuardianLink:
     ) -> None:
         self._place = Place(state.path)
         self._wanted = wanted
-        self._orders = orders
+        self._present_orders = orders
+        self._policy_digest = policy_digest
+        self._orders, self._followed = orders(), policy_digest()
         self._broker = broker
         self._register = register
         self._pagers = pagers
@@ -136,7 +139,7 @@ class GuardianLink:
         oldest_call_age_ns: Callable[[], int],
     ) -> Pulse:
         """The loop's heartbeat; the guardian's orders are on disk before the first one."""
-        write_atomically(self._place.orders_file, msgspec.json.encode(self._orders))
+        self._write_orders()
         self._pulse = Pulse(
             self._file,
             run_ns=self._run_ns,
@@ -163,6 +166,9 @@ class GuardianLink:
         while True:
             await asyncio.sleep(LOOK_S)
             self._look()
+            if self._policy_digest() != self._followed:  # another policy was adopted
+                self._orders, self._followed = self._present_orders(), self._policy_digest()
+                self._write_orders()
             if self._place.latches_file.exists() and not self._register.halts("", ""):
                 await self._lift()
 
@@ -184,6 +190,9 @@ class GuardianLink:
         self._file.close()
 
     # --- its parts -------------------------------------------------------------------------------
+
+    def _write_orders(self) -> None:
+        write_atomically(self._place.orders_file, msgspec.json.encode(self._orders))
 
     def _spawn(self) -> None:
         """A guardian of its own session; where one runs already, the new one ends by itself."""

@@ -46,11 +46,12 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node as OrderNode
 from fuseboard.gateway.watchlists import Watchlists
+from fuseboard.guardian.orders import Orders
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.writer import JournalWriter
-from fuseboard.policy.policy import Policy, tags_of
+from fuseboard.policy.policy import Policy, policy_from_canonical, tags_of
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.halt_file import HaltFile
@@ -151,7 +152,8 @@ class Node:
         self._guardian = GuardianLink(
             self._state,
             wanted=options.guardian and guardian_is_wanted(options.policy),
-            orders=orders_of(options.policy, self._identity, options.broker),
+            orders=self._guardians_orders,
+            policy_digest=self._kernel.policy_digest,
             broker=options.broker,
             register=self._register,
             pagers=self._pagers,
@@ -162,6 +164,12 @@ class Node:
         self._ended_in_order = False
         self._hurry = asyncio.Event()
         self._last_line = ""
+
+    def _guardians_orders(self) -> Orders:
+        """By the policy in force; before the first one is adopted, by the one that is asked for."""
+        known = self._kernel.policy_again()
+        in_force = self._options.policy if known is None else policy_from_canonical(known.text)
+        return orders_of(in_force, self._identity, self._options.broker)
 
     async def serve(self) -> int:
         """Run until a signal, the supervised strategy's end, or a fault."""
