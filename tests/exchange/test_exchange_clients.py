@@ -76,6 +76,29 @@ def test_account_assets_clock_calendar_and_history_satisfy_the_clients_models(
     assert trading.get_account_configurations().no_shorting is False
 
 
+def test_the_owners_latches_hold_orders_back_until_they_are_lifted(trading: Any) -> None:
+    short = MarketOrderRequest(
+        symbol="MSFT", qty=1, side=OrderSide.SELL, time_in_force=TimeInForce.DAY
+    )
+    buy = MarketOrderRequest(
+        symbol="MSFT", qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.DAY
+    )
+    configuration = trading.get_account_configurations()
+    configuration.no_shorting = True
+    assert trading.set_account_configurations(configuration).no_shorting is True
+    with pytest.raises(APIError, match="not allowed to short"):
+        trading.submit_order(short)
+    trading.submit_order(buy)
+    configuration.suspend_trade = True
+    assert trading.set_account_configurations(configuration).suspend_trade is True
+    with pytest.raises(APIError, match="rejected by user request"):
+        trading.submit_order(buy)
+    configuration.no_shorting = configuration.suspend_trade = False
+    trading.set_account_configurations(configuration)
+    closed = trading.submit_order(short)
+    assert trading.get_order_by_id(closed.id).status is OrderStatus.FILLED
+
+
 def test_orders_and_positions_live_their_life(trading: Any) -> None:
     bought = trading.submit_order(
         MarketOrderRequest(symbol="JPM", qty=3, side=OrderSide.BUY, time_in_force=TimeInForce.DAY)
