@@ -3,10 +3,10 @@
     python bench/gate.py
 
 Prints the whole step (`kernel.step(OrderRequested)` to effects: ids hashed, order judged, counted,
-`SubmitOrder` made), the identity alone (hashing our order id), and the decision alone (the checks
-of an order that opens, on a proposal that is already gathered). Each order of a round is new, so
-the book grows by the round's size; between rounds it is restored. The garbage collector is off
-while a round is measured, and what was there before is frozen.
+`SubmitOrder` made), the identity alone (hashing our order id), and the decision alone (what
+the checks read gathered, and all of them passed). Each order of a round is new, so the book grows
+by the round's size; between rounds it is restored. The garbage collector is off while a round is
+measured, and what was there before is frozen.
 """
 
 import gc
@@ -16,10 +16,11 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 from fuseboard.core import judging
-from fuseboard.core.checks import table
-from fuseboard.core.checks.active import Finding
-from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.book import Order
+from fuseboard.core.checks.quick import worst_if_passed
 from fuseboard.core.kernel import Kernel
+from fuseboard.core.market import Instrument
+from fuseboard.core.state import Turn
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
@@ -118,22 +119,24 @@ def whole_step(snapshot: bytes, first: int, symbols: int = 50) -> list[int]:
 
 
 def decision(snapshot: bytes, first: int, symbols: int = 50) -> list[int]:
-    """The checks alone, on the proposal that a real order led to."""
+    """The quick pass alone, its numbers gathered, on what a real order led to."""
     kernel = Kernel.restored(snapshot)
-    gathered: list[Proposal] = []
+    gathered: list[tuple[Turn, Order, Instrument, str]] = []
 
-    def keep(proposal: Proposal) -> tuple[Finding, tuple[str, ...]]:
-        gathered.append(proposal)
-        return table.judge(proposal)
+    def keep(turn: Turn, order: Order, instrument: Instrument, like: str) -> int | None:
+        gathered.append((turn, order, instrument, like))
+        return worst_if_passed(turn, order, instrument, like)
 
-    with patch.object(judging, "judge", keep):
+    with patch.object(judging, "worst_if_passed", keep):
         kernel.step(moment(first), request(first, symbols))
-    judge, clock, (proposal,) = table.judge, time.perf_counter_ns, gathered
+    clock, (asked,) = time.perf_counter_ns, gathered
+    turn, order, instrument, like = asked
     times = []
     for _ in range(ORDERS):
         began = clock()
-        judge(proposal)
+        worst_if_passed(turn, order, instrument, like)
         times.append(clock() - began)
+    assert worst_if_passed(turn, order, instrument, like) is not None
     return times
 
 

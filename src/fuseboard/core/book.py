@@ -242,18 +242,15 @@ class Book(Struct):
         assert order_id not in self.orders, f"{order_id} is already in the book"
         self.orders[order_id] = order
         self.working[order_id] = None
-        side, quantity_nanos, price_nanos = (
-            order.side,
-            order.quantity_nanos,
-            order.worst_price_nanos,
-        )
-        account = self.account
-        position = account.positions.get(order.symbol) or account.position(order.symbol)
-        position.count(side, quantity_nanos, price_nanos)
+        side, symbol, account = order.side, order.symbol, self.account
+        quantity_nanos, price_nanos = order.quantity_nanos, order.worst_price_nanos
+        attos = quantity_nanos * price_nanos
+        position = account.positions.get(symbol) or account.position(symbol)
+        position.add(side, quantity_nanos, price_nanos, attos)
         if side is _BUY:
-            account.buying_attos += quantity_nanos * price_nanos
+            account.buying_attos += attos
         else:
-            account.selling_attos += quantity_nanos * price_nanos
+            account.selling_attos += attos
             position.ask(side, order.order_type, order.limit_price_nanos)
         if not position.occupied:
             position.occupied = True
@@ -264,10 +261,12 @@ class Book(Struct):
         account.worst_attos += added_attos
         position.worst_attos = worst_attos
         if position.sector:
-            account.count_sector(position.sector, added_attos)
+            sectors = account.sectors
+            sectors[position.sector] = sectors.get(position.sector, 0) + added_attos
         if order.strategy:
-            own = self.strategy(order.strategy).position(order.symbol)
-            own.count(side, quantity_nanos, price_nanos)
+            ledger = self.strategies.get(order.strategy) or self.strategy(order.strategy)
+            own = ledger.positions.get(symbol) or ledger.position(symbol)
+            own.add(side, quantity_nanos, price_nanos, attos)
 
     def fill(self, order: Order, *, filled_nanos: int, cost_attos: int) -> int:
         """Raise an order's cumulative filled quantity; the quantity that is new.

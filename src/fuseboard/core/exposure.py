@@ -35,11 +35,11 @@ def worst_price_nanos(order: OrderRequested, instrument: Instrument, limits: Lim
     ask, because a short is larger the dearer it is sold. Zero when nothing is known; then either
     the quote check denies it or it is a reduction, which is not valued.
     """
-    ask_nanos = instrument.ask_nanos
     limit_nanos = order.limit_price_nanos
+    if limit_nanos is not None and order.side is not _SELL:
+        return limit_nanos
+    ask_nanos = instrument.ask_nanos
     if order.side is _SELL:
         return max(limit_nanos or 0, order.stop_price_nanos or 0, ask_nanos)
-    if limit_nanos is not None:
-        return limit_nanos
     start_nanos = max(ask_nanos, order.stop_price_nanos or 0)
     return -(-start_nanos * (NANOS + limits.price_collar_nanos) // NANOS)

@@ -35,6 +35,7 @@ def gate_of(policy: Policy) -> Gate:
             rule.name: dict.fromkeys(rule.symbols) for rule in policy.strategies if rule.symbols
         },
         counts_messages=_counts_messages(policy, dynamics),
+        moved_by_orders=any(rule.by_orders for rule in dynamics),
         strategies={rule.name: None for rule in policy.strategies},
         tags=tags_of(policy),
     )

@@ -18,7 +18,7 @@ from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import admit, submit
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.core.throttles import likeness, messages_max
+from fuseboard.core.throttles import likeness
 from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, WatchSymbol
 from fuseboard.vocabulary.identifiers import strategy_scope
@@ -87,13 +87,13 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)
-    if turn.dynamics:
+    if turn.dynamics and (turn.gate.moved_by_orders or not state.dynamic_boot_ns):
         dynamic.judge(turn, by_order=True)
 
 
 def message_counted(turn: Turn) -> None:
     """Count a message of a strategy: an order, a replacement or a cancel."""
-    turn.state.throttles.messages.count(messages_max(turn.active.limits), turn.boot_ns)
+    turn.state.throttles.messages.count(turn.active.bounds.message_times_max, turn.boot_ns)
 
 
 def refusal(turn: Turn, fact: OrderRequested) -> Reason:

@@ -55,6 +55,8 @@ class Position(Struct, gc=False):
         if side is _BUY:
             buying += added_nanos
             buying_attos += added_nanos * price_nanos
+            if held >= 0 and buying and not selling:
+                return held * mark + buying_attos
             if price_nanos > buying_max:
                 buying_max = price_nanos
         else:
@@ -92,6 +94,20 @@ class Position(Struct, gc=False):
             elif price_nanos > self.selling_price_nanos_max:
                 self.selling_price_nanos_max = price_nanos
         assert working_nanos >= 0, "more was uncounted than works"
+
+    def add(self, side: Side, quantity_nanos: int, price_nanos: int, attos: int) -> None:
+        """Count a new order, as `count` does; `attos` is its quantity times its price."""
+        self.moves += 1
+        if side is _BUY:
+            self.buying_nanos += quantity_nanos
+            self.buying_attos += attos
+            if price_nanos > self.buying_price_nanos_max:
+                self.buying_price_nanos_max = price_nanos
+        else:
+            self.selling_nanos += quantity_nanos
+            self.selling_attos += attos
+            if price_nanos > self.selling_price_nanos_max:
+                self.selling_price_nanos_max = price_nanos
 
     def ask(self, side: Side, order_type: OrderType, limit_price_nanos: int | None) -> None:
         """Keep the lowest price that a sell asks; a market order asks nothing, a stop no price."""

@@ -121,13 +121,16 @@ class Throttles(Struct):
     def remember(self, like: str, window_ns: int, boot_ns: int) -> None:
         """Remember an accepted order's likeness for as long as another would be a duplicate."""
         recent = self.recent
-        recent.pop(like, None)
+        if like in recent:
+            del recent[like]  # the newest stands last
         recent[like] = boot_ns
-        while recent:
-            oldest = next(iter(recent))
-            if boot_ns - recent[oldest] < window_ns:
-                return
-            del recent[oldest]
+        outdated = []
+        for known, at_boot_ns in recent.items():
+            if boot_ns - at_boot_ns < window_ns:
+                break
+            outdated.append(known)
+        for known in outdated:
+            del recent[known]
 
     def session_rolled(self) -> None:
         """A session began: the daily count starts again."""

@@ -98,6 +98,8 @@ class Gate(Struct, frozen=True, gc=False):
     permitted: dict[str, dict[str, None]]
     """The symbols of the strategies that may not trade everything."""
     counts_messages: bool
+    moved_by_orders: bool
+    """Whether orders alone may change what a dynamic limit says."""
     strategies: dict[str, None]
     """The strategies that the policy names; empty: any may trade."""
     tags: dict[str, tuple[str, ...]]

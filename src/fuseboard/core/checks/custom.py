@@ -8,6 +8,7 @@ from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.measures.values import value_of
 from fuseboard.policy.conditions import Condition, Verdict, condition_from_text
+from fuseboard.policy.conditions.compiled import Judge
 from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Place
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -24,8 +25,7 @@ def custom_row(rule: CheckRule) -> Row:
     condition = condition_from_text(rule.condition, order=True)
     judge, readers = condition.judge, tuple(map(_reader, condition.names))
 
-    def passes(proposal: Proposal) -> bool:
-        return judge([read(proposal) for read in readers]) is _HOLDS
+    passes = _passes(judge, readers)
 
     def found(proposal: Proposal) -> Finding:
         return _found(rule, condition, [read(proposal) for read in readers])
@@ -38,6 +38,16 @@ def custom_row(rule: CheckRule) -> Row:
         fields=(f"checks[{rule.name}]",),
         overridable=True,
     )
+
+
+def _passes(
+    judge: Judge, readers: tuple[Callable[[Proposal], int | None], ...]
+) -> Callable[[Proposal], bool]:
+    """The comparison; two values, which most conditions read, are read without a loop."""
+    if len(readers) == 2:
+        one, other = readers
+        return lambda proposal: judge((one(proposal), other(proposal))) is _HOLDS
+    return lambda proposal: judge([read(proposal) for read in readers]) is _HOLDS
 
 
 def _reader(name: str) -> Callable[[Proposal], int | None]:

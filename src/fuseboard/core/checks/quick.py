@@ -56,8 +56,7 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
         or not _priced(turn, order, instrument, position)
         or _too_often(turn, order, limits, like)
         or (state.postures and turn.posture(order.strategy, symbol)[0] is not _UNTIGHTENED)
-        or (state.period.session and session.closed(turn, state.period))
-        or state.period.broker_is_open is False
+        or (state.judges_sessions and session.closed(turn, state.period))
         or (len(book.strategies) > 1 and opposite_strategy.opponent(book, order))
     ):
         return None
