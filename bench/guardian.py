@@ -34,7 +34,6 @@ TIMEOUT_S = 1.0
 POLICY = """
 name: bench
 safety:
-  pre_trade_checks: {off: [duplicate]}
   kill_switch: {watchdog: 1s}
 """
 
