@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_evidence(commands)
     _add_keys(commands)
+    _add_operators(commands)
     _add_policy(commands)
     return parser
 
@@ -163,6 +164,9 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_tape(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=_port, default=8787, help="port for strategies; 0: any free")
+    parser.add_argument(
+        "--control-port", type=_port, metavar="PORT", help="control API on loopback; 0: any free"
+    )
     parser.add_argument(
         "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
     )
@@ -324,6 +328,24 @@ def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:
         nothing = argparse.SUPPRESS
         act.add_argument("--state", type=Path, metavar="DIR", default=nothing, help=nothing)
         act.add_argument("--json", action="store_true", default=nothing, help=nothing)
+
+
+def _add_operators(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "operators", "keys of people for the control API, with roles")
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    for act, text in (
+        ("new", "make a key; it is shown once"),
+        ("list", "the keys, without secrets"),
+        ("revoke", "take a key back"),
+    ):
+        below = acts.add_parser(act, help=text, description=text)
+        _add_state(below)
+        below.add_argument("--json", action="store_true")
+        if act == "new":
+            below.add_argument("name", help="the person")
+            below.add_argument("--role", required=True, choices=("viewer", "operator", "admin"))
+        if act == "revoke":
+            below.add_argument("name", metavar="KEY_ID")
 
 
 def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -179,6 +179,7 @@ async def _serve(
             port=options.port,
             strategy=options.strategy,
             command=options.command_line,
+            control_port=options.control_port,
             policy_file=options.policy or state.policy_file,
             person=Person(options.operator, options.reason),
             guardian=options.guardian,

@@ -34,6 +34,7 @@ from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
+from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
@@ -92,6 +93,8 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     port: int = 8787
     strategy: str = "default"
     command: Sequence[str] = ()
+    control_port: int | None = None
+    """Of the control API on loopback, 0 for any; None: none."""
     policy_file: Path = Path("policy.yaml")
     """Where the policy was read; for what a person is told."""
     person: Person = Person()
@@ -184,6 +187,9 @@ class Node:
             about=self._about,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
+            keys=OperatorKeys(self._state.operators_file)
+            if is_open(self._options.policy.kill_switch, "api")
+            else None,
             keeper=lambda: None if self._launched is None else self._launched.pid(),
             page=self._page_intruder,
         )
@@ -199,8 +205,8 @@ class Node:
         try:
             await outlet.start()
             port = await self._listen(door)
-            await api.start(self._state.socket_file)
-            self._say_ready(port)
+            control = await api.start(self._state.socket_file, self._options.control_port)
+            self._say_ready(port, control)
             self._guardian.start()
             drain = self._drain(door, outlet, intake, broker, serving)
             code = await self._until_stopped(serving, loop, port, drain)
@@ -411,11 +417,14 @@ class Node:
         if launched is not None:
             await launched.stop(STRATEGY_GRACE_S)
 
-    def _say_ready(self, port: int) -> None:
+    def _say_ready(self, port: int, control: int | None) -> None:
         for refused in self._refused_snapshots:
             self._console.page("warning", Reason.NODE_FAULT.value, ACCOUNT_SCOPE, refused)
         url = f"http://{self._options.host}:{port}"
         ready = {"pid": os.getpid(), "url": url, "broker": self._options.broker.base_url}
+        if control is not None:
+            ready["control"] = f"http://127.0.0.1:{control}"
+            self._say(f"control API for who has a key: {ready['control']}")
         write_atomically(self._state.gateway_file, msgspec.json.encode(ready))
         self._say(f"fuseboard {__version__} guards account {self._identity.account!r}")
         self._say(f"strategies connect to {url}")

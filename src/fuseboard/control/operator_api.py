@@ -40,6 +40,8 @@ from fuseboard.control.asked import (
     reset_of,
 )
 from fuseboard.control.board import Board
+from fuseboard.control.control_door import ControlDoor
+from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.override_asked import (
     OverrideAsked,
     VerifyAsked,
@@ -97,6 +99,7 @@ class OperatorApi:
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
         keeper: Callable[[], int | None] = lambda: None,
         page: Callable[[str], None] = lambda _text: None,
+        keys: OperatorKeys | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
         """`keeper` is the process id of the supervised strategy's keeper, None when none runs."""
@@ -113,21 +116,25 @@ class OperatorApi:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[OperatorAnswer]] = {}
         self._server = HttpServer(self._handle, limits=LIMITS)
+        self._door = None if keys is None else ControlDoor(keys=keys, api=self, offer=intake.offer)
 
-    async def start(self, socket: Path) -> None:
-        """Listen on the socket, for its owner only."""
+    async def start(self, socket: Path, port: int | None = None) -> int | None:
+        """Listen on the socket, for its owner only; with a port also for who has a key."""
         mask = os.umask(0o177)
         try:
             with addressable(socket) as address:
                 await self._server.start_unix(address)
         finally:
             os.umask(mask)
+        return None if self._door is None or port is None else await self._door.start(port)
 
     async def stop(self) -> None:
         """Stop listening; who still waits is told that nothing more will be answered here."""
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(_Stopping())
+        if self._door is not None:
+            await self._door.stop()
         await self._server.stop()
 
     def apply(self, effect: Effect) -> None:
@@ -152,6 +159,10 @@ class OperatorApi:
         why = refusal(process_of(request.peer), self._keeper())
         if why:
             return self._kept_out(request, why)
+        return await self.answer(request)
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request whose sender may make it."""
         match request.method, request.path:
             case "GET", "/v1/status":
                 return _json(self.status(with_orders=request.query.get("orders") == "all"))

@@ -48,6 +48,7 @@ class StateDirectory:
         self.register_file = path / "halts.register"
         self.history_file = path / "halts.db"
         self.keys_file = path / "keys.json"
+        self.operators_file = path / "operators.json"
         self.watchlists_file = path / "watchlists.json"
         self.halt_file = path / "HALT"
         self.lock_file = path / "lock"

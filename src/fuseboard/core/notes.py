@@ -3,7 +3,7 @@
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import strategy_scope
-from fuseboard.vocabulary.inputs import RequestsThrottled
+from fuseboard.vocabulary.inputs import ControlUsed, RequestsThrottled
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -18,3 +18,7 @@ def requests_throttled(turn: Turn, fact: RequestsThrottled) -> None:
     turn.out.append(
         RaiseAlert(severity=Severity.WARNING, code=Reason.THROTTLED, scope=scope, text=text)
     )
+
+
+def control_used(_turn: Turn, _fact: ControlUsed) -> None:
+    """The record itself is the evidence: a use of the control API decides nothing."""

@@ -10,8 +10,6 @@ from typing import Final
 from fuseboard.policy.loader import Loaded
 
 NOT_YET: Final = (
-    "kill_switch.enabled",
-    "kill_switch.methods",
     "resets.two_persons",
 )
 _ROW: Final = re.compile(r"\[[^\]]*\]")

@@ -50,6 +50,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.NodeFaulted: OPERATOR,
     inputs.OperatorHaltRequested: OPERATOR,
     inputs.OperatorResetRequested: OPERATOR,
+    inputs.ControlUsed: OPERATOR,
     inputs.CashMoved: OPERATOR,
     inputs.MeasureReported: OPERATOR,
     inputs.OverrideRequested: OPERATOR,

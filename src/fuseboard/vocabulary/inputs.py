@@ -326,6 +326,18 @@ class OperatorResetRequested(Fact, frozen=True, tag=True):
     rebase: bool = False
 
 
+class ControlUsed(Fact, frozen=True, tag=True):
+    """Somebody used the control API: whose key and role, both empty for no known key, and for what.
+
+    What was granted follows as an input of its own where it acts.
+    """
+
+    operator: str
+    role: str
+    use: str
+    granted: bool
+
+
 class RequestsThrottled(Fact, frozen=True, tag=True):
     """The gateway denies a strategy's orders itself: the kernel denied too many a second.
 
@@ -414,6 +426,7 @@ Input: TypeAlias = (
     | TradingResumed
     | OperatorHaltRequested
     | OperatorResetRequested
+    | ControlUsed
     | RequestsThrottled
     | CashMoved
     | MeasureReported

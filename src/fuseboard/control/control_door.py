@@ -1,0 +1,119 @@
+"""The control API over HTTP on loopback: the operators' API for who has a key, by role.
+
+`Authorization: Bearer ID.SECRET`, a key of `fuseboard operators new`. Who acts is whose key it is:
+a body may leave `operator` out, and may not name somebody else. Every use is journaled before it is
+answered, refused ones too; how many a second is bounded, and halts are not held back by that.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import msgspec
+
+from fuseboard.control.asked import OperatorAnswer
+from fuseboard.control.operator_keys import ROLES, OperatorKeys, OperatorLine, Role
+from fuseboard.vocabulary.inputs import ControlUsed, Input
+from fuseboard.wire.http_messages import HttpLimits, Request, Response
+from fuseboard.wire.http_server import HttpServer
+
+LOOPBACK: Final = "127.0.0.1"
+USES_A_SECOND_MAX: Final = 10
+SHOWN_CHARACTERS_MAX: Final = 100
+LIMITS: Final = HttpLimits(connections_max=64, body_bytes_max=16_384, requests_queued_max=4)
+ROLE_FOR: Final = {
+    ("GET", "/v1/status"): Role.VIEWER,
+    ("GET", "/v1/settled"): Role.VIEWER,
+    ("POST", "/v1/halt"): Role.OPERATOR,
+    ("POST", "/v1/measure"): Role.OPERATOR,
+    ("POST", "/v1/override"): Role.OPERATOR,
+    ("POST", "/v1/override-verify"): Role.ADMIN,
+    ("POST", "/v1/reset"): Role.ADMIN,
+    ("POST", "/v1/cash"): Role.ADMIN,
+}
+"""The least role for each route. What is not here is not part of this API."""
+NAMELESS: Final = ("/v1/measure",)
+"""Acts whose body has no name."""
+HALT: Final = ("POST", "/v1/halt")
+
+
+class Answering(Protocol):
+    """The operators' API behind the door."""
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request whose sender may make it."""
+
+
+class ControlDoor:
+    """Authenticates, authorizes, journals and passes on."""
+
+    def __init__(
+        self, *, keys: OperatorKeys, api: Answering, offer: Callable[[Input], bool]
+    ) -> None:
+        self._keys = keys
+        self._api = api
+        self._offer = offer
+        self._second = -1
+        self._uses = 0
+        self._server = HttpServer(self._handle, limits=LIMITS)
+
+    async def start(self, port: int) -> int:
+        """Listen on loopback; the port really bound."""
+        return await self._server.start(LOOPBACK, port)
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection."""
+        await self._server.stop()
+
+    async def _handle(self, request: Request) -> Response:
+        route = (request.method, request.path)
+        holder = self._keys.holder_of(_bearer(request))
+        least = ROLE_FOR.get(route)
+        may = holder is not None and least is not None and ROLES[holder.role] >= least
+        if not self._has_room() and not (may and route == HALT):
+            return _refused(503, f"more than {USES_A_SECOND_MAX} uses a second: try again")
+        used = ControlUsed(
+            operator="" if holder is None else holder.name,
+            role="" if holder is None else holder.role,
+            use=f"{request.method} {request.path}"[:SHOWN_CHARACTERS_MAX],
+            granted=may,
+        )
+        if not self._offer(used):
+            return _refused(503, "the gateway takes nothing more: see its log")
+        if holder is None:
+            return _refused(401, "no such key: make one with `fuseboard operators new`")
+        if least is None:
+            return _refused(404, f"{request.method} {request.path} is not part of this API")
+        if not may:
+            takes = f"it takes {least.name.lower()}"
+            return _refused(403, f"{holder.role} {holder.name} may not do this: {takes}")
+        return await self._passed_on(request, holder)
+
+    async def _passed_on(self, request: Request, holder: OperatorLine) -> Response:
+        if request.method == "GET" or request.path in NAMELESS:
+            return await self._api.answer(request)
+        try:
+            body = msgspec.json.decode(request.body, type=dict[str, object])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return _refused(422, str(error))
+        if body.get("operator", holder.name) != holder.name:
+            return _refused(403, f"the key is {holder.name}'s: nobody acts in another's name")
+        named = msgspec.json.encode({**body, "operator": holder.name})
+        return await self._api.answer(msgspec.structs.replace(request, body=named))
+
+    def _has_room(self) -> bool:
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._uses = second, 0
+        self._uses += 1
+        return self._uses <= USES_A_SECOND_MAX
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _refused(status: int, message: str) -> Response:
+    answer = OperatorAnswer(accepted=False, message=message)
+    return Response(status, msgspec.json.encode(answer))
