@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import itertools
 import os
 import secrets
 import signal
@@ -29,7 +28,7 @@ from fuseboard.app.guardian_link import (
     orders_of,
     wait_until_idle,
 )
-from fuseboard.app.outside import outside
+from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
@@ -44,9 +43,6 @@ from fuseboard.control.state_directory import (
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
-from fuseboard.gateway.limits import GatewayLimits
-from fuseboard.gateway.orders import Node as OrderNode
-from fuseboard.gateway.watchlists import Watchlists
 from fuseboard.guardian.orders import Orders
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
@@ -75,8 +71,6 @@ from fuseboard.vocabulary.reasons import Reason
 FAULTED: Final = 3
 SWITCH_INTERVAL_S: Final = 0.0002
 """How soon the journal's thread gets the interpreter back from a busy loop."""
-GATEWAY_READS_A_MINUTE: Final = 20
-"""What the gateway's own reads may take of the broker's request limit."""
 STRATEGY_GRACE_S: Final = 5.0
 RECONCILED_S_MAX: Final = 15.0
 """How long a supervised strategy waits for the comparison with the broker."""
@@ -179,7 +173,7 @@ class Node:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake = Intake()
         broker, feed = outside(self._options.broker, self._identity.instance)
-        door = self._door(intake, broker, feed)
+        door = strategies_door(self._state, self._keys, intake, broker, feed)
         api = OperatorApi(
             intake=intake,
             board=self._board,
@@ -276,18 +270,6 @@ class Node:
     def _page_intruder(self, text: str) -> None:
         for pager in self._pagers:
             pager.page(Severity.PAGE.value, Reason.INTRUDER.value, ACCOUNT_SCOPE, text)
-
-    def _door(self, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds) -> GatewayDoor:
-        return GatewayDoor(
-            node=OrderNode(instance=self._identity.instance, account=self._identity.account),
-            intake=intake,
-            keys=self._keys,
-            broker=broker,
-            market=feed,
-            limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
-            numbers=itertools.count(1).__next__,
-            watchlists=Watchlists(self._state.watchlists_file),
-        )
 
     def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us."""

@@ -1,13 +1,23 @@
-"""The outside of a node: the broker of its account, and that broker's market data."""
+"""What a node is put together with: the broker, its market data, the strategies' door."""
 
+import itertools
 from typing import Final
 
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.control.state_directory import StateDirectory
 from fuseboard.feeds.alpaca import AlpacaFeedOptions
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
+from fuseboard.gateway.door import GatewayDoor
+from fuseboard.gateway.keys import Keys
+from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.orders import Node as OrderNode
+from fuseboard.gateway.watchlists import Watchlists
+from fuseboard.runtime.intake import Intake
 
+GATEWAY_READS_A_MINUTE: Final = 20
+"""What the gateway's own reads may take of the broker's request limit."""
 CONNECTIONS_MAX: Final = 112
 """To the broker: orders, closes, cancels and questions may all be under way at once."""
 
@@ -34,3 +44,20 @@ def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]
         )
     )
     return broker, feed
+
+
+def strategies_door(
+    state: StateDirectory, keys: Keys, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds
+) -> GatewayDoor:
+    """The door that strategies come to."""
+    identity = state.identity()
+    return GatewayDoor(
+        node=OrderNode(instance=identity.instance, account=identity.account),
+        intake=intake,
+        keys=keys,
+        broker=broker,
+        market=feed,
+        limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
+        numbers=itertools.count(1).__next__,
+        watchlists=Watchlists(state.watchlists_file),
+    )
