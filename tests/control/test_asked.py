@@ -11,12 +11,15 @@ from fuseboard.control.asked import (
     AskedRefused,
     CashAsked,
     HaltAsked,
+    PolicyAsked,
     ResetAsked,
     cash_of,
     checked_scope,
     halt_of,
+    policy_of,
     reset_of,
 )
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary.postures import HaltLevel
 
 
@@ -96,3 +99,16 @@ def test_cash_is_an_exact_amount_with_a_name_and_a_why() -> None:
     for operator, why in (("", "x"), ("Ada", " ")):
         with pytest.raises(AskedRefused, match="your name and why"):
             cash_of(CashAsked(operator=operator, amount="5", why=why), 1)
+
+
+def test_only_the_canonical_text_of_a_policy_reaches_the_journal() -> None:
+    text = canonical_text(Policy())
+    asked = PolicyAsked(text=text, digest=digest_of(text), operator=" Ada ", reason="x")
+    fact = policy_of(asked, 3)
+    assert (fact.text, fact.operator, fact.reason, fact.request) == (text, "Ada", "x", 3)
+    twice = text.replace('{"name":"default"', '{"name":"hidden","name":"default"', 1)
+    for other in (text + " ", "{}", "[]", "no", twice):
+        with pytest.raises(AskedRefused, match=r"canonical|no policy"):
+            policy_of(PolicyAsked(text=other, digest=digest_of(other)), 3)
+    with pytest.raises(AskedRefused, match="one line"):
+        policy_of(PolicyAsked(text=text, digest=digest_of(text), operator="a\nb"), 3)

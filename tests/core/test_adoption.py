@@ -302,7 +302,10 @@ def test_a_loss_that_takes_a_breakers_name_takes_nothing_else_of_it() -> None:
     assert list(desk.kernel._state.drawdowns) == ["day:account", "vix (loss):account"]
 
 
-def test_a_breaker_keeps_its_name_when_the_loss_of_that_name_goes() -> None:
+def test_a_breaker_keeps_its_name_when_the_loss_of_that_name_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roster, "RETIRED_MAX", 0)
     rule = BreakerRule(name="day", condition="vix > 30", action=Action.REDUCE)
     desk = SessionDesk(replace(BASE, breakers=(rule,)))
     desk.take(
@@ -312,7 +315,9 @@ def test_a_breaker_keeps_its_name_when_the_loss_of_that_name_goes() -> None:
     )
     desk.take(by_ann(replace(BASE, losses=(), breakers=(rule,))))
     assert [fuse.state for fuse in desk.kernel._state.breakers.values()] == [FuseState.WARNING]
+    desk.start()
     assert list(desk.kernel._state.breakers) == ["day (breaker):account"]
+    assert posture(desk) is Posture.REDUCED
 
 
 # --- strategies ---------------------------------------------------------------------------------
@@ -335,16 +340,16 @@ def bought(desk: Desk, quantity: int = 100, strategy: str = "alpha") -> None:
     _filled(desk, order, quantity)
 
 
-def _filled(desk: Desk, order: fx.SubmitOrder, quantity: int) -> None:
+def _filled(desk: Desk, order: fx.SubmitOrder, quantity: int, price: int = 250) -> None:
     accept(desk, order, f"b{order.order_id}")
     desk.take(
         facts.FillReported(
             order_id=order.order_id,
             broker_order_id=f"b{order.order_id}",
             quantity_nanos=quantity * NANOS,
-            price_nanos=250 * NANOS,
+            price_nanos=price * NANOS,
             filled_quantity_nanos=quantity * NANOS,
-            filled_price_nanos=250 * NANOS,
+            filled_price_nanos=price * NANOS,
             final=True,
         )
     )
@@ -386,6 +391,31 @@ def test_a_halted_desk_holds_a_strategy_that_the_policy_no_longer_names() -> Non
     assert denied(desk.order(Side.SELL, NANOS)) == [Reason.POSTURE_HALTED]
     assert answer(desk.take(reset("desk:d"))).accepted
     assert submitted(desk.order(Side.SELL, NANOS))
+
+
+def test_the_fuse_of_a_strategy_that_goes_stays_while_it_works_an_order_or_tightens() -> None:
+    warned = replace(
+        ALPHA, losses=(loss("own", limit_nanos=NANOS // 10, warning_nanos=NANOS // 1_000),)
+    )
+    without = adopted(replace(BASE, strategies=(BETA,)))
+    working = Desk(BOTH, cash=1_000_000)
+    (order,) = submitted(working.order(Side.BUY, NANOS))
+    working.take(without)
+    assert own(working).scope == "strategy:alpha"
+    working.take(facts.OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED))
+    working.take(without)
+    assert "own:strategy:alpha" not in working.kernel._state.drawdowns
+
+    desk = Desk(replace(BOTH, strategies=(warned, BETA)), cash=1_000_000)
+    bought(desk)
+    for _ in range(3):
+        desk.quote("AAPL", 240)
+    (close,) = submitted(desk.order(Side.SELL, 100 * NANOS, price=240))
+    _filled(desk, close, 100, price=240)
+    assert posture(desk, "strategy:alpha") is Posture.REDUCED
+    desk.take(without)
+    assert own(desk).state is FuseState.WARNING
+    assert posture(desk, "strategy:alpha") is Posture.REDUCED
 
 
 def test_a_strategy_nobody_ever_named_is_unknown_whatever_it_asks() -> None:

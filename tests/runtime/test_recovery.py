@@ -12,10 +12,11 @@ from fuseboard.control.state_directory import Identity, StateDirectory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.file import JournalDamaged
 from fuseboard.lab.demo import DemoOptions, run_demo
+from fuseboard.policy.policy import canonical_text, digest_of, policy_from_canonical
 from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import NodeStarted
+from fuseboard.vocabulary.inputs import NodeStarted, PolicyAdopted
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 
@@ -67,6 +68,17 @@ def test_decisions_of_another_release_are_folded_without_comparing(tmp_path: Pat
     forged, _ = with_a_wrong_alert(crashed(release="0.0.1"))
     _keep_journal(tmp_path / "j", forged)
     assert restored(tmp_path / "j").recovered.last_sequence == len(forged)
+
+
+def test_a_looser_policy_that_another_release_took_unasked_is_in_force(tmp_path: Path) -> None:
+    records = crashed(release="0.0.1")
+    last, (first, *_) = records[-1], (at.input for at in records)
+    assert isinstance(first, PolicyAdopted)
+    text = canonical_text(structs.replace(policy_from_canonical(first.text), losses=()))
+    adopted = PolicyAdopted(text=text, digest=digest_of(text), operator="start")
+    looser = structs.replace(last, sequence=last.sequence + 1, input=adopted, effects=())
+    _keep_journal(tmp_path / "j", [*records, looser])
+    assert restored(tmp_path / "j").kernel.policy_digest() == digest_of(text)
 
 
 def test_a_record_that_the_kernel_cannot_take_is_damage_at_its_place(tmp_path: Path) -> None:
