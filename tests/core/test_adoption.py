@@ -315,6 +315,7 @@ def test_a_breaker_keeps_its_name_when_the_loss_of_that_name_is_forgotten(
     )
     desk.take(by_ann(replace(BASE, losses=(), breakers=(rule,))))
     assert [fuse.state for fuse in desk.kernel._state.breakers.values()] == [FuseState.WARNING]
+    desk.text = canonical_text(replace(BASE, losses=(), breakers=(rule,)))
     desk.start()
     assert list(desk.kernel._state.breakers) == ["day (breaker):account"]
     assert posture(desk) is Posture.REDUCED
