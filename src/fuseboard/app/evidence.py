@@ -13,6 +13,7 @@ from msgspec import Struct
 from fuseboard.app.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
+from fuseboard.halts.history import verify_history
 from fuseboard.journal.file import JournalDamaged, require_file
 from fuseboard.journal.reader import anchor, lines
 from fuseboard.journal.verification import verify
@@ -46,14 +47,16 @@ def command_verify(options: argparse.Namespace) -> int:
     if verdict.ok:
         sequence, digest = anchor(path)
         ends = f"{sequence}:{digest}"
+    halts_ok, changes, halts_said = _halts_history(options)
     if options.json:
         say_json(
             {
-                "ok": verdict.ok,
+                "ok": verdict.ok and halts_ok,
                 "records": verdict.records,
                 "what": verdict.what,
                 "first_bad_sequence": verdict.first_bad_sequence,
                 "anchor": ends,
+                "halts": {"ok": halts_ok, "changes": changes, "what": halts_said},
             }
         )
     elif verdict.ok:
@@ -62,7 +65,17 @@ def command_verify(options: argparse.Namespace) -> int:
         at = verdict.first_bad_sequence
         say(f"damaged{'' if at is None else f' at record {at}'}: {verdict.what}")
         say(f"{verdict.records} records before it are good")
-    return 0 if verdict.ok else DAMAGED
+    if not options.json and (changes or not halts_ok):
+        said = "the chain holds" if halts_ok else f"damaged after these: {halts_said}"
+        say(f"{changes} changes of the halts register, {said}")
+    return 0 if verdict.ok and halts_ok else DAMAGED
+
+
+def _halts_history(options: argparse.Namespace) -> tuple[bool, int, str]:
+    """The verdict on the register's history; a journal that was named stands for itself."""
+    if options.journal is not None:
+        return True, 0, "not asked"
+    return verify_history(StateDirectory(options.state).history_file)
 
 
 def _anchor(text: str) -> tuple[int, str]:
