@@ -84,7 +84,7 @@ bench-peers: $(STAMP) ## the whole gate against NautilusTrader's risk engine, in
 	@$(BIN)/python -m bench.gate_peer
 
 soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000
-	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests
+	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) FUSEBOARD_SIMULATION_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests
 
 docs: $(STAMP) ## write again what docs/ draws from the code
 	@$(BIN)/python docs/make_vocabulary.py

@@ -7,7 +7,7 @@ import pytest
 
 from fuseboard.simulation.run import run_seed
 
-SEEDS = int(os.environ.get("FUSEBOARD_SIMULATION_SEEDS", "20"))
+SEEDS = int(os.environ.get("FUSEBOARD_SIMULATION_SEEDS", "200"))
 BATCH = 10
 KEPT = Path(__file__).with_name("seeds.txt")
 

@@ -27,8 +27,8 @@ LEG_REQUESTS = 3
 """Position, working orders, and the close by its id."""
 POSITIONS_REQUESTS = 2
 """Positions and working orders."""
-ORDINARY_WAIT_NS = 6 * SECOND_NS
-"""Longer than an order waits for its turn, so that a question is not passed by orders for ever."""
+ORDINARY_WAIT_NS = 2 * SECOND_NS
+"""How long a question about an order waits for an ordinary turn; then it has protection's."""
 Answer = TypeVar("Answer")
 
 
@@ -162,12 +162,11 @@ class Questions:
         attempt = 0
         while True:
             protective = self._protective(order.order_id)
-            # Looked at again while it waits: cancels that are refused until this is answered must
-            # not take every turn before it. Protection keeps its place in the line.
+            # What protection repeats until this is answered must not take every turn before it.
             while not await self._gate.turn(
                 protective=protective, wait_ns_max=None if protective else ORDINARY_WAIT_NS
             ):
-                protective = self._protective(order.order_id)
+                protective = True
             async with self._protective_room if protective else self._ordinary_room:
                 waited_ns = self._clock.now().boot_ns - asked_ns
                 find.asking = True
