@@ -27,7 +27,7 @@ LEG_REQUESTS = 3
 """Position, working orders, and the close by its id."""
 POSITIONS_REQUESTS = 2
 """Positions and working orders."""
-ORDINARY_WAIT_NS = 2 * SECOND_NS
+ORDINARY_WAIT_NS = 5 * SECOND_NS
 """How long a question about an order waits for an ordinary turn; then it has protection's."""
 Answer = TypeVar("Answer")
 
