@@ -102,8 +102,7 @@ def refusal(turn: Turn, fact: OrderRequested) -> Reason:
     unnamed = bool(strategies) and fact.strategy not in strategies
     if unnamed and fact.strategy not in turn.state.book.strategies:
         return Reason.STRATEGY_UNKNOWN
-    limit_nanos, stop_nanos = fact.limit_price_nanos, fact.stop_price_nanos
-    kind = fact.order_type
+    limit_nanos, stop_nanos, kind = fact.limit_price_nanos, fact.stop_price_nanos, fact.order_type
     limited = kind is _LIMIT or kind is _STOP_LIMIT
     stopped = kind is _STOP or kind is _STOP_LIMIT
     if limited is (limit_nanos is None) or stopped is (stop_nanos is None):

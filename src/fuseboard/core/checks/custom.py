@@ -114,10 +114,14 @@ def _price(proposal: Proposal) -> int | None:
 
 
 def _last_price(proposal: Proposal) -> int | None:
-    traded = _last_trade(proposal)
-    if traded is not None:
-        return traded
-    return proposal.instrument.mark_nanos or None if _fresh(proposal) else None
+    instrument, turn = proposal.instrument, proposal.turn
+    boot_ns, rules = turn.boot_ns, turn.policy.data
+    if (
+        instrument.last_trade_nanos
+        and boot_ns - instrument.traded_boot_ns <= rules.quote_age_ns_max
+    ):
+        return instrument.last_trade_nanos
+    return instrument.mark_nanos or None if instrument.priced(rules, boot_ns) else None
 
 
 def _spread(proposal: Proposal) -> int | None:

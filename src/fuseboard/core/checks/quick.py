@@ -166,8 +166,10 @@ def _more(
     ):
         return False
     if limits.messages_max is not None:
-        most, window_ns = bounds.message_times_max, limits.messages_window_ns
-        if throttles.messages.full(most, window_ns, turn.boot_ns):
+        most, times = bounds.message_times_max, throttles.messages.times_boot_ns
+        if len(times) >= most and throttles.messages.full(
+            most, limits.messages_window_ns, turn.boot_ns
+        ):
             return False
     if limits.sector_fraction_nanos_max is not None:
         sector = position.sector
