@@ -206,6 +206,9 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     for alert in final["alerts"]:
         if alert["code"] == "drawdown" and "tripped" in alert["text"]:
             console.print(f"             {alert['text']}")
+    if not fuse["trips"] or guarded.positions:
+        console.print(f"DID NOT END FLAT: {guarded.positions} positions are left; see {state}")
+        return
     console.print(
         f"             flat at ${guarded.equity:,.2f}: one second of this market is"
         f" {SPEED} s of that afternoon, so the fall went on while it was closing"
@@ -240,7 +243,7 @@ def epilogue(guarded: Sandbox, state: Path) -> bool:
     ends = time.monotonic() + START_SECONDS_MAX
     while (why := halting_reason(state)) != "drawdown" and time.monotonic() < ends:
         time.sleep(0.1)  # it compares its books with the broker first
-    console.print(f"             account: {why or 'open'}, still halted by what happened before")
+    console.print(f"             account: {f'still halted ({why})' if why else 'open'}")
     nameless = asked(state, "reset", "--rebase", "--reason", "it came back up")
     console.print(f"             reset without a name: {nameless}")
     person = ("--operator", "Ada", "--reason", "looked at it: the bot bought a crash")

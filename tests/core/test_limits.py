@@ -215,9 +215,21 @@ def test_an_order_that_would_trade_with_an_own_one_is_denied() -> None:
     at = desk()
     assert submitted(asked(at, side=Side.SELL, price=252 * NANOS))
     assert denied(asked(at, price=252 * NANOS)) == [Reason.SELF_MATCH]
-    assert denied(asked(at, price=None)) == [Reason.SELF_MATCH], "a market order crosses"
     assert submitted(asked(at, price=252 * NANOS - CENT))
     assert denied(asked(at, side=Side.SELL, price=252 * NANOS - CENT)) == [Reason.SELF_MATCH]
+
+
+def test_a_market_order_matches_only_what_rests_within_the_quote() -> None:
+    at = desk()
+    assert submitted(asked(at, side=Side.SELL, price=252 * NANOS))
+    assert submitted(asked(at, price=None)), "a take-profit far above the market is not reached"
+    at.quote("AAPL", 252)
+    assert denied(asked(at, price=None)) == [Reason.SELF_MATCH]
+    at = desk()
+    assert submitted(asked(at, price=248 * NANOS))
+    assert submitted(asked(at, side=Side.SELL, price=None))
+    at.quote("AAPL", 248)
+    assert denied(asked(at, side=Side.SELL, price=None)) == [Reason.SELF_MATCH]
 
 
 def test_own_orders_that_ended_and_stops_that_wait_match_nothing() -> None:

@@ -63,6 +63,8 @@ async def serve(options: ExchangeOptions) -> None:
         requests_per_minute=options.requests_per_minute,
         seed=options.seed,
     )
+    exchange = running.exchange
+    exchange.hours.day_order_expires_ns(exchange.now_ns)  # the holidays now, not at the first order
     try:
         port = await face.server.start(options.host, options.port)
         if not options.start_paused:

@@ -1,7 +1,7 @@
 """Self-match prevention: no order may trade against a working order of the same account (FIA).
 
-An order crosses when it may trade at a price that a working order on the other side asks. Stops
-rest at no price before they are triggered, so neither the order nor what works is asked while it
+An order crosses when it would trade at a price that a working order on the other side asks; a
+market order trades at the far side of the quote, so what rests beyond it is not reached. Stops rest at no price before they are triggered, so neither the order nor what works is asked while it
 is one. The book keeps the keenest prices, so that an order that crosses none of them costs one
 comparison; only else the symbol's orders are looked at.
 """
@@ -22,31 +22,39 @@ _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 def passes(proposal: Proposal) -> bool:
     """Whether no working order of the account on the other side would trade with this one."""
     order, position = proposal.order, proposal.position
-    price_nanos = order.limit_price_nanos
     if order.side is _BUY:
         if not position.selling_nanos:
             return True
-        if price_nanos is not None and price_nanos < position.selling_price_nanos_min:
+        if _reached_nanos(proposal) < position.selling_price_nanos_min:
             return True
     else:
         if not position.buying_nanos:
             return True
-        if price_nanos is not None and price_nanos > position.buying_price_nanos_max:
+        if _reached_nanos(proposal) > position.buying_price_nanos_max:
             return True
     return _crossed(proposal) is None
+
+
+def _reached_nanos(proposal: Proposal) -> int:
+    """The price up to which (for a sell: down to which) the order trades now."""
+    order, instrument = proposal.order, proposal.instrument
+    if order.limit_price_nanos is not None:
+        return order.limit_price_nanos
+    return instrument.ask_nanos if order.side is _BUY else instrument.bid_nanos
 
 
 def _crossed(proposal: Proposal) -> Order | None:
     order = proposal.order
     if order.order_type in _STOPS:
         return None
+    reached_nanos = _reached_nanos(proposal)
     for other in proposal.turn.state.book.working_orders(symbol=order.symbol):
         if other.side is order.side or other.order_type in _STOPS or other.intent is _PLAN:
             continue
-        own_nanos, price_nanos = order.limit_price_nanos, other.limit_price_nanos
-        if own_nanos is None or price_nanos is None:
+        price_nanos = other.limit_price_nanos
+        if price_nanos is None:
             return other
-        if own_nanos >= price_nanos if order.side is _BUY else own_nanos <= price_nanos:
+        if reached_nanos >= price_nanos if order.side is _BUY else reached_nanos <= price_nanos:
             return other
     return None
 
