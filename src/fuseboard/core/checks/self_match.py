@@ -1,9 +1,10 @@
 """Self-match prevention: no order may trade against a working order of the same account (FIA).
 
 An order crosses when it would trade at a price that a working order on the other side asks; a
-market order trades at the far side of the quote, so what rests beyond it is not reached. Stops rest at no price before they are triggered, so neither the order nor what works is asked while it
-is one. The book keeps the keenest prices, so that an order that crosses none of them costs one
-comparison; only else the symbol's orders are looked at.
+market order trades at the far side of the quote, so what rests beyond it is not reached. Stops rest
+at no price before they are triggered, so neither the order nor what works is asked while it is one.
+The book keeps the keenest prices, so that an order that crosses none of them costs one comparison;
+only else the symbol's orders are looked at.
 """
 
 from typing import Final
