@@ -20,13 +20,14 @@ UNBOUNDED: Final = 10**80
 class Bounds(Struct, gc=False):
     """Limits in atto-units of money at an equity. The highest or lowest that passes is the bound.
 
-    The first five do not depend on equity, and are `UNBOUNDED` where nothing is limited.
+    Those without a default do not depend on equity, and are `UNBOUNDED` where nothing is limited.
     """
 
     limits: Limits
     more: bool
     """Whether the policy limits anything that only some policies do."""
     order_attos_max: int
+    position_attos_max: int
     bid_nanos_min: int
     daily_orders_max: int
     positions_max: int
@@ -46,24 +47,28 @@ class Bounds(Struct, gc=False):
         """Work the bounds out at another equity or multiplier of buying power."""
         limits = self.limits
         self.equity_attos, self.multiplier = equity_attos, multiplier
-        value_max, fraction_max = (
-            limits.position_value_nanos_max,
-            limits.position_fraction_nanos_max,
-        )
-        self.symbol_attos_max = min(
-            UNBOUNDED if value_max is None else value_max * NANOS, _part(fraction_max, equity_attos)
-        )
-        self.gross_attos_max = min(
-            equity_attos * multiplier,
-            limits.gross_exposure_nanos_max * equity_attos // NANOS,
-            _part(limits.leverage_nanos_max, equity_attos),
-            _whole(limits.maintenance_margin_nanos_min, equity_attos),
-        )
+        fraction_max = limits.position_fraction_nanos_max
+        symbol_attos_max = self.position_attos_max
+        if fraction_max is not None:
+            bound_attos = fraction_max * equity_attos // NANOS
+            if bound_attos < symbol_attos_max:
+                symbol_attos_max = bound_attos
+        self.symbol_attos_max = symbol_attos_max
+        gross_attos_max = limits.gross_exposure_nanos_max * equity_attos // NANOS
+        bound_attos = equity_attos * multiplier
+        if bound_attos < gross_attos_max:
+            gross_attos_max = bound_attos
         if self.more:
+            gross_attos_max = min(
+                gross_attos_max,
+                _part(limits.leverage_nanos_max, equity_attos),
+                _whole(limits.maintenance_margin_nanos_min, equity_attos),
+            )
             self.sector_attos_max = _part(limits.sector_fraction_nanos_max, equity_attos)
             self.net_attos_max = _part(limits.net_exposure_nanos_max, equity_attos)
             least = limits.net_exposure_nanos_min
-            self.net_attos_min = -UNBOUNDED if least is None else -_floor(-least * equity_attos)
+            self.net_attos_min = -UNBOUNDED if least is None else -(-least * equity_attos // NANOS)
+        self.gross_attos_max = gross_attos_max
 
 
 def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
@@ -77,12 +82,16 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
         limits.positions_max,
         limits.net_exposure_nanos_min,
         limits.net_exposure_nanos_max,
+        limits.leverage_nanos_max,
+        limits.maintenance_margin_nanos_min,
     )
+    position_max = limits.position_value_nanos_max
     daily_max, positions_max = limits.daily_orders_max, limits.positions_max
     return Bounds(
         limits,
         more=listed or any(limit is not None for limit in optional),
         order_attos_max=limits.order_value_nanos_max * NANOS,
+        position_attos_max=UNBOUNDED if position_max is None else position_max * NANOS,
         bid_nanos_min=limits.price_floor_nanos or 0,
         daily_orders_max=UNBOUNDED if daily_max is None else daily_max,
         positions_max=UNBOUNDED if positions_max is None else positions_max,
@@ -92,7 +101,7 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
 
 def _part(fraction_nanos: int | None, equity_attos: int) -> int:
     """This fraction of equity, rounded down; unbounded where there is no limit."""
-    return UNBOUNDED if fraction_nanos is None else _floor(fraction_nanos * equity_attos)
+    return UNBOUNDED if fraction_nanos is None else fraction_nanos * equity_attos // NANOS
 
 
 def _whole(fraction_nanos: int | None, equity_attos: int) -> int:
@@ -102,7 +111,3 @@ def _whole(fraction_nanos: int | None, equity_attos: int) -> int:
     if fraction_nanos <= 0:  # no bound to what is never negative: the table decides
         return -1
     return equity_attos * NANOS // fraction_nanos
-
-
-def _floor(attos_nanos: int) -> int:
-    return attos_nanos // NANOS
