@@ -1,6 +1,7 @@
 """The table of checks: which check applies to which intent, in the order they run.
 
-One data structure, printed into the docs. A new check is one file and one row here. The first
+One data structure, printed into the docs. A new check is one file and one row here. Where every
+order asks it, `quick.py` may make its comparison too (`quick=True`). The first
 denial stops; every check that ran is reported. Plans and cancels are not listed: no check may
 hold them back (law 13), the outlet's epoch and the plan's own clamp are what bounds them.
 """
