@@ -101,6 +101,7 @@ class Disk:
     def close(self) -> None:
         """Let go of everything."""
         self.life += 1
+        self.directory = self._home  # what the last connections tidy up is nobody's any more
         self._close_connections()
         self._vfs.unregister()
 

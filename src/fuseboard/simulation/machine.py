@@ -115,6 +115,8 @@ class Machine:
             finally:
                 self.process = None
                 self.line.cut()
+            if self.doors.dead:
+                return  # what stopped it is that the machine died
             self.disk.faults = Faults()
             await asyncio.sleep(self.chance.randrange(200, 3_000) / 1_000)
 
