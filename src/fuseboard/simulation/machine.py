@@ -24,7 +24,7 @@ from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.recovery import restored
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.watermark import Watermark
-from fuseboard.simulation.crashes import Doors
+from fuseboard.simulation.crashes import Crashed, Doors
 from fuseboard.simulation.disk import Disk, Faults
 from fuseboard.simulation.memory import Memory
 from fuseboard.simulation.network import Line, Weather
@@ -116,7 +116,7 @@ class Machine:
                 self.process = None
                 self.line.cut()
             if self.doors.dead:
-                return  # what stopped it is that the machine died
+                raise Crashed("the machine died while its gateway was stopping")
             self.disk.faults = Faults()
             await asyncio.sleep(self.chance.randrange(200, 3_000) / 1_000)
 
