@@ -233,7 +233,9 @@ def test_an_unknown_condition_reduces_only_alerts_once_and_never_latches(
     assert alerts(effects) == [Reason.BREAKER_UNKNOWN]
     assert desk.posture() is Posture.REDUCE_ONLY
     assert not desk.fuse().latched()
-    assert trips(desk.reports(31)) == ["b:account#1"]
+    first, second = trips(desk.reports(31)), trips((*desk.later(1), *desk.reports(31)))
+    assert [*first, *second] == ["b:account#1"]
+    assert bool(first) == (action is Action.HALT)  # to close or kill, the next must agree
 
 
 def test_a_notice_is_given_once_and_again_only_after_its_cooldown() -> None:

@@ -13,7 +13,7 @@ from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of
-from fuseboard.core.measures.values import VALUES, Reading, reading_of
+from fuseboard.core.measures.values import PRIOR, VALUES, Reading, reading_of
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import blind
@@ -70,8 +70,10 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
             continue
         if fuse.breach_source and isinstance(fact, facts.PolicyAdopted):
             continue  # no figure of it is new: it is neither confirmed nor withdrawn
+        before = fuse.breach_source
         moved = _judge(turn, fuse, watched, source) or moved
-        if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE:
+        began = fuse.breach_source and not before  # by this fact: it cannot confirm itself
+        if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE and not began:
             equity_attos = fact.equity_nanos * NANOS
             moved = _judge_by_broker(turn, fuse, watched, equity_attos) or moved
         if watched.topics & watchlist.TIME or fuse.failing_boot_ns is not None:
@@ -96,10 +98,25 @@ def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
         event = fuse.holds(source, turn.boot_ns, equity=watched.condition.uses_equity)
     else:
         event = fuse.fails(turn.boot_ns)
+    if event is FuseEvent.BREACHED and not _agreed(turn, fuse, watched):
+        fuse.doubt(source, turn.boot_ns)
+        event = None
     _breach_changed(turn, fuse, before[0])
     if event is FuseEvent.BREACHED and _doubtful(turn, fuse, watched):
         event = None
     return _moved(turn, fuse, event) or moved or before != (fuse.breach_source, fuse.unconfirmed)
+
+
+def _agreed(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
+    """Whether the reports before the last ones say so too; one bad report must not sell an account.
+
+    To halt, one is enough.
+    """
+    if not watched.reported or fuse.rule.action not in (Action.FLATTEN, Action.KILL):
+        return True
+    reading = reading_of(turn, fuse.scope)
+    values = [PRIOR.get(name, VALUES[name])(reading) for name in watched.condition.names]
+    return watched.condition.judge(values) is Verdict.HOLDS
 
 
 def _doubtful(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
@@ -125,6 +142,8 @@ def _judge_by_broker(turn: Turn, fuse: RuleFuse, watched: Watched, equity_attos:
         return False
     before = fuse.breach_source
     event = fuse.judged_by_broker(turn.boot_ns, holds=verdict is Verdict.HOLDS, blind=blind(turn))
+    if event is FuseEvent.BREACHED and not _agreed(turn, fuse, watched):
+        event = None
     _breach_changed(turn, fuse, before)
     return _moved(turn, fuse, event) or before != fuse.breach_source
 

@@ -22,12 +22,22 @@ def measure_reported(turn: Turn, fact: MeasureReported) -> None:
         key = _key(fact.name, fact.symbol)
         known = turn.state.reported.get(key)
         if known is None or fact.event_ns >= known.event_ns:
-            turn.state.reported[key] = Reported(fact.value, fact.event_ns, turn.boot_ns)
+            prior = _prior(known, fact)
+            turn.state.reported[key] = Reported(fact.value, fact.event_ns, turn.boot_ns, prior)
         else:
             refusal = f"a newer value of {fact.name} is known already"
     if fact.request:
         message = refusal or f"{fact.name} {fact.symbol}".rstrip() + " taken"
         turn.out.append(AnswerOperator(request=fact.request, accepted=not refusal, message=message))
+
+
+def _prior(known: Reported | None, fact: MeasureReported) -> int | None:
+    """The value before this one; a value of the same date is told again or mended, not new."""
+    if known is None or fact.event_ns == known.event_ns:
+        return None if known is None else known.prior
+    age_ns_max = MEASURES[fact.name].age_ns_max
+    too_old = age_ns_max is not None and fact.event_ns - known.event_ns > age_ns_max
+    return None if too_old else known.value
 
 
 def _refusal(turn: Turn, fact: MeasureReported) -> str:
@@ -59,6 +69,12 @@ def reported_value(turn: Turn, name: str, symbol: str = "") -> int | None:
         return None if known is None else known.value
     age_ns = max(turn.wall_ns - known.event_ns, turn.boot_ns - known.boot_ns)
     return None if age_ns > age_ns_max else known.value
+
+
+def prior_value(turn: Turn, name: str, symbol: str = "") -> int | None:
+    """What was reported before the last value; None when there was nothing or it was too old."""
+    known = turn.state.reported.get(_key(name, symbol))
+    return None if known is None else known.prior
 
 
 def _key(name: str, symbol: str) -> str:

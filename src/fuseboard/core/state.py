@@ -68,6 +68,8 @@ class Reported(Struct, frozen=True):
     event_ns: int
     boot_ns: int
     """When it reached us."""
+    prior: int | None = None
+    """The value dated before it; None when there is none or it was too old by then."""
 
 
 class CashAdopted(Struct, frozen=True):
@@ -170,6 +172,9 @@ class State(Struct, kw_only=True):
     divergence_boot_ns: int | None = None
     maintenance_nanos: int | None = None
     buying_power_nanos: int | None = None
+    prior_maintenance_nanos: int | None = None
+    prior_buying_power_nanos: int | None = None
+    """The reading before the last; None when there is none or it was too old by then."""
     figures_boot_ns: int | None = None
     """When the broker's own figures were last read."""
     judges_sessions: bool = False

@@ -14,6 +14,7 @@ from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import AccountSeen
@@ -143,11 +144,7 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
     state.multiplier = max(1, fact.multiplier)
     equity_attos, cash_attos = fact.equity_nanos * NANOS, fact.cash_nanos * NANOS
     state.broker_cash_attos = cash_attos
-    state.maintenance_nanos, state.buying_power_nanos = (
-        fact.maintenance_margin_nanos,
-        fact.buying_power_nanos,
-    )
-    state.figures_boot_ns = turn.boot_ns
+    _keep_figures(turn, fact)
     state.prior_close_attos = fact.last_equity_nanos * NANOS
     if not state.account_known:
         state.account_known = True
@@ -155,17 +152,39 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
         return
     if not state.reconciled:
         return
+    in_breach = [name for name, fuse in state.drawdowns.items() if fuse.breach_source]
     if cash.cash_read(turn):
         evaluate(turn, BOOKS_SOURCE)
     cannot_tell = blind(turn)
-    for fuse in state.drawdowns.values():
+    for name, fuse in state.drawdowns.items():
         if fuse.scope == ACCOUNT_SCOPE:
             before = fuse.breach_source
+            if before and name not in in_breach:
+                continue  # this reading began it by our books: it is no second source
             event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=cannot_tell)
             if event is not None:
                 _moved(turn, fuse, event)
             if fuse.breach_source != before:
                 _breach_changed(turn, fuse)
+
+
+def _keep_figures(turn: Turn, fact: AccountSeen) -> None:
+    """Keep the broker's own figures, and those before them while they are no older than a figure
+    may be.
+    """
+    state, read_boot_ns = turn.state, turn.state.figures_boot_ns
+    for_ns = None if read_boot_ns is None else turn.boot_ns - read_boot_ns
+    margin, power = state.maintenance_nanos, state.buying_power_nanos
+    state.prior_maintenance_nanos = margin if _lasts("maintenance_margin", for_ns) else None
+    state.prior_buying_power_nanos = power if _lasts("buying_power", for_ns) else None
+    state.maintenance_nanos = fact.maintenance_margin_nanos
+    state.buying_power_nanos = fact.buying_power_nanos
+    state.figures_boot_ns = turn.boot_ns
+
+
+def _lasts(name: str, for_ns: int | None) -> bool:
+    age_ns_max = MEASURES[name].age_ns_max
+    return for_ns is not None and (age_ns_max is None or for_ns <= age_ns_max)
 
 
 def blind(turn: Turn) -> bool:

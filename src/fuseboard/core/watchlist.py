@@ -48,6 +48,8 @@ TOPICS: Final[dict[str, int]] = {
     "vix": READ | TIME,
 }
 """Which of them change each STATE measure of the catalogue."""
+REPORTED: Final = ("buying_power", "maintenance_margin", "liquidity_score", "vix")
+"""Each value of these is one report of somebody else: one alone neither closes nor kills."""
 _PEAKS: Final = ("drawdown", "rolling_drawdown")
 
 
@@ -56,6 +58,8 @@ class Watched(Struct, frozen=True):
 
     condition: Condition
     topics: int
+    reported: bool
+    """Whether one of its measures rests on one report of somebody else."""
 
 
 class Watchlist(Struct, frozen=True):
@@ -81,7 +85,8 @@ def watchlist_of(policy: Policy) -> Watchlist:
         topics = 0
         for name in condition.names:
             topics |= TOPICS[name]
-        breakers[rule.name] = Watched(condition, topics)
+        reported = any(name in REPORTED for name in condition.names)
+        breakers[rule.name] = Watched(condition, topics, reported)
         names |= dict.fromkeys(condition.names)
         every |= topics
     for limit in policy.dynamic_limits:

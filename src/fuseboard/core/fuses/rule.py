@@ -72,6 +72,11 @@ class RuleFuse(Struct, kw_only=True):
             self.breach_source = source  # the first mark of a breach that a fill began
         return None
 
+    def doubt(self, source: str, boot_ns: int) -> None:
+        """It holds by one report only: a breach that waits for the next one."""
+        if not self.breach_source:
+            self.breach_source, self.breach_boot_ns = source, boot_ns
+
     def fails(self, boot_ns: int) -> FuseEvent | None:
         """The condition fails: a breach is withdrawn, and a gauge goes after its cooldown."""
         self.withdraw()

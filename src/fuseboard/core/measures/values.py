@@ -14,7 +14,7 @@ from fuseboard.core.book import Ledger
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
-from fuseboard.core.reporting import reported_value
+from fuseboard.core.reporting import prior_value, reported_value
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
@@ -238,7 +238,10 @@ def _buying_power(reading: Reading) -> int | None:
 
 def _maintenance_margin(reading: Reading) -> int | None:
     """Equity over what the broker requires, rounded down; very large when nothing is required."""
-    required_nanos = reading.turn.state.maintenance_nanos
+    return _margin(reading, reading.turn.state.maintenance_nanos)
+
+
+def _margin(reading: Reading, required_nanos: int | None) -> int | None:
     fresh = _of_broker(reading, "maintenance_margin")
     if required_nanos is None or reading.equity_attos is None or not fresh:
         return None
@@ -311,3 +314,12 @@ VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "liquidity_score": _liquidity_score,
     "vix": _vix,
 }
+PRIOR: Final[dict[str, Callable[[Reading], int | None]]] = {
+    "buying_power": lambda reading: reading.turn.state.prior_buying_power_nanos,
+    "maintenance_margin": lambda reading: _margin(
+        reading, reading.turn.state.prior_maintenance_nanos
+    ),
+    "liquidity_score": lambda reading: prior_value(reading.turn, "liquidity_score", reading.symbol),
+    "vix": lambda reading: prior_value(reading.turn, "vix"),
+}
+"""Measures that rest on one report of somebody else: by the report before the last one."""
