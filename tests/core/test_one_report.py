@@ -102,11 +102,11 @@ def test_a_reading_that_moves_our_own_equity_below_a_floor_is_one_source() -> No
     equity = desk.kernel._state.book.account
     above = (equity.cash_attos + equity.value_attos - fuse.floor_attos) // NANOS**2
     assert above > 0
-    assert not fuse.breach_source
+    assert fuse.breach_source != BOOKS_SOURCE
     desk.now_ns += 6 * SECOND
     desk.cash -= above + 1
     assert trips(desk.account(993_000)) == []
-    assert fuse.breach_source == BOOKS_SOURCE
+    assert str(fuse.breach_source) == BOOKS_SOURCE
     assert trips(desk.account(993_000)) == ["fall:account#1"]
 
 
