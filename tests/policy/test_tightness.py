@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from fuseboard.policy.limits import PERCENT_NANOS, DynamicLimit, Limits, Tightening
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy
-from fuseboard.policy.rules import BreakerRule, CheckRule, LossRule, StrategyRule
+from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, LossRule, StrategyRule
 from fuseboard.policy.tightness import NESTED, RULES, Direction, changes, loosens
-from fuseboard.vocabulary.actions import Action, ResetRule
+from fuseboard.vocabulary.actions import Action, DrainRule, ResetRule
 from fuseboard.vocabulary.money import NANOS
 
 TIGHTER, LOOSER, NEUTRAL = Direction.TIGHTER, Direction.LOOSER, Direction.NEUTRAL
@@ -135,6 +135,10 @@ def broken(**fields: Any) -> Policy:
     return Policy(breakers=(replace(BREAKER, **fields),))
 
 
+def drained(rule: DrainRule) -> Policy:
+    return Policy(kill_switch=KillSwitch(drain=rule))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "directions"),
     [
@@ -151,7 +155,19 @@ def broken(**fields: Any) -> Policy:
         (Policy(name="a"), Policy(name="b"), [NEUTRAL]),
         (Policy(), Policy(losses=()), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(action=Action.HALT),)), [LOOSER]),
-        (Policy(), Policy(losses=(LossRule(action=Action.KILL),)), [TIGHTER]),
+        (Policy(), Policy(losses=(LossRule(action=Action.KILL),)), [LOOSER]),  # leaves it open
+        (Policy(losses=(LossRule(action=Action.KILL),)), Policy(), [LOOSER]),
+        (Policy(losses=(LossRule(action=Action.HALT),)), Policy(), [LOOSER]),  # arms a close
+        (broken(), broken(action=Action.FLATTEN), [LOOSER]),
+        (broken(action=Action.NOTIFY), broken(action=Action.FLATTEN), [LOOSER]),
+        (broken(), broken(action=Action.KILL), [TIGHTER]),
+        (broken(action=Action.REDUCE), broken(), [TIGHTER]),
+        (drained(DrainRule.LEAVE), drained(DrainRule.CANCEL), [TIGHTER]),
+        (drained(DrainRule.CANCEL), drained(DrainRule.FLATTEN), [LOOSER]),
+        (drained(DrainRule.FLATTEN), drained(DrainRule.LEAVE), [LOOSER]),
+        (Policy(later={"a": "1"}), Policy(), [LOOSER]),
+        (Policy(later={"a": "1"}), Policy(later={"a": "2", "b": "1"}), [LOOSER]),
+        (Policy(later={"a": "1"}), Policy(later={"a": "1", "b": "1"}), [TIGHTER]),
         (Policy(), Policy(losses=(LossRule(reset=ResetRule.NEXT_TRADING_DAY),)), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(limit_nanos=PERCENT_NANOS),)), [TIGHTER]),
         (Policy(), Policy(breakers=(BREAKER,)), [TIGHTER]),

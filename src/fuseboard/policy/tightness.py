@@ -107,6 +107,11 @@ def _permitted(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
     return _fewer(old, new)
 
 
+def _kept(old: dict[str, str], new: dict[str, str]) -> Direction:
+    """Nothing enforces these yet; somebody relies on each, so only additions need no person."""
+    return TIGHTER if all(new.get(path) == text for path, text in old.items()) else LOOSER
+
+
 def _condition(*, order: bool, holding_tightens: bool) -> Rule:
     def rule(old: str, new: str) -> Direction:
         before = simple_bound(condition_from_text(old, order=order))
@@ -122,9 +127,11 @@ def _condition(*, order: bool, holding_tightens: bool) -> Rule:
 
 
 _TRIPS = _condition(order=False, holding_tightens=True)
-_ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.FLATTEN, Action.KILL))
+# To flatten arms a liquidation, and not to leaves a position open: neither is provably tighter
+# than the other, so FLATTEN has no rank and each change to it or from it asks for a person.
+_ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.KILL))
 _RESET = _ranked((ResetRule.NEXT_TRADING_DAY, ResetRule.MANUAL))
-_DRAIN = _ranked((DrainRule.LEAVE, DrainRule.CANCEL, DrainRule.FLATTEN))
+_DRAIN = _ranked((DrainRule.LEAVE, DrainRule.CANCEL))  # FLATTEN as above
 _STALE = _ranked(("deny", "reduce_only", "halt"))
 _FUSE: Final[dict[str, Rule]] = {
     "name": _never,
@@ -242,7 +249,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "restricted": _more,
         # A symbol that leaves a sector makes room there, one that enters may be opened.
         "sectors": _never,
-        "later": _neutral,  # nothing enforces it
+        "later": _kept,
     },
 }
 NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
