@@ -48,7 +48,7 @@ class LimitsShadow:
         elif limit is not None:
             price = Fraction(limit, NANOS)
         else:
-            price = ask * (1 + Fraction(self.policy.limits.price_collar_nanos, NANOS))
+            price = ask * (1 + Fraction(1, 10))
         size = Fraction(effect.quantity_nanos, NANOS)
         order = Kept(effect.order_id, effect.symbol, effect.side, size, price)
         self.orders.append(order)

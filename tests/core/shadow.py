@@ -305,7 +305,7 @@ class Shadow:
             return max(limit or 0, stop, ask)
         if limit is not None:
             return limit
-        return -(-max(ask, stop) * (NANOS + self.policy.limits.price_collar_nanos) // NANOS)
+        return -(-max(ask, stop) * (NANOS + NANOS // 10) // NANOS)
 
     def _judge_submit(self, order: ShadowOrder, promise: Promise | None = None) -> None:
         instead_of = None if promise is None else self.orders[promise.old_id]

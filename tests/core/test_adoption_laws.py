@@ -169,6 +169,16 @@ ORDERS = st.builds(
     time_in_force=st.just(TimeInForce.DAY),
     quantity_nanos=st.sampled_from([NANOS, 50 * NANOS, 150 * NANOS, 450 * NANOS]),
     limit_price_nanos=st.sampled_from([90 * NANOS, 100 * NANOS, 101 * NANOS]),
+) | st.builds(
+    facts.OrderRequested,
+    request=st.just(99),
+    strategy=st.sampled_from(STRATEGIES),
+    client_order_id=st.just("the-one"),
+    symbol=st.sampled_from(SYMBOLS),
+    side=st.sampled_from([Side.BUY, Side.SELL]),
+    order_type=st.just(OrderType.MARKET),
+    time_in_force=st.just(TimeInForce.DAY),
+    quantity_nanos=st.sampled_from([NANOS, 50 * NANOS, 85 * NANOS, 450 * NANOS]),
 )
 
 

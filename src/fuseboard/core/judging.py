@@ -134,7 +134,7 @@ def order_of(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instru
         fact.stop_price_nanos,
         fact.extended_hours,
         intent_now(turn.state, fact),
-        worst_price_nanos(fact, instrument, turn.active.limits),
+        worst_price_nanos(fact, instrument),
         turn.wall_ns,
         turn.wall_ns,
         request=fact.request,

@@ -227,7 +227,7 @@ def _judged(
     state = turn.state
     new.intent = judging.intent_now(state, _as_request(new))
     instrument = state.instruments.get(new.symbol, Instrument())
-    new.worst_price_nanos = _worst_price_nanos(turn, new, old, instrument)
+    new.worst_price_nanos = _worst_price_nanos(new, old, instrument)
     size_nanos, price_nanos = new.quantity_nanos, new.worst_price_nanos
     if not old.closed():
         size_nanos = max(size_nanos, old.remaining_nanos())
@@ -258,12 +258,12 @@ def _as_request(order: Order) -> OrderRequested:
     )
 
 
-def _worst_price_nanos(turn: Turn, new: Order, old: Order, instrument: Instrument) -> int:
+def _worst_price_nanos(new: Order, old: Order, instrument: Instrument) -> int:
     """The price it is judged at; what is calmer than the old order keeps the price of that one."""
-    limits, request = turn.active.limits, _as_request(new)
+    request = _as_request(new)
     if not _is_calmer(new, old):
-        return worst_price_nanos(request, instrument, limits)
-    own_nanos = worst_price_nanos(request, Instrument(), limits)
+        return worst_price_nanos(request, instrument)
+    own_nanos = worst_price_nanos(request, Instrument())
     if new.side is Side.BUY and new.limit_price_nanos is not None:
         return own_nanos
     return max(own_nanos, old.worst_price_nanos)

@@ -1,7 +1,8 @@
 """Price collar: a limit price may not be far beyond the quote (RTS 6 Art. 15(1)(a)).
 
 A buy may not be priced too far above the ask, a sell too far below the bid. An order without a
-limit price has no price to be wrong about; it is valued at the collar.
+limit price has no price to be wrong about; other checks value it by
+`MARKET_WORST_NANOS`, which no collar moves.
 """
 
 from typing import Final
