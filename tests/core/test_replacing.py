@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from fuseboard.core import replacing
 from fuseboard.core.book import Order
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -61,6 +62,14 @@ class Replacing(Desk):
         [order] = submitted(self.take(asked))
         self.ids[name] = order.order_id
         self.confirm(name)
+
+    def at_most_ten(self) -> None:
+        """From now on an order may be of ten shares; what works already is larger."""
+        limits = Limits(
+            order_value_nanos_max=VALUE_MAX * NANOS, order_quantity_nanos_max=10 * NANOS
+        )
+        text = canonical_text(Policy(limits=limits))
+        self.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator=""))
 
     def confirm(self, name: str) -> None:
         self.take(
@@ -267,7 +276,7 @@ def test_a_replacement_can_be_replaced_once_it_works() -> None:
 def test_a_late_fill_of_the_old_order_cancels_the_new_one() -> None:
     desk = Replacing()
     desk.works("old", 100)
-    desk.replace("old", "new", quantity=100)
+    desk.replace("old", "new", quantity=100, price=249)
     desk.ended("old", filled=10)
     desk.confirm("new")
     effects = desk.fill("old", 5, 15)
@@ -384,14 +393,13 @@ def test_the_larger_and_dearer_of_the_two_counts_until_one_is_final(
         ({"time": TimeInForce.GTC}, False),
     ],
 )
-def test_a_calmer_order_is_not_held_back_by_rate_or_size(
-    changed: dict[str, int], allowed: bool
-) -> None:
-    desk = Replacing(order_rate_max=1, order_rate_window_ns=3600 * SECOND)
+def test_a_calmer_order_is_not_held_back_by_size(changed: dict[str, int], allowed: bool) -> None:
+    desk = Replacing()
     desk.works("old", 100)
+    desk.at_most_ten()
     effects = desk.replace("old", "new", **changed)  # type: ignore[arg-type]
     assert bool(answers(effects)) == allowed
-    assert denied(effects) == ([] if allowed else [Reason.ORDER_RATE])
+    assert denied(effects) == ([] if allowed else [Reason.ORDER_QUANTITY])
     assert bool(submitted(desk.ended("old"))) == allowed
 
 
@@ -407,8 +415,9 @@ def test_a_smaller_order_passes_a_limit_that_the_market_has_passed() -> None:
 
 
 def test_a_dearer_short_is_judged_by_its_value_although_it_is_calmer() -> None:
-    desk = Replacing(order_rate_max=1, order_rate_window_ns=3600 * SECOND)
+    desk = Replacing()
     desk.works("old", 399, 250, Side.SELL)
+    desk.at_most_ten()
     assert denied(desk.replace("old", "x", price=251)) == [Reason.ORDER_VALUE]
     assert answers(desk.replace("old", "new", quantity=300, price=251))
 
@@ -640,3 +649,54 @@ def test_seeded_runs_with_replacements_keep_every_law_and_reach_every_end() -> N
 def test_many_seeded_runs_with_replacements_keep_every_law() -> None:
     for seed in range(50_000, 50_000 + max(SEEDS, 1_000)):
         run(seed, 500, replaces=True)
+
+
+# --- how often -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"order_rate_max": 5}, Reason.ORDER_RATE),
+        ({"messages_max": 5}, Reason.MESSAGE_RATE),
+        ({"daily_orders_max": 5}, Reason.DAILY_ORDERS),
+    ],
+)
+@pytest.mark.parametrize("price", [-1, 1], ids=["calmer", "keener"])
+def test_replacing_sends_no_more_orders_than_asking_for_them(
+    limits: dict[str, int], reason: Reason, price: int
+) -> None:
+    at = Replacing(order_rate_kills=False, **limits)
+    at.works("r0", 10, price=240)
+    for count in range(1, 5):
+        assert denied(at.replace(f"r{count - 1}", f"r{count}", price=240 + price * count)) == []
+        assert len(submitted(at.ended(f"r{count - 1}"))) == 1
+        at.confirm(f"r{count}")
+    assert denied(at.replace("r4", "r5", price=240 + price * 5)) == [reason]
+    assert at.order_of("r4").status is OrderStatus.WORKING
+    assert at.cancel("r4"), "cancelling is free"
+    assert at.order_of("r4").cancel_wanted
+
+
+def test_a_flood_of_replacements_kills_its_strategy_as_a_flood_of_orders_does() -> None:
+    at = Replacing(order_rate_max=5)
+    at.works("old", 10, price=240)
+    latched: list[fx.Effect] = []
+    for count in range(20):
+        effects = at.replace("old", f"r{count}", quantity=20, price=400)
+        latched += [effect for effect in effects if isinstance(effect, fx.LatchHalt)]
+    [kill] = latched
+    assert isinstance(kill, fx.LatchHalt)
+    assert (kill.scope, kill.level) == ("strategy:alpha", HaltLevel.KILL)
+
+
+@pytest.mark.parametrize("named", [{}, {"quantity": 10}, {"price": 240, "time": TimeInForce.DAY}])
+def test_a_replacement_that_changes_nothing_is_refused_and_sends_nothing(
+    named: dict[str, Any],
+) -> None:
+    at = Replacing()
+    at.works("old", 10, price=240)
+    effects = at.replace("old", "new", **named)
+    assert denied(effects) == [Reason.ORDER_NOT_REPLACEABLE]
+    assert [type(effect) for effect in effects] == [fx.AnswerDenied]
+    assert at.order_of("old").status is OrderStatus.WORKING

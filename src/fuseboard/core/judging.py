@@ -80,7 +80,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
             if state.overrides:
                 finding, ran = overrides.judged_again(turn, proposal, finding, ran)
             if finding is not ALLOWED:
-                _denied(turn, fact, proposal, finding, ran)
+                _deny(turn, fact, finding, ran)
+                denial_counted(turn, proposal, finding)
                 return
         limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
     accepted(turn, order, limits, like)
@@ -191,10 +192,8 @@ def accepted(turn: Turn, order: Order, limits: Limits, like: str = "") -> None:
         throttles.remember(like or likeness(order), limits.duplicate_window_ns, boot_ns)
 
 
-def _denied(
-    turn: Turn, fact: OrderRequested, proposal: Proposal, finding: Finding, ran: tuple[str, ...]
-) -> None:
-    _deny(turn, fact, finding, ran)
+def denial_counted(turn: Turn, proposal: Proposal, finding: Finding) -> None:
+    """Count what was denied in its rates, and kill a strategy that asks above its own."""
     if proposal.order.intent is not _OPEN or finding.reason in _UNCOUNTED:
         return
     limits, boot_ns, account = proposal.limits, turn.boot_ns, turn.state.throttles.account
@@ -202,7 +201,7 @@ def _denied(
     too_often = proposal.rate.full(most, window_ns, boot_ns)
     if finding.reason is Reason.ORDER_RATE and too_often:
         if limits.order_rate_kills:
-            scope = strategy_scope(fact.strategy)
+            scope = strategy_scope(proposal.order.strategy)
             detail = f"{finding.observed} orders asked for, at most {finding.limit}"
             latch_scope(turn, scope, HaltLevel.KILL, Reason.ORDER_RATE, detail=detail)
         return

@@ -17,7 +17,7 @@ from typing import Final
 
 from fuseboard.core import judging, orders, waiting
 from fuseboard.core.book import Order
-from fuseboard.core.checks.proposal import ALLOWED, Finding
+from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import worst_price_nanos
 from fuseboard.core.market import Instrument
@@ -47,7 +47,7 @@ _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 _COUNTED_SKIPS: Final = ("order_rate", "messages", "daily_orders", "duplicate")
 """What a replacement was counted in when it was accepted: it is not judged by these again."""
 _CALMER_SKIPS: Final = (
-    *_COUNTED_SKIPS,
+    "duplicate",
     "restricted_list",
     "permissions",
     "quote",
@@ -58,7 +58,10 @@ _CALMER_SKIPS: Final = (
     "session",
     "self_match",
 )
-"""What cannot be worse in an order that is no larger and no keener than the one it replaces."""
+"""What cannot be worse in an order that is no larger and no keener than the one it replaces.
+
+Not what counts orders: it is one more order at the broker, and cancelling is always free.
+"""
 _SMALLER_SKIPS: Final = (
     *_CALMER_SKIPS,
     "order_value",
@@ -103,7 +106,8 @@ def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
         _deny(turn, fact, refusal)
         return
     book.count(old, -1)
-    finding, ran = _judged(turn, new, old, ("working_orders",))  # it takes the old one's place
+    # It takes the old one's place among the working orders.
+    proposal, finding, ran = _judged(turn, new, old, ("working_orders",))
     if finding is ALLOWED:
         _reserve(new, old)
     book.count(old, 1)
@@ -111,6 +115,7 @@ def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
         _accept(turn, fact, new, old)
     else:
         _deny(turn, fact, finding.reason, ran, finding)
+        judging.denial_counted(turn, proposal, finding)
 
 
 def _hindrance(old: Order, fact: ReplaceRequested) -> str:
@@ -126,6 +131,13 @@ def _hindrance(old: Order, fact: ReplaceRequested) -> str:
     size_nanos = old.quantity_nanos if fact.quantity_nanos is None else fact.quantity_nanos
     if size_nanos <= old.filled_quantity_nanos:
         return f"{text_from_nanos(old.filled_quantity_nanos)} of it are filled already"
+    if (
+        size_nanos == old.quantity_nanos
+        and fact.limit_price_nanos in (None, old.limit_price_nanos)
+        and fact.stop_price_nanos in (None, old.stop_price_nanos)
+        and fact.time_in_force in (None, old.time_in_force)
+    ):
+        return "nothing of it would change: name another quantity, price or time in force"
     return ""
 
 
@@ -219,7 +231,7 @@ def _deny(
 
 def _judged(
     turn: Turn, new: Order, old: Order, skips: tuple[str, ...]
-) -> tuple[Finding, tuple[str, ...]]:
+) -> tuple[Proposal, Finding, tuple[str, ...]]:
     """Judge the new order while nothing of the old one counts; sets its intent and worst price.
 
     While the old order is not final, its worst case is that of the larger and dearer of the two.
@@ -238,7 +250,7 @@ def _judged(
     proposal.counted_attos = size_nanos * price_nanos
     proposal.gross_worst_attos += worst_attos - proposal.symbol_worst_attos
     proposal.symbol_worst_attos = worst_attos
-    return judge_but(proposal, (*skips, *_cannot_worsen(new, old)))
+    return proposal, *judge_but(proposal, (*skips, *_cannot_worsen(new, old)))
 
 
 def _as_request(order: Order) -> OrderRequested:
@@ -364,7 +376,7 @@ def _succeed(turn: Turn, new: Order, old: Order) -> None:
             *_COUNTED_SKIPS,
             "posture",
         )  # a halt keeps such stops, and has not dropped this one
-    finding, ran = _judged(turn, new, old, skips)
+    _, finding, ran = _judged(turn, new, old, skips)
     if finding is not ALLOWED:
         waiting.end(
             turn,
