@@ -70,7 +70,18 @@ class Drawn:
         return self.draw(st.sampled_from(unusual)) if name == self.odd else usual
 
 
-PRICES = (None, 105 * NANOS, 95 * NANOS, 100 * NANOS + 1, 106 * NANOS, 99 * NANOS, 101 * NANOS)
+PRICES = (
+    None,
+    None,
+    None,
+    None,
+    105 * NANOS,
+    95 * NANOS,
+    100 * NANOS + 1,
+    106 * NANOS,
+    99 * NANOS,
+    101 * NANOS,
+)
 SIZES = st.sampled_from((NANOS, 3 * NANOS, 7 * NANOS + 1))
 ATTOS = st.sampled_from((0, 300 * NANOS**2, 301 * NANOS**2 + 7))
 
