@@ -22,7 +22,7 @@ POLICY = """\
 name: halts
 execution: {requests_per_minute: 100}
 """
-FLOOD, BURST = 60, 45
+FLOOD, BURST = 60, 35
 """More orders than the request budget lets out at once: some wait for their turn at the halt."""
 TAPE = "normal"
 
