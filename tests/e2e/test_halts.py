@@ -81,7 +81,7 @@ def test_a_halt_survives_a_restart_and_only_a_person_lifts_it(here: World) -> No
 
     again = here.gateway(exchange.url, "--port", gateway.port())
     again.wait_for(lambda now: now["posture"] == "HALTED", "halted after the restart")
-    assert "posture_halted" in bot.buy("TSLA", 1)["message"]
+    until(lambda: "posture_halted" in bot.buy("TSLA", 1)["message"], "the books are compared")
     for lacking in (["--reason", "why"], ["--operator", "Ada"]):
         refused = fuseboard("reset", "--state", here.state, *lacking)
         assert refused.returncode == 1
