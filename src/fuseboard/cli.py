@@ -289,6 +289,8 @@ def _add_override(commands: "Commands[argparse.ArgumentParser]") -> None:
             below.add_argument("--side", required=True, choices=("buy", "sell"))
             below.add_argument("--quantity", required=True, metavar="N", help="at most this many")
             below.add_argument("--check", required=True, metavar="NAME", help="see docs/checks.md")
+            worst = "a buy pays no more, a sell gets no less; price_collar and order_value need it"
+            below.add_argument("--worst-price", default="", metavar="P", help=worst)
             below.add_argument("--expires", default="1m", metavar="5m", help="after how long")
 
 

@@ -116,11 +116,15 @@ def test_an_operators_day(gateway: Gateway) -> None:
         *("override", "request", "--reason", "block", "--strategy", "default", "--symbol", "AAPL"),
         *("--side", "buy", "--quantity", "10", "--check", "order_value", "--operator", "Ada"),
     )
-    assert "lasts at most" in gateway.on(*overridden, "--expires", "2h").out
-    assert "o1 is asked for" in gateway.on(*overridden).out
+    assert "--worst-price" in gateway.on(*overridden).out
+    priced = (*overridden, "--worst-price", "300.5")
+    assert "lasts at most" in gateway.on(*priced, "--expires", "2h").out
+    assert "o1 is asked for" in gateway.on(*priced).out
     assert "somebody else" in gateway.on("override", "verify", "o1", "--operator", "ada").out
     assert gateway.on("override", "verify", "o1", "--operator", "Bo").code == 0
-    assert "asked by Ada (block), verified by Bo" in gateway.on("override", "list").out
+    listed = gateway.on("override", "list").out
+    assert "up to 10 AAPL at no worse price than 300.5 past order_value" in listed
+    assert "asked by Ada (block), verified by Bo" in listed
     assert len(gateway.on("override", "list", "--json").json()) == 1
 
     assert gateway.on("halt").code == 1

@@ -7,7 +7,7 @@ import pytest
 
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.kernel import Kernel
-from fuseboard.core.overrides import OVERRIDES_MAX
+from fuseboard.core.overrides import OVERRIDES_MAX, PRICED
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -26,6 +26,7 @@ ASKED = facts.OverrideRequested(
     quantity_nanos_max=10 * NANOS,
     check="order_value",
     expires_ns=60 * SECOND,
+    worst_price_nanos=300 * NANOS,
 )
 LARGE = 10 * NANOS
 
@@ -67,7 +68,7 @@ def test_without_a_second_different_person_nothing_passes() -> None:
     at = small()
     at.take(ASKED)
     assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
-    for operator in ("ann", " Ann ", ""):
+    for operator in ("ann", " Ann ", "a N n", ""):
         fact = facts.OverrideVerified(request=91, operator=operator, override="o1")
         assert not answer(at.take(fact)).accepted
     assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
@@ -155,3 +156,53 @@ def test_a_halt_stands_above_an_override() -> None:
     verified(at)
     at.take(facts.BrokerStreamChanged(connected=False))
     assert denied(asked(at, quantity=LARGE)) == [Reason.POSTURE_REDUCE_ONLY]
+
+
+@pytest.mark.parametrize("check", PRICED)
+@pytest.mark.parametrize(("worst", "word"), [(None, "--worst-price"), (0, "above zero")])
+def test_an_override_of_a_price_names_the_worst_price(
+    check: str, worst: int | None, word: str
+) -> None:
+    refused = answer(
+        small().take(msgspec.structs.replace(ASKED, check=check, worst_price_nanos=worst))
+    )
+    assert not refused.accepted
+    assert word in refused.message
+
+
+@pytest.mark.parametrize(
+    ("side", "worst", "price", "passes"),
+    [
+        (Side.BUY, 300, 300, True),
+        (Side.BUY, 300, 301, False),
+        (Side.BUY, 300, 50_000, False),
+        (Side.SELL, 200, 200, True),
+        (Side.SELL, 200, 199, False),
+    ],
+)
+def test_an_override_of_the_collar_lets_no_worse_price_pass(
+    side: Side, worst: int, price: int, passes: bool
+) -> None:
+    at = desk()
+    verified(at, check="price_collar", side=side, worst_price_nanos=worst * NANOS)
+    effects = asked(at, side=side, quantity=LARGE, price=price * NANOS)
+    assert denied(effects) == ([] if passes else [Reason.PRICE_COLLAR])
+    assert stages(effects) == (["used"] if passes else [])
+
+
+@pytest.mark.parametrize(
+    ("side", "worst_cents", "passes"),
+    [
+        (Side.BUY, 275_02, True),
+        (Side.BUY, 275_01, False),
+        (Side.SELL, 224_99, True),
+        (Side.SELL, 225_00, False),
+    ],
+)
+def test_a_market_order_passes_when_a_tenth_beyond_the_quote_is_no_worse(
+    side: Side, worst_cents: int, passes: bool
+) -> None:
+    at = small()
+    verified(at, side=side, worst_price_nanos=worst_cents * NANOS // 100)
+    effects = asked(at, side=side, quantity=LARGE, price=None)
+    assert bool(submitted(effects)) is passes

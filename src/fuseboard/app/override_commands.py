@@ -26,6 +26,7 @@ def command_override(options: argparse.Namespace) -> int:
             quantity=options.quantity,
             check=options.check,
             expires=options.expires,
+            worst_price=options.worst_price,
         )
         answer = client.act("override", asked)
     else:

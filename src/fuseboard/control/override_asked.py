@@ -16,7 +16,10 @@ from fuseboard.vocabulary.orders import Side
 
 
 class OverrideAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One order that may pass one check; the quantity is the largest, `expires` a duration."""
+    """One order that may pass one check; the quantity is the largest, `expires` a duration.
+
+    `worst_price` is the most a buy may pay or the least a sell may get; empty: none is named.
+    """
 
     operator: str = ""
     reason: str = ""
@@ -26,6 +29,7 @@ class OverrideAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quantity: str
     check: str
     expires: str = "1m"
+    worst_price: str = ""
 
 
 class VerifyAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +47,7 @@ def override_of(asked: OverrideAsked, request: int) -> OverrideRequested:
     try:
         quantity_nanos = nanos_from_text(asked.quantity)
         expires_ns = duration_ns(asked.expires)
+        worst_price_nanos = nanos_from_text(asked.worst_price) if asked.worst_price else None
     except (NumberRefused, Refused) as refusal:
         raise AskedRefused(str(refusal)) from refusal
     return OverrideRequested(
@@ -55,6 +60,7 @@ def override_of(asked: OverrideAsked, request: int) -> OverrideRequested:
         quantity_nanos_max=quantity_nanos,
         check=one_line("the check", asked.check, SCOPE_CHARACTERS_MAX),
         expires_ns=expires_ns,
+        worst_price_nanos=worst_price_nanos,
     )
 
 

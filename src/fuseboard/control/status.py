@@ -124,8 +124,10 @@ def status_of(
 
 def _override_text(at: RecordOverride) -> str:
     quantity = text_from_nanos(at.quantity_nanos_max)
+    price = at.worst_price_nanos
+    worst = "" if price is None else f" at no worse price than {text_from_nanos(price)}"
     verified = f"verified by {at.verified_by}" if at.verified_by else "not verified"
     return (
-        f"{at.override}: {at.strategy} may {at.side.value} up to {quantity} {at.symbol} past"
-        f" {at.check}, asked by {at.asked_by} ({at.reason}), {verified}"
+        f"{at.override}: {at.strategy} may {at.side.value} up to {quantity} {at.symbol}{worst}"
+        f" past {at.check}, asked by {at.asked_by} ({at.reason}), {verified}"
     )

@@ -1,9 +1,10 @@
 """Overrides: one order of one strategy may pass one check (RTS 6 Art. 15(6)).
 
 One named person asks, a second verifies, both are journaled. An override names strategy, symbol,
-side, the largest quantity and the check; the first order that fits it, and that nothing else
-denies, uses it up. It expires by itself. Posture, reconciliation, rates and what cannot be
-understood at all are never overridden: the table says which checks are (`Row.overridable`).
+side, the largest quantity, the check and, for `PRICED`, the worst price; the first order that fits
+it, and that nothing else denies, uses it up. It expires by itself. Posture, reconciliation, rates
+and what cannot be understood at all are never overridden: the table says which checks are
+(`Row.overridable`).
 """
 
 from typing import Final
@@ -11,11 +12,16 @@ from typing import Final
 from fuseboard.core.checks.active import ALLOWED, Finding
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.table import judge_but
+from fuseboard.core.exposure import MARKET_WORST_NANOS
 from fuseboard.core.state import Override, Turn
 from fuseboard.vocabulary.effects import AnswerOperator, RecordOverride
 from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
 
 OVERRIDES_MAX: Final = 100
+PRICED: Final = ("price_collar", "order_value")
+"""Checks that bound what an order can cost: who lets one pass has to say what it may cost then."""
 
 
 def override_requested(turn: Turn, fact: OverrideRequested) -> None:
@@ -38,6 +44,7 @@ def override_requested(turn: Turn, fact: OverrideRequested) -> None:
         expires_boot_ns=turn.boot_ns + fact.expires_ns,
         asked_by=fact.operator.strip(),
         reason=fact.reason.strip(),
+        worst_price_nanos=fact.worst_price_nanos,
     )
     _record(turn, override, "requested")
     message = f"{name} is asked for: a second person verifies it with `override verify {name}`"
@@ -58,6 +65,11 @@ def _refusal(turn: Turn, fact: OverrideRequested) -> str:
     allowed = [row.name for row in turn.active.opening_rows if row.overridable]
     if fact.check not in allowed:
         return f"{fact.check!r} cannot be overridden: only {', '.join(allowed)}"
+    if fact.worst_price_nanos is None:
+        if fact.check in PRICED:
+            return f"an override of {fact.check} names the worst price: --worst-price PRICE"
+    elif fact.worst_price_nanos <= 0:
+        return "the worst price of an override is above zero"
     if len(turn.state.overrides) >= OVERRIDES_MAX:
         return f"{OVERRIDES_MAX} overrides are open: wait until some have expired"
     return ""
@@ -74,7 +86,7 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
         return
     if not operator:
         message = "a verification needs your name: --operator NAME"
-    elif operator.casefold() == override.asked_by.casefold():
+    elif _same_name(operator, override.asked_by):
         message = f"{override.asked_by} asked for it: somebody else has to verify it"
     elif override.verified_by:
         message = f"{override.verified_by} has verified it already"
@@ -85,6 +97,11 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
         _answer(turn, fact.request, accepted=True, message=message)
         return
     _answer(turn, fact.request, accepted=False, message=message)
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether two names differ by case and blanks at most."""
+    return "".join(one.casefold().split()) == "".join(other.casefold().split())
 
 
 def judged_again(
@@ -118,10 +135,27 @@ def _fitting(turn: Turn, proposal: Proposal, check: str) -> Override | None:
             and override.symbol == order.symbol
             and override.side is order.side
             and order.quantity_nanos <= override.quantity_nanos_max
+            and _within_price(override, proposal)
         ):
             overridable = [row.name for row in proposal.active.opening_rows if row.overridable]
             return override if check in overridable else None
     return None
+
+
+def _within_price(override: Override, proposal: Proposal) -> bool:
+    """Whether the order can fill at no worse price than the override names."""
+    worst_nanos, order = override.worst_price_nanos, proposal.order
+    if worst_nanos is None:
+        return True
+    if order.side is Side.BUY:
+        return order.worst_price_nanos <= worst_nanos
+    least_nanos = order.limit_price_nanos
+    if least_nanos is None:
+        start_nanos = proposal.instrument.bid_nanos
+        if order.stop_price_nanos is not None:
+            start_nanos = min(start_nanos, order.stop_price_nanos)
+        least_nanos = start_nanos * (NANOS - MARKET_WORST_NANOS) // NANOS
+    return least_nanos >= worst_nanos
 
 
 def expire(turn: Turn) -> None:
@@ -155,6 +189,7 @@ def _record(turn: Turn, override: Override, stage: str, order_id: str = "") -> N
             expires_boot_ns=override.expires_boot_ns,
             order_id=order_id,
             policy=turn.state.policy_digest,
+            worst_price_nanos=override.worst_price_nanos,
         )
     )
 

@@ -112,6 +112,8 @@ class Override(Struct, kw_only=True):
     asked_by: str
     reason: str
     verified_by: str = ""
+    worst_price_nanos: int | None = None
+    """The most a buy may pay, the least a sell may get; None: any price that the rest allows."""
 
 
 class DataDoubt(Struct):

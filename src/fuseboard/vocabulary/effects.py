@@ -330,6 +330,7 @@ class RecordOverride(Act, frozen=True, tag=True):
     expires_boot_ns: int
     order_id: str = ""
     policy: str = ""
+    worst_price_nanos: int | None = None
 
 
 class RecordPolicy(Act, frozen=True, tag=True):

@@ -372,7 +372,8 @@ class MeasureReported(Fact, frozen=True, tag=True):
 class OverrideRequested(Fact, frozen=True, tag=True):
     """A named person asks that one order of a strategy may pass one check; another one verifies.
 
-    `expires_ns` counts from now; `check` is a name of the table of checks.
+    `expires_ns` counts from now; `check` is a name of the table of checks. With a worst price
+    a buy may not be able to pay more, nor a sell to get less; checks of prices need one.
     """
 
     request: int
@@ -384,6 +385,7 @@ class OverrideRequested(Fact, frozen=True, tag=True):
     quantity_nanos_max: int
     check: str
     expires_ns: int
+    worst_price_nanos: int | None = None
 
 
 class OverrideVerified(Fact, frozen=True, tag=True):
