@@ -49,7 +49,8 @@ def _row(measure: Measure) -> str:
     names = ", ".join([f"`{measure.name}`", *(f"also `{alias}`" for alias in others)])
     marks = "yes" if measure.equity else "-"
     cells = [names, measure.unit.value, measure.about, measure.source, measure.warm_up]
-    return "| " + " | ".join([*cells, _age(measure), marks]) + " |"
+    scopes = ", ".join(measure.scopes) if measure.place is Place.STATE else "-"
+    return "| " + " | ".join([*cells, _age(measure), marks, scopes]) + " |"
 
 
 def page() -> str:
@@ -62,8 +63,8 @@ def page() -> str:
         lines += [
             f"## {heading}",
             "",
-            "| name | unit | what it is | fed by | warm-up | age at most | from marks |",
-            "|---|---|---|---|---|---|---|",
+            "| name | unit | what it is | fed by | warm-up | age at most | from marks | scopes |",
+            "|---|---|---|---|---|---|---|---|",
             *(_row(measure) for measure in CATALOGUE if measure.place is place),
             "",
         ]

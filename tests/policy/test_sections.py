@@ -52,7 +52,7 @@ safety:
     - {name: divergence, condition: max_position_divergence > 0.05, action: halt}
     - {name: errors, condition: error_count_1h > 10, action: reduce, scope: "strategy:*"}
     - {name: streak, condition: consecutive_losses >= 8, action: [notify_admin, flatten]}
-    - {name: rate, condition: order_rate > 100, action: kill, cooldown: 10m}
+    - {name: rate, condition: order_rate > 90, action: kill, cooldown: 10m}
     - {name: told, condition: sharpe < 0.5, action: notify_desk}
   market_circuit_breakers: {enabled: true, resume_delay: 300}
   kill_switch: {enabled: true, triggers: [slack_command, api, watchdog: timeout]}

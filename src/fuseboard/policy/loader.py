@@ -137,9 +137,10 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         reading, guard.get("pre_trade_checks", {}), limits.limits_of(reading, both)
     )
     reading.set_line("name", "name")
+    strategies = accounts.strategies_of(reading, top.get("strategies", []))
     policy = Policy(
         session=accounts.session_of(reading, top.get("session", {})),
-        strategies=accounts.strategies_of(reading, top.get("strategies", [])),
+        strategies=strategies,
         checks=checks,
         checks_off=off,
         limits=base,
@@ -149,7 +150,7 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         losses=accounts.with_default_drawdown(
             losses.losses_of(reading, guard.get("loss_limits", {}), "safety.loss_limits", "losses")
         ),
-        breakers=safety.breakers_of(reading, guard.get("circuit_breakers", [])),
+        breakers=safety.breakers_of(reading, guard.get("circuit_breakers", []), strategies, base),
         market=safety.market_of(reading, guard.get("market_circuit_breakers", {})),
         kill_switch=safety.kill_switch_of(reading, guard.get("kill_switch", {}), later),
         resets=accounts.resets_of(reading, top.get("resets", {}), top.get("overrides", {})),

@@ -5,9 +5,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from fuseboard.policy import unit_table as unit
+from fuseboard.policy.impossible import bound_mistake, scope_mistake
 from fuseboard.policy.limits import SECOND_NS, Limits
 from fuseboard.policy.reading import Reading
-from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers
+from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers, StrategyRule
 from fuseboard.policy.sections_losses import ACTIONS, hardest
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
@@ -246,9 +247,12 @@ def checks_of(
 
 
 def breakers_of(
-    reading: Reading, rows: list[tuple[str, dict[str, Any]]]
+    reading: Reading,
+    rows: list[tuple[str, dict[str, Any]]],
+    strategies: tuple[StrategyRule, ...],
+    limits: Limits,
 ) -> tuple[BreakerRule, ...]:
-    """The breakers; a name that stands twice is refused."""
+    """The breakers; refused are a name that stands twice and what could never trip."""
     rules: dict[str, BreakerRule] = {}
     for path, values in rows:
         if "name" not in values or "condition" not in values:
@@ -265,7 +269,11 @@ def breakers_of(
         if name in rules:
             reading.refuse_value(path, f"{name} stands twice")
             continue
-        rules[name] = BreakerRule(**filled)
+        rules[name] = rule = BreakerRule(**filled)
+        if mistake := scope_mistake(rule, strategies):
+            reading.refuse_value(f"{path}.scope", mistake)
+        if mistake := bound_mistake(rule, limits):
+            reading.refuse_value(f"{path}.condition", mistake)
         reading.set_line(f"breakers[{name}]", path)
     return tuple(rules.values())
 

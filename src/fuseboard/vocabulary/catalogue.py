@@ -48,6 +48,11 @@ class Place(Enum):
     STATE = "state"
 
 
+ACCOUNT_ONLY = ("account",)
+WITH_STRATEGIES = ("account", "strategy")
+EVERY_SCOPE = ("account", "strategy", "symbol")
+
+
 class Measure(Struct, frozen=True, kw_only=True):
     """One name of the condition language."""
 
@@ -64,6 +69,8 @@ class Measure(Struct, frozen=True, kw_only=True):
     """Older than this it is no number. None: it cannot age, or `data.validation.max_age` rules."""
     equity: bool = False
     """Derived from marks: a breach over it is confirmed by two marks before it trips anything."""
+    scopes: tuple[str, ...] = EVERY_SCOPE
+    """The kinds of scope that it is known on: a breaker on another one is refused."""
 
 
 _QUOTES = "QuoteSeen, when validated; never older than `data.validation.max_age`"
@@ -198,12 +205,14 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="a mark of each held symbol",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="cash",
         unit=Unit.MONEY,
         about="cash, negative when borrowed",
         source="AccountSeen, FillReported, CashMoved",
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="buying_power",
@@ -211,6 +220,7 @@ _OF_THE_ACCOUNT = (
         about="the broker's buying power, as last read",
         source=_READ,
         age_ns_max=_MINUTE_NS,
+        scopes=ACCOUNT_ONLY,
     ),
     Measure(
         name="daily_pnl",
@@ -219,6 +229,7 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the session's opening equity",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="weekly_pnl",
@@ -227,6 +238,7 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the week's opening equity",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="monthly_pnl",
@@ -235,6 +247,7 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the month's opening equity",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="drawdown",
@@ -243,6 +256,7 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="one mark",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="rolling_drawdown",
@@ -251,6 +265,7 @@ _OF_THE_ACCOUNT = (
         source=f"{_MARKS}; equity at each session's close",
         warm_up="one mark",
         equity=True,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="gross_exposure",
@@ -284,6 +299,7 @@ _OF_THE_ACCOUNT = (
         warm_up="one read; with nothing required it counts as 1,000,000",
         age_ns_max=_MINUTE_NS,
         equity=True,
+        scopes=ACCOUNT_ONLY,
     ),
     Measure(
         name="max_position_divergence",
@@ -292,6 +308,7 @@ _OF_THE_ACCOUNT = (
         source="PositionsSeen",
         warm_up="one comparison of positions",
         age_ns_max=10 * _MINUTE_NS,
+        scopes=ACCOUNT_ONLY,
     ),
 )
 _OF_TRADING = (
@@ -312,18 +329,21 @@ _OF_TRADING = (
         unit=Unit.COUNT,
         about="orders asked for in the last second",
         source=_REQUEST,
+        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="messages",
         unit=Unit.COUNT,
         about="orders and cancels asked for in the last second",
         source="OrderRequested, CancelRequested",
+        scopes=ACCOUNT_ONLY,
     ),
     Measure(
         name="daily_orders",
         unit=Unit.COUNT,
         about="orders accepted since the session opened",
         source=_REQUEST,
+        scopes=ACCOUNT_ONLY,
     ),
     Measure(
         name="reject_rate",
@@ -357,6 +377,7 @@ _OF_TRADING = (
         about="annualised Sharpe ratio of the last 252 sessions' returns, no riskless rate",
         source=f"{_MARKS}; equity at each session's close",
         warm_up="none: before 20 returns it counts as 1000",
+        scopes=WITH_STRATEGIES,
     ),
 )
 _OF_THE_MARKET = (

@@ -1,0 +1,55 @@
+"""Breakers that read well and could never do their work: refused, with the way out."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuseboard.policy.conditions import condition_from_text, simple_bound
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.rules import BreakerRule, StrategyRule
+from fuseboard.vocabulary.catalogue import MEASURES
+
+_KEYS: Final = {"order_rate": "order_rate", "messages": "message_rate"}
+
+
+def scope_mistake(rule: BreakerRule, strategies: Sequence[StrategyRule]) -> str:
+    """Why a measure of this breaker would never be known on its scope; empty when each can be."""
+    kind, _, name = rule.scope.partition(":")
+    for measure in condition_from_text(rule.condition, order=False).names:
+        scopes = MEASURES[measure].scopes
+        if kind not in scopes:
+            known = " or ".join(_SHOWN[scope] for scope in scopes)
+            return f"{measure} is never known on {rule.scope}: it is on {known}"
+        on_capital = MEASURES[measure].equity or measure == "sharpe"
+        named = name == "*" or any(strategy.name == name for strategy in strategies)
+        if kind == "strategy" and on_capital and not named:
+            what = f"{measure} of {name} is a part of its capital"
+            return f"{what}: name {name} under `strategies`, with its `capital`"
+    return ""
+
+
+def bound_mistake(rule: BreakerRule, limits: Limits) -> str:
+    """Why this bound is beyond what the limits let happen; empty when it can be reached.
+
+    Orders beyond the rate are denied and do not count, so a rate never passes its limit.
+    """
+    bound = simple_bound(condition_from_text(rule.condition, order=False))
+    if bound is None or bound[1] not in (">", ">=") or bound[0] not in _KEYS:
+        return ""
+    name, operator, value = bound
+    if name == "order_rate":
+        most = limits.order_rate_max
+    elif limits.messages_max is not None:
+        most = limits.messages_max + 1  # the one that is judged counts too
+    else:
+        return ""
+    if value < most or (operator == ">=" and value == most):
+        return ""
+    key = _KEYS[name]
+    return f"{name} never passes {most}, for `{key}` denies what is beyond it: write less than that"
+
+
+_SHOWN: Final = {
+    "account": "`account`",
+    "strategy": "`strategy:NAME` (or `strategy:*`)",
+    "symbol": "`symbol:NAME`",
+}

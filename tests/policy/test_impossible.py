@@ -1,0 +1,94 @@
+"""A breaker that could never do its work is refused where it stands."""
+
+import pytest
+
+from fuseboard.core.measures.values import VALUES
+from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.yaml_text import PolicyRefused
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.catalogue import MEASURES, Place
+from fuseboard.vocabulary.money import NANOS
+from tests.core.test_breakers import BreakerDesk, breaker
+
+HEAD = """\
+strategies: [{name: alpha, capital: 500000 USD}]
+risk: {limits: {order_rate: 20/s, message_rate: 30/s}}
+safety:
+  circuit_breakers:
+    - name: b
+"""
+KINDS = ("account", "strategy:alpha", "symbol:AAPL")
+
+
+def read(condition: str, scope: str = "account") -> Policy:
+    return policy_from_yaml(f"{HEAD}      condition: {condition}\n      scope: {scope}\n", "p")
+
+
+def refusal(condition: str, scope: str = "account") -> str:
+    with pytest.raises(PolicyRefused) as refused:
+        read(condition, scope)
+    (problem,) = refused.value.problems
+    return f"{problem.place.line}:{problem.place.column} {problem.what}"
+
+
+@pytest.mark.parametrize("scope", KINDS)
+@pytest.mark.parametrize("name", VALUES)
+def test_a_measure_is_known_exactly_on_the_scopes_it_declares(name: str, scope: str) -> None:
+    desk = BreakerDesk(breaker("messages > 1"), held=1_000)
+    desk.quote("AAPL", 250)
+    for symbol in ("", "AAPL"):
+        for reported in ("vix", "liquidity_score"):
+            desk.take(
+                facts.MeasureReported(
+                    request=0, name=reported, value=NANOS, event_ns=desk.now_ns, symbol=symbol
+                )
+            )
+    figures = facts.AccountSeen(
+        cash_nanos=desk.cash * NANOS,
+        equity_nanos=1_000_000 * NANOS,
+        last_equity_nanos=1_000_000 * NANOS,
+        multiplier=4,
+        shorting_enabled=True,
+        maintenance_margin_nanos=NANOS,
+        buying_power_nanos=NANOS,
+    )
+    desk.take(figures)
+    kind = scope.partition(":")[0]
+    assert (desk.value(name, scope) is not None) == (kind in MEASURES[name].scopes)
+
+
+@pytest.mark.parametrize("scope", KINDS)
+@pytest.mark.parametrize("name", VALUES)
+def test_a_breaker_on_a_scope_without_its_measure_is_refused(name: str, scope: str) -> None:
+    assert MEASURES[name].place is Place.STATE
+    if scope.partition(":")[0] in MEASURES[name].scopes:
+        assert read(f"{name} < 7", scope).breakers[0].scope == scope
+    else:
+        assert refusal(f"{name} < 7", scope).startswith(f"7:14 {name} is never known on {scope}")
+
+
+def test_the_refusal_says_where_the_measure_is_known() -> None:
+    what = refusal("vix > 30 and daily_pnl < -0.03", "symbol:AAPL")
+    assert what.endswith("it is on `account` or `strategy:NAME` (or `strategy:*`)")
+
+
+@pytest.mark.parametrize("name", ["drawdown", "sharpe", "gross_exposure"])
+def test_a_strategy_without_capital_has_no_measure_of_equity(name: str) -> None:
+    assert "name beta under `strategies`" in refusal(f"{name} > 1", "strategy:beta")
+    assert read(f"{name} > 1", "strategy:*")
+    assert read("order_rate > 1", "strategy:beta")
+
+
+@pytest.mark.parametrize(
+    "condition", ["order_rate > 50", "order_rate > 20", "order_rate >= 21", "messages > 31"]
+)
+def test_a_rate_that_its_limit_keeps_away_is_refused(condition: str) -> None:
+    assert refusal(condition).startswith("6:18 ")
+
+
+@pytest.mark.parametrize(
+    "condition", ["order_rate > 19", "order_rate >= 20", "messages > 30", "order_rate < 50"]
+)
+def test_a_rate_that_can_be_reached_is_taken(condition: str) -> None:
+    assert read(condition)
