@@ -14,7 +14,7 @@ def test_each_measure_has_one_row_and_a_sentence_in_each_cell() -> None:
     for measure in CATALOGUE:
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{measure.name}`")]
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert len(cells) == 7
+        assert len(cells) == 8
         assert all(cells)
 
 
