@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fuseboard.policy import units
+from fuseboard.policy.calendar_names import CALENDARS
 from fuseboard.policy.conditions import ConditionRefused, condition_from_text
 from fuseboard.policy.shapes import Unit
 from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
@@ -20,7 +21,6 @@ _SECRET = re.compile(r"\$\{([A-Z_][A-Z0-9_]{0,63})\}", re.ASCII)
 _NOTIFY = re.compile(r"notify(_[a-z][a-z0-9_]{0,30})?", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
-_CALENDAR = re.compile(r"24/7|[A-Z][A-Z0-9_]{1,15}", re.ASCII)
 _SCOPE = re.compile(
     r"account|strategy:\*|(strategy|symbol):[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}", re.ASCII
 )
@@ -129,6 +129,15 @@ def _action(text: str) -> Action:
         hint = f"did you mean `{near[0]}`?" if near else known
         raise units.Refused(f"{text[:40]!r} is not an action; {hint}")
     return ACTION_WORDS[text]
+
+
+def _calendar(text: str) -> str:
+    if text in CALENDARS:
+        return text
+    near = difflib.get_close_matches(text[:40].upper(), CALENDARS, n=3)
+    hint = f"; near are {', '.join(f'`{name}`' for name in near)}" if near else ""
+    what = "a calendar of exchange_calendars such as `XNYS`, nor `24/7`"
+    raise units.Refused(f"{text[:40]!r} is not {what}{hint}")
 
 
 def _condition(*, order: bool) -> Callable[[str], str]:
@@ -294,6 +303,6 @@ ZONE = Unit(
 )
 CALENDAR = Unit(
     "a calendar: `XNYS` or `24/7`",
-    _text(_CALENDAR, "a calendar such as `XNYS` or `24/7`"),
-    _pattern(_CALENDAR.pattern),
+    _calendar,
+    {"enum": list(CALENDARS)},
 )
