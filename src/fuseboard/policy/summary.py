@@ -8,12 +8,14 @@ from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_safety as safety
+from fuseboard.policy.conditions import condition_from_text
 from fuseboard.policy.limits import LIMITS_REQUIRED
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
 from fuseboard.policy.shapes import Items, Shape, Value
 from fuseboard.policy.shown import NOT_SET, duration, shown
 from fuseboard.vocabulary.actions import Action, Reference
+from fuseboard.vocabulary.catalogue import MEASURES
 
 
 class Line(Struct, frozen=True):
@@ -147,6 +149,9 @@ def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
 
 def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
     about = f"On {rule.scope}: {DOES[rule.action]}; lifted by {_lifted(rule)}."
+    for name in condition_from_text(rule.condition, order=False).names:
+        if until := MEASURES[name].good_until:
+            about += f" {name} counts as good until {until}."
     line = lines.get(f"breakers[{rule.name}]")
     return Line("circuit breakers", rule.name, rule.condition, about, line)
 

@@ -71,6 +71,9 @@ class Measure(Struct, frozen=True, kw_only=True):
     """Derived from marks: a breach over it is confirmed by two marks before it trips anything."""
     scopes: tuple[str, ...] = EVERY_SCOPE
     """The kinds of scope that it is known on: a breaker on another one is refused."""
+    good_until: str = ""
+    """What must be known before it can be bad: what is missing of our own history counts as good.
+    Empty: nothing of the sort."""
 
 
 _QUOTES = "QuoteSeen, when validated; never older than `data.validation.max_age`"
@@ -351,6 +354,7 @@ _OF_TRADING = (
         about="share of the last 100 submits that the broker rejected",
         source="OrderSent, OrderNotSent, OrderEnded",
         warm_up="none: submits that are not there yet count as taken",
+        good_until="there are submits; those missing of 100 count as taken",
     ),
     Measure(
         name="error_count_1h",
@@ -370,6 +374,7 @@ _OF_TRADING = (
         about="average of the last 50 fills: 100 within 10 bps of expected, else 100 less the bps",
         source=_FILLS,
         warm_up="none: fills that are not there yet count 100",
+        good_until="there are fills; those missing of 50 count 100",
     ),
     Measure(
         name="sharpe",
@@ -378,6 +383,7 @@ _OF_TRADING = (
         source=f"{_MARKS}; equity at each session's close",
         warm_up="none: before 20 returns it counts as 1000",
         scopes=WITH_STRATEGIES,
+        good_until="20 returns are known",
     ),
 )
 _OF_THE_MARKET = (
