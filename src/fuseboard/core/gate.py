@@ -12,6 +12,7 @@ from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks
 from fuseboard.core.checks.custom import custom_row
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.state import State, Turn
+from fuseboard.core.throttles import RingLengths, messages_max
 from fuseboard.policy.conditions import Condition, condition_from_text
 from fuseboard.policy.limits import Limits, reduced, tightened
 from fuseboard.policy.policy import Policy, tags_of
@@ -35,6 +36,7 @@ def gate_of(policy: Policy) -> Gate:
             rule.name: dict.fromkeys(rule.symbols) for rule in policy.strategies if rule.symbols
         },
         counts_messages=_counts_messages(policy, dynamics),
+        lengths=_lengths(policy),
         moved_by_orders=any(rule.by_orders for rule in dynamics),
         strategies={rule.name: None for rule in policy.strategies},
         tags=tags_of(policy),
@@ -55,6 +57,16 @@ def _counts_messages(policy: Policy, dynamics: tuple[Dynamic, ...]) -> bool:
     conditions += [condition_from_text(rule.condition, order=True) for rule in policy.checks]
     conditions += [condition_from_text(rule.condition, order=False) for rule in policy.breakers]
     return any(limits) or any("messages" in condition.names for condition in conditions)
+
+
+def _lengths(policy: Policy) -> RingLengths:
+    """How long the rings are: what the limits themselves and every dynamic limit look at."""
+    every = (policy.limits, *(tightened(policy.limits, at.tighten) for at in policy.dynamic_limits))
+    return RingLengths(
+        orders=policy.limits.order_rate_max,
+        messages=max(messages_max(limits) for limits in every),
+        executions=max(limits.repeated_executions_max or 0 for limits in every),
+    )
 
 
 def limits_now(policy: Policy, state: State) -> Limits:
@@ -98,4 +110,4 @@ def put_in_force(turn: Turn) -> None:
     """Compute the limits of the moment again, and judge by them from now on."""
     limits = limits_now(turn.policy, turn.state)
     turn.active, turn.reduced_active = active_now(turn.policy, turn.gate, limits, turn.state)
-    turn.state.throttles.follow(limits)
+    turn.state.throttles.follow(limits, turn.gate.lengths)

@@ -94,7 +94,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
 
 def message_counted(turn: Turn) -> None:
     """Count a message of a strategy: an order, a replacement or a cancel."""
-    turn.state.throttles.messages.count(turn.active.bounds.message_times_max, turn.boot_ns)
+    turn.state.throttles.messages.count(turn.gate.lengths.messages, turn.boot_ns)
 
 
 def refusal(turn: Turn, fact: OrderRequested) -> Reason:
@@ -184,7 +184,7 @@ def accepted(turn: Turn, order: Order, limits: Limits, like: str = "") -> None:
     throttles, boot_ns = turn.state.throttles, turn.boot_ns
     throttles.daily_orders += 1
     if order.intent is _OPEN:
-        most = limits.order_rate_max
+        most = turn.gate.lengths.orders
         throttles.rates[order.strategy].count(most, boot_ns)
         if throttles.account is not None:
             throttles.account.count(most, boot_ns)
@@ -205,9 +205,10 @@ def denial_counted(turn: Turn, proposal: Proposal, finding: Finding) -> None:
             detail = f"{finding.observed} orders asked for, at most {finding.limit}"
             latch_scope(turn, scope, HaltLevel.KILL, Reason.ORDER_RATE, detail=detail)
         return
-    proposal.rate.count(most, boot_ns)
+    times_max = turn.gate.lengths.orders
+    proposal.rate.count(times_max, boot_ns)
     if account is not None and finding.reason is not Reason.ORDER_RATE:
-        account.count(most, boot_ns)
+        account.count(times_max, boot_ns)
 
 
 def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:

@@ -193,7 +193,7 @@ def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> Non
         return
     turn.state.quiet_since_read = False
     note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos)
-    if order.strategy and turn.active.limits.repeated_executions_max is not None:
+    if order.strategy and turn.gate.lengths.executions:
         _executed(turn, order, new_nanos)
     was_closed = order.closed()
     whole = order.filled_quantity_nanos >= order.quantity_nanos
@@ -223,7 +223,7 @@ def _executed(turn: Turn, order: Order, new_nanos: int) -> None:
     if order.intent is Intent.PLAN or order.filled_quantity_nanos > new_nanos:
         return  # protection is never disabled, and the parts of one order are one execution
     limits = turn.active.limits
-    if turn.state.throttles.executed(order, limits, turn.boot_ns):
+    if turn.state.throttles.executed(order, limits, turn.gate.lengths.executions, turn.boot_ns):
         window_ms = limits.repeated_executions_window_ns // 1_000_000
         detail = f"{limits.repeated_executions_max} executions of {order.symbol}"
         detail = f"{detail} {order.side.value} in {window_ms} ms"

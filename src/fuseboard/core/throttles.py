@@ -1,5 +1,8 @@
 """Throttles: how often things may happen, as rings of times that are bounded by their limits.
 
+A ring is as long as the policy can ask it to be. A dynamic limit only looks at fewer of the newest
+times, so that what was counted before is still there when it lets go.
+
 An order that opens counts in its strategy's rate and, where several trade, in the account's; one
 that is denied for its posture or its rate does not, so that a limit is a rate that can be kept.
 What a strategy asks beyond the account's rate still counts in its own: a runaway strategy reaches
@@ -23,39 +26,53 @@ MESSAGES_MAX: Final = 10_000
 
 
 class Ring(Struct):
-    """The times of the last events, as a ring: bounded by the limit it measures."""
+    """The times of the last events, as a ring: bounded by the widest limit it measures."""
 
     times_boot_ns: list[int] = []
     at: int = 0
-    """Where the oldest stands once the ring is as long as the limit."""
+    """Where the oldest stands once the ring is as long as it gets."""
 
     def full(self, most: int, window_ns: int, boot_ns: int) -> bool:
-        """Whether the window already holds as many events as the limit allows."""
+        """Whether the window already holds as many events as the limit allows.
+
+        The limit may be less than the ring is long: the newest times decide.
+        """
         times = self.times_boot_ns
         if len(times) < most:
             return False
-        if not times:
+        if not most:
             return True
-        return boot_ns - times[self.at] < window_ns
+        return boot_ns - times[self.at - most] < window_ns
 
-    def count(self, most: int, boot_ns: int) -> None:
-        """Count one event."""
+    def count(self, times_max: int, boot_ns: int) -> None:
+        """Count one event in a ring of this length."""
         times = self.times_boot_ns
-        if len(times) < most:
+        if len(times) < times_max:
             times.append(boot_ns)
         elif times:
             times[self.at] = boot_ns
-            self.at = (self.at + 1) % most
+            self.at = (self.at + 1) % times_max
 
-    def follow(self, most: int) -> None:
-        """Another limit: keep the newest times that it measures, in order."""
+    def follow(self, times_max: int) -> None:
+        """Another length: keep the newest times, in order."""
+        if len(self.times_boot_ns) == times_max:
+            return
         in_order = self.times_boot_ns[self.at :] + self.times_boot_ns[: self.at]
-        self.times_boot_ns = in_order[max(0, len(in_order) - most) :]
+        self.times_boot_ns = in_order[max(0, len(in_order) - times_max) :]
         self.at = 0
 
     def within(self, window_ns: int, boot_ns: int) -> int:
         """How many of the events lie within a window that ends now; for showing and measures."""
         return sum(boot_ns - at < window_ns for at in self.times_boot_ns)
+
+
+class RingLengths(Struct, frozen=True, gc=False):
+    """How many times a policy can ask each ring for, whatever dynamic limits hold."""
+
+    orders: int
+    messages: int
+    executions: int
+    """0: nothing limits them."""
 
 
 class Throttles(Struct):
@@ -83,35 +100,35 @@ class Throttles(Struct):
             found = self.rates[strategy] = Ring()
         return found
 
-    def follow(self, limits: Limits) -> None:
-        """Other limits: every ring is as long as its limit."""
+    def follow(self, limits: Limits, lengths: RingLengths) -> None:
+        """Other limits or another policy: every ring is as long as the policy needs it."""
         for ring in self.rates.values():
-            ring.follow(limits.order_rate_max)
+            ring.follow(lengths.orders)
         if self.account is not None:
-            self.account.follow(limits.order_rate_max)
-        self.messages.follow(messages_max(limits))
-        most = limits.repeated_executions_max
-        if most is None:
+            self.account.follow(lengths.orders)
+        self.messages.follow(lengths.messages)
+        if not lengths.executions:
             self.executions = {}
         for ring in self.executions.values():
-            ring.follow(most or 0)
+            ring.follow(lengths.executions)
         if limits.duplicate_window_ns is None:
             self.recent = {}
 
-    def executed(self, order: Order, limits: Limits, boot_ns: int) -> bool:
+    def executed(self, order: Order, limits: Limits, times_max: int, boot_ns: int) -> bool:
         """Count an order's first fill; whether its strategy has now repeated itself too often.
 
         Then what was counted for this strategy is forgotten: a person who re-arms it begins anew.
         """
-        most = limits.repeated_executions_max
-        assert most is not None, "nothing limits repeated executions"
         key = f"{order.strategy}\n{order.symbol}\n{order.side.value}"
         ring = self.executions.pop(key, None) or Ring()
         self.executions[key] = ring  # the most recently used stands last
         while len(self.executions) > EXECUTION_RINGS_MAX:
             del self.executions[next(iter(self.executions))]
-        ring.count(most, boot_ns)
-        if not ring.full(most, limits.repeated_executions_window_ns, boot_ns):
+        ring.count(times_max, boot_ns)
+        most = (
+            limits.repeated_executions_max
+        )  # None: only a dynamic limit does, which does not hold
+        if most is None or not ring.full(most, limits.repeated_executions_window_ns, boot_ns):
             return False
         own = [name for name in self.executions if name.startswith(f"{order.strategy}\n")]
         for name in own:
@@ -138,7 +155,7 @@ class Throttles(Struct):
 
 
 def messages_max(limits: Limits) -> int:
-    """How long the ring of messages is: one more than is allowed, the one that is judged."""
+    """How many times of messages are judged: one more than is allowed, the one that is judged."""
     return MESSAGES_MAX if limits.messages_max is None else limits.messages_max + 1
 
 

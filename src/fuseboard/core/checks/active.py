@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.core.checks.bounds import Bounds, bounds_of
+from fuseboard.core.throttles import RingLengths
 from fuseboard.policy.conditions import Condition
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.policy import Policy
@@ -98,6 +99,7 @@ class Gate(Struct, frozen=True, gc=False):
     permitted: dict[str, dict[str, None]]
     """The symbols of the strategies that may not trade everything."""
     counts_messages: bool
+    lengths: RingLengths
     moved_by_orders: bool
     """Whether orders alone may change what a dynamic limit says."""
     strategies: dict[str, None]

@@ -32,7 +32,7 @@ class Bounds(Struct, gc=False):
     daily_orders_max: int
     positions_max: int
     message_times_max: int
-    """How long the ring of messages is."""
+    """How many times of messages are judged."""
     equity_attos: int | None = None
     """Of which the others are; None: they were never worked out."""
     multiplier: int = 0

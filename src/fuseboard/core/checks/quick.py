@@ -125,7 +125,7 @@ def _too_often(turn: Turn, order: Order, limits: Limits, like: str) -> bool:
     most, window_ns = limits.order_rate_max, limits.order_rate_window_ns
     rate = throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy)
     times = rate.times_boot_ns
-    if len(times) >= most and (not times or boot_ns - times[rate.at] < window_ns):
+    if len(times) >= most and (not most or boot_ns - times[rate.at - most] < window_ns):
         return True
     account = throttles.account
     if account is not None and account.full(most, window_ns, boot_ns):
