@@ -15,6 +15,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitted
+from tests.core.test_reduce_only import traded
 
 CENT = NANOS // 100
 WIDE = Limits(
@@ -356,3 +357,18 @@ def test_what_a_policy_does_not_set_is_not_run() -> None:
     assert "buying_power" in names
     for name in ("sector", "liquidity", "duplicate", "net_exposure", "restricted_list", "messages"):
         assert name not in names
+
+
+# --- exits that say so ---------------------------------------------------------------------------
+
+
+def test_an_order_that_says_that_it_closes_opens_nothing() -> None:
+    at = desk()
+    selling: dict[str, Any] = {"side": Side.SELL, "price": 250 * NANOS, "closes_only": True}
+    assert denied(asked(at, **selling)) == [Reason.NOT_A_REDUCTION], "nothing is held"
+    at = desk()
+    traded(at, "alpha", Side.BUY, 100)
+    assert denied(asked(at, quantity=101 * NANOS, **selling)) == [Reason.NOT_A_REDUCTION]
+    assert submitted(asked(at, quantity=60 * NANOS, **selling))
+    assert denied(asked(at, quantity=60 * NANOS, **selling)) == [Reason.NOT_A_REDUCTION]
+    assert submitted(asked(at, quantity=40 * NANOS, **selling))

@@ -258,3 +258,24 @@ def test_every_order_object_is_one_to_alpaca_py(order: OrderView) -> None:
 def test_a_body_nested_beyond_reason_is_refused_as_malformed() -> None:
     with pytest.raises(OrderBodyRefused):
         parsed_order_body(b'{"a":' * 50_000)
+
+
+@pytest.mark.parametrize(
+    ("side", "intent", "closes"),
+    [
+        ("sell", "sell_to_close", True),
+        ("buy", "buy_to_close", True),
+        ("buy", "buy_to_open", False),
+        ("sell", "sell_to_open", False),
+        ("buy", "", False),
+    ],
+)
+def test_an_intent_to_close_is_kept(side: str, intent: str, closes: bool) -> None:
+    assert parsed_order_body(body(side=side, position_intent=intent)).closes_only is closes
+
+
+@pytest.mark.parametrize("intent", ["sell_to_close", "sell_to_open", "close", "BUY_TO_OPEN"])
+def test_an_intent_that_is_not_the_sides_is_refused(intent: str) -> None:
+    refused = refusal(body(side="buy", position_intent=intent))
+    assert refused.reason is Reason.MALFORMED
+    assert "position_intent" in refused.message

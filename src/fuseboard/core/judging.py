@@ -114,6 +114,8 @@ def refusal(turn: Turn, fact: OrderRequested) -> Reason:
         and (stop_nanos is None or 0 < stop_nanos < _NUMBERS_MAX)
     ):
         # A strategy that a policy no longer names may still close what it holds.
+        if fact.closes_only and intent_now(turn.state, fact) is _OPEN:
+            return Reason.NOT_A_REDUCTION
         trapped = unnamed and intent_now(turn.state, fact) is _OPEN
         return Reason.STRATEGY_UNKNOWN if trapped else _ALLOWED
     return Reason.MALFORMED

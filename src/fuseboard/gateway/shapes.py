@@ -52,6 +52,7 @@ def order_asked(body: bytes, *, strategy: str) -> OrderRequested | AnswerDenied:
         limit_price_nanos=asked.limit_price_nanos,
         stop_price_nanos=asked.stop_price_nanos,
         extended_hours=asked.extended_hours,
+        closes_only=asked.closes_only,
     )
 
 

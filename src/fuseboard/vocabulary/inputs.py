@@ -123,6 +123,8 @@ class OrderRequested(Fact, frozen=True, tag=True):
     limit_price_nanos: int | None = None
     stop_price_nanos: int | None = None
     extended_hours: bool = False
+    closes_only: bool = False
+    """The strategy says that it closes: it is denied unless it is a proven reduction."""
 
 
 class CancelRequested(Fact, frozen=True, tag=True):

@@ -25,6 +25,7 @@ class Reason(Enum):
     POSTURE_REDUCE_ONLY = "posture_reduce_only"
     POSTURE_HALTED = "posture_halted"
     POSTURE_KILLED = "posture_killed"
+    NOT_A_REDUCTION = "not_a_reduction"
     ORDER_RATE = "order_rate"
     MESSAGE_RATE = "message_rate"
     DAILY_ORDERS = "daily_orders"
@@ -118,6 +119,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.POSTURE_REDUCE_ONLY: "trading is reduce-only: the order would raise exposure",
     Reason.POSTURE_HALTED: "trading is halted",
     Reason.POSTURE_KILLED: "trading is killed",
+    Reason.NOT_A_REDUCTION: "it says that it closes a position, and it would open or grow one",
     Reason.ORDER_RATE: "too many orders in the rate window",
     Reason.MESSAGE_RATE: "too many messages in the rate window",
     Reason.DAILY_ORDERS: "too many orders in this session",

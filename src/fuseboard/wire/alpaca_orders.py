@@ -72,6 +72,8 @@ class OrderBody(Struct, frozen=True, kw_only=True):
     limit_price_nanos: int | None = None
     stop_price_nanos: int | None = None
     extended_hours: bool = False
+    closes_only: bool = False
+    """`position_intent` is `buy_to_close` or `sell_to_close`."""
 
 
 def parsed_order_body(body: bytes) -> OrderBody:
@@ -90,9 +92,10 @@ def parsed_order_body(body: bytes) -> OrderBody:
         raise OrderBodyRefused(Reason.UNSUPPORTED, f"{order_class} orders are not supported")
     if order_class not in {"", "simple"}:
         raise OrderBodyRefused(Reason.MALFORMED, f"order_class {order_class[:40]!r} is unknown")
+    side = Side(_word(fields, "side", {side.value for side in Side}, frozenset()))
     order = OrderBody(
         symbol=_symbol(fields),
-        side=Side(_word(fields, "side", {side.value for side in Side}, frozenset())),
+        side=side,
         order_type=OrderType(
             _word(fields, "type", {kind.value for kind in OrderType}, _UNSUPPORTED_TYPES)
         ),
@@ -104,9 +107,23 @@ def parsed_order_body(body: bytes) -> OrderBody:
         limit_price_nanos=_positive(fields, "limit_price") if "limit_price" in fields else None,
         stop_price_nanos=_positive(fields, "stop_price") if "stop_price" in fields else None,
         extended_hours=_flag(fields, "extended_hours"),
+        closes_only=_closes_only(fields, side),
     )
     _check_prices(order)
     return order
+
+
+def _closes_only(fields: dict[str, Raw], side: Side) -> bool:
+    """Whether the intent says that a position is closed; one that is not the side's is refused."""
+    intent = _text(fields, "position_intent", "")
+    if intent in {"", f"{side.value}_to_open"}:
+        return False
+    if intent == f"{side.value}_to_close":
+        return True
+    raise OrderBodyRefused(
+        Reason.MALFORMED,
+        f"position_intent {intent[:40]!r} is none of {side.value}_to_open, {side.value}_to_close",
+    )
 
 
 class ReplaceBody(Struct, frozen=True, kw_only=True):
