@@ -290,7 +290,8 @@ class Node:
         return [asyncio.create_task(each) for each in work]
 
     def _warn(self, text: str) -> None:
-        for pager in (self._console, self._log):
+        """Sessions wait for a calendar or a clock: said wherever alerts go."""
+        for pager in self._pagers:
             pager.page("warning", Reason.CLOCKS_DISAGREE.value, ACCOUNT_SCOPE, text)
 
     def _outlet(

@@ -1,0 +1,47 @@
+"""A calendar that cannot be read is an alert wherever alerts go, at the first look."""
+
+import asyncio
+from pathlib import Path
+
+from fuseboard.app.node import Node
+from fuseboard.feeds.calendars import ExchangeCalendar
+from fuseboard.runtime.sessions import SessionSchedule
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.inputs import BrokerClockSeen, Moment
+
+
+class Heard:
+    """A pager that remembers."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+        self.texts.append(f"{severity} {scope}: {text}")
+
+
+class Still:
+    """A clock that stands, and a broker that has none."""
+
+    def now(self) -> Moment:
+        return Moment(boot_ns=1, wall_ns=1_763_740_800_000_000_000)
+
+    async def clock(self) -> BrokerClockSeen:
+        raise BrokerUnavailable("no answer")
+
+
+def test_everybody_hears_that_no_session_begins(tmp_path: Path) -> None:
+    node, pagers = Node.__new__(Node), [Heard(), Heard(), Heard()]
+    node._pagers = list(pagers)
+    schedule = SessionSchedule(
+        calendar=ExchangeCalendar("XXXX", tmp_path),
+        broker=Still(),
+        clock=Still(),
+        offer=lambda _: True,
+        tell=node._warn,
+    )
+    asyncio.run(schedule.look())
+    for pager in pagers:
+        (text,) = pager.texts
+        assert text.startswith("warning account: calendar XXXX: ")
+        assert "no session begins until it is there" in text
