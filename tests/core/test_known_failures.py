@@ -147,7 +147,7 @@ def test_a_margin_account_still_has_its_maximum_order_value() -> None:
 
 
 def test_a_market_order_does_not_skip_the_value_rules() -> None:
-    desk = Desk(Policy(limits=Limits(order_value_nanos_max=26_000 * NANOS)))
+    desk = Desk(Policy(limits=Limits(order_value_nanos_max=27_500 * NANOS)))
     assert denied(desk.order(Side.BUY, 100 * NANOS, None)) == [Reason.ORDER_VALUE]
     assert submitted(desk.order(Side.BUY, 99 * NANOS, None))
 
