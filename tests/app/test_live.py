@@ -61,11 +61,13 @@ def test_a_drill_that_says_nothing_or_comes_from_the_future_is_refused(tmp_path:
 def test_the_command_refuses_before_anything_is_asked_or_started(
     fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refused() -> str:
+        monkeypatch.setenv("ALPACA_API_KEY", "PK1")  # each run forgets the secrets it has read
+        monkeypatch.setenv("ALPACA_SECRET_KEY", "very-secret")
+        monkeypatch.setenv("ALPACA_BASE_URL", "https://api.alpaca.markets")
+        return fuseboard.refused("run", "--state", fuseboard.state, "--live")
+
     assert fuseboard.on_state("init").code == 0
-    monkeypatch.setenv("ALPACA_API_KEY", "PK1")
-    monkeypatch.setenv("ALPACA_SECRET_KEY", "very-secret")
-    monkeypatch.setenv("ALPACA_BASE_URL", "https://api.alpaca.markets")
-    run = ("run", "--state", fuseboard.state, "--live")
-    assert "needs a drill that passed" in fuseboard.refused(*run)
+    assert "needs a drill that passed" in refused()
     (fuseboard.state / "policy.yaml").write_text("name: bare")
-    assert "needs these limits written out" in fuseboard.refused(*run)
+    assert "needs these limits written out" in refused()
