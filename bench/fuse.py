@@ -173,7 +173,7 @@ def main() -> None:
     tripped = sum(fuse.watch(equity, "AAPL", 1) is not None for equity in walk)
     took = clock() - began
     exact = fuse.mark_attos == max(START, *walk) and fuse.equity_attos == walk[-1]
-    calm = fuse.state is FuseState.MONITORING and not fuse.breach_source
+    calm = fuse.state is FuseState.MONITORING and not fuse.breach.source
     print(f"{TICKS:,} noisy ticks: {tripped} false trips, exact to the last atto: {exact and calm}")
     print(f"  {took // TICKS:,} ns a tick, the loop included")
     assert tripped == 0

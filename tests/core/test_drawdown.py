@@ -65,7 +65,7 @@ def test_the_mark_is_the_highest_equity_and_only_drawdowns_from_it_count(
         mark = max(mark, equity)
         breaches = loss(mark, equity) >= Fraction(limit, NANOS)
         assert fuse.watch(equity, "A", 1) is None  # one report raises no alarm and no steep mark
-        assert bool(fuse.breach_source) == breaches
+        assert bool(fuse.breach.source) == breaches
         event = fuse.watch(equity, "A", 2)
         assert fuse.mark_attos == mark
         assert (event is FuseEvent.BREACHED) == breaches
@@ -186,9 +186,9 @@ def test_while_our_marks_are_blind_the_brokers_equity_confirms_itself_twice_in_a
 def test_one_bad_figure_of_the_broker_is_withdrawn_by_its_next_good_one() -> None:
     fuse = plain(NANOS // 20, 100)
     fuse.watch_broker(BREACH, 1, blind=False)
-    assert fuse.breach_source == BROKER_SOURCE
+    assert fuse.breach.source == BROKER_SOURCE
     fuse.watch_broker(CALM, 2, blind=False)
-    assert fuse.breach_source == ""
+    assert fuse.breach.source == ""
     assert fuse.equity_attos == 100, "our own equity is what is shown"
 
 
@@ -245,7 +245,7 @@ def noisy_walk(ticks: int, seed: int) -> tuple[DrawdownFuse, int, int]:
 def test_a_hundred_thousand_noisy_ticks_below_the_limit_neither_trip_nor_drift() -> None:
     fuse, mark, equity = noisy_walk(100_000, seed=6)
     assert fuse.state is FuseState.MONITORING
-    assert fuse.breach_source == ""
+    assert fuse.breach.source == ""
     assert (fuse.mark_attos, fuse.equity_attos) == (mark, equity)
     floor = Fraction(mark) * Fraction(95, 100)
     assert fuse.floor_attos == floor.numerator // floor.denominator

@@ -302,11 +302,11 @@ def a_trade_is_withdrawn() -> None:
     desk.take(trade(248))
     desk.take(trade(230))
     state = msgspec.json.decode(desk.kernel.snapshot(), type=State)
-    assert state.drawdowns["drawdown:account"].breach_source == "AAPL"
+    assert state.drawdowns["drawdown:account"].breach.source == "AAPL"
     desk.take(facts.TradeWithdrawn(symbol="AAPL", price_nanos=231 * NANOS, event_ns=1))
     desk.take(facts.TradeWithdrawn(symbol="AAPL", price_nanos=230 * NANOS, event_ns=1))
     state = msgspec.json.decode(desk.kernel.snapshot(), type=State)
-    assert state.drawdowns["drawdown:account"].breach_source == ""
+    assert state.drawdowns["drawdown:account"].breach.source == ""
     assert state.book.account.value_attos == 400 * 248 * NANOS**2
 
 

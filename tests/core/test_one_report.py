@@ -89,7 +89,7 @@ def test_a_breach_over_equity_is_not_confirmed_by_the_fact_that_began_it() -> No
     desk = ReadDesk(breaker(MARGIN), held=1_000)
     desk.read(75_000)
     assert trips(desk.read(7_500_000)) == []
-    assert desk.fuse().breach_source == BOOKS_SOURCE
+    assert desk.fuse().breach.source == BOOKS_SOURCE
     assert trips(desk.read(7_500_000)) == ["b:account#1"]
 
 
@@ -102,11 +102,11 @@ def test_a_reading_that_moves_our_own_equity_below_a_floor_is_one_source() -> No
     equity = desk.kernel._state.book.account
     above = (equity.cash_attos + equity.value_attos - fuse.floor_attos) // NANOS**2
     assert above > 0
-    assert fuse.breach_source != BOOKS_SOURCE
+    assert fuse.breach.source != BOOKS_SOURCE
     desk.now_ns += 6 * SECOND
     desk.cash -= above + 1
     assert trips(desk.account(993_000)) == []
-    assert str(fuse.breach_source) == BOOKS_SOURCE
+    assert str(fuse.breach.source) == BOOKS_SOURCE
     assert trips(desk.account(993_000)) == ["fall:account#1"]
 
 

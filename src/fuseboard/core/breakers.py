@@ -68,11 +68,11 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
         watched = turn.watchlist.breakers.get(fuse.rule.name)
         if watched is None or not watched.topics & topics or fuse.latched():
             continue
-        if fuse.breach_source and isinstance(fact, facts.PolicyAdopted):
+        if fuse.breach.source and isinstance(fact, facts.PolicyAdopted):
             continue  # no figure of it is new: it is neither confirmed nor withdrawn
-        before = fuse.breach_source
+        before = fuse.breach.source
         moved = _judge(turn, fuse, watched, source) or moved
-        began = fuse.breach_source and not before  # by this fact: it cannot confirm itself
+        began = fuse.breach.source and not before  # by this fact: it cannot confirm itself
         if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE and not began:
             equity_attos = fact.equity_nanos * NANOS
             moved = _judge_by_broker(turn, fuse, watched, equity_attos) or moved
@@ -91,7 +91,7 @@ def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
     moved, fuse.unknown = fuse.unknown, False
     if fuse.state is FuseState.ARMED:
         apply(turn, fuse, FuseEvent.MARKED)
-    before = fuse.breach_source, fuse.unconfirmed
+    before = fuse.breach.source, fuse.breach.unconfirmed
     if verdict is Verdict.HOLDS:
         if fuse.rule.action is Action.NOTIFY:
             _notify(turn, fuse)
@@ -99,12 +99,16 @@ def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
     else:
         event = fuse.fails(turn.boot_ns)
     if event is FuseEvent.BREACHED and not _agreed(turn, fuse, watched):
-        fuse.doubt(source, turn.boot_ns)
+        fuse.breach.begin(source, turn.boot_ns)
         event = None
     _breach_changed(turn, fuse, before[0])
     if event is FuseEvent.BREACHED and _doubtful(turn, fuse, watched):
         event = None
-    return _moved(turn, fuse, event) or moved or before != (fuse.breach_source, fuse.unconfirmed)
+    return (
+        _moved(turn, fuse, event)
+        or moved
+        or before != (fuse.breach.source, fuse.breach.unconfirmed)
+    )
 
 
 def _agreed(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
@@ -124,7 +128,7 @@ def _doubtful(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
     if not watched.condition.uses_equity or not in_doubt(turn.state):
         return False
     if fuse.scope == ACCOUNT_SCOPE:
-        return fuse.breach_source != BROKER_SOURCE
+        return fuse.breach.source != BROKER_SOURCE
     equity_attos = equity_of(turn, fuse.scope) + benefit_attos(turn.state)
     values = [
         VALUES[name](reading_of(turn, fuse.scope, equity_attos)) for name in watched.condition.names
@@ -140,12 +144,14 @@ def _judge_by_broker(turn: Turn, fuse: RuleFuse, watched: Watched, equity_attos:
     verdict = _verdict(fuse, watched, reading_of(turn, fuse.scope, equity_attos))
     if verdict is Verdict.UNKNOWN:
         return False
-    before = fuse.breach_source
-    event = fuse.judged_by_broker(turn.boot_ns, holds=verdict is Verdict.HOLDS, blind=blind(turn))
-    if event is FuseEvent.BREACHED and not _agreed(turn, fuse, watched):
-        event = None
+    before = fuse.breach.source
+    confirmed = fuse.breach.report_by_broker(
+        turn.boot_ns, breaches=verdict is Verdict.HOLDS, blind=blind(turn)
+    )
+    trips = confirmed and _agreed(turn, fuse, watched)
     _breach_changed(turn, fuse, before)
-    return _moved(turn, fuse, event) or before != fuse.breach_source
+    event = FuseEvent.BREACHED if trips else None
+    return _moved(turn, fuse, event) or before != fuse.breach.source
 
 
 def _verdict(fuse: RuleFuse, watched: Watched, reading: Reading) -> Verdict:
@@ -182,8 +188,8 @@ def _notify(turn: Turn, fuse: RuleFuse) -> None:
 
 def _breach_changed(turn: Turn, fuse: RuleFuse, before: str) -> None:
     """A breach began: ask the broker, the second source, and set the time limit."""
-    if fuse.breach_source and fuse.breach_source != before:
-        turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
+    if fuse.breach.source and fuse.breach.source != before:
+        turn.wake(fuse.breach.began_boot_ns + fuse.rule.confirm_ns_max)
         if fuse.scope == ACCOUNT_SCOPE and not before:
             read_account(turn, positions=False)
 
@@ -201,28 +207,17 @@ def _moved(turn: Turn, fuse: RuleFuse, event: FuseEvent | None) -> bool:
     return True
 
 
-def check_confirmations(turn: Turn) -> None:
-    """Breaches that nobody confirmed or withdrew in time ask for REDUCE_ONLY."""
-    late = [fuse for fuse in turn.state.breakers.values() if fuse.check_confirmation(turn.boot_ns)]
-    for fuse in late:
-        text = f"{fuse.name}: a breach was not confirmed in time"
-        _alert(turn, fuse, Severity.PAGE, Reason.DRAWDOWN_UNCONFIRMED, text)
-    if late:
-        publish_postures(turn)
-
-
 def next_deadline(turn: Turn) -> int:
-    """When a breach becomes too old or time may have changed a verdict; 0 when neither waits."""
+    """When time may have changed a verdict; 0 when it changes none."""
     state = turn.state
-    wanted: list[int] = []
+    if not state.reconciled:
+        return 0
     for fuse in state.breakers.values():
         watched = turn.watchlist.breakers.get(fuse.rule.name)
-        if fuse.breach_source and not fuse.unconfirmed and fuse.watching():
-            wanted.append(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
         timed = watched is not None and watched.topics & watchlist.TIME
-        if state.reconciled and not fuse.latched() and (timed or fuse.failing_boot_ns is not None):
-            wanted.append(turn.boot_ns + TIME_JUDGED_EVERY_NS)
-    return min(wanted, default=0)
+        if not fuse.latched() and (timed or fuse.failing_boot_ns is not None):
+            return turn.boot_ns + TIME_JUDGED_EVERY_NS
+    return 0
 
 
 def publish_breakers(turn: Turn) -> None:

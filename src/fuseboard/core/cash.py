@@ -57,7 +57,7 @@ def doubtful(turn: Turn, fuse: DrawdownFuse) -> bool:
     if not in_doubt(turn.state):
         return False
     if fuse.scope == ACCOUNT_SCOPE:
-        return fuse.breach_source != BROKER_SOURCE
+        return fuse.breach.source != BROKER_SOURCE
     return fuse.equity_attos + benefit_attos(turn.state) > fuse.floor_attos
 
 

@@ -222,7 +222,7 @@ def publish_postures(turn: Turn) -> None:
             asked[scope] = (posture, reason)
 
     for fuse in state.tripping():
-        unconfirmed = fuse.unconfirmed and not fuse.latched()
+        unconfirmed = fuse.breach.unconfirmed and not fuse.latched()
         reason = Reason.DRAWDOWN
         if isinstance(fuse, RuleFuse):
             doubtful = fuse.unknown and not fuse.latched()

@@ -66,12 +66,12 @@ def evaluate(turn: Turn, source: str) -> None:
 
 
 def _watched(turn: Turn, fuse: DrawdownFuse, source: str) -> None:
-    before = fuse.breach_source
+    before = fuse.breach.source
     equity_attos = equity_of(turn, fuse.scope)
     event = fuse.watch(equity_attos, source, turn.boot_ns)
     if event is not None and not (event is FuseEvent.BREACHED and cash.doubtful(turn, fuse)):
         _moved(turn, fuse, event)
-    if fuse.breach_source != before:
+    if fuse.breach.source != before:
         _breach_changed(turn, fuse)
 
 
@@ -79,7 +79,7 @@ def begin_breaches(turn: Turn) -> None:
     """Limits changed and no figure did: what now breaches begins to; nothing is withdrawn."""
     if turn.state.reconciled:
         for fuse in turn.state.drawdowns.values():
-            if fuse.watching() and fuse.breaches() and not fuse.breach_source:
+            if fuse.watching() and fuse.breaches() and not fuse.breach.source:
                 _watched(turn, fuse, BOOKS_SOURCE)
 
 
@@ -106,9 +106,9 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
 def _breach_changed(turn: Turn, fuse: DrawdownFuse) -> None:
     """A breach began (ask the broker, the second source, and set the time limit) or withdrew."""
     publish_postures(turn)
-    if fuse.breach_source and fuse.watching():
-        turn.wake(fuse.breach_boot_ns + fuse.rule.confirm_ns_max)
-        if fuse.breach_source != BROKER_SOURCE or blind(turn):
+    if fuse.breach.source and fuse.watching():
+        turn.wake(fuse.breach.began_boot_ns + fuse.rule.confirm_ns_max)
+        if fuse.breach.source != BROKER_SOURCE or blind(turn):
             read_account(turn, positions=False)
 
 
@@ -152,19 +152,19 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
         return
     if not state.reconciled:
         return
-    in_breach = [name for name, fuse in state.drawdowns.items() if fuse.breach_source]
+    in_breach = [name for name, fuse in state.drawdowns.items() if fuse.breach.source]
     if cash.cash_read(turn):
         evaluate(turn, BOOKS_SOURCE)
     cannot_tell = blind(turn)
     for name, fuse in state.drawdowns.items():
         if fuse.scope == ACCOUNT_SCOPE:
-            before = fuse.breach_source
+            before = fuse.breach.source
             if before and name not in in_breach:
                 continue  # this reading began it by our books: it is no second source
             event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=cannot_tell)
             if event is not None:
                 _moved(turn, fuse, event)
-            if fuse.breach_source != before:
+            if fuse.breach.source != before:
                 _breach_changed(turn, fuse)
 
 
@@ -209,18 +209,17 @@ def next_deadline(state: State) -> int:
     """When an unconfirmed breach becomes too old, or the account is read; 0 when neither waits."""
     wanted = [state.read_boot_ns + ACCOUNT_READ_EVERY_NS] if state.reconciled else []
     wanted += [
-        fuse.breach_boot_ns + fuse.rule.confirm_ns_max
-        for fuse in state.drawdowns.values()
-        if fuse.breach_source and not fuse.unconfirmed and fuse.watching()
+        fuse.breach.overdue_boot_ns(fuse.rule.confirm_ns_max)
+        for fuse in state.tripping()
+        if fuse.watching()
     ]
-    return min(wanted, default=0)
+    return min((at for at in wanted if at), default=0)
 
 
 def check_confirmations(turn: Turn) -> None:
     """Breaches that nobody confirmed or withdrew in time ask for REDUCE_ONLY."""
-    late = [fuse for fuse in turn.state.drawdowns.values() if fuse.check_confirmation(turn.boot_ns)]
+    late = [fuse for fuse in turn.state.tripping() if fuse.check_confirmation(turn.boot_ns)]
     for fuse in late:
-        fuse.set_calm_floor()
         text = f"{fuse.name}: a breach was not confirmed in time"
         _warn(turn, fuse.scope, Reason.DRAWDOWN_UNCONFIRMED, text, severity=Severity.PAGE)
     if late:

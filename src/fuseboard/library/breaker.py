@@ -216,7 +216,7 @@ class DrawdownCircuitBreaker:
             fuse.take_mark(max(fuse.mark_attos, attos))
             fuse.move(FuseEvent.MARKED)
             event = fuse.watch(attos, _SOURCE, 0)
-        waits = fuse.breach_source or fuse.high_source
+        waits = fuse.breach.source or fuse.high_source
         if event is None and waits:  # the caller's figure confirms itself
             event = fuse.watch(attos, _SOURCE, 0)
         self._equity = equity

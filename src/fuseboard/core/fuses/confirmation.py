@@ -7,6 +7,8 @@ and confirm nothing by themselves.
 
 from typing import Final
 
+from msgspec import Struct
+
 from fuseboard.vocabulary.money import NANOS
 
 BROKER_SOURCE: Final = "(broker)"
@@ -21,6 +23,64 @@ def confirms(began: str, source: str) -> bool:
     if (source == BROKER_SOURCE) != (began == BROKER_SOURCE):
         return True
     return source == began and source not in _NO_MARKS
+
+
+class Breach(Struct):
+    """A fuse's breach that waits for its confirmation; without a source there is none."""
+
+    source: str = ""
+    began_boot_ns: int = 0
+    unconfirmed: bool = False
+    """Whether it has waited too long: then REDUCE_ONLY is asked."""
+
+    def begin(self, source: str, boot_ns: int) -> None:
+        """The first report; further ones change nothing here."""
+        if not self.source:
+            self.source, self.began_boot_ns = source, boot_ns
+
+    def report(self, source: str, boot_ns: int) -> bool:
+        """A figure breaches; whether this report confirms an earlier one."""
+        began = self.source
+        if not began:
+            self.begin(source, boot_ns)
+            return False
+        if confirms(began, source):
+            return True
+        if began == BOOKS_SOURCE:
+            self.source = source  # the first mark of a breach that a fill began
+        return False
+
+    def report_by_broker(self, boot_ns: int, *, breaches: bool, blind: bool) -> bool:
+        """Judge by the broker's own equity: it confirms a breach of ours, or raises the question.
+
+        `blind` says that our own marks cannot answer it; then twice in a row is enough. A figure
+        that does not breach withdraws only what the broker reported.
+        """
+        if not breaches:
+            if self.source == BROKER_SOURCE:
+                self.withdraw()
+            return False
+        if blind and self.source == BROKER_SOURCE:
+            return True
+        return self.report(BROKER_SOURCE, boot_ns)
+
+    def withdraw(self) -> None:
+        """A figure of ours that does not breach withdraws a breach, whoever reported it."""
+        self.source, self.unconfirmed = "", False
+
+    def overdue_boot_ns(self, confirm_ns_max: int) -> int:
+        """When it will have waited too long; 0 when nothing waits."""
+        if not self.source or self.unconfirmed:
+            return 0
+        return self.began_boot_ns + confirm_ns_max
+
+    def grows_old(self, boot_ns: int, confirm_ns_max: int) -> bool:
+        """Whether it has just become too old."""
+        due_boot_ns = self.overdue_boot_ns(confirm_ns_max)
+        if not due_boot_ns or boot_ns < due_boot_ns:
+            return False
+        self.unconfirmed = True
+        return True
 
 
 def counted_within_a_day(times_wall_ns: list[int], now_wall_ns: int) -> list[int]:

@@ -20,7 +20,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE, confirms
+from fuseboard.core.fuses.confirmation import BROKER_SOURCE, Breach, confirms
 from fuseboard.core.fuses.machine import (
     LATCHED,
     POSTURE_OF,
@@ -65,9 +65,7 @@ class DrawdownFuse(Struct, kw_only=True):
     high_source: str = ""
     """Whose print rose steeply above the reference and waits for a second one; empty: nobody's."""
     high_attos: int = 0
-    breach_source: str = ""
-    breach_boot_ns: int = 0
-    unconfirmed: bool = False
+    breach: Breach = field(default_factory=Breach)
     tripped_boot_ns: int = 0
     trips_wall_ns: list[int] = []
     resets_wall_ns: list[int] = []
@@ -92,45 +90,28 @@ class DrawdownFuse(Struct, kw_only=True):
             return None
         if equity_attos <= self.floor_attos:
             self._forget_high()
-            return self._breached(source, boot_ns)
-        self._withdraw()
+            confirmed = self.breach.report(source, boot_ns)
+            self.set_calm_floor()
+            return FuseEvent.BREACHED if confirmed else None
+        if self.breach.source:
+            self.breach.withdraw()
+            self.set_calm_floor()
         self._rise(equity_attos, source)
         return self._gauge(equity_attos)
 
     def watch_broker(self, equity_attos: int, boot_ns: int, *, blind: bool) -> FuseEvent | None:
-        """Judge the broker's own equity: it confirms a breach of ours, or raises the question.
-
-        `blind` says that our own marks cannot answer it.
-        """
+        """Judge the broker's own equity, a second source: see `Breach.report_by_broker`."""
         if not self.watching():
             return None
-        if equity_attos > self.floor_attos:
-            if self.breach_source == BROKER_SOURCE:
-                self._withdraw()
+        twice = blind and self.breach.source == BROKER_SOURCE
+        breaches = equity_attos <= self.floor_attos
+        confirmed = self.breach.report_by_broker(boot_ns, breaches=breaches, blind=blind)
+        self.set_calm_floor()
+        if not confirmed:
             return None
-        if blind and self.breach_source == BROKER_SOURCE:
-            self.equity_attos = equity_attos
-            return FuseEvent.BREACHED
-        return self._breached(BROKER_SOURCE, boot_ns)
-
-    def _breached(self, source: str, boot_ns: int) -> FuseEvent | None:
-        began = self.breach_source
-        if not began:
-            self.breach_source, self.breach_boot_ns = source, boot_ns
-            self.set_calm_floor()
-            return None
-        if confirms(began, source):
-            return FuseEvent.BREACHED
-        if began == BOOKS_SOURCE:
-            self.breach_source = source  # the first mark of a breach that a fill began
-        return None
-
-    def _withdraw(self) -> None:
-        """A figure above the floor withdraws a breach, whoever reported it."""
-        if self.breach_source:
-            self.breach_source, self.unconfirmed = "", False
-            self.set_calm_floor()
-        assert not self.unconfirmed, self.name
+        if twice:
+            self.equity_attos = equity_attos  # the figure that tripped it
+        return FuseEvent.BREACHED
 
     def _gauge(self, equity_attos: int) -> FuseEvent | None:
         """The warning level, with hysteresis."""
@@ -192,10 +173,7 @@ class DrawdownFuse(Struct, kw_only=True):
     def set_calm_floor(self) -> None:
         """Recompute the one comparison of the hot path; call when state, mark or breach changed."""
         watching_closely = (
-            self.state is not FuseState.MONITORING
-            or self.breach_source
-            or self.unconfirmed
-            or self.high_source
+            self.state is not FuseState.MONITORING or self.breach.source or self.high_source
         )
         if watching_closely:
             self.calm_floor_attos = self.calm_ceiling_attos = self.mark_attos
@@ -265,11 +243,7 @@ class DrawdownFuse(Struct, kw_only=True):
 
     def check_confirmation(self, boot_ns: int) -> bool:
         """Whether an unconfirmed breach has just become too old; then REDUCE_ONLY is asked."""
-        due = self.breach_source and boot_ns >= self.breach_boot_ns + self.rule.confirm_ns_max
-        if due and not self.unconfirmed and self.watching():
-            self.unconfirmed = True
-            return True
-        return False
+        return self.watching() and self.breach.grows_old(boot_ns, self.rule.confirm_ns_max)
 
     def move(self, event: FuseEvent) -> Transition | Outcome:
         """Let the table decide about `event`; the state is changed here and nowhere else."""
@@ -278,7 +252,7 @@ class DrawdownFuse(Struct, kw_only=True):
             self.state = row.after
             self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             if row.after is not row.before:
-                self.breach_source, self.unconfirmed = "", False
+                self.breach.withdraw()
             if not self.watching():
                 self.high_source, self.high_attos = "", 0
             self.set_calm_floor()
@@ -299,7 +273,7 @@ class DrawdownFuse(Struct, kw_only=True):
     def posture(self) -> Posture:
         """The posture this fuse asks its scope for: its state's, and its gauge's."""
         asked = POSTURE_OF[self.state]
-        return max(asked, Posture.REDUCE_ONLY) if self.unconfirmed else asked
+        return max(asked, Posture.REDUCE_ONLY) if self.breach.unconfirmed else asked
 
     def trip(self) -> str:
         """The id of the trip of the present arming."""

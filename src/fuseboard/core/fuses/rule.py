@@ -8,9 +8,9 @@ for REDUCE_ONLY until it can: the unknown denies new risk and never closes or ki
 too.
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE, confirms
+from fuseboard.core.fuses.confirmation import Breach
 from fuseboard.core.fuses.machine import (
     LATCHED,
     POSTURE_OF,
@@ -36,9 +36,7 @@ class RuleFuse(Struct, kw_only=True):
     generation: int = 1
     said: str = ""
     """The condition and the numbers it was last judged by."""
-    breach_source: str = ""
-    breach_boot_ns: int = 0
-    unconfirmed: bool = False
+    breach: Breach = field(default_factory=Breach)
     unknown: bool = False
     notified: bool = False
     failing_boot_ns: int | None = None
@@ -59,27 +57,12 @@ class RuleFuse(Struct, kw_only=True):
             return None
         if self.rule.action is Action.REDUCE:
             return FuseEvent.WARNED if self.state is FuseState.MONITORING else None
-        return self._breached(source, boot_ns) if equity else FuseEvent.BREACHED
-
-    def _breached(self, source: str, boot_ns: int) -> FuseEvent | None:
-        began = self.breach_source
-        if not began:
-            self.breach_source, self.breach_boot_ns = source, boot_ns
-            return None
-        if confirms(began, source):
-            return FuseEvent.BREACHED
-        if began == BOOKS_SOURCE:
-            self.breach_source = source  # the first mark of a breach that a fill began
-        return None
-
-    def doubt(self, source: str, boot_ns: int) -> None:
-        """It holds by one report only: a breach that waits for the next one."""
-        if not self.breach_source:
-            self.breach_source, self.breach_boot_ns = source, boot_ns
+        confirmed = not equity or self.breach.report(source, boot_ns)
+        return FuseEvent.BREACHED if confirmed else None
 
     def fails(self, boot_ns: int) -> FuseEvent | None:
         """The condition fails: a breach is withdrawn, and a gauge goes after its cooldown."""
-        self.withdraw()
+        self.breach.withdraw()
         if not self.notified and self.state is not FuseState.WARNING:
             return None
         if self.failing_boot_ns is None:
@@ -89,30 +72,9 @@ class RuleFuse(Struct, kw_only=True):
         self.failing_boot_ns, self.notified = None, False
         return FuseEvent.CLEARED if self.state is FuseState.WARNING else None
 
-    def judged_by_broker(self, boot_ns: int, *, holds: bool, blind: bool) -> FuseEvent | None:
-        """The condition over the broker's own equity: it confirms, or raises the question.
-
-        `blind` says that our own marks cannot answer it; then twice in a row is enough.
-        """
-        if not holds:
-            if self.breach_source == BROKER_SOURCE:
-                self.withdraw()
-            return None
-        if blind and self.breach_source == BROKER_SOURCE:
-            return FuseEvent.BREACHED
-        return self._breached(BROKER_SOURCE, boot_ns)
-
-    def withdraw(self) -> None:
-        """A figure that does not breach withdraws a breach, whoever reported it."""
-        self.breach_source, self.unconfirmed = "", False
-
     def check_confirmation(self, boot_ns: int) -> bool:
         """Whether an unconfirmed breach has just become too old; then REDUCE_ONLY is asked."""
-        due = self.breach_source and boot_ns >= self.breach_boot_ns + self.rule.confirm_ns_max
-        if due and not self.unconfirmed and self.watching():
-            self.unconfirmed = True
-            return True
-        return False
+        return self.watching() and self.breach.grows_old(boot_ns, self.rule.confirm_ns_max)
 
     def move(self, event: FuseEvent) -> Transition | Outcome:
         """Let the table decide about `event`; the state is changed here and nowhere else."""
@@ -121,7 +83,7 @@ class RuleFuse(Struct, kw_only=True):
             self.state = row.after
             self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
             if row.after is not row.before:
-                self.withdraw()
+                self.breach.withdraw()
                 self.failing_boot_ns = None
         return row
 
@@ -136,7 +98,9 @@ class RuleFuse(Struct, kw_only=True):
     def posture(self) -> Posture:
         """The posture this fuse asks its scope for: its state's, and its gauges'."""
         asked = POSTURE_OF[self.state]
-        doubtful = self.unconfirmed or (self.unknown and self.rule.action is not Action.NOTIFY)
+        doubtful = self.breach.unconfirmed or (
+            self.unknown and self.rule.action is not Action.NOTIFY
+        )
         return max(asked, Posture.REDUCE_ONLY) if doubtful else asked
 
     def trip(self) -> str:
