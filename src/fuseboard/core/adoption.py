@@ -23,8 +23,7 @@ from fuseboard.policy.conditions import ConditionRefused
 from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
 from fuseboard.policy.rules import LossRule
 from fuseboard.policy.tightness import Change, Direction, changes
-from fuseboard.vocabulary.effects import AnswerOperator, RaiseAlert, RecordPolicy
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.effects import AnswerOperator, RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -168,7 +167,7 @@ def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
     if verdict.refusal:
         message = verdict.refusal
         text = f"a policy is refused ({who or 'nobody named'}): {message.partition(chr(10))[0]}"
-        _alert(turn, Severity.WARNING, text)
+        turn.alert(Severity.WARNING, Reason.POLICY, text)
     else:
         message = f"policy {verdict.policy.name!r}, digest {fact.digest[:16]}, is in force:"
         message += f" {len(looser)} looser, {len(tighter)} tighter, {len(verdict.changes)} in all"
@@ -176,13 +175,7 @@ def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
         message += f"; from the next start: {', '.join(later)}" if later else ""
         if verdict.changes:
             severity = Severity.WARNING if looser else Severity.INFO
-            _alert(turn, severity, f"{message} ({who})")
+            turn.alert(severity, Reason.POLICY, f"{message} ({who})")
     if fact.request:
         answer = AnswerOperator(request=fact.request, accepted=not verdict.refusal, message=message)
         turn.out.append(answer)
-
-
-def _alert(turn: Turn, severity: Severity, text: str) -> None:
-    turn.out.append(
-        RaiseAlert(severity=severity, code=Reason.POLICY, scope=ACCOUNT_SCOPE, text=text)
-    )

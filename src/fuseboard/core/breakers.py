@@ -22,7 +22,7 @@ from fuseboard.policy.conditions import Verdict
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
-from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
+from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
 from fuseboard.vocabulary.orders import Severity
@@ -176,14 +176,14 @@ def _unknown(turn: Turn, fuse: RuleFuse) -> bool:
     if fuse.unknown:
         return False
     fuse.unknown = True
-    _alert(turn, fuse, Severity.WARNING, Reason.BREAKER_UNKNOWN, f"{fuse.name}: {fuse.said}")
+    turn.alert(Severity.WARNING, Reason.BREAKER_UNKNOWN, f"{fuse.name}: {fuse.said}", fuse.scope)
     return True
 
 
 def _notify(turn: Turn, fuse: RuleFuse) -> None:
     if not fuse.notified:
         fuse.notified = True
-        _alert(turn, fuse, Severity.WARNING, Reason.BREAKER, f"{fuse.name}: {fuse.said}")
+        turn.alert(Severity.WARNING, Reason.BREAKER, f"{fuse.name}: {fuse.said}", fuse.scope)
 
 
 def _breach_changed(turn: Turn, fuse: RuleFuse, before: str) -> None:
@@ -203,7 +203,7 @@ def _moved(turn: Turn, fuse: RuleFuse, event: FuseEvent | None) -> bool:
     apply(turn, fuse, event, reason=Reason.BREAKER.value)
     if event is FuseEvent.WARNED:
         text = f"{fuse.name}: {fuse.said}: new risk is halved"
-        _alert(turn, fuse, Severity.WARNING, Reason.BREAKER, text)
+        turn.alert(Severity.WARNING, Reason.BREAKER, text, fuse.scope)
     return True
 
 
@@ -235,7 +235,3 @@ def publish_breakers(turn: Turn) -> None:
                 cash_nanos=nanos_from_attos(turn.state.book.account.cash_attos),
             )
         )
-
-
-def _alert(turn: Turn, fuse: RuleFuse, severity: Severity, code: Reason, text: str) -> None:
-    turn.out.append(RaiseAlert(severity=severity, code=code, scope=fuse.scope, text=text))

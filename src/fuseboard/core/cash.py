@@ -14,7 +14,7 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import note_fee
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import CashAdopted, CashClaim, State, Turn
-from fuseboard.vocabulary.effects import AnswerOperator, RaiseAlert, RecordCash
+from fuseboard.vocabulary.effects import AnswerOperator, RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import CashMoved
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money
@@ -88,7 +88,7 @@ def cash_read(turn: Turn) -> bool:
         text = f"the broker's cash differs from ours by {shown} and nothing explains it"
         if size_attos <= most_attos:
             text += f"; {shown_money(nanos_from_attos(adopted_attos))} were adopted in 24 hours"
-        _tell(turn, text, Severity.PAGE)
+        turn.alert(Severity.PAGE, Reason.EQUITY_JUMP, text)
         publish_postures(turn)
     return False
 
@@ -207,7 +207,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     if course is not None:
         course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
     text = f"{shown_money(claim.amount_nanos)} moved: {claim.why}"
-    _tell(turn, text, Severity.INFO)
+    turn.alert(Severity.INFO, Reason.EQUITY_JUMP, text)
     state.equity_disagreements = 0
     publish_postures(turn)
     _answer(turn, claim.request, accepted=True, text=text)
@@ -249,9 +249,3 @@ def forget_claim(turn: Turn) -> None:
 def _answer(turn: Turn, request: int, *, accepted: bool, text: str) -> None:
     if request:
         turn.out.append(AnswerOperator(request=request, accepted=accepted, message=text))
-
-
-def _tell(turn: Turn, text: str, severity: Severity) -> None:
-    turn.out.append(
-        RaiseAlert(severity=severity, code=Reason.EQUITY_JUMP, scope=ACCOUNT_SCOPE, text=text)
-    )

@@ -11,8 +11,6 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.market import FeedTimes
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import DataDoubt, State, Turn
-from fuseboard.vocabulary.effects import RaiseAlert
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Severity
@@ -104,7 +102,7 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
     known = doubts.get(reason.value)
     if text and known is None:
         doubts[reason.value] = DataDoubt(text)
-        _tell(turn, Severity.WARNING, reason, text)
+        turn.alert(Severity.WARNING, reason, text)
         _cancel_when_halting(turn, reason)
         return True
     if text and known is not None:
@@ -113,7 +111,7 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
         known.well_boot_ns = turn.boot_ns
     elif known is not None and turn.boot_ns - (known.well_boot_ns or 0) >= WELL_NS:
         del doubts[reason.value]
-        _tell(turn, Severity.INFO, reason, f"well again: {known.text}")
+        turn.alert(Severity.INFO, reason, f"well again: {known.text}")
         return True
     return False
 
@@ -140,7 +138,3 @@ def next_deadline(turn: Turn) -> int:
 
 def _first_silence(state: State, most_ns: int) -> int:
     return min((heard + most_ns + 1 for heard in state.feeds.values()), default=0)
-
-
-def _tell(turn: Turn, severity: Severity, reason: Reason, text: str) -> None:
-    turn.out.append(RaiseAlert(severity=severity, code=reason, scope=ACCOUNT_SCOPE, text=text))

@@ -11,7 +11,7 @@ from fuseboard.core.halting import cancel_scope, publish_postures
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.effects import RaiseAlert, RecordDrain
+from fuseboard.vocabulary.effects import RecordDrain
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
 from fuseboard.vocabulary.inputs import DrainRequested
 from fuseboard.vocabulary.orders import Severity
@@ -58,9 +58,5 @@ def node_started(turn: Turn) -> None:
                 if order.trip == trip:
                     cancel(turn, order)
             text = f"{trip} was not finished when the node stopped: nothing more is closed by it"
-            turn.out.append(
-                RaiseAlert(
-                    severity=Severity.PAGE, code=Reason.DRAINING, scope=ACCOUNT_SCOPE, text=text
-                )
-            )
+            turn.alert(Severity.PAGE, Reason.DRAINING, text)
         del state.plans[trip]

@@ -13,7 +13,7 @@ from fuseboard.core.gate import put_in_force
 from fuseboard.core.measures.values import value_of
 from fuseboard.core.state import State, Tightened, Turn
 from fuseboard.policy.conditions import Verdict
-from fuseboard.vocabulary.effects import PublishDynamicLimits, RaiseAlert
+from fuseboard.vocabulary.effects import PublishDynamicLimits
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
@@ -68,7 +68,8 @@ def _judged(turn: Turn, dynamic: Dynamic) -> bool:
     if began or (unknown and not known.unknown):
         why = f"{condition.text} cannot be told" if unknown else f"{condition.text} holds"
         fields = ", ".join(f"{at.field} {at.value}" for at in rule.tighten)
-        _alert(turn, Severity.WARNING, f"dynamic limit {rule.name}: {why}; at most {fields}")
+        text = f"dynamic limit {rule.name}: {why}; at most {fields}"
+        turn.alert(Severity.WARNING, Reason.DYNAMIC_LIMIT, text)
     known.unknown, known.false_since_boot_ns = unknown, None
     return began
 
@@ -81,16 +82,11 @@ def _lets_go(turn: Turn, dynamic: Dynamic, known: Tightened) -> bool:
     if turn.boot_ns - known.false_since_boot_ns < dynamic.rule.clear_after_ns:
         return False
     del turn.state.dynamic[dynamic.rule.name]
-    _alert(turn, Severity.INFO, f"dynamic limit {dynamic.rule.name}: it no longer holds")
+    text = f"dynamic limit {dynamic.rule.name}: it no longer holds"
+    turn.alert(Severity.INFO, Reason.DYNAMIC_LIMIT, text)
     return True
 
 
 def show(turn: Turn) -> None:
     """Show which dynamic limits hold."""
     turn.out.append(PublishDynamicLimits(names=tuple(turn.state.dynamic)))
-
-
-def _alert(turn: Turn, severity: Severity, text: str) -> None:
-    turn.out.append(
-        RaiseAlert(severity=severity, code=Reason.DYNAMIC_LIMIT, scope=ACCOUNT_SCOPE, text=text)
-    )

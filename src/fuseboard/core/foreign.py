@@ -5,7 +5,7 @@ from typing import Final
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.orders import at_broker
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, Turn
-from fuseboard.vocabulary.effects import CancelOrder, RaiseAlert
+from fuseboard.vocabulary.effects import CancelOrder
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import ForeignOrderSeen
 from fuseboard.vocabulary.money import NANOS
@@ -41,8 +41,4 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
         return
     state.foreign_alert_boot_ns = turn.boot_ns
     text = f"{text}; it was not placed through the gateway"
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.WARNING, code=Reason.FOREIGN_ORDER, scope=ACCOUNT_SCOPE, text=text
-        )
-    )
+    turn.alert(Severity.WARNING, Reason.FOREIGN_ORDER, text)

@@ -21,7 +21,6 @@ from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import (
     LatchHalt,
     PublishPosture,
-    RaiseAlert,
     RecordTransition,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
@@ -100,7 +99,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)
-    _page(turn, fuse.scope, code, f"{fuse.name} tripped: {detail}")
+    turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}", fuse.scope)
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
@@ -134,7 +133,7 @@ def latch_scope(
     apply(turn, latch, event, operator=operator, reason=f"{reason.value}: {detail}")
     publish_postures(turn)
     orders = cancel_scope(turn, scope, keep_stops=level is HaltLevel.HALT)
-    _page(turn, scope, reason, f"{scope} {level.name}: {detail}")
+    turn.alert(Severity.PAGE, reason, f"{scope} {level.name}: {detail}", scope)
     if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
         plan.ask_again(turn, latch.trip(), orders)
     elif level is HaltLevel.FLATTEN:
@@ -156,10 +155,6 @@ def _latch_register(
             detail=detail,
         )
     )
-
-
-def _page(turn: Turn, scope: str, code: Reason, text: str) -> None:
-    turn.out.append(RaiseAlert(severity=Severity.PAGE, code=code, scope=scope, text=text))
 
 
 def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.limits import Limits
-from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Severity
@@ -140,11 +139,6 @@ def _alert(turn: Turn, row: Row, scope: str, measured: int, limit: int, *, passe
         shown_percent(rounded_half_up(measured * NANOS, limit)) if limit > 0 else "more than all"
     )
     what = "passed: only reductions are allowed" if passed else "near"
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.WARNING if passed else Severity.INFO,
-            code=Reason.LIMIT_PASSED if passed else Reason.LIMIT_NEAR,
-            scope=scope,
-            text=f"{row.name} is {held}, {share} of its limit {most}: {what}",
-        )
-    )
+    severity = Severity.WARNING if passed else Severity.INFO
+    code = Reason.LIMIT_PASSED if passed else Reason.LIMIT_NEAR
+    turn.alert(severity, code, f"{row.name} is {held}, {share} of its limit {most}: {what}", scope)

@@ -1,7 +1,6 @@
 """What the gateway did by itself and the journal has to know: one note, one alert, no state."""
 
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.inputs import ControlUsed, RequestsThrottled
 from fuseboard.vocabulary.orders import Severity
@@ -15,9 +14,7 @@ def requests_throttled(turn: Turn, fact: RequestsThrottled) -> None:
         f" the gateway denies the rest itself, {fact.count} since the last note"
     )
     scope = strategy_scope(fact.strategy)
-    turn.out.append(
-        RaiseAlert(severity=Severity.WARNING, code=Reason.THROTTLED, scope=scope, text=text)
-    )
+    turn.alert(Severity.WARNING, Reason.THROTTLED, text, scope)
 
 
 def control_used(_turn: Turn, _fact: ControlUsed) -> None:

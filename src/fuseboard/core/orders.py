@@ -18,7 +18,6 @@ from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerDenied,
     AnswerOrder,
-    RaiseAlert,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.inputs import (
@@ -110,7 +109,7 @@ def _given_up_too_early(turn: Turn, order: Order) -> None:
     order.cancel_wanted = True
     publish(turn, order)
     text = f"{order.symbol}: order {order.wire_id} arrived after it had been given up"
-    _alert(turn, Severity.PAGE, Reason.NEVER_ARRIVED, text)
+    turn.alert(Severity.PAGE, Reason.NEVER_ARRIVED, text)
 
 
 def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
@@ -120,7 +119,7 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
         return
     if order.broker_order_id is not None:  # it was there: what became of it shows in the positions
         text = f"{order.symbol}: the broker has lost order {order.wire_id}"
-        _alert(turn, Severity.PAGE, fact.reason, text)
+        turn.alert(Severity.PAGE, fact.reason, text)
         read_account(turn, positions=True)
     rejected = fact.reason is Reason.BROKER_REJECTED
     if rejected:
@@ -277,7 +276,3 @@ def cancel_refused(turn: Turn, fact: CancelRefused) -> None:
         note_error(turn, order)
     if order is not None and not order.closed() and fact.reason is Reason.ORDER_NOT_CANCELABLE:
         find(turn, order)
-
-
-def _alert(turn: Turn, severity: Severity, code: Reason, text: str) -> None:
-    turn.out.append(RaiseAlert(severity=severity, code=code, scope=ACCOUNT_SCOPE, text=text))

@@ -39,7 +39,7 @@ from fuseboard.core.closes import (
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Leg, Plan, Turn
-from fuseboard.vocabulary.effects import RaiseAlert, ReadLeg, RecordPlan
+from fuseboard.vocabulary.effects import ReadLeg, RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
 from fuseboard.vocabulary.money import NANOS
@@ -440,11 +440,5 @@ def _finish(turn: Turn, plan: Plan, stage: str) -> None:
         )
     )
     text = f"{plan.trip}: left open: {'; '.join(left)}" if left else f"{plan.trip}: flat"
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.PAGE if left else Severity.WARNING,
-            code=Reason.DRAWDOWN,
-            scope=plan.scope,
-            text=text,
-        )
-    )
+    severity = Severity.PAGE if left else Severity.WARNING
+    turn.alert(severity, Reason.DRAWDOWN, text, plan.scope)

@@ -5,7 +5,6 @@ from fuseboard.core.market import DOUBT_NS, Instrument
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.core.valuation import marked
-from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
 from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen, TradeWithdrawn
 from fuseboard.vocabulary.money import shown_money
@@ -138,11 +137,4 @@ def _tell_jump(turn: Turn, symbol: str, instrument: Instrument, habit: Habit) ->
 
 
 def _warn(turn: Turn, symbol: str, code: Reason, text: str) -> None:
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.WARNING,
-            code=code,
-            scope=symbol_scope(symbol),
-            text=f"{symbol}: {text}",
-        )
-    )
+    turn.alert(Severity.WARNING, code, f"{symbol}: {text}", symbol_scope(symbol))

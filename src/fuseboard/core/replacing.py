@@ -25,8 +25,7 @@ from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import cancel, publish, submit
 from fuseboard.core.state import Turn
 from fuseboard.core.succession import Succession
-from fuseboard.vocabulary.effects import AnswerCancel, AnswerDenied, AnswerOrder, RaiseAlert
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.effects import AnswerCancel, AnswerDenied, AnswerOrder
 from fuseboard.vocabulary.inputs import (
     CancelRequested,
     FillReported,
@@ -404,11 +403,4 @@ def _keep_within_total(turn: Turn, new: Order, old: Order) -> None:
         return
     cancel(turn, new)
     text = f"{old.symbol}: {old.wire_id} filled after it was replaced: {new.wire_id} is cancelled"
-    turn.out.append(
-        RaiseAlert(
-            severity=Severity.WARNING,
-            code=Reason.REPLACED_ENDED,
-            scope=ACCOUNT_SCOPE,
-            text=text,
-        )
-    )
+    turn.alert(Severity.WARNING, Reason.REPLACED_ENDED, text)

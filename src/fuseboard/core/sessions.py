@@ -13,7 +13,6 @@ from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
 from fuseboard.core.resets import reset_by_calendar
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import evaluate
-from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerClockSeen, SessionRolled
 from fuseboard.vocabulary.orders import Severity
@@ -76,7 +75,7 @@ def roll_when_agreed(turn: Turn) -> None:
             f"session {period.pending.session} has not begun: {doubt};"
             " references stay, and nothing is reset"
         )
-        _tell(turn, Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
+        turn.alert(Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
     if not period.alerted:
         turn.wake(period.pending_boot_ns + CLOCK_WAIT_NS_MAX)
 
@@ -97,7 +96,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     for fuse in state.marked():
         fuse.roll(_opening_attos(turn, fuse.scope, late=late), week=week, month=month)
     period.resumed_attos = {}
-    _tell(turn, Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")
+    turn.alert(Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")
     evaluate(turn, BOOKS_SOURCE)
     reset_by_calendar(turn, begun.calendar, begun.session)
 
@@ -114,7 +113,3 @@ def _opening_attos(turn: Turn, scope: str, *, late: bool) -> int:
     if scope == ACCOUNT_SCOPE:
         return max(equity_attos, turn.state.prior_close_attos)
     return max(equity_attos, turn.state.period.resumed_attos.get(scope, equity_attos))
-
-
-def _tell(turn: Turn, severity: Severity, code: Reason, text: str) -> None:
-    turn.out.append(RaiseAlert(severity=severity, code=code, scope=ACCOUNT_SCOPE, text=text))

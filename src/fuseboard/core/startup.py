@@ -45,7 +45,6 @@ from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
     PublishPosture,
-    RaiseAlert,
     StopNode,
     WatchSymbol,
 )
@@ -313,14 +312,7 @@ def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
     publish_postures(turn)
     if not fact.connected:
         text = "the broker's order stream is lost: reduce-only until it is back"
-        turn.out.append(
-            RaiseAlert(
-                severity=Severity.WARNING,
-                code=Reason.BROKER_UNREACHABLE,
-                scope=ACCOUNT_SCOPE,
-                text=text,
-            )
-        )
+        turn.alert(Severity.WARNING, Reason.BROKER_UNREACHABLE, text)
     else:  # what was said while nobody listened: the answers to submits will come by themselves
         _find_all(turn, _answered_orders(state))
 

@@ -16,9 +16,9 @@ from fuseboard.core.periods import Period
 from fuseboard.core.throttles import Throttles
 from fuseboard.core.watchlist import NOTHING, Watchlist
 from fuseboard.policy.policy import Policy
-from fuseboard.vocabulary.effects import Effect, WakeAt
+from fuseboard.vocabulary.effects import Effect, RaiseAlert, WakeAt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -273,6 +273,12 @@ class Turn(Struct, gc=False):
     """Whether the policy looks for anomalies of market data."""
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
+
+    def alert(
+        self, severity: Severity, code: Reason, text: str, scope: str = ACCOUNT_SCOPE
+    ) -> None:
+        """Tell people what happened; a page wakes somebody."""
+        self.out.append(RaiseAlert(severity=severity, code=code, scope=scope, text=text))
 
     def wake(self, boot_ns: int) -> None:
         """Ask for a `TimeAdvanced` at this time unless an earlier one is already wanted."""

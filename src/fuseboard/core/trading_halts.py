@@ -15,7 +15,7 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.market import TradingHalt
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import RaiseAlert, RecordTradingHalt
+from fuseboard.vocabulary.effects import RecordTradingHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.inputs import TradingHalted, TradingResumed
 from fuseboard.vocabulary.orders import Intent, Severity
@@ -53,7 +53,7 @@ def _halt(turn: Turn, symbol: str, fact: TradingHalted) -> None:
     if symbol == MARKET or not level:
         what = symbol or "the market"
         text = f"the exchange halted {what} ({fact.code})"
-        _tell(turn, Severity.WARNING, _scope(symbol), text)
+        turn.alert(Severity.WARNING, Reason.TRADING_HALTED, text, _scope(symbol))
     for order in turn.state.book.working_orders(symbol=symbol):
         if order.intent is Intent.OPEN and not order.cancel_wanted:
             cancel(turn, order)
@@ -112,7 +112,7 @@ def _let_on(turn: Turn, symbol: str, operator: str, reason: str) -> None:
     _record(turn, symbol, "let_on", operator, reason)
     del turn.state.trading_halts[symbol]
     text = f"{symbol or 'the market'} trades again: new risk is let on by {operator}"
-    _tell(turn, Severity.INFO, _scope(symbol), text)
+    turn.alert(Severity.INFO, Reason.TRADING_HALTED, text, _scope(symbol))
 
 
 def halts_scope(state: State, scope: str) -> bool:
@@ -158,10 +158,4 @@ def _record(turn: Turn, symbol: str, stage: str, operator: str = "", reason: str
             operator=operator,
             reason=reason,
         )
-    )
-
-
-def _tell(turn: Turn, severity: Severity, scope: str, text: str) -> None:
-    turn.out.append(
-        RaiseAlert(severity=severity, code=Reason.TRADING_HALTED, scope=scope, text=text)
     )

@@ -15,7 +15,7 @@ from fuseboard.core.measures.recording import equity_of, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.catalogue import MEASURES
-from fuseboard.vocabulary.effects import PublishEquity, RaiseAlert
+from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import AccountSeen
 from fuseboard.vocabulary.money import (
@@ -100,7 +100,7 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
     if event is FuseEvent.WARNED:
         drawdown = shown_percent(fuse.drawdown_nanos())
         text = f"{fuse.name}: drawdown {drawdown}: new risk is halved"
-        _warn(turn, fuse.scope, Reason.DRAWDOWN, text)
+        turn.alert(Severity.WARNING, Reason.DRAWDOWN, text, fuse.scope)
 
 
 def _breach_changed(turn: Turn, fuse: DrawdownFuse) -> None:
@@ -221,12 +221,6 @@ def check_confirmations(turn: Turn) -> None:
     late = [fuse for fuse in turn.state.tripping() if fuse.check_confirmation(turn.boot_ns)]
     for fuse in late:
         text = f"{fuse.name}: a breach was not confirmed in time"
-        _warn(turn, fuse.scope, Reason.DRAWDOWN_UNCONFIRMED, text, severity=Severity.PAGE)
+        turn.alert(Severity.PAGE, Reason.DRAWDOWN_UNCONFIRMED, text, fuse.scope)
     if late:
         publish_postures(turn)
-
-
-def _warn(
-    turn: Turn, scope: str, code: Reason, text: str, severity: Severity = Severity.WARNING
-) -> None:
-    turn.out.append(RaiseAlert(severity=severity, code=code, scope=scope, text=text))
