@@ -18,7 +18,7 @@ from fuseboard.runtime.intake import Intake
 
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""
-CONNECTIONS_MAX: Final = 112
+CONNECTIONS_MAX: Final = 208
 """To the broker: orders, closes, cancels and questions may all be under way at once."""
 
 

@@ -30,7 +30,7 @@ class SubmitLimits(Struct, frozen=True, kw_only=True):
     """Bounds of the way to the broker."""
 
     orders_waiting_max: int = 4_096
-    orders_in_flight_max: int = 32
+    orders_in_flight_max: int = 128
     protective_in_flight_max: int = 16
     order_attempts_max: int = 5
     """How often an ordinary order is tried when the broker says 429."""
