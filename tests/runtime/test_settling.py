@@ -7,6 +7,7 @@ import pytest
 from fuseboard.runtime.gate import SECOND_NS
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from fuseboard.runtime.settling import SETTLE_NS_MAX
+from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.vocabulary.effects import LatchHalt, SubmitOrder
 from fuseboard.vocabulary.inputs import OrderSent, OrderWorking
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -53,18 +54,20 @@ async def halted(node: Node, orders: list[SubmitOrder], *, before_ms: int) -> No
 def test_it_waits_for_the_answer_of_what_has_left_and_nothing_arrives_after(
     answered_after_ms: int,
 ) -> None:
+    most = SubmitLimits().orders_in_flight_max
+
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock) as node:
             node.broker.after_socket_ms = 50 + answered_after_ms
-            await halted(node, [order(n) for n in range(40)], before_ms=10)
-            assert len(node.broker.written) == 32, "as many as may be in flight"
+            await halted(node, [order(n) for n in range(most + 8)], before_ms=10)
+            assert len(node.broker.written) == most, "as many as may be in flight"
             began_ns = clock.now().boot_ns
             assert await node.outlet.settled("account") == ()
             waited_ms = (clock.now().boot_ns - began_ns) // 1_000_000
             assert answered_after_ms <= waited_ms <= answered_after_ms + 45
             assert node.broker.in_flight == 0
             await node.pass_ms(10_000)
-            assert len(node.broker.written) == 32, "the ledger shows no arrival after it"
+            assert len(node.broker.written) == most, "the ledger shows no arrival after it"
 
     run_lockstep(START, main)
 
