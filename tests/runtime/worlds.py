@@ -39,6 +39,7 @@ from fuseboard.vocabulary.inputs import (
     OrderNotSent,
     OrderRequested,
     OrderSent,
+    OrdersSinceSeen,
     OrderUnknown,
     PositionsSeen,
     QuoteSeen,
@@ -295,6 +296,7 @@ class MemoryBroker:
         self.loses: set[str] = set()
         """Order ids whose answer is lost after they arrived."""
         self.finds = 0
+        self.asked_since: list[int] = []
         self.absent_until_find = 0
         self.unavailable = 0
         self.deliver: Callable[[BrokerFact], None] = lambda _fact: None
@@ -387,6 +389,12 @@ class MemoryBroker:
         self._throttle()
         await self._sleep(5)
         return PositionsSeen(positions=())
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        self._throttle()
+        await self._sleep(1)
+        self.asked_since.append(wall_ns)
+        return OrdersSinceSeen(orders=())
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         self._throttle()

@@ -15,6 +15,7 @@ from fuseboard.vocabulary.inputs import (
     LegRead,
     LegReadFailed,
     MarketFact,
+    OrdersSinceSeen,
     PositionsSeen,
     QuoteSeen,
     SubmitOutcome,
@@ -96,3 +97,7 @@ class ShownBroker:
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Look for orders that are not ours."""
         return await self._broker.foreign_orders(known)
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        """Look for orders with a Fuseboard's prefix, final ones too."""
+        return await self._broker.orders_since(wall_ns)

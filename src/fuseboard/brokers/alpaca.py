@@ -38,7 +38,9 @@ from fuseboard.vocabulary.inputs import (
     LegReadFailed,
     OrderNotSent,
     OrderSent,
+    OrdersSinceSeen,
     OrderUnknown,
+    PastOrder,
     PositionsSeen,
     SubmitOutcome,
 )
@@ -282,6 +284,20 @@ class AlpacaBroker:
             for order in await self._session.open_orders()
             if not known(order.client_order_id)
         ]
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        """Orders with a Fuseboard's prefix, newest first. Raises as `foreign_orders` does."""
+        orders, complete = await self._session.newest_orders(wall_ns)
+        return OrdersSinceSeen(
+            orders=tuple(
+                PastOrder(
+                    wire_id=order.client_order_id, broker_order_id=order.id, symbol=order.symbol
+                )
+                for order in orders
+                if is_fuseboard_wire_id(order.client_order_id)
+            ),
+            complete=complete,
+        )
 
     def _broker_position(self, entry: object) -> BrokerPosition:
         if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):

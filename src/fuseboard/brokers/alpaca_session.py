@@ -92,21 +92,44 @@ class AlpacaSession:
         found: dict[str, SeenOrder] = {}
         after = ""
         for _ in range(PAGES_MAX):
-            page = await self.read(base + after)
-            if not isinstance(page, list):
-                raise BrokerUnavailable("the list of orders is not a list")
-            try:
-                orders = [seen_order(entry) for entry in page]
-            except ShapeUnknown as wrong:
-                raise BrokerUnavailable(str(wrong)) from wrong
+            orders = await self._orders(base + after)
             fresh = {order.id: order for order in orders if order.id not in found}
             found |= fresh
-            if len(page) < PAGE_ORDERS_MAX:
+            if len(orders) < PAGE_ORDERS_MAX:
                 return list(found.values())
             if not fresh:
                 break
             after = f"&after={orders[-1].just_before_submitted()}"
         raise BrokerUnavailable(f"more than {len(found)} working orders, and the list has no end")
+
+    async def newest_orders(self, since_wall_ns: int) -> tuple[list[SeenOrder], bool]:
+        """Orders of any status, newest first, back to a time or to the list's end; whether it
+        got there within `PAGES_MAX` pages. Raises as `open_orders` does.
+
+        Times are the broker's: of one whose clock is a tape's these are the newest page or two.
+        """
+        base = f"/v2/orders?status=all&limit={PAGE_ORDERS_MAX}&direction=desc&nested=false"
+        found: dict[str, SeenOrder] = {}
+        until = ""
+        for _ in range(PAGES_MAX):
+            page = await self._orders(base + until)
+            fresh = {order.id: order for order in page if order.id not in found}
+            found |= fresh
+            if len(page) < PAGE_ORDERS_MAX or not fresh:
+                return list(found.values()), len(page) < PAGE_ORDERS_MAX
+            if page[-1].submitted_ns() < since_wall_ns:
+                return list(found.values()), True
+            until = f"&until={page[-1].just_after_submitted()}"
+        return list(found.values()), False
+
+    async def _orders(self, target: str) -> list[SeenOrder]:
+        page = await self.read(target)
+        if not isinstance(page, list):
+            raise BrokerUnavailable("the list of orders is not a list")
+        try:
+            return [seen_order(entry) for entry in page]
+        except ShapeUnknown as wrong:
+            raise BrokerUnavailable(str(wrong)) from wrong
 
 
 def raise_if_throttled(answer: HttpAnswer) -> None:

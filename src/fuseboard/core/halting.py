@@ -125,7 +125,8 @@ def latch_scope(
         scope = ACCOUNT_SCOPE  # too many scopes: the tighter one serves
         latch = state.latches.get(scope)
     if latch is None:
-        latch = state.latches[scope] = Latch(name=f"latch:{scope}", scope=scope)
+        latch = Latch(name=f"latch:{scope}", scope=scope, generation=state.generation_min)
+        state.latches[scope] = latch
     _latch_register(turn, scope, level, reason, latch.trip(), detail)
     event = FuseEvent.KILL_ASKED if level is HaltLevel.KILL else FuseEvent.HALT_ASKED
     if not latch.latched() or level is HaltLevel.KILL:

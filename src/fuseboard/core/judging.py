@@ -54,6 +54,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if known is not None:
         _repeated(turn, fact, known)
         return
+    if state.spent_ids and order_id in state.spent_ids:
+        _deny(turn, fact, Finding(Reason.CLIENT_ORDER_ID_REUSED))
+        return
     refused = refusal(turn, fact)
     if refused is not _ALLOWED:
         _deny(turn, fact, Finding(refused))

@@ -125,7 +125,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
 def _arm_again(state: State, fuse: Tripping | Latch) -> None:
     """Begin the next arming: from now on another trip has another id."""
     state.plans.pop(fuse.trip(), None)
-    fuse.generation += 1
+    fuse.generation = max(fuse.generation + 1, state.generation_min)
 
 
 def _accept_cash(turn: Turn) -> None:
@@ -168,7 +168,7 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
         return "a reset needs the operator's name: --operator NAME"
     if not fact.reason.strip():
         return "a reset needs a reason: --reason TEXT"
-    if not state.reconciled:
+    if not state.reconciled or state.lost_since_wall_ns:
         return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
     fuses = _fuses_of(state, fact.scope)
     if halts_scope(state, fact.scope) and not any(fuse.latched() for fuse in fuses):

@@ -18,6 +18,7 @@ from fuseboard.core import (
     overrides,
     plan,
     quotes,
+    restoring,
     roster,
     sessions,
     trading_halts,
@@ -94,6 +95,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     if turn.dynamics:
         dynamic.show(turn)
     _agree_with_register(turn, fact)
+    restoring.node_started(turn, fact.restored)
     publish_postures(turn)
     _show_all(turn)
     for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):

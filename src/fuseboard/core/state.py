@@ -213,6 +213,10 @@ class State(Struct, kw_only=True):
     compare_again_boot_ns: int = 0
     cancel_again_boot_ns: int = 0
     foreign_orders: dict[str, None] = {}
+    lost_since_wall_ns: int = 0
+    """From when on the broker's orders are asked for after a restore; 0: nothing is asked."""
+    spent_ids: dict[str, None] = {}
+    """Order ids that the broker has had and our book, restored from a backup, does not know."""
     equity_disagreements: int = 0
     adopted: list[CashAdopted] = []
     """Within 24 hours, oldest first."""

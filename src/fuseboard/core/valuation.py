@@ -90,7 +90,7 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
         return
     if event is FuseEvent.MARKED:
         reference_attos = fuse.equity_attos
-        if fuse.scope == ACCOUNT_SCOPE and fuse.generation == 1:
+        if fuse.scope == ACCOUNT_SCOPE and fuse.generation in (1, turn.state.generation_min):
             reference_attos = max(reference_attos, turn.state.prior_close_attos)
         if reference_attos <= 0:
             return  # nothing to lose a fraction of: no reference yet

@@ -19,7 +19,9 @@ from fuseboard.vocabulary.inputs import (
     OrderEnded,
     OrderNotSent,
     OrderSent,
+    OrdersSinceSeen,
     OrderWorking,
+    PastOrder,
     PositionsSeen,
     QuoteSeen,
     SubmitOutcome,
@@ -185,6 +187,20 @@ class DirectBroker:
             for order in self._exchange.open_orders()
             if not known(order.ticket.client_order_id)
         ]
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        """All orders with a Fuseboard's prefix, newest first: its clock is a tape's."""
+        return OrdersSinceSeen(
+            orders=tuple(
+                PastOrder(
+                    wire_id=order.ticket.client_order_id,
+                    broker_order_id=order.order_id,
+                    symbol=order.ticket.symbol,
+                )
+                for order in reversed(self._exchange.orders_by_id.values())
+                if is_fuseboard_wire_id(order.ticket.client_order_id)
+            )
+        )
 
     def fact_of(self, event: OrderEvent) -> BrokerFact | None:
         """An order event as its gateway hears of it; None for an order of somebody else."""

@@ -63,6 +63,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.OrderEnded: BROKER,
     inputs.CancelRefused: BROKER,
     inputs.ForeignOrderSeen: BROKER,
+    inputs.OrdersSinceSeen: BROKER,
     inputs.AccountSeen: BROKER,
     inputs.BrokerClockSeen: BROKER,
     inputs.SessionRolled: BROKER,

@@ -14,7 +14,7 @@ from fuseboard.runtime.budget import jittered_ns
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
 from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Clock, Feed, Throttled
-from fuseboard.vocabulary.effects import FindOrder, ReadAccount, ReadLeg
+from fuseboard.vocabulary.effects import FindOrder, ReadAccount, ReadLeg, ReadOrdersSince
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     Input,
@@ -140,6 +140,11 @@ class Questions:
         if self._begin("account"):
             self._crew.start(self._read_wanted(), lambda: self._end("account"))
 
+    def read_orders_since(self, read: ReadOrdersSince) -> None:
+        """Ask which orders the broker has had since a time, until it has said so."""
+        if self._begin("since"):
+            self._crew.start(self._orders_since(read.wall_ns), lambda: self._end("since"))
+
     def watch(self, symbol: str) -> None:
         """Subscribe to a symbol's market data."""
         if symbol not in self._watched and self._begin("watch", symbol):
@@ -237,6 +242,18 @@ class Questions:
             return False
         self._report(positions)
         return True
+
+    async def _orders_since(self, wall_ns: int) -> None:
+        attempt = 0
+        answer = None
+        while answer is None:
+            await self._gate.turn(protective=True)
+            async with self._protective_room:
+                answer = await self._answer(self._broker.orders_since(wall_ns))
+            if answer is None:
+                await self._pause(attempt, None)
+                attempt += 1
+        self._report(answer)
 
     # --- market data -----------------------------------------------------------------------------
 

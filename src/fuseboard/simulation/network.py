@@ -29,6 +29,7 @@ from fuseboard.vocabulary.inputs import (
     LegRead,
     LegReadFailed,
     OrderNotSent,
+    OrdersSinceSeen,
     OrderUnknown,
     PositionsSeen,
     SubmitOutcome,
@@ -244,6 +245,11 @@ class Line:
             lambda: self._direct.foreign_orders(lambda _wire_id: False)
         )
         return [order for order in every if not known(order.wire_id)]
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        """All orders with a Fuseboard's prefix. Raises `BrokerUnavailable`, `Throttled`."""
+        await self._reach()
+        return await self._ask(lambda: self._direct.orders_since(wall_ns))
 
     # --- the wire --------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from fuseboard.vocabulary.inputs import (
     MarketFact,
     Moment,
     OrderEnded,
+    OrdersSinceSeen,
     OrderWorking,
     PositionsSeen,
     SubmitOutcome,
@@ -91,6 +92,9 @@ class Broker(Protocol):
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id `known` does not know. Raises `BrokerUnavailable`."""
+
+    async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
+        """Every order with a Fuseboard's prefix since a time, working or final, newest first."""
 
 
 class BrokerClock(Protocol):

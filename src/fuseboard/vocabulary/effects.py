@@ -92,6 +92,12 @@ class ReadAccount(Act, frozen=True, tag=True):
     positions: bool
 
 
+class ReadOrdersSince(Act, frozen=True, tag=True):
+    """Ask which orders with a Fuseboard's prefix the broker has had since a wall time."""
+
+    wall_ns: int
+
+
 class WatchSymbol(Act, frozen=True, tag=True):
     """Subscribe to market data of a symbol: something is held or ordered in it."""
 
@@ -387,6 +393,7 @@ Effect: TypeAlias = (
     | FindOrder
     | ReadLeg
     | ReadAccount
+    | ReadOrdersSince
     | WatchSymbol
     | LatchHalt
     | RaiseAlert

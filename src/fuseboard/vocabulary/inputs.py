@@ -24,6 +24,9 @@ from fuseboard.vocabulary.market_inputs import TradingResumed as TradingResumed
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen as OrdersSinceSeen
+from fuseboard.vocabulary.restored_inputs import PastOrder as PastOrder
+from fuseboard.vocabulary.restored_inputs import Restored as Restored
 
 
 class Moment(Struct, frozen=True, gc=False):
@@ -56,6 +59,7 @@ class NodeStarted(Fact, frozen=True, tag=True):
     """The strategies that have keys; a single one takes over what the account already holds."""
     latched: tuple[LatchedScope, ...] = ()
     register_unreadable: bool = False
+    restored: Restored | None = None
 
 
 class PolicyAdopted(Fact, frozen=True, tag=True):
@@ -416,6 +420,7 @@ Input: TypeAlias = (
     | OrderEnded
     | CancelRefused
     | ForeignOrderSeen
+    | OrdersSinceSeen
     | AccountSeen
     | BrokerClockSeen
     | PositionsSeen

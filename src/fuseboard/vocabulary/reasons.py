@@ -92,6 +92,7 @@ class Reason(Enum):
     INTRUDER = "intruder"
     REGISTER_UNREADABLE = "register_unreadable"
     REGISTER_LATCHED = "register_latched"
+    RESTORED = "restored"
     NODE_FAULT = "node_fault"
     GUARDIAN = "guardian"
     GUARDIAN_MISSING = "guardian_missing"
@@ -101,6 +102,7 @@ class Reason(Enum):
     REPEATED_EXECUTIONS = "repeated_executions"
     DYNAMIC_LIMIT = "dynamic_limit"
     POLICY = "policy"
+    BACKUP = "backup"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -185,6 +187,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.INTRUDER: "a process of a strategy used the operators' socket",
     Reason.REGISTER_UNREADABLE: "the halts register is absent or unreadable",
     Reason.REGISTER_LATCHED: "the halts register holds a halt",
+    Reason.RESTORED: "the state was restored from a backup",
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
     Reason.GUARDIAN_MISSING: "no guardian watches the gateway",
@@ -196,4 +199,5 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
     Reason.POLICY: "the policy in force changed, or a change of it was refused",
+    Reason.BACKUP: "a backup of the state failed or is late",
 }

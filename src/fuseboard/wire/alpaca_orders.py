@@ -294,8 +294,16 @@ class SeenOrder(Struct, frozen=True, kw_only=True):
 
     def just_before_submitted(self) -> str:
         """The time to page after, so that orders of the same moment are not missed."""
+        return rfc3339_from_ns(self.submitted_ns() - 1)
+
+    def just_after_submitted(self) -> str:
+        """The time to page back from, as above."""
+        return rfc3339_from_ns(self.submitted_ns() + 1)
+
+    def submitted_ns(self) -> int:
+        """When it was submitted, by the broker's clock. Raises `ShapeUnknown`."""
         try:
-            return rfc3339_from_ns(ns_from_rfc3339(self.submitted_at) - 1)
+            return ns_from_rfc3339(self.submitted_at)
         except ValueError as wrong:
             raise ShapeUnknown(f"order {self.id}: {wrong}") from wrong
 
