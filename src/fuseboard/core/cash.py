@@ -3,6 +3,9 @@
 The books' cash moves by fills. Whatever else moves it (fees, interest, a deposit, an error of ours)
 shows as a difference from the broker's own figure, which is read on a schedule. What a person says
 about it is believed once the broker's cash shows it: a slip, or a lie, would move every mark.
+
+A difference that stays while nothing moves is no report on its way: a fill that we were never told
+of, or somebody else's. The books are compared for it at once, not when a minute is over.
 """
 
 from typing import Final
@@ -13,7 +16,7 @@ from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import note_fee
 from fuseboard.core.outgoing import read_account
-from fuseboard.core.state import CashAdopted, CashClaim, State, Turn
+from fuseboard.core.state import CashAdopted, CashApart, CashClaim, State, Turn
 from fuseboard.vocabulary.effects import AnswerOperator, RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import CashMoved
@@ -33,6 +36,8 @@ TOLERANCE_NANOS: Final = NANOS // 100
 Never more than one adoption may be."""
 DISAGREEMENTS: Final = 2
 """How many readings make an unexplained difference: one may be read while money moves."""
+APART_NS: Final = 2 * NANOS
+"""How long readings must show the same difference before the books are compared for it."""
 
 
 def in_doubt(state: State) -> bool:
@@ -67,6 +72,7 @@ def cash_read(turn: Turn) -> bool:
     account = state.book.account
     quiet = state.quiet_since_read and not state.book.working
     difference_attos = state.broker_cash_attos - account.cash_attos
+    _compare_when_apart(turn, difference_attos)
     if state.claim is not None and _confirmed(turn, state.claim, difference_attos, quiet=quiet):
         return True
     if not quiet:
@@ -91,6 +97,18 @@ def cash_read(turn: Turn) -> bool:
         turn.alert(Severity.PAGE, Reason.EQUITY_JUMP, text)
         publish_postures(turn)
     return False
+
+
+def _compare_when_apart(turn: Turn, difference_attos: int) -> None:
+    """Ask for positions, once, when cash has differed by the same for too long to be on its way."""
+    state, apart = turn.state, turn.state.apart
+    if difference_attos == 0:
+        state.apart = None
+    elif apart is None or apart.attos != difference_attos:
+        state.apart = CashApart(attos=difference_attos, since_boot_ns=turn.boot_ns)
+    elif not apart.compared and turn.boot_ns - apart.since_boot_ns >= APART_NS:
+        apart.compared = True
+        read_account(turn, positions=True)
 
 
 def _agree(turn: Turn) -> None:
@@ -241,9 +259,10 @@ def next_deadline(state: State) -> int:
     return 0 if claim is None else min(claim.ask_boot_ns, claim.began_boot_ns + CONFIRM_NS_MAX)
 
 
-def forget_claim(turn: Turn) -> None:
-    """The node starts: whoever asked before is not waiting any more."""
+def node_started(turn: Turn) -> None:
+    """The node starts: whoever asked before is not waiting any more, and the books are compared."""
     turn.state.claim = None
+    turn.state.apart = None
 
 
 def _answer(turn: Turn, request: int, *, accepted: bool, text: str) -> None:

@@ -80,7 +80,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     state.reconciled = False
     state.stream_connected = False
     state.next_wake_boot_ns = 0
-    cash.forget_claim(turn)
+    cash.node_started(turn)
     state.strategies = fact.strategies
     roster.follow(turn)
     sessions.node_started(turn)

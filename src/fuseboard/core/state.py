@@ -79,6 +79,15 @@ class CashAdopted(Struct, frozen=True):
     wall_ns: int
 
 
+class CashApart(Struct, kw_only=True):
+    """A difference of the broker's cash from ours that each reading since has shown."""
+
+    attos: int
+    since_boot_ns: int
+    compared: bool = False
+    """Whether the books were compared for it."""
+
+
 class CashClaim(Struct, kw_only=True):
     """What a person said about cash, until the broker's cash shows it."""
 
@@ -218,6 +227,7 @@ class State(Struct, kw_only=True):
     spent_ids: dict[str, None] = {}
     """Order ids that the broker has had and our book, restored from a backup, does not know."""
     equity_disagreements: int = 0
+    apart: CashApart | None = None
     adopted: list[CashAdopted] = []
     """Within 24 hours, oldest first."""
     claim: CashClaim | None = None
