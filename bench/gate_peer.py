@@ -7,8 +7,8 @@ share are accepted one by one, each call timed. Rounds alternate between the two
 
 Ours is one `Kernel.step`: every check of `examples/policy.yaml` (numbers widened so that so much
 may be held and worked, no check switched off), its own conditions included, worst case with all
-working orders, the order booked, `SubmitOrder` made. Its circuit breakers are left out: they judge
-measures that nobody reports here, and what is unknown denies.
+working orders, the order booked, `SubmitOrder` made. Its circuit breakers watch: what they judge
+from outside (the maintenance margin, `vix`) is reported.
 
 The peer is measured twice. `path` is what a strategy's submit does there: the order enters the
 cache, passes the risk engine (cash account, a max notional for each symbol) and the execution
@@ -64,7 +64,7 @@ def full_policy() -> Policy:
         positions_max=1_000,
     )
     sectors = {f"S{number}": f"sector {number % 7}" for number in range(SYMBOLS)}
-    return replace(policy, limits=limits, sectors=policy.sectors | sectors, breakers=())
+    return replace(policy, limits=limits, sectors=policy.sectors | sectors)
 
 
 def moment(number: int) -> facts.Moment:
@@ -108,8 +108,10 @@ def ready(working: int) -> bytes:
             last_equity_nanos=EQUITY,
             multiplier=1,
             shorting_enabled=True,
+            maintenance_margin_nanos=10**4 * NANOS,
         ),
         facts.PositionsSeen(positions=held),
+        facts.MeasureReported(request=0, name="vix", value=15 * NANOS, event_ns=0),
         *(
             facts.QuoteSeen(
                 symbol=f"S{number}",
