@@ -202,10 +202,10 @@ def test_the_brokers_figure_never_becomes_the_mark_or_the_shown_equity() -> None
 def test_an_unconfirmed_breach_asks_for_reduce_only_until_the_numbers_let_go() -> None:
     fuse = plain(NANOS // 20, 100)
     fuse.watch(BREACH, "A", 5)
-    assert not fuse.check_confirmation(5 + fuse.rule.confirm_ns_max - 1)
+    assert not fuse.grows_old(5 + fuse.rule.confirm_ns_max - 1, fuse.rule.confirm_ns_max)
     assert fuse.posture() is Posture.OPEN
-    assert fuse.check_confirmation(5 + fuse.rule.confirm_ns_max)
-    assert not fuse.check_confirmation(5 + fuse.rule.confirm_ns_max), "said once"
+    assert fuse.grows_old(5 + fuse.rule.confirm_ns_max, fuse.rule.confirm_ns_max)
+    assert not fuse.grows_old(5 + fuse.rule.confirm_ns_max, fuse.rule.confirm_ns_max), "said once"
     assert fuse.posture() is Posture.REDUCE_ONLY
     assert not fuse.latched()
     fuse.watch(CALM, "B", 9 * SECOND)

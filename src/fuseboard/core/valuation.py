@@ -218,7 +218,11 @@ def next_deadline(state: State) -> int:
 
 def check_confirmations(turn: Turn) -> None:
     """Breaches that nobody confirmed or withdrew in time ask for REDUCE_ONLY."""
-    late = [fuse for fuse in turn.state.tripping() if fuse.check_confirmation(turn.boot_ns)]
+    late = [
+        fuse
+        for fuse in turn.state.tripping()
+        if fuse.grows_old(turn.boot_ns, fuse.rule.confirm_ns_max)
+    ]
     for fuse in late:
         text = f"{fuse.name}: a breach was not confirmed in time"
         turn.alert(Severity.PAGE, Reason.DRAWDOWN_UNCONFIRMED, text, fuse.scope)

@@ -18,24 +18,15 @@ REDUCE_ONLY, and lets go when the numbers do: that part is a gauge. The trip its
 
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import field
 
-from fuseboard.core.fuses.confirmation import BROKER_SOURCE, Breach, confirms
-from fuseboard.core.fuses.machine import (
-    LATCHED,
-    POSTURE_OF,
-    FuseEvent,
-    FuseState,
-    Outcome,
-    Transition,
-    transition,
-)
+from fuseboard.core.fuses.confirmation import BROKER_SOURCE, confirms
+from fuseboard.core.fuses.fuse import TrippingFuse
+from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
 from fuseboard.core.fuses.window import PeakWindow
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.actions import Reference
-from fuseboard.vocabulary.identifiers import trip_id
 from fuseboard.vocabulary.money import NANOS, rounded_half_up
-from fuseboard.vocabulary.postures import Posture
 
 _NO_CEILING_ATTOS: Final = 10**40
 """More than any equity: nothing above a mark that stays is news."""
@@ -44,14 +35,10 @@ STEEP_PARTS: Final = 5
 _STAYING: Final = (Reference.SESSION_OPEN, Reference.WEEK_OPEN, Reference.MONTH_OPEN)
 
 
-class DrawdownFuse(Struct, kw_only=True):
+class DrawdownFuse(TrippingFuse, kw_only=True):
     """One drawdown fuse with its mark; all of it is in the snapshot."""
 
-    name: str
-    scope: str
     rule: LossRule
-    state: FuseState = FuseState.ARMED
-    generation: int = 1
     equity_attos: int = 0
     mark_attos: int = 0
     floor_attos: int = 0
@@ -65,12 +52,6 @@ class DrawdownFuse(Struct, kw_only=True):
     high_source: str = ""
     """Whose print rose steeply above the reference and waits for a second one; empty: nobody's."""
     high_attos: int = 0
-    breach: Breach = field(default_factory=Breach)
-    tripped_boot_ns: int = 0
-    trips_wall_ns: list[int] = []
-    resets_wall_ns: list[int] = []
-    exhausted: bool = False
-    """HALTED because it was reset too often: the calendar does not reset it."""
 
     def watch(self, equity_attos: int, source: str, boot_ns: int) -> FuseEvent | None:
         """Judge one equity; the event it calls for, None when it changes nothing.
@@ -241,43 +222,17 @@ class DrawdownFuse(Struct, kw_only=True):
             self.peaks.rescale(before_attos=before_attos, after_attos=after_attos)
             self._set_mark(-(-self.mark_attos * after_attos // before_attos))
 
-    def check_confirmation(self, boot_ns: int) -> bool:
-        """Whether an unconfirmed breach has just become too old; then REDUCE_ONLY is asked."""
-        return self.watching() and self.breach.grows_old(boot_ns, self.rule.confirm_ns_max)
-
     def move(self, event: FuseEvent) -> Transition | Outcome:
-        """Let the table decide about `event`; the state is changed here and nowhere else."""
-        row = transition(self.state, event)
-        if isinstance(row, Transition):
-            self.state = row.after
-            self.exhausted = event is FuseEvent.RESETS_EXHAUSTED
-            if row.after is not row.before:
-                self.breach.withdraw()
-            if not self.watching():
-                self.high_source, self.high_attos = "", 0
-            self.set_calm_floor()
+        """Let the table decide about `event`; only a fuse that watches waits for a second high."""
+        row = super().move(event)
+        if not self.watching():
+            self.high_source, self.high_attos = "", 0
+        self.set_calm_floor()
         return row
 
     def breaches(self) -> bool:
         """Whether the last equity still breaches: asked when a person resets without rebasing."""
         return self.equity_attos <= self.floor_attos
-
-    def watching(self) -> bool:
-        """Whether numbers may still trip this fuse."""
-        return self.state is FuseState.MONITORING or self.state is FuseState.WARNING
-
-    def latched(self) -> bool:
-        """Whether only a person can loosen this fuse."""
-        return self.state in LATCHED
-
-    def posture(self) -> Posture:
-        """The posture this fuse asks its scope for: its state's, and its gauge's."""
-        asked = POSTURE_OF[self.state]
-        return max(asked, Posture.REDUCE_ONLY) if self.breach.unconfirmed else asked
-
-    def trip(self) -> str:
-        """The id of the trip of the present arming."""
-        return trip_id(fuse=self.name, generation=self.generation)
 
     def drawdown_nanos(self) -> int:
         """The fraction lost from the mark, 1 = 10^9, half up: for showing, never for judging."""
