@@ -12,7 +12,6 @@ import pytest
 from fuseboard.control.state_directory import (
     StateDirectory,
     StateRefused,
-    write_atomically,
 )
 
 
@@ -133,19 +132,6 @@ def test_a_start_outlasts_somebody_who_only_looks(tmp_path: Path) -> None:
     letting_go.start()
     os.close(state.lock())
     letting_go.join()
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    write_atomically(target, b"one")
-    write_atomically(target, b"two" * 100_000)
-    assert target.read_bytes() == b"two" * 100_000
-    assert target.stat().st_mode & 0o777 == 0o600
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    with pytest.raises(OSError, match="directory"):
-        write_atomically(folder, b"x")
-    assert sorted(at.name for at in tmp_path.iterdir()) == ["file", "folder"], "nothing is left"
 
 
 def test_identities_are_not_alike(tmp_path: Path) -> None:

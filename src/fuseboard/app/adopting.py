@@ -21,8 +21,9 @@ from fuseboard.control.asked import (
 )
 from fuseboard.control.client import OperatorClient
 from fuseboard.control.render import printable
-from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary.inputs import PolicyAdopted
 

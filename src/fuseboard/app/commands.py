@@ -36,7 +36,7 @@ from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer, ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
-from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
 from fuseboard.control.top import run_top
 from fuseboard.exchange.process import ExchangeOptions, serve
@@ -44,6 +44,7 @@ from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.gateway.keys import Keys, KeysUnreadable, StrategyNameRefused
 from fuseboard.halts.hidden import hide_this_process
 from fuseboard.halts.register import HaltsRegister, RegisterExists, RegisterUnwritable
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import (
     JournalAbsent,
     JournalDamaged,

@@ -18,8 +18,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.exchange.starter import FOUND_WORD
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.vocabulary.money import text_from_nanos
 
 START_S_MAX: Final = 30.0

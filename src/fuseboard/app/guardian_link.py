@@ -20,12 +20,12 @@ from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
     StateRefused,
-    write_atomically,
 )
 from fuseboard.guardian.journal import read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.pulse import Pulse, systemd_notify
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled

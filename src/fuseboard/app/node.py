@@ -38,7 +38,6 @@ from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
     StateRefused,
-    write_atomically,
 )
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
@@ -47,6 +46,7 @@ from fuseboard.guardian.orders import Orders
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, policy_from_canonical, tags_of
 from fuseboard.runtime.budget import Budget

@@ -21,7 +21,8 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.control.asked import OPERATOR_CHARACTERS_MAX, AskedRefused, one_line
-from fuseboard.control.state_directory import StateRefused, write_atomically
+from fuseboard.control.state_directory import StateRefused
+from fuseboard.halts.whole_file import write_atomically
 
 KEYS_MAX: Final = 1_000
 KEY_FILE_BYTES_MAX: Final = 1_000_000

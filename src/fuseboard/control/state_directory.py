@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.vocabulary.identifiers import checked_instance
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -159,23 +160,3 @@ class StateDirectory:
         finally:
             os.close(descriptor)
         return False
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, durably, readable by its owner only."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

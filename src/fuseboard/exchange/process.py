@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ from fuseboard.exchange.ledger import LedgerFile
 from fuseboard.exchange.running import RunningExchange
 from fuseboard.exchange.starter import starter_died
 from fuseboard.feeds.tapes.by_name import tape_by_name
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.vocabulary.money import NANOS
 
 DEFAULT_KEY_PAIRS = {"SIMULATED": "simulated"}
@@ -70,7 +69,7 @@ async def serve(options: ExchangeOptions) -> None:
         if not options.start_paused:
             running.clock.start()
         if options.port_file is not None:
-            write_atomically(options.port_file, f"{port}\n")
+            write_atomically(options.port_file, f"{port}\n".encode())
         tape = running.tape
         print(f"exchange ready on {options.host}:{port} ({tape.describes})", flush=True)
         await _play(running, options.starter_pipe)
@@ -124,11 +123,3 @@ def _key_pairs(options: ExchangeOptions) -> dict[str, str]:
             raise ValueError(f"{options.keys_file} is not a JSON object of key ids and secrets")
         pairs |= stored
     return pairs or dict(DEFAULT_KEY_PAIRS)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that nobody ever reads half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    Path(temporary).replace(path)

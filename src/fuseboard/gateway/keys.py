@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fuseboard.gateway.whole_file import write_whole
+from fuseboard.halts.whole_file import write_atomically
 
 KEY_ID_LENGTH = 20
 KEYS_MAX = 10_000
@@ -205,7 +205,7 @@ def _read(path: Path) -> dict[str, KeyLine]:
 
 
 def _write(path: Path, keys: dict[str, KeyLine]) -> None:
-    write_whole(path, msgspec.json.encode(_KeyFile(version=1, keys=tuple(keys.values()))))
+    write_atomically(path, msgspec.json.encode(_KeyFile(version=1, keys=tuple(keys.values()))))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from fuseboard.gateway.whole_file import write_whole
+from fuseboard.halts.whole_file import write_atomically
 
 NAME_CHARACTERS_MAX = 64
 SYMBOLS_MAX = 200
@@ -147,7 +147,7 @@ class Watchlists:
         if self._path is not None:
             raw = msgspec.json.encode(_File(version=1, lists=tuple(lists.values())))
             try:
-                await asyncio.to_thread(write_whole, self._path, raw)
+                await asyncio.to_thread(write_atomically, self._path, raw)
             except OSError as error:
                 raise WatchlistsUnusable(f"{self._path} cannot be written: {error}") from error
         self._lists = lists
