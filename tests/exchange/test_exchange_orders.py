@@ -122,6 +122,17 @@ def test_all_or_nothing_takes_all_or_nothing() -> None:
     assert (world.status(taken), world.filled(taken)) == ("filled", 30)
 
 
+def test_a_print_whose_aggressor_is_unknown_is_shared_by_both_sides() -> None:
+    world = World()
+    world.quote(9_990, 10_010)
+    world.order("buy", 3)
+    sell = world.order("sell", 3, 10_001)
+    buy = world.order("buy", 3, 10_001, stop=10_000)
+    world.trade(10_000, 1)  # triggers the stop: now both rest, and both are better than the market
+    world.trade(10_001, 2)
+    assert world.filled(sell) + world.filled(buy) == 2
+
+
 def test_a_stop_becomes_a_market_order_at_the_first_print_at_its_price() -> None:
     world = World()
     world.quote(9_999, 10_001)

@@ -103,9 +103,10 @@ class SymbolBook:
     ) -> list[Order]:
         """Take a print, fill what it reaches, and return the stops that it triggers, by time."""
         self.last_nanos, self.last_ns = price_nanos, at_ns
+        left_nanos = size_nanos
         for side in (Side.BUY, Side.SELL):
             if aggressor is not side:
-                self._fill_from_print(side, price_nanos, size_nanos, trading)
+                left_nanos = self._fill_from_print(side, price_nanos, left_nanos, trading)
         triggered = [o for o in self._stops if trading(o) and _stop_reached(o, price_nanos)]
         for order in triggered:
             self._stops.remove(order)
@@ -175,8 +176,8 @@ class SymbolBook:
 
     def _fill_from_print(
         self, side: Side, price_nanos: int, size_nanos: int, trading: Callable[[Order], bool]
-    ) -> None:
-        """Share one print's size among the resting orders that it reaches."""
+    ) -> int:
+        """Share one print's size among the resting orders that it reaches; what is left of it."""
         left_nanos = size_nanos
         for order in list(self._resting[side]):
             limit_nanos = order.priced_at_nanos
@@ -184,7 +185,7 @@ class SymbolBook:
                 continue
             beyond = price_nanos - limit_nanos if side is Side.SELL else limit_nanos - price_nanos
             if beyond < 0 or left_nanos == 0:
-                return
+                break
             ahead_nanos = 0 if beyond > 0 else order.queue_ahead_nanos
             if ahead_nanos is None:
                 continue
@@ -196,6 +197,7 @@ class SymbolBook:
                 left_nanos -= quantity_nanos
                 self._fill(order, limit_nanos, quantity_nanos, Against.TRADE)
                 self._drop_if_filled(order)
+        return left_nanos
 
     def _drop_if_filled(self, order: Order) -> None:
         if order.remaining_nanos == 0:
