@@ -9,30 +9,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
 from fuseboard import __version__
-from fuseboard.vocabulary.money import (
-    NANOS,
-    NumberRefused,
-    nanos_from_decimal,
-    nanos_from_text,
-    text_from_nanos,
+from fuseboard.arguments import (
+    cooldown,
+    count,
+    count_or_none,
+    fraction,
+    money,
+    port,
+    seconds,
+    speed,
+    ticks,
 )
+from fuseboard.vocabulary.money import NANOS
 
 STATE_DEFAULT: Final = "fuseboard-state"
 REFUSED: Final = 1
-PORT_MAX: Final = 65_535
-SPEED_NANOS_MIN: Final = NANOS // 1_000
-SPEED_NANOS_MAX: Final = 10_000 * NANOS
-DEMO_TICKS_MIN: Final = 10
-"""Fewer have no room for the fall."""
-DEMO_TICKS_MAX: Final = 100_000
-COOLDOWN_S_MAX: Final = 3_600
-SECONDS_MAX: Final = 10**9
-NUMBER_MAX: Final = 10**9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_operators(commands)
     _add_policy(commands)
+    _add_recovery(commands)
     return parser
 
 
@@ -163,9 +159,12 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     _add_tape(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=8787, help="port for strategies; 0: any free")
+    parser.add_argument("--port", type=port, default=8787, help="port for strategies; 0: any free")
     parser.add_argument(
-        "--control-port", type=_port, metavar="PORT", help="control API on loopback; 0: any free"
+        "--control-port",
+        type=port,
+        metavar="PORT",
+        help="control API on loopback; 0: any free",
     )
     parser.add_argument(
         "--strategy", default="default", metavar="NAME", help="name of the supervised strategy"
@@ -184,22 +183,26 @@ def _add_tape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tape", default="normal", metavar="NAME|PATH", help="what the simulated market plays"
     )
-    parser.add_argument("--speed", type=_speed, default=NANOS, help="tape time per time")
+    parser.add_argument("--speed", type=speed, default=NANOS, help="tape time per time")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cash", type=_money, default=100_000 * NANOS, metavar="USD")
+    parser.add_argument("--cash", type=money, default=100_000 * NANOS, metavar="USD")
 
 
 def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = _command(commands, "exchange", "run the simulated exchange as a process of its own")
     _add_tape(parser)
-    parser.add_argument("--port", type=_port, default=0, help="0: any free port")
+    parser.add_argument("--port", type=port, default=0, help="0: any free port")
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
     parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
     parser.add_argument(
-        "--requests-per-minute", type=_count, default=200, metavar="N", help="429 beyond it"
+        "--requests-per-minute",
+        type=count,
+        default=200,
+        metavar="N",
+        help="429 beyond it",
     )
-    parser.add_argument("--latency-ms", type=_count_or_none, default=0, help="from request to book")
+    parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
     parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -207,10 +210,13 @@ def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = _command(commands, "demo", "a scripted market through the whole loop, in seconds")
     parser.add_argument("scene", choices=("crash", "normal", "recovery"))
     parser.add_argument(
-        "--drawdown", type=_fraction, default=52_000_000, help="depth of the fall, such as 0.052"
+        "--drawdown",
+        type=fraction,
+        default=52_000_000,
+        help="depth of the fall, such as 0.052",
     )
-    parser.add_argument("--ticks", type=_ticks, help="default: crash 120, normal 200, recovery 100")
-    parser.add_argument("--cooldown", type=_cooldown, default=2 * NANOS, metavar="SECONDS")
+    parser.add_argument("--ticks", type=ticks, help="default: crash 120, normal 200, recovery 100")
+    parser.add_argument("--cooldown", type=cooldown, default=2 * NANOS, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal here")
 
@@ -226,7 +232,7 @@ def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:
         parser.add_argument("--json", action="store_true")
     parser = _command(commands, "top", "the node in one live screen, ten times a second")
     _add_state(parser)
-    parser.add_argument("--seconds", type=_seconds, help="stop after this long")
+    parser.add_argument("--seconds", type=seconds, help="stop after this long")
 
 
 def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -377,73 +383,12 @@ def _add_policy(commands: "Commands[argparse.ArgumentParser]") -> None:
             below.add_argument("--json", action="store_true")
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not value.is_finite():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value
-
-
-def _nanos_between(text: str, least_nanos: int, most_nanos: int) -> int:
-    """Nano-units of a number within bounds; a usage error otherwise."""
-    try:
-        nanos = nanos_from_decimal(_decimal(text))
-    except NumberRefused as refusal:
-        raise argparse.ArgumentTypeError(str(refusal)) from refusal
-    if not least_nanos <= nanos <= most_nanos:
-        least, most = text_from_nanos(least_nanos), text_from_nanos(most_nanos)
-        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
-    return nanos
-
-
-def _speed(text: str) -> int:
-    return _nanos_between(text, SPEED_NANOS_MIN, SPEED_NANOS_MAX)
-
-
-def _cooldown(text: str) -> int:
-    return _nanos_between(text, NANOS // 1_000, COOLDOWN_S_MAX * NANOS)
-
-
-def _seconds(text: str) -> int:
-    return _nanos_between(text, 1, SECONDS_MAX * NANOS)
-
-
-def _whole_between(text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from {least} to {most}")
-    if not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    return _whole_between(text, 0, PORT_MAX)
-
-
-def _ticks(text: str) -> int:
-    return _whole_between(text, DEMO_TICKS_MIN, DEMO_TICKS_MAX)
-
-
-def _count(text: str) -> int:
-    return _whole_between(text, 1, NUMBER_MAX)
-
-
-def _count_or_none(text: str) -> int:
-    return _whole_between(text, 0, NUMBER_MAX)
-
-
-def _fraction(text: str) -> int:
-    return _nanos_between(text, 1, NANOS - 1)
-
-
-def _money(text: str) -> int:
-    try:
-        nanos = nanos_from_text(text)
-    except NumberRefused as refusal:
-        raise argparse.ArgumentTypeError(str(refusal)) from refusal
-    if nanos <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
-    return nanos
+def _add_recovery(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "backup", "copy the state, also while the gateway runs; verified")
+    _add_state(parser)
+    parser.add_argument("--to", type=Path, metavar="DIR", help="default: STATE/backups")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--scheduled", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--unverified", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--copies", type=count, help=argparse.SUPPRESS)
+    parser.add_argument("--retention-days", type=count, help=argparse.SUPPRESS)

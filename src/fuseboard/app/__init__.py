@@ -1,5 +1,6 @@
 """The composition root: the only room that knows every other one. `cli` calls one command here."""
 
+from fuseboard.app.backup import command_backup
 from fuseboard.app.commands import (
     REFUSALS,
     command_cash,
@@ -24,6 +25,7 @@ from fuseboard.app.policy_commands import command_policy
 
 __all__ = [
     "REFUSALS",
+    "command_backup",
     "command_cash",
     "command_demo",
     "command_exchange",

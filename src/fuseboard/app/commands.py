@@ -19,6 +19,7 @@ from rich.console import Console
 from fuseboard import __version__
 from fuseboard.alerts.outward import WebhookRefused
 from fuseboard.app.adopting import Person
+from fuseboard.app.backup_files import BackupUnusable
 from fuseboard.app.broker_choice import (
     BrokerKeys,
     alpaca_keys,
@@ -64,6 +65,7 @@ from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.records import Record
 
 REFUSALS: Final = (
+    BackupUnusable,
     GatewayUnreachable,
     JournalAbsent,
     JournalDamaged,

@@ -1,0 +1,104 @@
+"""Numbers that people type as arguments of commands: within bounds, or a usage error."""
+
+import argparse
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from fuseboard.vocabulary.money import (
+    NANOS,
+    NumberRefused,
+    nanos_from_decimal,
+    nanos_from_text,
+    text_from_nanos,
+)
+
+PORT_MAX: Final = 65_535
+SPEED_NANOS_MIN: Final = NANOS // 1_000
+SPEED_NANOS_MAX: Final = 10_000 * NANOS
+DEMO_TICKS_MIN: Final = 10
+"""Fewer have no room for the fall."""
+DEMO_TICKS_MAX: Final = 100_000
+COOLDOWN_S_MAX: Final = 3_600
+SECONDS_MAX: Final = 10**9
+NUMBER_MAX: Final = 10**9
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not value.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value
+
+
+def _nanos_between(text: str, least_nanos: int, most_nanos: int) -> int:
+    """Nano-units of a number within bounds; a usage error otherwise."""
+    try:
+        nanos = nanos_from_decimal(_decimal(text))
+    except NumberRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+    if not least_nanos <= nanos <= most_nanos:
+        least, most = text_from_nanos(least_nanos), text_from_nanos(most_nanos)
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+    return nanos
+
+
+def speed(text: str) -> int:
+    """Tape time per time, in nano-units."""
+    return _nanos_between(text, SPEED_NANOS_MIN, SPEED_NANOS_MAX)
+
+
+def cooldown(text: str) -> int:
+    """Seconds, in nanoseconds."""
+    return _nanos_between(text, NANOS // 1_000, COOLDOWN_S_MAX * NANOS)
+
+
+def seconds(text: str) -> int:
+    """Seconds, in nanoseconds."""
+    return _nanos_between(text, 1, SECONDS_MAX * NANOS)
+
+
+def _whole_between(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number from {least} to {most}")
+    if not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port; 0 asks for any free one."""
+    return _whole_between(text, 0, PORT_MAX)
+
+
+def ticks(text: str) -> int:
+    """How many ticks a demo has."""
+    return _whole_between(text, DEMO_TICKS_MIN, DEMO_TICKS_MAX)
+
+
+def count(text: str) -> int:
+    """A whole number of at least one."""
+    return _whole_between(text, 1, NUMBER_MAX)
+
+
+def count_or_none(text: str) -> int:
+    """A whole number, 0 for none."""
+    return _whole_between(text, 0, NUMBER_MAX)
+
+
+def fraction(text: str) -> int:
+    """A fraction between 0 and 1, in nano-units."""
+    return _nanos_between(text, 1, NANOS - 1)
+
+
+def money(text: str) -> int:
+    """An amount above zero, in nano-units."""
+    try:
+        nanos = nanos_from_text(text)
+    except NumberRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from refusal
+    if nanos <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    return nanos

@@ -1,0 +1,59 @@
+"""Copies of the register and of its history while their writers are at work."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from fuseboard.halts.block import REGISTER_BYTES, Judgement, judged
+from fuseboard.halts.history import BUSY_SECONDS_MAX, HaltChange, HistoryDamaged, changes
+from fuseboard.halts.register import READ_PAUSE_SECONDS, READS_MAX
+
+LATCHED: Final = "latched"
+
+
+class RegisterDamaged(Exception):
+    """A register's image is not one that a sound register can have."""
+
+
+def register_image(path: Path) -> tuple[bytes, Judgement]:
+    """A sound register's bytes and what they say. Raises `RegisterDamaged`, `OSError`."""
+    for _ in range(READS_MAX):  # a writer may be half done
+        image = path.read_bytes()
+        if len(image) == REGISTER_BYTES:
+            judgement = judged(image)
+            if not judgement.damaged:
+                return image, judgement
+        time.sleep(READ_PAUSE_SECONDS)
+    raise RegisterDamaged(f"the halts register {path} is damaged")
+
+
+def copied_history(source: Path, target: Path) -> None:
+    """Copy a history durably, as one file. Raises `HistoryDamaged`, `OSError`."""
+    try:
+        address = f"{source.resolve().as_uri()}?mode=ro"
+        with (
+            closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS_MAX)) as original,
+            closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        ):
+            original.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise HistoryDamaged(f"{source} cannot be copied: {error}") from error
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def left_latched(path: Path) -> tuple[HaltChange, ...]:
+    """What a history says is latched at its end, by slot and scope, oldest first.
+
+    Raises `HistoryDamaged`.
+    """
+    left: dict[tuple[str, str], HaltChange] = {}
+    for change in changes(path):
+        left.pop((change.slot, change.scope), None)
+        if change.what == LATCHED:
+            left[change.slot, change.scope] = change
+    return tuple(left.values())
