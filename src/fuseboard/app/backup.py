@@ -41,6 +41,7 @@ from fuseboard.control.state_directory import (
 )
 from fuseboard.halts.copying import RegisterDamaged, copied_history, register_image
 from fuseboard.halts.history import HistoryDamaged
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.copying import copied_journal
 from fuseboard.journal.file import JournalAbsent, JournalDamaged, head_path_of
 from fuseboard.journal.recovery import recover

@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from fuseboard.app.policy_file import loaded_policy
 from fuseboard.control.operator_keys import OperatorKeys
-from fuseboard.control.state_directory import StateDirectory, StateRefused, write_atomically
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.copying import RegisterDamaged, register_image
 from fuseboard.halts.history import verify_history
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
 from fuseboard.journal.verification import verify
 from fuseboard.policy.yaml_text import PolicyRefused
