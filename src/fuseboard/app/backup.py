@@ -37,7 +37,6 @@ from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
     StateRefused,
-    write_atomically,
 )
 from fuseboard.halts.copying import RegisterDamaged, copied_history, register_image
 from fuseboard.halts.history import HistoryDamaged
