@@ -6,6 +6,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -382,6 +383,23 @@ def findings(place: str, source: str) -> list[Finding]:
     lines = source.count("\n")
     if lines > FILE_LINES_MAX:
         found.append(Finding(place, 1, "no_long_file", f"{lines} lines, at most {FILE_LINES_MAX}"))
+    return found
+
+
+def unused_names(place: str, source: str) -> list[Finding]:
+    """Private names of a file that the file itself never uses."""
+    used = Counter(re.findall(r"\w+", source))
+    found = []
+    for node in ast.parse(source, filename=place).body:
+        names = [getattr(node, "name", "")]
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+        found += [
+            Finding(place, node.lineno, "unused_names", name)
+            for name in names
+            if name.startswith("_") and not name.startswith("__") and used[name] == 1
+        ]
     return found
 
 

@@ -20,7 +20,8 @@ def test_there_are_files_to_judge() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_each_source_file_keeps_the_house_rules(path: Path) -> None:
-    found = rules.findings(path.relative_to(SOURCE).as_posix(), path.read_text())
+    place, text = path.relative_to(SOURCE).as_posix(), path.read_text()
+    found = rules.findings(place, text) + rules.unused_names(place, text)
     assert not found, "\n" + "\n".join(map(str, found))
 
 
@@ -128,6 +129,11 @@ def test_a_file_without_a_docstring_or_with_a_vague_name_is_found() -> None:
     assert [f.rule for f in rules.findings("wire/a.py", "A = 1\n")] == ["docstrings"]
     assert [f.rule for f in rules.findings("wire/utils.py", DOC)] == ["no_vague_name"]
     assert [f.rule for f in rules.findings("base/a.py", DOC)] == ["no_vague_name"]
+
+
+def test_a_private_name_that_nobody_uses_is_found() -> None:
+    text = "_A = 1\n_B: int = 2\ndef _c(): return _c\nclass _D: pass\n__all__ = []\n"
+    assert [found.what for found in rules.unused_names("wire/a.py", text)] == ["_A", "_B", "_D"]
 
 
 def test_rooms_that_speak_to_a_person_may_print() -> None:

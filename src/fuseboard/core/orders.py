@@ -1,7 +1,5 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
-from typing import Final
-
 from fuseboard.core import plan, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.halting import latch_scope
@@ -30,24 +28,14 @@ from fuseboard.vocabulary.inputs import (
     OrderUnknown,
     OrderWorking,
 )
-from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
     OrderStatus,
-    OrderType,
     Severity,
 )
-from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
-
-_NUMBERS_MAX: Final = 10**15 * NANOS
-_ALLOWED: Final = Reason.ALLOWED
-_LIMIT: Final = OrderType.LIMIT
-_STOP: Final = OrderType.STOP
-_STOP_LIMIT: Final = OrderType.STOP_LIMIT
-_OPEN: Final = Intent.OPEN
-_UNTIGHTENED: Final = Posture.OPEN
 
 
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:

@@ -189,15 +189,6 @@ def _plain(values: Any) -> Any:
     return values
 
 
-def secret_names(policy: Policy) -> tuple[str, ...]:
-    """The environment variables that the policy takes secrets from, sorted."""
-    found: dict[str, None] = {}
-    for text in policy.later.values():
-        for part in text.split('"${')[1:]:
-            found[part.partition("}")[0]] = None
-    return tuple(sorted(found))
-
-
 def _holds_no_secret(text: str, source: str, environment: Mapping[str, str]) -> None:
     """Refuse a text that holds the value of a secret; nothing else is said about it.
 

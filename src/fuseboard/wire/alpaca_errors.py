@@ -12,7 +12,6 @@ import msgspec
 from fuseboard.wire.alpaca_values import json_bytes
 from fuseboard.wire.http_messages import Response
 
-BAD_REQUEST = 40_010_000
 CLIENT_ORDER_ID_TAKEN = 40_010_001
 UNAUTHORIZED = 40_110_000
 FORBIDDEN = 40_310_000
