@@ -42,8 +42,12 @@ def said(effects: Iterable[fx.Effect]) -> list[Said]:
 
 
 def quote_at(desk: Desk, symbol: str, price: int) -> tuple[fx.Effect, ...]:
-    """Twice: a price that jumped is believed when a second one agrees."""
-    return (*desk.quote(symbol, price), *desk.quote(symbol, price))
+    """Twice: a price that jumped is believed when a second one agrees. Each is judged."""
+    effects: list[fx.Effect] = []
+    for _ in range(2):
+        desk.now_ns += nearness.JUDGED_EVERY_NS
+        effects += desk.quote(symbol, price)
+    return tuple(effects)
 
 
 def ask(
@@ -125,21 +129,29 @@ def test_a_passed_limit_is_a_warning_with_its_numbers_and_a_near_one_is_informat
     alerts = [effect for effect in effects if isinstance(effect, fx.RaiseAlert)]
     assert [alert.severity for alert in alerts] == [Severity.INFO, Severity.WARNING]
     near, passed = (alert.text for alert in alerts)
-    assert near == "position value is 87,500.00, 87.50% of its limit 100,000.00: near"
-    assert passed.startswith("position value is 102,500.00, 102.50% of its limit 100,000.00:")
-    assert passed.endswith("passed: only reductions are allowed")
+    assert near == (
+        "AAPL: position value is 87,500.00 USD, 87.50% of its limit 100,000.00 USD"
+        " (max_position_value): near"
+    )
+    assert passed == (
+        "AAPL: position value is 102,500.00 USD, 102.50% of its limit 100,000.00 USD"
+        " (max_position_value): passed: only reductions are allowed"
+    )
 
 
 def test_without_equity_any_holding_has_passed_a_limit_on_equity() -> None:
-    desk = Desk(policy(PLENTY), cash=300_000, held=-400)
+    desk = Desk(policy(PLENTY), cash=300_000, held=-400, multiplier=4)
     effects = [effect for price in (450, 600, 760) for effect in quote_at(desk, "AAPL", price)]
     assert said(effects)[-1] == (PASSED, "account")
     assert said(quote_at(desk, "AAPL", 800)) == []
 
 
 def test_what_the_policy_does_not_limit_is_not_watched() -> None:
-    names = [nearness.ROWS[index].name for index, _ in nearness.watched_rows(Limits())]
-    assert names == ["gross exposure"]
+    watched = [nearness.ROWS[index].field for index in nearness.watched_rows(Limits())]
+    assert [field for field in watched if field] == [
+        "gross_exposure_nanos_max",
+        "working_orders_max",
+    ]
     desk = Desk(policy(PLENTY), held=250)
     assert said(quote_at(desk, "AAPL", 3_000)) == []
 
@@ -164,6 +176,7 @@ def test_a_fill_that_brings_a_position_near_its_limit_is_said_and_an_unfilled_or
         filled_price_nanos=250 * NANOS,
         final=True,
     )
+    desk.now_ns += nearness.JUDGED_EVERY_NS
     assert said(desk.take(fill)) == [(NEAR, "symbol:AAPL")]
 
 
@@ -235,6 +248,7 @@ def test_beyond_a_position_limit_its_symbol_only_reduces_and_others_trade_on() -
     assert submitted(ask(desk, "TSLA", Side.BUY, 1, 100))
     (order,) = submitted(ask(desk, "AAPL", Side.SELL, 250, 410))
     assert order.intent is Intent.REDUCE
+    desk.now_ns += nearness.JUDGED_EVERY_NS
     effects = desk.take(
         facts.OrderSent(
             order_id=order.order_id,
@@ -294,17 +308,17 @@ def test_any_walk_of_a_price_is_said_as_an_independent_model_says_it(prices: lis
     ("text", "instead"),
     [
         ("if was_passed and not passed:", "if False:"),
-        ("NEAR_CLEAR_PERCENT if was_near else NEAR_PERCENT", "NEAR_PERCENT"),
-        ("known.pop(key, None)", "pass"),
+        ("was_near or passed", "passed"),
+        ("near[key] = passed", "near[key] = was_passed"),
         ("passed and not was_passed", "passed"),
-        ("near and not was_near", "near"),
+        ("is_near and not was_near", "is_near"),
         ("measured > limit", "measured >= limit"),
     ],
 )
 def test_without_a_part_of_the_hysteresis_a_test_fails(
     monkeypatch: pytest.MonkeyPatch, text: str, instead: str
 ) -> None:
-    without(monkeypatch, nearness._moved, text, instead)
+    without(monkeypatch, nearness._judge_close, text, instead)
     assert fails(test_a_limit_is_said_again_only_after_what_is_held_was_well_below_it) or fails(
         test_gross_exposure_is_near_from_four_fifths_of_its_limit_and_passed_beyond_it
     )

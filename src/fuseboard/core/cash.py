@@ -229,7 +229,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     state.equity_disagreements = 0
     publish_postures(turn)
     _answer(turn, claim.request, accepted=True, text=text)
-    nearness.judge_all(turn)
+    nearness.judge(turn)
 
 
 def advance(turn: Turn) -> None:

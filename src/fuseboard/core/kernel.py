@@ -186,6 +186,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     halting.settle(turn)
     startup.compare_when_due(turn)
     cash.advance(turn)
+    nearness.judge_when_due(turn)
     valuation.read_when_due(turn)
     startup.wake_for_what_is_next(turn)
 

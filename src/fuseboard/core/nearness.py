@@ -1,16 +1,21 @@
-"""How near what is held is to its limits: alerts, when prices or fills bring it there (law 6).
+"""How near what is held is to its limits: alerts, when prices, fills or orders bring it there.
 
-A limit is *near* from its soft limit on, and *passed* when what is held exceeds it. Each is said
-once for a limit and scope, and said again only after the measure was well below. Nothing is
-denied here: the checks judge each order in the worst case, and a limit that was passed denies
-whatever raises exposure, in any symbol it counts, while proven reductions are not asked.
+A limit is *near* from its soft limit on, and *passed* when what is held exceeds it (law 6). Each
+is said once for a limit and what it is of, and again only after the measure was well below.
+Nothing is denied here: the checks judge each order in the worst case, and a limit that was passed
+denies whatever raises exposure, in any symbol it counts, while proven reductions are not asked.
+A loss is only ever near here: at its limit the fuse trips.
 
-One table (`ROWS`): a limit is a name, what is measured, and what it may be. Working orders do not
-count, because they are no news to whoever sent them. A mark asks about its own symbol and about
-the account, so its cost is that of the table's limited rows and not of the book.
+One table (`ROWS`): every limit that has a level has a row, and `WITHOUT_A_LEVEL` says why each
+other one has none; a test holds both to the fields of `Limits`. Working orders do not count in
+exposure, because they are no news to whoever sent them.
+
+What moves equity moves every share of it, so all is judged together, and that at most once in
+`JUDGED_EVERY_NS`: the first mark or fill after it at once, the rest when it is over. A level that
+is passed and left again between two judgements is not said; the checks judge by it all the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -25,120 +30,327 @@ from fuseboard.vocabulary.reasons import Reason
 NEAR_PERCENT: Final = 80
 NEAR_CLEAR_PERCENT: Final = 75
 PASSED_CLEAR_PERCENT: Final = 95
+JUDGED_EVERY_NS: Final = NANOS // 4
+AT_LIMIT: Final = "it trips once a second price, or the broker's equity, agrees"
+
+
+class Level(Struct, frozen=True, gc=False):
+    """How much of one limit is used, of one scope; both in the unit of the row."""
+
+    scope: str
+    measured: int
+    limit: int
+    what: str = ""
+    """What the limit is of where the scope does not say it: a sector, a fuse."""
+    mark_attos: int = 0
+    """Of a loss: both are fractions of it, undivided."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
     """One limit of the table."""
 
     name: str
-    measured: Callable[[State, str], int]
-    """What is held, in atto-units of money, not negative; of the symbol or of the account."""
-    limit: Callable[[Limits], int | None]
-    """In nano-units: money, or a fraction of equity. None: the policy has no such limit."""
-    of_equity: bool
-    of_symbol: bool
-    """Each symbol is a scope of its own; otherwise the account is."""
+    """In words; `{}` is what a level is of."""
+    field: str
+    """Of `Limits`; empty: of another part of the policy, or the broker's."""
+    key: str
+    """How a policy file calls it."""
+    levels: Callable[[Turn, Limits], Iterator[Level]]
+    """Those that may be near, and perhaps others."""
+    said: Callable[[int, int], str]
+    """A measure, or the limit, in words; the second is the mark of a loss."""
+    passed: str = "passed: only reductions are allowed"
+    """What it means that the limit is passed; empty: that is somebody else's to say."""
 
 
-def _gross_attos(state: State, _symbol: str) -> int:
-    return state.book.account.held_attos
+def _money(value: int, _mark_attos: int) -> str:
+    """Of nano-units of atto-units, so that a fraction of equity stays undivided."""
+    return f"{shown_money(rounded_half_up(value, ATTOS))} USD"
 
 
-def _position_attos(state: State, symbol: str) -> int:
-    position = state.book.account.positions.get(symbol)
-    return 0 if position is None else position.held_attos
+def _on_account(measure: Callable[[State], int], field: str) -> Callable[..., Iterator[Level]]:
+    """The levels of a limit on the account that is a fraction of equity."""
+
+    def levels(turn: Turn, limits: Limits) -> Iterator[Level]:
+        equity_attos = turn.state.book.account.equity_attos()
+        measured = measure(turn.state) * NANOS
+        yield Level(ACCOUNT_SCOPE, measured, getattr(limits, field) * equity_attos)
+
+    return levels
+
+
+def _count(measure: Callable[[State], int], field: str) -> Callable[..., Iterator[Level]]:
+    """The levels of a limit on the account that counts."""
+
+    def levels(turn: Turn, limits: Limits) -> Iterator[Level]:
+        yield Level(ACCOUNT_SCOPE, measure(turn.state), getattr(limits, field))
+
+    return levels
+
+
+def _net_short(turn: Turn, limits: Limits) -> Iterator[Level]:
+    """The lower end of net exposure, turned around: how far short, of how far is allowed."""
+    account = turn.state.book.account
+    least = limits.net_exposure_nanos_min or 0
+    yield Level(ACCOUNT_SCOPE, -account.value_attos * NANOS, -least * account.equity_attos())
+
+
+def _margin(turn: Turn, limits: Limits) -> Iterator[Level]:
+    """The equity that what is held needs, of the equity there is."""
+    account = turn.state.book.account
+    needed = account.held_attos * (limits.maintenance_margin_nanos_min or 0)
+    yield Level(ACCOUNT_SCOPE, needed, account.equity_attos() * NANOS)
+
+
+def _buying_power(turn: Turn, limits: Limits) -> Iterator[Level]:
+    """What the broker lends, where that is less than the policy allows."""
+    multiplier = turn.state.multiplier
+    if multiplier * NANOS < limits.gross_exposure_nanos_max:
+        account = turn.state.book.account
+        equity = multiplier * NANOS * account.equity_attos()
+        yield Level(ACCOUNT_SCOPE, account.held_attos * NANOS, equity)
+
+
+def _of_symbols(turn: Turn, limit: int) -> Iterator[Level]:
+    least_attos = max(1, NEAR_CLEAR_PERCENT * limit // (100 * NANOS))
+    for symbol, position in turn.state.book.account.positions.items():
+        if position.held_attos >= least_attos:
+            yield Level(symbol_scope(symbol), position.held_attos * NANOS, limit)
+
+
+def _values(turn: Turn, limits: Limits) -> Iterator[Level]:
+    return _of_symbols(turn, (limits.position_value_nanos_max or 0) * ATTOS)
+
+
+def _fractions(turn: Turn, limits: Limits) -> Iterator[Level]:
+    equity_attos = turn.state.book.account.equity_attos()
+    return _of_symbols(turn, (limits.position_fraction_nanos_max or 0) * equity_attos)
+
+
+def _sectors(turn: Turn, limits: Limits) -> Iterator[Level]:
+    account = turn.state.book.account
+    held: dict[str, int] = {}
+    for position in account.positions.values():
+        if position.sector and position.held_attos:
+            held[position.sector] = held.get(position.sector, 0) + position.held_attos
+    limit = (limits.sector_fraction_nanos_max or 0) * account.equity_attos()
+    for sector, attos in held.items():
+        yield Level(ACCOUNT_SCOPE, attos * NANOS, limit, sector)
+
+
+def _losses(turn: Turn, _limits: Limits) -> Iterator[Level]:
+    """What each fuse that watches has lost of its mark, undivided."""
+    for fuse in turn.state.drawdowns.values():
+        mark_attos, rule = fuse.mark_attos, fuse.rule
+        if mark_attos > 0 and fuse.watching():
+            name = rule.name.replace("_", " ")
+            lost = (mark_attos - fuse.equity_attos) * NANOS
+            yield Level(fuse.scope, lost, mark_attos * rule.limit_nanos, name, mark_attos)
+
+
+def _percent(value: int, mark_attos: int) -> str:
+    return shown_percent(rounded_half_up(value, mark_attos))
+
+
+def _counted(value: int, _mark_attos: int) -> str:
+    return str(value)
 
 
 ROWS: Final = (
     Row(
         name="gross exposure",
-        measured=_gross_attos,
-        limit=lambda limits: limits.gross_exposure_nanos_max,
-        of_equity=True,
-        of_symbol=False,
+        field="gross_exposure_nanos_max",
+        key="gross_exposure",
+        levels=_on_account(lambda state: state.book.account.held_attos, "gross_exposure_nanos_max"),
+        said=_money,
+    ),
+    Row(
+        name="net exposure",
+        field="net_exposure_nanos_max",
+        key="net_exposure",
+        levels=_on_account(lambda state: state.book.account.value_attos, "net_exposure_nanos_max"),
+        said=_money,
+    ),
+    Row(
+        name="net short exposure",
+        field="net_exposure_nanos_min",
+        key="net_exposure",
+        levels=_net_short,
+        said=_money,
+    ),
+    Row(
+        name="leverage: gross exposure",
+        field="leverage_nanos_max",
+        key="max_leverage",
+        levels=_on_account(lambda state: state.book.account.held_attos, "leverage_nanos_max"),
+        said=_money,
+    ),
+    Row(
+        name="margin: the equity that positions need",
+        field="maintenance_margin_nanos_min",
+        key="min_maintenance_margin",
+        levels=_margin,
+        said=_money,
+    ),
+    Row(
+        name="buying power: gross exposure",
+        field="",
+        key="the broker's margin multiplier",
+        levels=_buying_power,
+        said=_money,
     ),
     Row(
         name="position value",
-        measured=_position_attos,
-        limit=lambda limits: limits.position_value_nanos_max,
-        of_equity=False,
-        of_symbol=True,
+        field="position_value_nanos_max",
+        key="max_position_value",
+        levels=_values,
+        said=_money,
     ),
     Row(
         name="position as a share of equity",
-        measured=_position_attos,
-        limit=lambda limits: limits.position_fraction_nanos_max,
-        of_equity=True,
-        of_symbol=True,
+        field="position_fraction_nanos_max",
+        key="max_position",
+        levels=_fractions,
+        said=_money,
     ),
+    Row(
+        name="exposure of sector {}",
+        field="sector_fraction_nanos_max",
+        key="max_sector",
+        levels=_sectors,
+        said=_money,
+    ),
+    Row(
+        name="symbols held or ordered",
+        field="positions_max",
+        key="max_positions",
+        levels=_count(lambda state: state.book.account.occupied, "positions_max"),
+        said=_counted,
+    ),
+    Row(
+        name="working orders",
+        field="working_orders_max",
+        key="max_working_orders",
+        levels=_count(lambda state: len(state.book.working), "working_orders_max"),
+        said=_counted,
+    ),
+    Row(
+        name="orders of this session",
+        field="daily_orders_max",
+        key="max_daily_orders",
+        levels=_count(lambda state: state.throttles.daily_orders, "daily_orders_max"),
+        said=_counted,
+        passed="passed: only reductions are allowed until the next session",
+    ),
+    Row(name="{}", field="", key="loss_limits", levels=_losses, said=_percent, passed=""),
 )
+WITHOUT_A_LEVEL: Final = {
+    "order_quantity_nanos_max": "judged of one order: nothing of it adds up",
+    "order_value_nanos_max": "judged of one order: nothing of it adds up",
+    "order_volume_share_nanos_max": "judged of one order: nothing of it adds up",
+    "price_collar_nanos": "judged of one order: nothing of it adds up",
+    "price_floor_nanos": "judged of one order: nothing of it adds up",
+    "duplicate_window_ns": "judged of one order and those like it",
+    "order_rate_max": "a burst is over before anybody reads of it; beyond it a kill pages",
+    "order_rate_window_ns": "part of `order_rate_max`",
+    "order_rate_kills": "no number",
+    "messages_max": "a burst is over before anybody reads of it",
+    "messages_window_ns": "part of `messages_max`",
+    "repeated_executions_max": "a burst is over before anybody reads of it; at it a halt pages",
+    "repeated_executions_window_ns": "part of `repeated_executions_max`",
+}
+"""Fields of `Limits` that nothing comes near to little by little, and why."""
 
 
-def watched_rows(limits: Limits) -> tuple[tuple[int, int], ...]:
-    """The rows that these limits limit, each with its limit: what `Turn.watched` holds."""
-    asked = [(index, row.limit(limits)) for index, row in enumerate(ROWS)]
-    return tuple((index, most_nanos) for index, most_nanos in asked if most_nanos is not None)
+def watched_rows(limits: Limits) -> tuple[int, ...]:
+    """The rows that these limits limit: what `Turn.watched` holds."""
+    return tuple(
+        index
+        for index, row in enumerate(ROWS)
+        if not row.field or getattr(limits, row.field) is not None
+    )
 
 
 def follow(turn: Turn) -> None:
-    """A policy came into force: watch its limits, forget those it has not, judge everything."""
+    """A policy or other limits came into force: watch them, and judge everything."""
     turn.watched = watched_rows(turn.active.limits)
-    unlimited = [row for row in ROWS if row.limit(turn.active.limits) is None]
-    for key in list(turn.state.near):
-        if any(key.startswith(f"{row.name} of ") for row in unlimited):
-            del turn.state.near[key]
-    judge_all(turn)
+    judge(turn)
 
 
-def judge(turn: Turn, symbol: str) -> None:
-    """A mark or a fill moved a symbol: judge its limits and the account's."""
+def moved(turn: Turn) -> None:
+    """A mark, a fill or a reading moved something: judge, now or when a judgement is due again."""
     state = turn.state
+    if turn.boot_ns >= state.near_due_boot_ns:
+        judge(turn)
+    elif not state.near_waits:
+        state.near_waits = True
+        turn.wake(state.near_due_boot_ns)
+
+
+def judge_when_due(turn: Turn) -> None:
+    """Time passed: judge what moved since the last judgement."""
+    if turn.state.near_waits and turn.boot_ns >= turn.state.near_due_boot_ns:
+        judge(turn)
+
+
+def next_deadline(state: State) -> int:
+    """When what moved is judged; 0 when nothing did."""
+    return state.near_due_boot_ns if state.near_waits else 0
+
+
+def node_started(turn: Turn) -> None:
+    """The clock that judgements are due by is another one."""
+    turn.state.near_due_boot_ns, turn.state.near_waits = 0, False
+
+
+def judge(turn: Turn) -> None:
+    """Judge every limit of the table; books that are not compared say nothing."""
+    state, limits = turn.state, turn.active.limits
     if not state.reconciled:
         return
-    account = state.book.account
-    equity_attos = account.cash_attos + account.value_attos
-    for index, most_nanos in turn.watched:
+    state.near_due_boot_ns, state.near_waits = turn.boot_ns + JUDGED_EVERY_NS, False
+    near: dict[str, bool] = {}
+    for index in turn.watched:
         row = ROWS[index]
-        measured = row.measured(state, symbol) * NANOS
-        limit = most_nanos * (equity_attos if row.of_equity else ATTOS)
-        if 100 * measured >= NEAR_PERCENT * limit or state.near:
-            _moved(turn, row, symbol, measured, limit)
+        for level in row.levels(turn, limits):
+            measured, limit = level.measured, level.limit
+            if measured > limit or 100 * measured >= NEAR_CLEAR_PERCENT * limit > 0:
+                _judge_close(turn, row, level, near)
+    state.near = near  # what was near and is not among them is well below: it may be said again
 
 
-def judge_all(turn: Turn) -> None:
-    """Equity, limits or holdings changed other than by a mark or a fill: judge every symbol."""
-    for symbol in turn.state.book.account.positions or ("",):
-        judge(turn, symbol)
-
-
-def _moved(turn: Turn, row: Row, symbol: str, measured: int, limit: int) -> None:
-    """Take one measure of a limit that is near, or may have been."""
-    known = turn.state.near
-    scope = symbol_scope(symbol) if row.of_symbol else ACCOUNT_SCOPE
-    key = f"{row.name} of {scope}"
-    was_near, was_passed = key in known, known.get(key, False)
+def _judge_close(turn: Turn, row: Row, level: Level, near: dict[str, bool]) -> None:
+    """Take one level that is near, was, or may have been."""
+    key = f"{row.name.format(level.what)} of {level.scope}"
+    was_near, was_passed = key in turn.state.near, turn.state.near.get(key, False)
+    measured, limit = level.measured, level.limit
     passed = measured > limit
     if was_passed and not passed:
         passed = 100 * measured >= PASSED_CLEAR_PERCENT * limit
-    from_percent = NEAR_CLEAR_PERCENT if was_near else NEAR_PERCENT
-    near = passed or (measured > 0 and 100 * measured >= from_percent * limit)
-    if near:
-        known[key] = passed
-    else:
-        known.pop(key, None)
-    if passed and not was_passed:
-        _alert(turn, row, scope, measured, limit, passed=True)
-    elif near and not was_near:
-        _alert(turn, row, scope, measured, limit, passed=False)
+    is_near = was_near or passed or 100 * measured >= NEAR_PERCENT * limit
+    if is_near:
+        near[key] = passed
+    if passed and not was_passed and row.passed:
+        _alert(turn, row, level, passed=True)
+    elif is_near and not was_near:
+        _alert(turn, row, level, passed=False)
 
 
-def _alert(turn: Turn, row: Row, scope: str, measured: int, limit: int, *, passed: bool) -> None:
-    held = shown_money(rounded_half_up(measured, ATTOS))
-    most = shown_money(rounded_half_up(limit, ATTOS))
+def _alert(turn: Turn, row: Row, level: Level, *, passed: bool) -> None:
+    measured, limit = level.measured, level.limit
     share = (
         shown_percent(rounded_half_up(measured * NANOS, limit)) if limit > 0 else "more than all"
     )
-    what = "passed: only reductions are allowed" if passed else "near"
+    what = row.passed if passed else "near"
+    if measured >= limit and not row.passed:
+        what = AT_LIMIT
+    where = level.scope.partition(":")[2]
+    head = f"{where}: " if where else ""
+    name = row.name.format(level.what)
+    text = (
+        f"{head}{name} is {row.said(measured, level.mark_attos)}, {share} of its limit"
+        f" {row.said(limit, level.mark_attos)} ({row.key}): {what}"
+    )
     severity = Severity.WARNING if passed else Severity.INFO
     code = Reason.LIMIT_PASSED if passed else Reason.LIMIT_NEAR
-    turn.alert(severity, code, f"{row.name} is {held}, {share} of its limit {most}: {what}", scope)
+    turn.alert(severity, code, text, level.scope)

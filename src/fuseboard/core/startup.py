@@ -85,6 +85,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     roster.follow(turn)
     sessions.node_started(turn)
     data_health.node_started(turn)
+    nearness.node_started(turn)
     draining.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
@@ -145,6 +146,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
         state.cancel_again_boot_ns,
         state.compare_again_boot_ns,
         dynamic.next_deadline(state),
+        nearness.next_deadline(state),
     ):
         if due_boot_ns:
             turn.wake(due_boot_ns)
@@ -249,7 +251,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     begin_courses(turn)
     finish_recoveries(turn, passed=not differences)
     if differences or not was_reconciled:
-        nearness.judge_all(turn)
+        nearness.judge(turn)
     sessions.roll_when_agreed(turn)
     if not was_reconciled:
         data_health.judge(turn)

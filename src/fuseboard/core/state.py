@@ -171,6 +171,10 @@ class State(Struct, kw_only=True):
     """Numbers the plans of orderly stops; never used twice."""
     near: dict[str, bool] = {}
     """The limits whose soft limit was reached, each with its scope; True: the limit was passed."""
+    near_due_boot_ns: int = 0
+    """From when on what moves is judged for nearness at once."""
+    near_waits: bool = False
+    """Whether something moved before that, and is judged then."""
     period: Period = field(default_factory=Period)
     courses: dict[str, Course] = {}
     """By scope, as the scores and, by symbol, its trades."""
@@ -277,8 +281,8 @@ class Turn(Struct, gc=False):
     dynamics: tuple[Dynamic, ...]
     """As in the gate: asked after each step."""
     ids: OrderIds
-    watched: tuple[tuple[int, int], ...] = ()
-    """Rows of `nearness.ROWS` that the policy limits, each with its limit in nano-units."""
+    watched: tuple[int, ...] = ()
+    """Rows of `nearness.ROWS` that the policy limits."""
     boot_ns: int = 0
     wall_ns: int = 0
     out: list[Effect] = []

@@ -37,7 +37,7 @@ def marked(turn: Turn, symbol: str, mark_nanos: int) -> None:
         moved = ledger.mark(symbol, mark_nanos) or moved
     if moved:
         evaluate(turn, symbol)
-        nearness.judge(turn, symbol)
+        nearness.moved(turn)
 
 
 def filled(turn: Turn, symbol: str) -> None:
@@ -49,7 +49,7 @@ def filled(turn: Turn, symbol: str) -> None:
             ledger.mark(symbol, instrument.mark_nanos)
     turn.state.published_boot_ns = turn.boot_ns - EQUITY_PUBLISHED_EVERY_NS  # shown at once
     evaluate(turn, BOOKS_SOURCE)
-    nearness.judge(turn, symbol)
+    nearness.moved(turn)
 
 
 def evaluate(turn: Turn, source: str) -> None:
@@ -166,6 +166,7 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
                 _moved(turn, fuse, event)
             if fuse.breach.source != before:
                 _breach_changed(turn, fuse)
+    nearness.moved(turn)
 
 
 def _keep_figures(turn: Turn, fact: AccountSeen) -> None:
