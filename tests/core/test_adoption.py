@@ -263,6 +263,24 @@ def test_a_limit_that_is_tightened_past_the_present_loss_trips_once_it_is_confir
     assert desk.fuse("day").state is FuseState.HALTED
 
 
+def test_a_limit_that_would_close_at_once_what_is_held_needs_a_person() -> None:
+    """Of the account's and of a strategy's losses; below the present loss nobody is asked."""
+    rules = replace(BASE, losses=(loss("day", action=Action.FLATTEN),))
+    desk = SessionDesk(rules)
+    desk.at(260)
+    desk.at(250)  # a loss of 0.99 %
+    closer = replace(BASE, losses=(loss("day", action=Action.FLATTEN, limit_nanos=NANOS // 50),))
+    assert answer(desk.take(adopted(closer))).accepted, "2 % is not lost yet"
+    at_once = replace(BASE, losses=(loss("day", action=Action.FLATTEN, limit_nanos=NANOS // 200),))
+    refused = answer(desk.take(adopted(at_once)))
+    assert not refused.accepted
+    assert "would close what is held now" in refused.message
+    assert "day:account: 0.99% is lost" in refused.message
+    assert answer(desk.take(by_ann(at_once))).accepted
+    desk.account(1_000_000)
+    assert desk.fuse("day").latched()
+
+
 def test_an_adoption_withdraws_no_breach_that_the_broker_reports() -> None:
     desk = SessionDesk(BASE)
     desk.account(940_000)

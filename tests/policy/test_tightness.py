@@ -160,6 +160,17 @@ def drained(rule: DrainRule) -> Policy:
         (Policy(losses=(LossRule(action=Action.HALT),)), Policy(), [LOOSER]),  # arms a close
         (broken(), broken(action=Action.FLATTEN), [LOOSER]),
         (broken(action=Action.NOTIFY), broken(action=Action.FLATTEN), [LOOSER]),
+        (Policy(), broken(action=Action.FLATTEN), [LOOSER]),  # arms a close of what is held
+        (Policy(), broken(action=Action.KILL), [TIGHTER]),  # it cancels, and closes nothing
+        (Policy(), broken(action=Action.REDUCE), [TIGHTER]),
+        (Policy(losses=()), Policy(), [LOOSER]),
+        (Policy(losses=()), Policy(losses=(LossRule(action=Action.HALT),)), [TIGHTER]),
+        (
+            broken(action=Action.FLATTEN),
+            broken(action=Action.FLATTEN, condition="vix > 29"),
+            [LOOSER],
+        ),
+        (Policy(), Policy(strategies=(replace(STRATEGY, losses=(LossRule(),)),)), [LOOSER]),
         (broken(), broken(action=Action.KILL), [TIGHTER]),
         (broken(action=Action.REDUCE), broken(), [TIGHTER]),
         (drained(DrainRule.LEAVE), drained(DrainRule.CANCEL), [TIGHTER]),
@@ -225,6 +236,35 @@ def test_a_change_has_its_direction(old: Policy, new: Policy, directions: list[D
     found = changes(old, new)
     assert [change.direction for change in found] == directions
     assert loosens(old, new) == (LOOSER in directions)
+
+
+def flattening(policy: Policy) -> dict[str, LossRule | BreakerRule]:
+    """Every rule that may close positions, by where it stands and its name."""
+    rules: dict[str, LossRule | BreakerRule] = {
+        f"breakers[{rule.name}]": rule for rule in policy.breakers
+    }
+    rules |= {f"losses[{rule.name}]": rule for rule in policy.losses}
+    for strategy in policy.strategies:
+        rules |= {f"{strategy.name}.losses[{rule.name}]": rule for rule in strategy.losses}
+    return {path: rule for path, rule in rules.items() if rule.action is Action.FLATTEN}
+
+
+@given(old=POLICIES, data=st.data())
+def test_no_rule_gets_leave_to_close_positions_without_a_person(
+    old: Policy, data: st.DataObject
+) -> None:
+    part = data.draw(st.sampled_from(["losses", "breakers", "strategies"]))
+    new = replace(old, **{part: getattr(data.draw(POLICIES), part)})
+    before = flattening(old)
+    more = {path: rule for path, rule in flattening(new).items() if rule != before.get(path)}
+    for path, rule in more.items():
+        known = before.get(path)
+        if isinstance(rule, BreakerRule) and isinstance(known, BreakerRule):
+            if rule.condition == known.condition and rule.scope == known.scope:
+                continue
+        elif known is not None:
+            continue  # with lower numbers: the kernel asks whether it would close at once
+        assert loosens(old, new), path
 
 
 def test_values_are_shown_as_people_write_them() -> None:

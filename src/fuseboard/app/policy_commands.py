@@ -162,7 +162,8 @@ def _diff(options: argparse.Namespace) -> int:
     counts = {word: sum(row[0] == word for row in rows) for word in ("looser", "tighter")}
     say(f"{counts['looser']} looser, {counts['tighter']} tighter, {len(rows)} in all")
     if counts["looser"]:
-        say("what is not provably tighter counts as looser: a named person must ask for it")
+        say("what is not provably tighter counts as looser: a named person must ask for it;")
+        say("so does a new rule that may close positions (flatten): it can close what is held now")
     return 0
 
 

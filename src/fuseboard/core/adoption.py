@@ -70,9 +70,21 @@ def judged(turn: Turn, fact: PolicyAdopted) -> Judged:
     if twice:
         return Judged(policy, found, f"two rules of one kind have the same name: {twice}")
     known = Judged(policy, found)
-    if not known.said(Direction.LOOSER) or (fact.operator.strip() and fact.reason.strip()):
+    if fact.operator.strip() and fact.reason.strip():
         return known
-    return Judged(policy, found, _loosening(known.said(Direction.LOOSER)))
+    if known.said(Direction.LOOSER):
+        return Judged(policy, found, _loosening(known.said(Direction.LOOSER)))
+    closes = roster.would_close(turn, policy)
+    if not closes:
+        return known
+    return Judged(policy, found, _closing(closes))
+
+
+def _closing(fuses: list[str]) -> str:
+    return (
+        "the present loss is beyond the new limit: it would close what is held now, and that needs"
+        f" a named person with a reason (--operator NAME --reason TEXT):\n{_listed(fuses)}"
+    )
 
 
 def _loosening(looser: list[str]) -> str:

@@ -18,7 +18,9 @@ from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, LossRule
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.money import NANOS, shown_percent
 from fuseboard.vocabulary.postures import Posture
 
 RETIRED_MAX: Final = 1_000
@@ -65,6 +67,23 @@ def asked_for(turn: Turn, fuse: DrawdownFuse | RuleFuse) -> bool:
     """Whether the policy in force asks for this fuse."""
     wanted = _wanted_losses(turn) if isinstance(fuse, DrawdownFuse) else _wanted_breakers(turn)
     return fuse.name in wanted
+
+
+def would_close(turn: Turn, policy: Policy) -> list[str]:
+    """The fuses that do not breach now and would under `policy`, and then close what is held."""
+    asked = {(ACCOUNT_SCOPE, rule.name): rule for rule in policy.losses}
+    for strategy in policy.strategies:
+        scope = strategy_scope(strategy.name)
+        asked |= {(scope, rule.name): rule for rule in strategy.losses}
+    closes = []
+    for fuse in turn.state.drawdowns.values():
+        rule = asked.get((fuse.scope, fuse.rule.name))
+        if rule is None or rule.action is not Action.FLATTEN or not fuse.watching():
+            continue
+        floor = fuse.mark_attos * (NANOS - rule.limit_nanos)
+        if fuse.equity_attos * NANOS <= floor and not fuse.breaches():
+            closes.append(f"{fuse.name}: {shown_percent(fuse.drawdown_nanos())} is lost")
+    return closes
 
 
 def change_capitals(turn: Turn, policy: Policy) -> None:

@@ -1,8 +1,9 @@
 """Which of two policies is tighter, field by field: what may come into force without a person.
 
 Each field of each part of a policy has a rule in `RULES`. What is not provably tighter counts as
-LOOSER: a changed condition that is no simple bound, another scope, another calendar. So a change
-may be LOOSER in both directions; it is never TIGHTER in both.
+LOOSER: a changed condition that is no simple bound, another scope, another calendar, a new rule
+that may close positions (docs/adr/0011). So a change may be LOOSER in both directions; it is never
+TIGHTER in both.
 """
 
 from collections.abc import Callable, Sequence
@@ -293,6 +294,8 @@ def _struct(old: Any, new: Any, path: str) -> list[Change]:
             continue
         if field not in NESTED.get(kind, ()):
             direction = RULES[kind][field](before, after)
+            if field == "condition" and may_flatten(new):
+                direction = LOOSER  # it may hold now, and close what is held
             found.append(Change(below, _said(field, before), _said(field, after), direction))
         elif field == "tighten":
             found += _tightenings(before, after, path)
@@ -310,7 +313,10 @@ def _said(field: str, value: Any) -> str:
 
 
 def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str) -> list[Change]:
-    """Rows by name. A rule that goes loosens, one that comes tightens; strategies the reverse."""
+    """Rows by name. A rule that goes loosens, one that comes tightens; strategies the reverse.
+
+    One that comes with leave to close positions is not provably tighter.
+    """
     before = {row.name: row for row in old}
     after = {row.name: row for row in new}
     found: list[Change] = []
@@ -323,10 +329,18 @@ def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str) -> list[Change]
         if name not in after:
             found.append(Change(below, _row(before[name]), NOT_SET, removed))
         elif name not in before:
-            found.append(Change(below, NOT_SET, _row(after[name]), added))
+            comes = LOOSER if may_flatten(after[name]) else added
+            found.append(Change(below, NOT_SET, _row(after[name]), comes))
         else:
             found += _struct(before[name], after[name], below)
     return found
+
+
+def may_flatten(row: Any) -> bool:
+    """Whether a rule, or one of a strategy's losses, closes positions when it trips."""
+    if isinstance(row, StrategyRule):
+        return any(map(may_flatten, row.losses))
+    return isinstance(row, LossRule | BreakerRule) and row.action is Action.FLATTEN
 
 
 def _row(row: Any) -> str:
