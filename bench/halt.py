@@ -8,15 +8,32 @@ import random
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 # Run as a file, as `make bench` does, only this folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.e2e.halt_proof import DOORS, Ground, Verdict, halted_once, judged
-from tests.e2e.processes import Bots, world
+from bench.guardian import place
+from fuseboard.control.asked import HaltAsked
+from fuseboard.control.client import OperatorClient
+from fuseboard.exchange.ledger import OrderEnded
+from fuseboard.gateway.keys import Keys
+from tests.e2e.halt_proof import (
+    DOORS,
+    POLICY,
+    Ground,
+    Proxy,
+    Verdict,
+    halted_once,
+    judged,
+    shift_of,
+)
+from tests.e2e.processes import Bots, until, world
 
 DELAY_MS = 50
+ORDERS = 100
+ROUNDS = 5
 FLOW_S = 1.5
 QUIET_S = 0.4
 
@@ -63,6 +80,49 @@ def said(verdicts: list[Verdict]) -> None:
             )
 
 
+def cancelled(folder: Path, level: str, delay_ms: int) -> tuple[float, float]:
+    """Seconds from the asking for a halt until the last of 100 orders ended at the exchange, and
+    until the gateway has the last one confirmed.
+    """
+    with world(folder, Bots(folder)) as here:
+        here.init(POLICY)
+        exchange = here.exchange(tape="normal", requests_per_minute=100_000)
+        exchange.start()
+        shift_ns = shift_of(exchange)
+        url = here.kept(Proxy(folder, exchange, delay_ms)).url if delay_ms else exchange.url
+        gateway = here.open_gateway(url)
+        place(gateway.port(), Keys(here.state / "keys.json").mint("bench"), ORDERS)
+        until(lambda: exchange.state()["working_orders"] == ORDERS, "the orders work")
+        client = OperatorClient(here.state / "control.sock")
+        asked_ns = time.monotonic_ns()
+        assert client.act("halt", HaltAsked(operator="Ada", reason="bench", level=level)).accepted
+        while client.status(with_orders=False).working:
+            time.sleep(0.002)
+        confirmed_ns = time.monotonic_ns()
+        ended = [each.at_ns for each in exchange.ledger() if isinstance(each, OrderEnded)]
+        assert len(ended) == ORDERS
+        assert gateway.stop() == 0
+    return (max(ended) + shift_ns - asked_ns) / 1e9, (confirmed_ns - asked_ns) / 1e9
+
+
+def cancelling() -> None:
+    for level in ("halt", "kill"):
+        for delay_ms in (0, DELAY_MS):
+            rounds = []
+            for _ in range(ROUNDS):
+                with tempfile.TemporaryDirectory(prefix="fuseboard-bench-") as name:
+                    rounds.append(cancelled(Path(name), level, delay_ms))
+            at_exchange, confirmed = zip(*rounds, strict=True)
+            print(
+                f"{level:5} {ORDERS} working orders, {delay_ms:2} ms each way:"
+                f" last order ended after {shown_s(at_exchange)}, confirmed {shown_s(confirmed)}"
+            )
+
+
+def shown_s(figures: tuple[float, ...]) -> str:
+    return f"{statistics.median(figures):.2f} s [{min(figures):.2f}..{max(figures):.2f}]"
+
+
 def spread(figures: list[float]) -> str:
     p99 = figures[min(len(figures) - 1, len(figures) * 99 // 100)]
     return f"p50 {statistics.median(figures):.0f} p99 {p99:.0f} max {figures[-1]:.0f}"
@@ -73,6 +133,7 @@ def main() -> None:
     halts, rate, seed = map(int, [*asked, *("100", "1000", "1")[len(asked) :]])
     with tempfile.TemporaryDirectory(prefix="fuseboard-bench-") as name:
         under_load(Path(name), halts, rate, seed)
+    cancelling()
 
 
 if __name__ == "__main__":

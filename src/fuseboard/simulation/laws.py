@@ -110,13 +110,25 @@ def judge(world: World, machines: Sequence[Machine]) -> list[str]:
         if not verdict.ok:
             broken.append(f"law 9: it does not replay: {verdict.difference}")
         broken += _what_was_told_is_durable(machine, records)
-        broken += _only_a_person_loosens(records)
-        broken += _once(records, alone=len(machines) == 1, held=bool(world.exchange.positions()))
-        broken += _restarts_are_no_looser(records)
-        broken += _ledger_and_journal_agree(machine, records, entries)
-        if len(machines) == 1:  # a second one moves positions between a reading and its close
-            broken += _protective_orders_only_reduce(machine, records, entries)
-        broken += _positions_agree(machine, records, entries, alone=len(machines) == 1)
+        broken += broken_at_rest(machine.instance, records, entries, alone=len(machines) == 1)
+    return broken
+
+
+def broken_at_rest(
+    instance: str, records: list[Record], entries: list[ledger.LedgerEntry], *, alone: bool = True
+) -> list[str]:
+    """What a whole journal and a whole ledger, compared while nothing moves, say was broken.
+
+    `alone`: no second gateway traded on the account.
+    """
+    held = {at.symbol: at.position_nanos for at in entries if isinstance(at, ledger.OrderFilled)}
+    broken = _only_a_person_loosens(records)
+    broken += _once(records, alone=alone, held=any(held.values()))
+    broken += _restarts_are_no_looser(records)
+    broken += _ledger_and_journal_agree(instance, records, entries)
+    if alone:  # a second one moves positions between a reading and its close
+        broken += _protective_orders_only_reduce(records, entries)
+    broken += _positions_agree(instance, records, held, alone=alone)
     return broken
 
 
@@ -225,7 +237,7 @@ def _decided(records: list[Record]) -> Decided:
 
 
 def _ledger_and_journal_agree(
-    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+    instance: str, records: list[Record], entries: list[ledger.LedgerEntry]
 ) -> list[str]:
     """Laws 3 and 6: nothing is at the broker that was not written first, and nothing is lost."""
     decided = _decided(records)
@@ -241,7 +253,7 @@ def _ledger_and_journal_agree(
         elif isinstance(entry, ledger.OrderEnded):
             ended[entry.order_id] = None
     for order_id, wire_id in wire_ids.items():
-        ours = order_id_of_wire_id(machine.instance, wire_id)
+        ours = order_id_of_wire_id(instance, wire_id)
         if ours is None:
             continue
         if wire_id not in decided.submits:
@@ -262,7 +274,7 @@ def _ledger_and_journal_agree(
 
 
 def _protective_orders_only_reduce(
-    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry]
+    records: list[Record], entries: list[ledger.LedgerEntry]
 ) -> list[str]:
     """Laws 3 and 4 of the closes: never growing or flipping, never two attempts at once."""
     closes = {
@@ -306,7 +318,7 @@ def _protective_orders_only_reduce(
 
 
 def _positions_agree(
-    machine: Machine, records: list[Record], entries: list[ledger.LedgerEntry], *, alone: bool
+    instance: str, records: list[Record], held: dict[str, int], *, alone: bool
 ) -> list[str]:
     """At the end what is believed is what the broker holds; with a twin, else it was noticed."""
     believed: dict[str, int] = {}
@@ -317,11 +329,10 @@ def _positions_agree(
                 believed[effect.symbol] = effect.quantity_nanos
             elif isinstance(effect, LatchHalt) and effect.reason in TWIN_REASONS:
                 noticed = True
-    held = {e.symbol: e.position_nanos for e in entries if isinstance(e, ledger.OrderFilled)}
     differ = [s for s in held if held[s] != believed.get(s, 0)]
     if not differ or (noticed and not alone):
         return []
-    return [f"lost: {machine.instance} believes {believed}, the broker holds {held}"]
+    return [f"lost: {instance} believes {believed}, the broker holds {held}"]
 
 
 def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, SubmitOrder]) -> bool:
