@@ -392,3 +392,10 @@ def _add_recovery(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--unverified", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--copies", type=count, help=argparse.SUPPRESS)
     parser.add_argument("--retention-days", type=count, help=argparse.SUPPRESS)
+    parser = _command(commands, "restore", "bring the state back from a backup, halted")
+    parser.add_argument("source", type=Path, metavar="BACKUP", help="the backup's folder")
+    _add_state(parser)
+    _add_person(parser, "a restore needs it")
+    lost = "give up the records of a sound journal that the backup does not hold"
+    parser.add_argument("--give-up-records", action="store_true", help=lost)
+    parser.add_argument("--json", action="store_true")

@@ -1,6 +1,7 @@
 """A state directory with a past: facts folded by the real kernel into the real journal."""
 
 from fuseboard import __version__
+from fuseboard.app.restore import restored_since
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.history import append
@@ -48,6 +49,7 @@ def live(state: StateDirectory, *facts: Input, start: bool = True) -> int:
         release=__version__,
         latched=latched,
         register_unreadable=unreadable,
+        restored=restored_since(state, came_back.kernel.restored_wall_ns()),
     )
     last = recovered.last_moment or Moment(SECOND_NS, 1_800_000_000 * SECOND_NS)
     sequence = recovered.last_sequence

@@ -22,6 +22,7 @@ from fuseboard.app.explaining import command_explain
 from fuseboard.app.operator_commands import command_operators
 from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
+from fuseboard.app.restore import command_restore
 
 __all__ = [
     "REFUSALS",
@@ -41,6 +42,7 @@ __all__ = [
     "command_positions",
     "command_replay",
     "command_reset",
+    "command_restore",
     "command_run",
     "command_status",
     "command_top",

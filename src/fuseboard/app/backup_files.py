@@ -74,7 +74,7 @@ def plain_files(state: StateDirectory) -> list[str]:
     place = Place(state.path)
     known = (
         *(state.identity_file, state.policy_file, state.keys_file, state.operators_file),
-        *(state.watchlists_file, state.halt_file, place.orders_file, place.journal_file),
+        *(state.watchlists_file, place.orders_file, place.journal_file),
         *(place.latches_file, state.path / "guardian.reported"),
     )
     found = [file.name for file in known if file.is_file()]

@@ -29,6 +29,7 @@ from fuseboard.app.guardian_link import (
     wait_until_idle,
 )
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
+from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
@@ -121,6 +122,7 @@ class Node:
         self._adopted = adoption_at_start(
             came_back.kernel, options.policy, options.policy_file, options.person
         )
+        self._restored = restored_since(options.state, came_back.kernel.restored_wall_ns())
         self._meter = MeteredKernel(came_back.kernel)
         self._watermark = Watermark(recovered.last_sequence)
         self._journal = JournalWriter(
@@ -340,6 +342,7 @@ class Node:
                 strategies=self._strategies(),
                 latched=latched,
                 register_unreadable=unreadable,
+                restored=self._restored,
             )
         )
 

@@ -58,10 +58,21 @@ class StateDirectory:
         self.exchange_file = path / "exchange.json"
         self.exchange_ledger_file = path / "exchange-ledger.jsonl"
         self.log_file = path / "fuseboard.log"
+        self.restored_file = path / "restored.json"
+        self.unrestored_file = path / "restore.unfinished"
         self._unfinished_file = path / "init.unfinished"
 
     def identity(self) -> Identity:
         """Who owns this directory; raises `StateRefused` when there is no usable state in it."""
+        if self.unrestored_file.exists():
+            raise StateRefused(
+                f"a restore into {self.path} was broken off: run `fuseboard restore` again, with"
+                " the same backup or another"
+            )
+        return self.read_identity()
+
+    def read_identity(self) -> Identity:
+        """The same, also where a restore was broken off."""
         try:
             raw = self.identity_file.read_bytes()
         except FileNotFoundError:

@@ -154,6 +154,10 @@ class Kernel:
         """The digest of the policy in force; empty before the first."""
         return self._state.policy_digest
 
+    def restored_wall_ns(self) -> int:
+        """When the newest restore happened that this kernel was told of; 0 when none."""
+        return self._state.restored_wall_ns
+
     def snapshot(self) -> bytes:
         """The whole state, canonical: equal states give equal bytes."""
         return _encoder.encode(self._state)

@@ -26,7 +26,8 @@ NAMED_MAX: Final = 3
 def node_started(turn: Turn, restored: Restored | None) -> None:
     """Halt once for a restore, number anew, and ask the broker until it has answered."""
     state = turn.state
-    if restored is not None:
+    if restored is not None and restored.at_wall_ns > state.restored_wall_ns:
+        state.restored_wall_ns = restored.at_wall_ns
         state.lost_since_wall_ns = restored.last_wall_ns
         _number_anew(turn, restored.at_wall_ns // NANOS)
         detail = f"restored from {restored.backup} by {restored.operator}: {restored.reason}"

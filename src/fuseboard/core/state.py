@@ -226,6 +226,8 @@ class State(Struct, kw_only=True):
     compare_again_boot_ns: int = 0
     cancel_again_boot_ns: int = 0
     foreign_orders: dict[str, None] = {}
+    restored_wall_ns: int = 0
+    """When the state was last restored from a backup; 0: never."""
     lost_since_wall_ns: int = 0
     """From when on the broker's orders are asked for after a restore; 0: nothing is asked."""
     spent_ids: dict[str, None] = {}

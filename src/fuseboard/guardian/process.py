@@ -29,7 +29,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
     hide_this_process()  # it holds the broker's key
     if not state.is_dir():
         raise GuardianRefused(f"there is no state in {state}: make it with `fuseboard init`")
-    lock = _locked(state)
+    lock = guardian_lock(state)
     try:
         file = HeartbeatFile(state / "heartbeats")
         _beat_once(file)
@@ -54,8 +54,11 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         os.close(lock)
 
 
-def _locked(state: Path) -> int:
-    """Become the one guardian; the descriptor holds the lock until it closes."""
+def guardian_lock(state: Path) -> int:
+    """Become the one guardian; the descriptor holds the lock until it closes.
+
+    Raises `GuardianRefused` when another one watches.
+    """
     descriptor = os.open(state / "guardian.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
