@@ -145,14 +145,20 @@ def test_an_act_is_taken_in_whole_and_answered_when_it_is_durable(tmp_path: Path
 
     answers = at_desk(tmp_path / "s", visit, desk)
     assert answers == [OperatorAnswer(accepted=True, message="done")] * 3
+    me = f"user:{os.getuid()}"
     assert desk.intake.facts == [
         OperatorHaltRequested(
-            request=1, operator="Ada", reason="storm", scope="account", level=HaltLevel.FLATTEN
+            request=1,
+            operator="Ada",
+            reason="storm",
+            scope="account",
+            level=HaltLevel.FLATTEN,
+            via=me,
         ),
         OperatorResetRequested(
-            request=2, operator="Bo", reason="looked", scope="account", rebase=True
+            request=2, operator="Bo", reason="looked", scope="account", rebase=True, via=me
         ),
-        CashMoved(request=3, amount_nanos=-12_500_000_000, why="Bo: fees"),
+        CashMoved(request=3, amount_nanos=-12_500_000_000, why="Bo: fees", via=me),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fuseboard.core import closes, exposure, halting, judging, outgoing, plan, resets
+from fuseboard.core import closes, exposure, halting, judging, outgoing, plan, rearming
 from fuseboard.core.position import Position
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.orders import Side
@@ -199,7 +199,7 @@ THE_IDS: tuple[Row, ...] = (
         named.test_only_a_reset_begins_the_next_generation,
     ),
     (
-        resets._arm_again,
+        rearming.arm_again,
         "fuse.generation += 1",
         "pass",
         named.test_only_a_reset_begins_the_next_generation,

@@ -132,7 +132,7 @@ def _keeps_the_generation(patch: pytest.MonkeyPatch) -> None:
     def arm(_state: object, _fuse: DrawdownFuse | Latch) -> None:
         return
 
-    patch.setattr(resets, "_arm_again", arm)
+    patch.setattr(resets, "arm_again", arm)
 
 
 def _never_answers_the_sent(patch: pytest.MonkeyPatch) -> None:

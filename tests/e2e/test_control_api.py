@@ -70,8 +70,11 @@ def test_each_role_may_do_what_is_its_and_everything_is_journaled(here: World) -
     assert last.reason == "through the flood"
     assert [fact.operator for fact in facts if isinstance(fact, OperatorResetRequested)] == ["Ada"]
     uses = [fact for fact in facts if isinstance(fact, ControlUsed)]
-    assert ControlUsed(operator="Vic", role="viewer", use="POST /v1/halt", granted=False) in uses
-    assert ControlUsed(operator="Ada", role="admin", use="POST /v1/reset", granted=True) in uses
+    said = [(use.operator, use.role, use.use, use.granted) for use in uses]
+    assert ("Vic", "viewer", "POST /v1/halt", False) in said
+    assert ("Vic", "viewer", "GET /v1/status", True) in said, "reads are uses too"
+    assert ("Ada", "admin", "POST /v1/reset", True) in said
+    assert all(use.via.startswith("key:OP") for use in uses if use.operator)
     assert sum(not use.operator for use in uses) < len(flood), "a flood does not fill the journal"
     here.evidence_is_clean()
 

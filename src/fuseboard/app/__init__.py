@@ -12,7 +12,6 @@ from fuseboard.app.commands import (
     command_measure,
     command_orders,
     command_positions,
-    command_reset,
     command_run,
     command_status,
     command_top,
@@ -22,6 +21,7 @@ from fuseboard.app.explaining import command_explain
 from fuseboard.app.operator_commands import command_operators
 from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
+from fuseboard.app.reset_command import command_reset
 from fuseboard.app.restore import command_restore
 
 __all__ = [

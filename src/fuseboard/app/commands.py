@@ -35,7 +35,7 @@ from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
-from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer, ResetAsked
+from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
@@ -359,18 +359,6 @@ def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
     return structs.replace(
         answer, message=f"{answer.message}; {said}", settled=True, in_doubt=settled.in_doubt
     )
-
-
-def command_reset(options: argparse.Namespace) -> int:
-    """Reset what is latched. Needs the gateway: a reset is durable in its journal first."""
-    asked = ResetAsked(
-        operator=options.operator,
-        reason=options.reason,
-        scope=options.scope,
-        rebase=options.rebase,
-    )
-    client = _client(StateDirectory(options.state))
-    return _told(client.act("reset", asked), as_json=options.json)
 
 
 def command_cash(options: argparse.Namespace) -> int:

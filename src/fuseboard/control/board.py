@@ -21,6 +21,8 @@ from fuseboard.vocabulary.effects import (
     RecordOverride,
     RecordPlan,
     RecordPolicy,
+    RecordRecovery,
+    RecordReset,
     RecordTransition,
     SubmitOrder,
 )
@@ -33,6 +35,7 @@ ALERTS_MAX: Final = 200
 EQUITIES_MAX: Final = 600
 CLOSED_ORDERS_MAX: Final = 1_000
 PLANS_MAX: Final = 100
+RECOVERIES_MAX: Final = 20
 _FINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
 
 
@@ -99,6 +102,8 @@ class Board:
         self.dynamic_limits: tuple[str, ...] = ()
         self.policy = PolicyLine()
         self.overrides: dict[str, RecordOverride] = {}
+        self.resets_wanted: dict[str, RecordReset] = {}
+        self.recoveries: dict[str, RecordRecovery] = {}
         self.drain: RecordDrain | None = None
         self.allowed = 0
         self.denied: dict[str, int] = {}
@@ -134,6 +139,15 @@ class Board:
                 self.overrides.pop(effect.override, None)
                 if effect.stage in ("requested", "verified"):
                     self.overrides[effect.override] = effect
+            case RecordReset():
+                self.resets_wanted.pop(effect.scope, None)
+                if effect.stage == "requested":
+                    self.resets_wanted[effect.scope] = effect
+            case RecordRecovery():
+                self.recoveries.pop(effect.scope, None)
+                self.recoveries[effect.scope] = effect
+                if len(self.recoveries) > RECOVERIES_MAX:
+                    del self.recoveries[next(iter(self.recoveries))]
             case AnswerDenied():
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1

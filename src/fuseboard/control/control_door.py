@@ -14,6 +14,7 @@ import msgspec
 from fuseboard.control.asked import OperatorAnswer
 from fuseboard.control.operator_keys import ROLES, OperatorKeys, OperatorLine, Role
 from fuseboard.vocabulary.inputs import ControlUsed, Input
+from fuseboard.vocabulary.people import KEY_VIA
 from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer
 
@@ -40,8 +41,8 @@ HALT: Final = ("POST", "/v1/halt")
 class Answering(Protocol):
     """The operators' API behind the door."""
 
-    async def answer(self, request: Request) -> Response:
-        """The answer to a request whose sender may make it."""
+    async def answer(self, request: Request, via: str) -> Response:
+        """The answer to a request whose sender may make it; `via` says by which key."""
 
 
 class ControlDoor:
@@ -77,6 +78,7 @@ class ControlDoor:
             role="" if holder is None else holder.role,
             use=f"{request.method} {request.path}"[:SHOWN_CHARACTERS_MAX],
             granted=may,
+            via="" if holder is None else f"{KEY_VIA}{holder.key_id}",
         )
         if not self._offer(used):
             return _refused(503, "the gateway takes nothing more: see its log")
@@ -90,8 +92,9 @@ class ControlDoor:
         return await self._passed_on(request, holder)
 
     async def _passed_on(self, request: Request, holder: OperatorLine) -> Response:
+        via = f"{KEY_VIA}{holder.key_id}"
         if request.method == "GET" or request.path in NAMELESS:
-            return await self._api.answer(request)
+            return await self._api.answer(request, via)
         try:
             body = msgspec.json.decode(request.body, type=dict[str, object])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -99,7 +102,7 @@ class ControlDoor:
         if body.get("operator", holder.name) != holder.name:
             return _refused(403, f"the key is {holder.name}'s: nobody acts in another's name")
         named = msgspec.json.encode({**body, "operator": holder.name})
-        return await self._api.answer(msgspec.structs.replace(request, body=named))
+        return await self._api.answer(msgspec.structs.replace(request, body=named), via)
 
     def _has_room(self) -> bool:
         second = int(asyncio.get_running_loop().time())

@@ -2,8 +2,9 @@
 
 Processes of the supervised strategy are refused and paged (`peers.py`).
 
-Whoever may write the socket may halt; whoever halts or resets gives a name, and it goes into the
-journal. Reads come from the board, acts go through the intake and are answered when durable.
+Whoever may write the socket may halt; whoever halts or resets gives a name, which goes into the
+journal with the unix user that the system tells, or with the key's id. Reads come from the board,
+acts go through the intake and are answered when durable.
 
 - `GET /v1/status`: the board; `?orders=all` adds the working orders.
 - `POST /v1/override`, `/v1/override-verify`: bodies as in `override_asked.py`.
@@ -48,13 +49,20 @@ from fuseboard.control.override_asked import (
     override_of,
     verification_of,
 )
-from fuseboard.control.peers import process_of, refusal
+from fuseboard.control.peers import process_of, refusal, user_of
 from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status, status_of
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import AnswerOperator, Effect
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
-from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.inputs import Input, PolicyAdopted
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OverrideRequested,
+    OverrideVerified,
+)
 from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer
 
@@ -76,6 +84,17 @@ Asked = TypeVar(
     OverrideAsked,
     VerifyAsked,
 )
+
+
+PERSONAL: Final = (
+    CashMoved,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OverrideRequested,
+    OverrideVerified,
+    PolicyAdopted,
+)
+"""Inputs that tell by what the person who gave them is known."""
 
 
 class Door(Protocol):
@@ -159,29 +178,29 @@ class OperatorApi:
         why = refusal(process_of(request.peer), self._keeper())
         if why:
             return self._kept_out(request, why)
-        return await self.answer(request)
+        return await self.answer(request, user_of(request.peer))
 
-    async def answer(self, request: Request) -> Response:
-        """The answer to a request whose sender may make it."""
+    async def answer(self, request: Request, via: str) -> Response:
+        """The answer to a request whose sender may make it; `via` as in `operator_inputs`."""
         match request.method, request.path:
             case "GET", "/v1/status":
                 return _json(self.status(with_orders=request.query.get("orders") == "all"))
             case "GET", "/v1/settled":
                 return await self._settle(request.query.get("scope", ACCOUNT_SCOPE))
             case "POST", "/v1/halt":
-                return await self._act(request, HaltAsked, halt_of)
+                return await self._act(request, via, HaltAsked, halt_of)
             case "POST", "/v1/reset":
-                return await self._act(request, ResetAsked, reset_of)
+                return await self._act(request, via, ResetAsked, reset_of)
             case "POST", "/v1/cash":
-                return await self._act(request, CashAsked, cash_of)
+                return await self._act(request, via, CashAsked, cash_of)
             case "POST", "/v1/measure":
-                return await self._act(request, MeasureAsked, measure_of)
+                return await self._act(request, via, MeasureAsked, measure_of)
             case "POST", "/v1/policy":
-                return await self._act(request, PolicyAsked, policy_of)
+                return await self._act(request, via, PolicyAsked, policy_of)
             case "POST", "/v1/override":
-                return await self._act(request, OverrideAsked, override_of)
+                return await self._act(request, via, OverrideAsked, override_of)
             case "POST", "/v1/override-verify":
-                return await self._act(request, VerifyAsked, verification_of)
+                return await self._act(request, via, VerifyAsked, verification_of)
             case _:
                 return _refused(404, f"{request.method} {request.path} is not part of this API")
 
@@ -204,7 +223,11 @@ class OperatorApi:
         return _json(Settled(scope=scope, in_doubt=tuple(dict.fromkeys([*unanswered, *known]))))
 
     async def _act(
-        self, request: Request, shape: type[Asked], fact_of: Callable[[Asked, int], Input]
+        self,
+        request: Request,
+        via: str,
+        shape: type[Asked],
+        fact_of: Callable[[Asked, int], Input],
     ) -> Response:
         if len(self._waiting) >= WAITING_MAX:
             return _refused(503, "too many operator requests wait for their answer: try again")
@@ -213,6 +236,8 @@ class OperatorApi:
             fact = fact_of(msgspec.json.decode(request.body, type=shape), number)
         except (msgspec.MsgspecError, AskedRefused, UnicodeDecodeError) as error:
             return _refused(422, str(error))
+        if isinstance(fact, PERSONAL):
+            fact = msgspec.structs.replace(fact, via=via)
         if not self._intake.offer(fact):
             return _refused(503, "the gateway takes nothing more: see its log")
         future: asyncio.Future[OperatorAnswer] = asyncio.get_running_loop().create_future()

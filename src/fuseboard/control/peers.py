@@ -8,14 +8,22 @@ process that has ended meanwhile cannot be looked at: it is refused too.
 from pathlib import Path
 from typing import Final
 
+from fuseboard.vocabulary.people import USER_VIA
+
 ANCESTORS_MAX: Final = 256
 _PROCESSES: Final = Path("/proc")
 
 
 def process_of(peer: str) -> int | None:
     """The process id in a request's `peer`; None where the system does not tell it."""
-    kind, _, pid = peer.partition(":")
+    kind, pid, _user = [*peer.split(":"), "", ""][:3]
     return int(pid) if kind == "unix" and pid.isdecimal() and int(pid) > 0 else None
+
+
+def user_of(peer: str) -> str:
+    """By what the person on the socket is known: `user:UID`; empty where the system tells none."""
+    kind, _pid, user = [*peer.split(":"), "", ""][:3]
+    return f"{USER_VIA}{user}" if kind == "unix" and user.isdecimal() else ""
 
 
 def refusal(pid: int | None, keeper: int | None) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from fuseboard.control.board import FuseLine, PolicyLine
 from fuseboard.control.status import PostureLine, Status
 from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.effects import RecordRecovery, RecordReset
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
@@ -31,6 +32,8 @@ def status_text(status: Status) -> str:
     lines += [f"register  {line}" for line in status.register]
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
     lines += [f"override  {line}" for line in status.overrides]
+    lines += [f"reset     {wanted_line(at)}" for at in status.resets_wanted]
+    lines += [f"recovery  {line}" for at in status.recoveries for line in recovery_lines(at)]
     lines += [f"fuse      {fuse_line(fuse)}" for fuse in status.fuses]
     for plan in status.plans[-PLANS_SHOWN_MAX:]:
         left = f", left {'; '.join(plan.left)}" if plan.left else ""
@@ -54,8 +57,31 @@ def why_line(at: PostureLine) -> str:
 
 def policy_line(at: PolicyLine) -> str:
     """The policy in force: its name, its digest and since when."""
-    since = datetime.fromtimestamp(at.since_wall_ns // NANOS, UTC)
-    return f"{at.name}, digest {at.digest[:16]}, in force since {since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{at.name}, digest {at.digest[:16]}, in force since {_utc(at.since_wall_ns)}"
+
+
+def wanted_line(at: RecordReset) -> str:
+    """A reset that waits for a second person: who, when, until when, and how it is confirmed."""
+    rebase = " --rebase" if at.rebase else ""
+    return (
+        f"of {at.scope} asked for by {at.operator} ({at.via}) at {_utc(at.asked_wall_ns)}:"
+        f" {at.reason}; a second person confirms it with `fuseboard reset --scope {at.scope}"
+        f"{rebase}` or a key until {_utc(at.lapses_wall_ns)}"
+    )
+
+
+def recovery_lines(at: RecordRecovery) -> list[str]:
+    """A recovery and what each of its checks found."""
+    by = f" by {at.operator}" if at.operator else ""
+    said = f"of {at.scope}, started{by}: {at.stage} at {_utc(at.wall_ns)}"
+    if not at.checks:
+        return [f"of {at.scope} started{by} at {_utc(at.wall_ns)}: waits for the broker's answers"]
+    found = [f"  {'ok    ' if it.passed else 'FAILED'} {it.name}: {it.said}" for it in at.checks]
+    return [said, *found]
+
+
+def _utc(wall_ns: int) -> str:
+    return f"{datetime.fromtimestamp(wall_ns // NANOS, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def next_step(status: Status) -> str:
@@ -69,6 +95,8 @@ def next_step(status: Status) -> str:
         return "wait: the plan and the cooldown end first, then a named person resets"
     if any(at.reason in _COMING_UP for at in status.postures):
         return "wait: the gateway is comparing its books with the broker's"
+    if status.resets_wanted:
+        return "a second person confirms the reset below, once reviewed"
     if settled:
         scope = "" if settled[0].scope == "account" else f" --scope {settled[0].scope}"
         return f"once reviewed: `fuseboard reset{scope} --operator NAME --reason TEXT`"

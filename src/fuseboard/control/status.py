@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import RecordOverride
+from fuseboard.vocabulary.effects import RecordOverride, RecordRecovery, RecordReset
 from fuseboard.vocabulary.money import text_from_nanos
 
 
@@ -64,6 +64,10 @@ class Status(Struct, frozen=True, kw_only=True):
     """The dynamic limits that hold, by name."""
     overrides: tuple[str, ...] = ()
     """The overrides that are open, in words."""
+    resets_wanted: tuple[RecordReset, ...] = ()
+    """The resets that wait for a second person."""
+    recoveries: tuple[RecordRecovery, ...] = ()
+    """The recoveries since this start, one a scope, each with its checks."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
 
@@ -119,6 +123,8 @@ def status_of(
         policy=board.policy,
         dynamic_limits=board.dynamic_limits,
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
+        resets_wanted=tuple(board.resets_wanted.values()),
+        recoveries=tuple(board.recoveries.values()),
     )
 
 

@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.core import gate, nearness, roster
+from fuseboard.core import consent, gate, nearness, roster
 from fuseboard.core.anomalies import looked_for
+from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import begin_courses
 from fuseboard.core.state import Turn
@@ -69,6 +70,9 @@ def judged(turn: Turn, fact: PolicyAdopted) -> Judged:
     twice = _named_twice(policy)
     if twice:
         return Judged(policy, found, f"two rules of one kind have the same name: {twice}")
+    held = _held_by_two(turn, policy)
+    if held:
+        return Judged(policy, found, held)
     known = Judged(policy, found)
     if fact.operator.strip() and fact.reason.strip():
         return known
@@ -85,6 +89,21 @@ def _closing(fuses: list[str]) -> str:
         "the present loss is beyond the new limit: it would close what is held now, and that needs"
         f" a named person with a reason (--operator NAME --reason TEXT):\n{_listed(fuses)}"
     )
+
+
+def _held_by_two(turn: Turn, policy: Policy) -> str:
+    """Why one person may not take the second one away from what is latched; empty otherwise."""
+    before, after = turn.policy.resets, policy.resets
+    for fuse in turn.state.fuses():
+        is_kill = fuse.state in (FuseState.KILLED, FuseState.RECOVERY)
+        if not fuse.latched() or not consent.takes_two(before, is_kill=is_kill):
+            continue
+        if not consent.takes_two(after, is_kill=is_kill):
+            return (
+                f"{fuse.scope} is {fuse.state.value} and takes two people to reset under the policy"
+                " in force (resets.two_persons): reset it first, then change that"
+            )
+    return ""
 
 
 def _loosening(looser: list[str]) -> str:

@@ -15,6 +15,7 @@ from fuseboard.core import (
     adoption,
     breakers,
     cash,
+    consent,
     data_health,
     draining,
     dynamic,
@@ -192,6 +193,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     cash.advance(turn)
     nearness.judge_when_due(turn)
     valuation.read_when_due(turn)
+    consent.lapse(turn)
     startup.wake_for_what_is_next(turn)
 
 

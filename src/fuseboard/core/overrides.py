@@ -18,6 +18,7 @@ from fuseboard.vocabulary.effects import AnswerOperator, RecordOverride
 from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.people import KEY_VIA, same_name, same_person
 
 OVERRIDES_MAX: Final = 100
 PRICED: Final = ("price_collar", "order_value")
@@ -45,6 +46,7 @@ def override_requested(turn: Turn, fact: OverrideRequested) -> None:
         asked_by=fact.operator.strip(),
         reason=fact.reason.strip(),
         worst_price_nanos=fact.worst_price_nanos,
+        asked_via=fact.via,
     )
     _record(turn, override, "requested")
     message = f"{name} is asked for: a second person verifies it with `override verify {name}`"
@@ -86,8 +88,10 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
         return
     if not operator:
         message = "a verification needs your name: --operator NAME"
-    elif _same_name(operator, override.asked_by):
+    elif _may_be_who_asked(turn, override, fact):
         message = f"{override.asked_by} asked for it: somebody else has to verify it"
+        if not same_name(operator, override.asked_by):
+            message += f", and this is {fact.via or 'nobody known'} again: with a key of their own"
     elif override.verified_by:
         message = f"{override.verified_by} has verified it already"
     else:
@@ -99,9 +103,14 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
     _answer(turn, fact.request, accepted=False, message=message)
 
 
-def _same_name(one: str, other: str) -> bool:
-    """Whether two names differ by case and blanks at most."""
-    return "".join(one.casefold().split()) == "".join(other.casefold().split())
+def _may_be_who_asked(turn: Turn, override: Override, fact: OverrideVerified) -> bool:
+    """Whether who verifies may be who asked: by name and key; by the unix user where two people
+    are asked for, else a name on the local socket is believed.
+    """
+    rules, via = turn.policy.resets, fact.via
+    if rules.two_persons or rules.two_persons_always or via.startswith(KEY_VIA):
+        return same_person(override.asked_by, override.asked_via, fact.operator, via)
+    return same_name(override.asked_by, fact.operator)
 
 
 def judged_again(

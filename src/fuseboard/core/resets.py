@@ -4,7 +4,7 @@ A reset is durable in the journal before `ClearHalt` reaches the register. The c
 reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
-from fuseboard.core import plan, roster
+from fuseboard.core import consent, plan, recovering, roster
 from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -12,12 +12,12 @@ from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import Tripping, apply, latch_scope, publish_postures, settle, trip
-from fuseboard.core.measures.recording import equity_of, forget
-from fuseboard.core.outgoing import read_account
-from fuseboard.core.state import State, Turn
+from fuseboard.core.measures.recording import forget
+from fuseboard.core.rearming import accept_cash, arm_again, clear, fuses_of
+from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
-from fuseboard.vocabulary.effects import AnswerOperator, ClearHalt
+from fuseboard.vocabulary.effects import AnswerOperator
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
     TAG_KINDS,
@@ -89,64 +89,42 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     if refusal:
         _answer(turn, fact.request, accepted=False, message=refusal)
         return
-    let_on_by_person(turn, fact.scope, fact.operator, fact.reason)
-    fuses = _fuses_of(turn.state, fact.scope)
+    fuses = fuses_of(turn.state, fact.scope)
+    is_kill = any(fuse.state is FuseState.KILLED for fuse in fuses)
+    agreement = consent.agreed(turn, fact, is_kill=is_kill)
+    if agreement is None:
+        return
+    operator, reason = agreement
+    let_on_by_person(turn, fact.scope, operator, reason)
     event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
-    recovering = False
+    is_recovery = False
     for fuse in fuses:
         if not fuse.latched() and not fact.rebase:
             continue
         fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
         if fuse.latched():
             fuse.resets_wall_ns.append(turn.wall_ns)
-        row = apply(turn, fuse, event, operator=fact.operator, reason=fact.reason)
+        row = apply(turn, fuse, event, operator=operator, reason=reason)
         if row is None:
             continue
         if fact.rebase and isinstance(fuse, RuleFuse):
             forget(turn, fuse)
-        recovering = recovering or row.after is FuseState.RECOVERY
+        is_recovery = is_recovery or row.after is FuseState.RECOVERY
         if row.after is not FuseState.RECOVERY:
-            _arm_again(turn.state, fuse)
+            arm_again(turn.state, fuse)
     state = turn.state
-    if recovering:
-        publish_postures(turn)
-        read_account(turn, positions=True)
-        _answer(turn, fact.request, accepted=True, message="recovery started: comparing the books")
+    if is_recovery:
+        recovering.begin(turn, fact.scope, operator=operator, reason=reason)
+        message = f"{fact.scope}: {recovering.STARTED} by {operator}: comparing the books"
+        _answer(turn, fact.request, accepted=True, message=message)
         return
     if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
-        _accept_cash(turn)
-    _clear(turn, fact.scope, operator=fact.operator, reason=fact.reason)
+        accept_cash(turn)
+    clear(turn, fact.scope, operator=operator, reason=reason)
     roster.retire(turn)
     publish_postures(turn)
-    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {fact.operator}")
+    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {operator}")
     _trip_again_if_breached(turn, fact.scope)
-
-
-def _arm_again(state: State, fuse: Tripping | Latch) -> None:
-    """Begin the next arming: from now on another trip has another id."""
-    state.plans.pop(fuse.trip(), None)
-    fuse.generation = max(fuse.generation + 1, state.generation_min)
-
-
-def _accept_cash(turn: Turn) -> None:
-    """A person who resets accepts the broker's cash as it was last read; marks stay."""
-    state = turn.state
-    state.equity_disagreements = 0
-    if not state.book.working:
-        state.book.account.cash_attos = state.broker_cash_attos
-        for fuse in state.drawdowns.values():
-            if fuse.scope == ACCOUNT_SCOPE:
-                fuse.equity_attos = equity_of(turn, ACCOUNT_SCOPE)
-
-
-def _clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
-    """Clear the register for a scope once none of its fuses is latched."""
-    if any(fuse.latched() for fuse in _fuses_of(turn.state, scope)):
-        return
-    turn.state.cleared_epochs[scope] = turn.state.halt_epoch
-    turn.out.append(
-        ClearHalt(scope=scope, halt_epoch=turn.state.halt_epoch, operator=operator, reason=reason)
-    )
 
 
 def _trip_again_if_breached(turn: Turn, scope: str) -> None:
@@ -155,10 +133,6 @@ def _trip_again_if_breached(turn: Turn, scope: str) -> None:
         if fuse.scope == scope and fuse.watching() and fuse.breaches() and not doubtful(turn, fuse):
             trip(turn, fuse)
     settle(turn)
-
-
-def _fuses_of(state: State, scope: str) -> list[Tripping | Latch]:
-    return [fuse for fuse in state.fuses() if fuse.scope == scope]
 
 
 def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
@@ -170,7 +144,7 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
         return "a reset needs a reason: --reason TEXT"
     if not state.reconciled or state.lost_since_wall_ns:
         return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
-    fuses = _fuses_of(state, fact.scope)
+    fuses = fuses_of(state, fact.scope)
     if halts_scope(state, fact.scope) and not any(fuse.latched() for fuse in fuses):
         return ""
     if not fuses:
@@ -182,6 +156,8 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     for fuse in latched:
         if fuse.state is FuseState.TRIGGERED:
             return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
+        if fuse.state is FuseState.RECOVERY:
+            return f"the recovery of {fact.scope} is under way: `fuseboard status` shows it"
         if ongoing(state, fuse.trip()):
             return f"the plan of {fuse.trip()} is still running"
         exhausted = _exhausted(turn, fuse, operator=fact.operator)
@@ -228,32 +204,14 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
         fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
         fuse.resets_wall_ns.append(turn.wall_ns)
         apply(turn, fuse, FuseEvent.RESET, operator=operator, reason=reason)
-        _arm_again(state, fuse)
+        arm_again(state, fuse)
         scopes[fuse.scope] = None
     for scope in scopes:
-        _clear(turn, scope, operator=operator, reason=reason)
+        clear(turn, scope, operator=operator, reason=reason)
     if scopes:
         publish_postures(turn)
     for scope in scopes:
         _trip_again_if_breached(turn, scope)
-
-
-def finish_recoveries(turn: Turn, *, passed: bool) -> None:
-    """The comparison that a recovery waits for is done: KILLED fuses re-arm, or stay killed."""
-    recovered: dict[str, None] = {}
-    for fuse in turn.state.fuses():
-        if fuse.state is not FuseState.RECOVERY:
-            continue
-        if passed and not ongoing(turn.state, fuse.trip()):
-            apply(turn, fuse, FuseEvent.RECOVERY_PASSED)
-            _arm_again(turn.state, fuse)
-            recovered[fuse.scope] = None
-        else:
-            apply(turn, fuse, FuseEvent.RECOVERY_FAILED)
-    for scope in recovered:
-        _clear(turn, scope, operator="", reason="recovery passed")
-    roster.retire(turn)
-    publish_postures(turn)
 
 
 def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:

@@ -11,6 +11,7 @@ from fuseboard.core import (
     breakers,
     cash,
     closes,
+    consent,
     data_health,
     draining,
     dynamic,
@@ -18,6 +19,7 @@ from fuseboard.core import (
     overrides,
     plan,
     quotes,
+    recovering,
     restoring,
     roster,
     sessions,
@@ -39,7 +41,6 @@ from fuseboard.core.halting import (
 )
 from fuseboard.core.measures.recording import begin_courses, note_comparison, note_position
 from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_account, show_position
-from fuseboard.core.resets import finish_recoveries
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate, publish_fuses
 from fuseboard.vocabulary.effects import (
@@ -93,6 +94,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
         order.request = 0
     waiting.drop_all(turn, Reason.ANNIHILATED)
     overrides.forget(turn)
+    consent.forget(turn)
     if turn.dynamics:
         dynamic.show(turn)
     _agree_with_register(turn, fact)
@@ -147,6 +149,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
         state.compare_again_boot_ns,
         dynamic.next_deadline(state),
         nearness.next_deadline(state),
+        consent.next_deadline(turn),
     ):
         if due_boot_ns:
             turn.wake(due_boot_ns)
@@ -249,7 +252,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         )
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     begin_courses(turn)
-    finish_recoveries(turn, passed=not differences)
+    recovering.finish(turn, differences)
     if differences or not was_reconciled:
         nearness.judge(turn)
     sessions.roll_when_agreed(turn)

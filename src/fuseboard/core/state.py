@@ -123,6 +123,30 @@ class Override(Struct, kw_only=True):
     verified_by: str = ""
     worst_price_nanos: int | None = None
     """The most a buy may pay, the least a sell may get; None: any price that the rest allows."""
+    asked_via: str = ""
+
+
+class ResetWanted(Struct, kw_only=True):
+    """A reset that one person asked for and another one has to confirm."""
+
+    scope: str
+    operator: str
+    via: str
+    reason: str
+    rebase: bool
+    halt_epoch: int
+    """What was halted when it was asked for: a later halt makes it void."""
+    asked_wall_ns: int
+    lapses_boot_ns: int
+    lapses_wall_ns: int
+
+
+class Recovery(Struct, kw_only=True):
+    """A recovery after a kill, under way: who started it, and why."""
+
+    scope: str
+    operator: str
+    reason: str
 
 
 class DataDoubt(Struct):
@@ -202,6 +226,10 @@ class State(Struct, kw_only=True):
     overrides: dict[str, Override] = {}
     """Overrides that were asked for and are neither used nor expired, oldest first."""
     overrides_asked: int = 0
+    resets_wanted: dict[str, ResetWanted] = {}
+    """By scope, the resets that wait for a second person."""
+    recoveries: dict[str, Recovery] = {}
+    """By scope, the recoveries that wait for the broker's answers."""
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
     """For each scope, the halt epoch at which a person last cleared it."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from fuseboard.policy.loader import Loaded
 
-NOT_YET: Final = ("resets.two_persons",)
+NOT_YET: Final[tuple[str, ...]] = ()
 _ROW: Final = re.compile(r"\[[^\]]*\]")
 
 

@@ -84,9 +84,13 @@ class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may loosen, and how often."""
 
     resets_a_day_max: int = 3
-    """Resets of one latch in 24 hours; one more and it stays halted until it is rebased."""
+    """Resets of one latch in 24 hours; one more is refused until the first is a day old."""
     two_persons: bool = False
     """Whether a kill is left by two different people."""
+    two_persons_always: bool = False
+    """Whether every reset takes two different people, not only that of a kill."""
+    second_person_ns_max: int = 60 * MINUTE_NS
+    """How long the first person's reset waits for the second's."""
     override_ns_max: int = 5 * MINUTE_NS
     """How long an override for one order may wait for its order at most."""
 

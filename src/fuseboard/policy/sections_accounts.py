@@ -63,6 +63,18 @@ RESETS: Final[dict[str, Shape]] = {
     "two_persons": Value(
         unit.FLAG, ("two_persons",), "Whether a kill is left by two different people.", "resets"
     ),
+    "two_persons_always": Value(
+        unit.FLAG,
+        ("two_persons_always",),
+        "Whether every reset takes two different people.",
+        "resets",
+    ),
+    "second_person_within": Value(
+        unit.DURATION,
+        ("second_person_ns_max",),
+        "How long the first person's reset waits for the second's.",
+        "resets",
+    ),
 }
 OVERRIDES: Final[dict[str, Shape]] = {
     "expire_after": Value(

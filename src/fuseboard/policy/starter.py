@@ -155,10 +155,13 @@ execution:
   absent_after: 5s
 
 resets:
-  # Resets of one latch in 24 hours; one more and it stays halted until it is rebased.
+  # Resets of one latch in 24 hours; one more is refused until the first is a day old.
   resets_a_day: 3
-  # Whether a kill is left by two different people.
+  # Whether a kill is left by two different people; with two_persons_always, any halt.
+  # Two are two keys of `fuseboard operators`, or a key and the unix user of the state.
   two_persons: false
+  two_persons_always: false
+  second_person_within: 1h
 
 overrides:
   # How long an exception for one order waits for its order.

@@ -204,7 +204,13 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "watchdog_flattens": _never,
         "drain": _DRAIN,
     },
-    ResetRules: {"resets_a_day_max": _down, "two_persons": _switch_on, "override_ns_max": _down},
+    ResetRules: {
+        "resets_a_day_max": _down,
+        "two_persons": _switch_on,
+        "two_persons_always": _switch_on,
+        "second_person_ns_max": _down,
+        "override_ns_max": _down,
+    },
     StrategyRule: {
         "name": _never,
         "capital_nanos": _down,

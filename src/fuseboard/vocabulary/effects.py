@@ -6,8 +6,7 @@ Three kinds may overtake the disk because they only protect: `CancelOrder`, `Lat
 
 from typing import TypeAlias
 
-from msgspec import Struct
-
+from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.orders import (
     Intent,
@@ -19,11 +18,8 @@ from fuseboard.vocabulary.orders import (
 )
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
-
-
-class Act(Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", omit_defaults=True):
-    """What all effects share: frozen, tagged with the class name, defaults left out on the wire."""
-
+from fuseboard.vocabulary.reset_effects import RecordRecovery as RecordRecovery
+from fuseboard.vocabulary.reset_effects import RecordReset as RecordReset
 
 # --- to the broker -----------------------------------------------------------------------------
 
@@ -414,6 +410,8 @@ Effect: TypeAlias = (
     | PublishDynamicLimits
     | RecordOverride
     | RecordPolicy
+    | RecordReset
+    | RecordRecovery
     | RecordTradingHalt
     | WakeAt
     | StopNode

@@ -21,6 +21,12 @@ from fuseboard.vocabulary.market_inputs import TradeSeen as TradeSeen
 from fuseboard.vocabulary.market_inputs import TradeWithdrawn as TradeWithdrawn
 from fuseboard.vocabulary.market_inputs import TradingHalted as TradingHalted
 from fuseboard.vocabulary.market_inputs import TradingResumed as TradingResumed
+from fuseboard.vocabulary.operator_inputs import CashMoved as CashMoved
+from fuseboard.vocabulary.operator_inputs import ControlUsed as ControlUsed
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested as OperatorHaltRequested
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested as OperatorResetRequested
+from fuseboard.vocabulary.operator_inputs import OverrideRequested as OverrideRequested
+from fuseboard.vocabulary.operator_inputs import OverrideVerified as OverrideVerified
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -74,6 +80,8 @@ class PolicyAdopted(Fact, frozen=True, tag=True):
     operator: str
     reason: str = ""
     request: int = 0
+    via: str = ""
+    """As in `operator_inputs`."""
 
 
 class TimeAdvanced(Fact, frozen=True, tag=True):
@@ -305,45 +313,6 @@ class BrokerStreamChanged(Fact, frozen=True, tag=True):
 # --- operators ---------------------------------------------------------------------------------
 
 
-class OperatorHaltRequested(Fact, frozen=True, tag=True):
-    """A person asks for a halt of a scope (`account`, `strategy:NAME`, `symbol:NAME`).
-
-    `register_epoch` is set when another process wrote the latch into the register already.
-    """
-
-    request: int
-    operator: str
-    reason: str
-    scope: str
-    level: HaltLevel
-    register_epoch: int = 0
-
-
-class OperatorResetRequested(Fact, frozen=True, tag=True):
-    """A named person, with a reason, asks to loosen: reset every latched fuse of the scope.
-
-    `rebase` takes a new high-water mark instead of keeping the old one.
-    """
-
-    request: int
-    operator: str
-    reason: str
-    scope: str
-    rebase: bool = False
-
-
-class ControlUsed(Fact, frozen=True, tag=True):
-    """Somebody used the control API: whose key and role, both empty for no known key, and for what.
-
-    What was granted follows as an input of its own where it acts.
-    """
-
-    operator: str
-    role: str
-    use: str
-    granted: bool
-
-
 class RequestsThrottled(Fact, frozen=True, tag=True):
     """The gateway denies a strategy's orders itself: the kernel denied too many a second.
 
@@ -353,14 +322,6 @@ class RequestsThrottled(Fact, frozen=True, tag=True):
     strategy: str
     count: int
     a_second_max: int
-
-
-class CashMoved(Fact, frozen=True, tag=True):
-    """Money entered (positive) or left the account, for a known reason; marks rebase."""
-
-    request: int
-    amount_nanos: int
-    why: str
 
 
 class MeasureReported(Fact, frozen=True, tag=True):
@@ -373,33 +334,6 @@ class MeasureReported(Fact, frozen=True, tag=True):
     event_ns: int
     """Wall time of the value itself."""
     symbol: str = ""
-
-
-class OverrideRequested(Fact, frozen=True, tag=True):
-    """A named person asks that one order of a strategy may pass one check; another one verifies.
-
-    `expires_ns` counts from now; `check` is a name of the table of checks. With a worst price
-    a buy may not be able to pay more, nor a sell to get less; checks of prices need one.
-    """
-
-    request: int
-    operator: str
-    reason: str
-    strategy: str
-    symbol: str
-    side: Side
-    quantity_nanos_max: int
-    check: str
-    expires_ns: int
-    worst_price_nanos: int | None = None
-
-
-class OverrideVerified(Fact, frozen=True, tag=True):
-    """A second named person verifies an override that was asked for."""
-
-    request: int
-    operator: str
-    override: str
 
 
 Input: TypeAlias = (

@@ -93,6 +93,10 @@ class Reason(Enum):
     REGISTER_UNREADABLE = "register_unreadable"
     REGISTER_LATCHED = "register_latched"
     RESTORED = "restored"
+    REGISTER_ROLLED_BACK = "register_rolled_back"
+    JOURNAL_ROLLED_BACK = "journal_rolled_back"
+    HISTORY_DAMAGED = "history_damaged"
+    RECOVERY = "recovery"
     NODE_FAULT = "node_fault"
     GUARDIAN = "guardian"
     GUARDIAN_MISSING = "guardian_missing"
@@ -188,6 +192,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.REGISTER_UNREADABLE: "the halts register is absent or unreadable",
     Reason.REGISTER_LATCHED: "the halts register holds a halt",
     Reason.RESTORED: "the state was restored from a backup",
+    Reason.REGISTER_ROLLED_BACK: "the halts register is older than what is known of it",
+    Reason.JOURNAL_ROLLED_BACK: "the journal is older than the halts register",
+    Reason.HISTORY_DAMAGED: "the history of the halts register is not what was written",
+    Reason.RECOVERY: "what the recovery after a kill found",
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
     Reason.GUARDIAN_MISSING: "no guardian watches the gateway",

@@ -9,11 +9,12 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 def unix_peer(transport: asyncio.Transport) -> str:
-    """`unix:PID` of the process that connected; `unix` where the system does not tell it."""
+    """`unix:PID:UID` of who connected, as it was then; `unix` where the system does not tell."""
     option = getattr(socket, "SO_PEERCRED", None)
     known = transport.get_extra_info("socket")
     if option is None or known is None:
         return "unix"
     with socket.fromfd(known.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as same:
         told = same.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
-    return f"unix:{_CREDENTIALS.unpack(told)[0]}"
+    pid, uid, _gid = _CREDENTIALS.unpack(told)
+    return f"unix:{pid}:{uid}"

@@ -1,0 +1,60 @@
+"""`fuseboard reset`: a named person lets a scope go again; after a kill, what the recovery found."""
+
+import argparse
+import time
+from typing import Final
+
+from fuseboard.app.saying import say, say_json
+from fuseboard.control.asked import ResetAsked
+from fuseboard.control.client import GatewayUnreachable, OperatorClient
+from fuseboard.control.render import printable, recovery_lines
+from fuseboard.control.state_directory import StateDirectory, StateRefused
+from fuseboard.core.recovering import STARTED
+from fuseboard.vocabulary.effects import RecordRecovery
+
+RECOVERY_S_MAX: Final = 10.0
+"""How long the command waits for the outcome of a recovery that it started."""
+_LOOK_S: Final = 0.1
+
+
+def command_reset(options: argparse.Namespace) -> int:
+    """Reset what is latched. Needs the gateway: a reset is durable in its journal first."""
+    asked = ResetAsked(
+        operator=options.operator,
+        reason=options.reason,
+        scope=options.scope,
+        rebase=options.rebase,
+    )
+    state = StateDirectory(options.state)
+    state.identity()
+    if not state.is_running():
+        raise StateRefused(
+            f"no gateway runs on {state.path}: a reset is journaled first. Start it with"
+            f" `fuseboard run --state {state.path}` and try again"
+        )
+    client = OperatorClient(state.socket_file)
+    answer = client.act("reset", asked)
+    recovery = _outcome(client, options.scope) if STARTED in answer.message else None
+    if options.json:
+        found = {} if recovery is None else {"recovery": recovery}
+        say_json({"accepted": answer.accepted, "message": answer.message, **found})
+    else:
+        say(answer.message if answer.accepted else f"refused: {answer.message}")
+        for line in () if recovery is None else recovery_lines(recovery):
+            say(f"recovery {printable(line)}")
+    failed = recovery is not None and recovery.stage == "failed"
+    return 0 if answer.accepted and not failed else 1
+
+
+def _outcome(client: OperatorClient, scope: str) -> RecordRecovery | None:
+    """The scope's recovery once it has ended, or as far as it came; None when there is none."""
+    ends_s = time.monotonic() + RECOVERY_S_MAX
+    while True:
+        try:
+            known = client.status(with_orders=False).recoveries
+        except GatewayUnreachable:
+            return None
+        found = next((at for at in known if at.scope == scope), None)
+        if found is None or found.stage != "started" or time.monotonic() >= ends_s:
+            return found
+        time.sleep(_LOOK_S)

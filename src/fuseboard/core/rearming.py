@@ -1,0 +1,40 @@
+"""How a scope is let go: the next arming of its fuses, the register, the cash that differs."""
+
+from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.halting import Tripping
+from fuseboard.core.measures.recording import equity_of
+from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.effects import ClearHalt
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+
+
+def fuses_of(state: State, scope: str) -> list[Tripping | Latch]:
+    """Every fuse on exactly this scope."""
+    return [fuse for fuse in state.fuses() if fuse.scope == scope]
+
+
+def arm_again(state: State, fuse: Tripping | Latch) -> None:
+    """Begin the next arming: from now on another trip has another id."""
+    state.plans.pop(fuse.trip(), None)
+    fuse.generation = max(fuse.generation + 1, state.generation_min)
+
+
+def clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
+    """Clear the register for a scope once none of its fuses is latched."""
+    if any(fuse.latched() for fuse in fuses_of(turn.state, scope)):
+        return
+    turn.state.cleared_epochs[scope] = turn.state.halt_epoch
+    turn.out.append(
+        ClearHalt(scope=scope, halt_epoch=turn.state.halt_epoch, operator=operator, reason=reason)
+    )
+
+
+def accept_cash(turn: Turn) -> None:
+    """A person who resets accepts the broker's cash as it was last read; marks stay."""
+    state = turn.state
+    state.equity_disagreements = 0
+    if not state.book.working:
+        state.book.account.cash_attos = state.broker_cash_attos
+        for fuse in state.drawdowns.values():
+            if fuse.scope == ACCOUNT_SCOPE:
+                fuse.equity_attos = equity_of(turn, ACCOUNT_SCOPE)

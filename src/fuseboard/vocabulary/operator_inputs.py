@@ -1,0 +1,89 @@
+"""Inputs that people give: halts, resets, cash, overrides, and each use of the control API.
+
+`via` says by what somebody proved to be somebody: `key:ID` of the control API, `user:UID` of the
+local socket as the system told it; empty where nothing told. A name alone proves nobody.
+"""
+
+from fuseboard.vocabulary.fact import Fact
+from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.postures import HaltLevel
+
+
+class OperatorHaltRequested(Fact, frozen=True, tag=True):
+    """A person asks for a halt of a scope (`account`, `strategy:NAME`, `symbol:NAME`).
+
+    `register_epoch` is set when another process wrote the latch into the register already.
+    """
+
+    request: int
+    operator: str
+    reason: str
+    scope: str
+    level: HaltLevel
+    register_epoch: int = 0
+    via: str = ""
+
+
+class OperatorResetRequested(Fact, frozen=True, tag=True):
+    """A named person, with a reason, asks to loosen: reset every latched fuse of the scope.
+
+    `rebase` takes a new high-water mark instead of keeping the old one.
+    """
+
+    request: int
+    operator: str
+    reason: str
+    scope: str
+    rebase: bool = False
+    via: str = ""
+
+
+class ControlUsed(Fact, frozen=True, tag=True):
+    """Somebody used the control API: whose key and role, both empty for no known key, and for what.
+
+    What was granted follows as an input of its own where it acts.
+    """
+
+    operator: str
+    role: str
+    use: str
+    granted: bool
+    via: str = ""
+
+
+class CashMoved(Fact, frozen=True, tag=True):
+    """Money entered (positive) or left the account, for a known reason; marks rebase."""
+
+    request: int
+    amount_nanos: int
+    why: str
+    via: str = ""
+
+
+class OverrideRequested(Fact, frozen=True, tag=True):
+    """A named person asks that one order of a strategy may pass one check; another one verifies.
+
+    `expires_ns` counts from now; `check` is a name of the table of checks. With a worst price
+    a buy may not be able to pay more, nor a sell to get less; checks of prices need one.
+    """
+
+    request: int
+    operator: str
+    reason: str
+    strategy: str
+    symbol: str
+    side: Side
+    quantity_nanos_max: int
+    check: str
+    expires_ns: int
+    worst_price_nanos: int | None = None
+    via: str = ""
+
+
+class OverrideVerified(Fact, frozen=True, tag=True):
+    """A second named person verifies an override that was asked for."""
+
+    request: int
+    operator: str
+    override: str
+    via: str = ""
