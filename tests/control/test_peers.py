@@ -12,7 +12,7 @@ import uvloop
 from fuseboard.control.board import Board
 from fuseboard.control.client import OperatorClient
 from fuseboard.control.operator_api import OperatorApi
-from fuseboard.control.peers import process_of, refusal
+from fuseboard.control.peers import process_of, refusal, user_of
 from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.launcher import Launched
 from fuseboard.runtime.meter import MeteredKernel
@@ -121,7 +121,14 @@ def test_a_process_is_judged_by_its_ancestors_and_an_unknown_one_is_refused() ->
 
 
 @pytest.mark.parametrize(
-    ("peer", "pid"), [("unix:12", 12), ("unix", None), ("unix:0", None), ("127.0.0.1:12", None)]
+    ("peer", "pid", "user"),
+    [
+        ("unix:12:1000", 12, "user:1000"),
+        ("unix", None, ""),
+        ("unix:0:0", None, "user:0"),
+        ("127.0.0.1:12", None, ""),
+    ],
 )
-def test_only_a_unix_peer_names_a_process(peer: str, pid: int | None) -> None:
+def test_only_a_unix_peer_names_a_process_and_a_user(peer: str, pid: int | None, user: str) -> None:
     assert process_of(peer) == pid
+    assert user_of(peer) == user

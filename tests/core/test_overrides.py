@@ -8,6 +8,9 @@ import pytest
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.overrides import OVERRIDES_MAX, PRICED
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -72,6 +75,28 @@ def test_without_a_second_different_person_nothing_passes() -> None:
         fact = facts.OverrideVerified(request=91, operator=operator, override="o1")
         assert not answer(at.take(fact)).accepted
     assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
+
+
+@pytest.mark.parametrize(
+    ("two_persons", "asked_via", "operator", "via", "passes"),
+    [
+        (False, "user:1000", "bob", "user:1000", True),
+        (False, "key:OP1", "bob", "key:OP1", False),
+        (False, "key:OP1", "bob", "key:OP2", True),
+        (False, "key:OP1", "ANN", "key:OP2", False),
+        (True, "user:1000", "bob", "user:1000", False),
+        (True, "user:1000", "bob", "key:OP2", True),
+        (True, "user:1000", "bob", "", False),
+    ],
+)
+def test_who_verifies_is_somebody_else_by_key_and_where_two_are_asked_for_by_user_too(
+    *, two_persons: bool, asked_via: str, operator: str, via: str, passes: bool
+) -> None:
+    limits = Limits(order_value_nanos_max=1_000 * NANOS)
+    at = Desk(Policy(limits=limits, resets=ResetRules(two_persons=two_persons)))
+    at.take(msgspec.structs.replace(ASKED, via=asked_via))
+    fact = facts.OverrideVerified(request=91, operator=operator, override="o1", via=via)
+    assert answer(at.take(fact)).accepted is passes
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def test_each_role_may_do_what_is_its_and_everything_is_journaled(here: World) -
     assert last.reason == "through the flood"
     assert [fact.operator for fact in facts if isinstance(fact, OperatorResetRequested)] == ["Ada"]
     uses = [fact for fact in facts if isinstance(fact, ControlUsed)]
-    said = [(use.operator, use.role, use.use, use.granted) for use in uses]
-    assert ("Vic", "viewer", "POST /v1/halt", False) in said
-    assert ("Vic", "viewer", "GET /v1/status", True) in said, "reads are uses too"
-    assert ("Ada", "admin", "POST /v1/reset", True) in said
+    seen = [(use.operator, use.role, use.use, use.granted) for use in uses]
+    assert ("Vic", "viewer", "POST /v1/halt", False) in seen
+    assert ("Vic", "viewer", "GET /v1/status", True) in seen, "reads are uses too"
+    assert ("Ada", "admin", "POST /v1/reset", True) in seen
     assert all(use.via.startswith("key:OP") for use in uses if use.operator)
     assert sum(not use.operator for use in uses) < len(flood), "a flood does not fill the journal"
     here.evidence_is_clean()

@@ -1,4 +1,4 @@
-"""`fuseboard reset`: a named person lets a scope go again; after a kill, what the recovery found."""
+"""`fuseboard reset`: a named person lets a scope go again; after a kill, what was checked."""
 
 import argparse
 import time

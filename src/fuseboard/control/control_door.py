@@ -2,7 +2,8 @@
 
 `Authorization: Bearer ID.SECRET`, a key of `fuseboard operators new`. Who acts is whose key it is:
 a body may leave `operator` out, and may not name somebody else. Every use is journaled before it is
-answered, refused ones too; how many a second is bounded, and halts are not held back by that.
+answered, refused ones too; how many a second is bounded, what is beyond is counted in the next
+record, and halts are not held back by that.
 """
 
 import asyncio
@@ -56,6 +57,7 @@ class ControlDoor:
         self._offer = offer
         self._second = -1
         self._uses = 0
+        self._unjournaled = 0
         self._server = HttpServer(self._handle, limits=LIMITS)
 
     async def start(self, port: int) -> int:
@@ -72,6 +74,7 @@ class ControlDoor:
         least = ROLE_FOR.get(route)
         may = holder is not None and least is not None and ROLES[holder.role] >= least
         if not self._has_room() and not (may and route == HALT):
+            self._unjournaled += 1
             return _refused(503, f"more than {USES_A_SECOND_MAX} uses a second: try again")
         used = ControlUsed(
             operator="" if holder is None else holder.name,
@@ -79,9 +82,11 @@ class ControlDoor:
             use=f"{request.method} {request.path}"[:SHOWN_CHARACTERS_MAX],
             granted=may,
             via="" if holder is None else f"{KEY_VIA}{holder.key_id}",
+            unjournaled=self._unjournaled,
         )
         if not self._offer(used):
             return _refused(503, "the gateway takes nothing more: see its log")
+        self._unjournaled = 0
         if holder is None:
             return _refused(401, "no such key: make one with `fuseboard operators new`")
         if least is None:

@@ -49,6 +49,8 @@ class ControlUsed(Fact, frozen=True, tag=True):
     use: str
     granted: bool
     via: str = ""
+    unjournaled: int = 0
+    """How many uses before this one were refused without a record: too many came in a second."""
 
 
 class CashMoved(Fact, frozen=True, tag=True):

@@ -1,0 +1,134 @@
+"""The control API's door: who acts is whose key it is, and each use is journaled."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fuseboard.control.asked import OperatorAnswer
+from fuseboard.control.control_door import ROLE_FOR, USES_A_SECOND_MAX, ControlDoor
+from fuseboard.control.operator_keys import ROLES, OperatorKeys
+from fuseboard.vocabulary.inputs import ControlUsed, Input
+from fuseboard.wire.http_messages import Request, Response
+
+
+class Behind:
+    """The operators' API as far as the door sees it: what came through, and as whom."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[str, dict[str, object], str]] = []
+
+    async def answer(self, request: Request, via: str) -> Response:
+        body = msgspec.json.decode(request.body) if request.body else {}
+        self.came.append((request.path, body, via))
+        return Response(200, msgspec.json.encode(OperatorAnswer(accepted=True, message="done")))
+
+
+class Doorway:
+    """A door, its keys, and what it journals."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keys = OperatorKeys(folder / "operators.json")
+        self.behind = Behind()
+        self.journaled: list[Input] = []
+        self.takes = True
+        self.door = ControlDoor(keys=self.keys, api=self.behind, offer=self._offer)
+
+    def _offer(self, fact: Input) -> bool:
+        self.journaled.append(fact)
+        return self.takes
+
+    async def ask(self, key: str, method: str, path: str, body: object = None) -> int:
+        request = Request(
+            method=method,
+            path=path,
+            query={},
+            headers={"authorization": f"Bearer {key}"},
+            body=b"" if body is None else msgspec.json.encode(body),
+            peer="127.0.0.1:1",
+            target=path,
+        )
+        return (await self.door._handle(request)).status
+
+
+def id_of(key: str) -> str:
+    return "key:" + key.partition(".")[0]
+
+
+def test_the_keys_holder_is_the_person_whatever_the_body_says(tmp_path: Path) -> None:
+    at = Doorway(tmp_path)
+    ann, bob = at.keys.mint("ann", "admin"), at.keys.mint("bob", "admin")
+
+    async def visit() -> None:
+        assert await at.ask(ann, "POST", "/v1/reset", {"reason": "looked"}) == 200
+        assert await at.ask(bob, "POST", "/v1/reset", {"reason": "x", "operator": "ann"}) == 403
+        assert await at.ask(bob, "POST", "/v1/override-verify", {"override": "o1"}) == 200
+
+    asyncio.run(visit())
+    assert at.behind.came == [
+        ("/v1/reset", {"reason": "looked", "operator": "ann"}, id_of(ann)),
+        ("/v1/override-verify", {"override": "o1", "operator": "bob"}, id_of(bob)),
+    ]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_does_what_is_its_own_and_every_use_is_journaled_reads_and_refusals_too(
+    tmp_path: Path, role: str
+) -> None:
+    at = Doorway(tmp_path)
+    key = at.keys.mint("ann", role)
+
+    async def visit() -> dict[tuple[str, str], int]:
+        return {
+            (method, path): await at.ask(key, method, path, None if method == "GET" else {})
+            for method, path in ROLE_FOR
+        }
+
+    answers = asyncio.run(visit())
+    for (method, path), status in answers.items():
+        may = ROLES[role] >= ROLE_FOR[method, path]
+        assert status == (200 if may else 403), (role, path)
+        used = ControlUsed(
+            operator="ann", role=role, use=f"{method} {path}", granted=may, via=id_of(key)
+        )
+        assert used in at.journaled
+    assert len(at.journaled) == len(ROLE_FOR)
+
+
+def test_a_key_of_nobody_is_journaled_and_what_cannot_be_journaled_is_not_done(
+    tmp_path: Path,
+) -> None:
+    at = Doorway(tmp_path)
+    key = at.keys.mint("ann", "admin")
+
+    async def visit() -> None:
+        assert await at.ask("OP0.wrong", "GET", "/v1/status") == 401
+        assert await at.ask(key + "x", "POST", "/v1/reset", {}) == 401
+        at.takes = False
+        assert await at.ask(key, "POST", "/v1/reset", {}) == 503
+
+    asyncio.run(visit())
+    uses = [(it.operator, it.granted) for it in at.journaled if isinstance(it, ControlUsed)]
+    assert uses == [("", False), ("", False), ("ann", True)]
+    assert at.behind.came == []
+
+
+def test_what_a_flood_hides_is_counted_in_the_next_use_that_is_journaled(tmp_path: Path) -> None:
+    at = Doorway(tmp_path)
+    key = at.keys.mint("ann", "admin")
+
+    async def visit() -> list[int]:
+        loop = asyncio.get_running_loop()
+        while loop.time() % 1 > 0.5:
+            await asyncio.sleep(0.05)
+        answers = [await at.ask(key, "GET", "/v1/status") for _ in range(USES_A_SECOND_MAX + 3)]
+        assert await at.ask(key, "POST", "/v1/halt", {}) == 200, "a halt is not held back"
+        return answers
+
+    answers = asyncio.run(visit())
+    assert answers.count(503) == 3
+    last = at.journaled[-1]
+    assert isinstance(last, ControlUsed)
+    assert last.unjournaled == 3
+    assert sum(it.unjournaled for it in at.journaled if isinstance(it, ControlUsed)) == 3
