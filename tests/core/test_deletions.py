@@ -200,7 +200,7 @@ THE_IDS: tuple[Row, ...] = (
     ),
     (
         rearming.arm_again,
-        "fuse.generation += 1",
+        "fuse.generation = max(fuse.generation + 1, state.generation_min)",
         "pass",
         named.test_only_a_reset_begins_the_next_generation,
     ),
