@@ -27,6 +27,7 @@ from fuseboard.arguments import (
 from fuseboard.vocabulary.money import NANOS
 
 STATE_DEFAULT: Final = "fuseboard-state"
+DISK_IS_FULL: Final = ("No space left on device", "Disk quota exceeded", "disk is full")
 REFUSED: Final = 1
 
 
@@ -51,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = getattr(app, f"command_{options.command}")(options)
     except app.REFUSALS as refusal:
-        sys.stderr.write(f"fuseboard {options.command}: {refusal}\n")
+        sys.stderr.write(f"fuseboard {options.command}: {_with_room(str(refusal))}\n")
         return REFUSED
     except BrokenPipeError:
         # Whoever read our lines has gone, as `head` does; nothing more can be said, also at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except OSError as refusal:
-        sys.stderr.write(f"fuseboard {options.command}: {_said(refusal)}\n")
+        sys.stderr.write(f"fuseboard {options.command}: {_with_room(_said(refusal))}\n")
         return REFUSED
     except KeyboardInterrupt:
         return 130
@@ -69,6 +70,13 @@ def _said(error: OSError) -> str:
     """What the operating system refused, and about which file."""
     what = error.strerror or str(error)
     return what if error.filename is None else f"{os.fsdecode(error.filename)}: {what}"
+
+
+def _with_room(said: str) -> str:
+    """A refusal; where it is the disk's, also what to do about it."""
+    if not said.endswith(DISK_IS_FULL):
+        return said
+    return f"{said}: make room where the state is, and try again; what is halted stays halted"
 
 
 def _assertions_are_on() -> bool:

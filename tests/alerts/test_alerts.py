@@ -128,3 +128,10 @@ def test_the_files_stay_within_their_bounds(tmp_path: Path) -> None:
     assert all(0 < file.stat().st_size <= 2_100 for file in files)
     kept = [alert["text"] for file in reversed(files) for alert in _lines(file)]
     assert kept == [f"alert {number}" for number in range(200 - len(kept), 200)]
+
+
+def test_a_log_on_a_full_disk_is_closed_without_a_word() -> None:
+    log_file = LogFile(Path("/dev/full"))
+    log_file.page("page", "node_fault", "account", "the disk is full")
+    log_file.close()
+    assert log_file.lines.failed == 1

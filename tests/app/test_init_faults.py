@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.cli import _with_room
 from tests.app.command_line import CommandLine
 
 FULL_AT = (0, 70, 1_000, 12_288, 20_000)
@@ -39,3 +40,9 @@ def test_an_init_on_a_full_disk_is_one_sentence_and_is_begun_anew(
     left = {at.name for at in Path(fuseboard.state).iterdir()}
     assert not {name for name in left if name.startswith(".") or "new" in name}, left
     assert "init.unfinished" not in left
+
+
+def test_a_refusal_that_is_the_disks_says_what_to_do() -> None:
+    assert "make room" in _with_room("policy.yaml: No space left on device")
+    assert "make room" in _with_room("database or disk is full")
+    assert _with_room("there is no state") == "there is no state"

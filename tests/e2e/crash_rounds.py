@@ -15,12 +15,10 @@ import sys
 import tempfile
 import threading
 import time
-from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fuseboard.app.evidence import command_replay, command_verify
 from fuseboard.control.asked import HaltAsked, ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted
@@ -130,7 +128,7 @@ class Rounds:
         time.sleep(dice.uniform(0.3, 1.5))
         killed = self._killed(scene, dice)
         self.phases[f"{scene}, {killed.phase}"] += 1
-        found += self._journal_is_clean()
+        found += truth.damage(self.here.state)
         if killed.halt_was_acknowledged and not killed.halted:
             found.append("law 7: an acknowledged halt is not in the register")
         if scene == "starting":
@@ -199,14 +197,6 @@ class Rounds:
         starting.kill()
 
     # --- the judges ------------------------------------------------------------------------------
-
-    def _journal_is_clean(self) -> list[str]:
-        """`verify` and `replay` of what a dead gateway left."""
-        asked = Namespace(journal=None, state=self.here.state, anchor=None, json=True)
-        with Path("/dev/null").open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            damaged = command_verify(asked)
-            differs = command_replay(asked)
-        return ["verify finds damage"] * bool(damaged) + ["replay differs"] * bool(differs)
 
     def _at_rest(self, killed: Killed) -> list[str]:
         """Let everything come to rest after the restart, and judge all that ever happened."""

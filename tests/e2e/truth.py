@@ -1,8 +1,15 @@
 """What the exchange's ledger and our journal prove about a session, computed from scratch."""
 
 from collections import Counter, defaultdict
+from pathlib import Path
 
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.core.kernel import Kernel
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled, RequestRefused
+from fuseboard.halts.history import verify_history
+from fuseboard.journal.reader import lines
+from fuseboard.journal.verification import verify
+from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary.effects import LatchHalt, RecordTransition, SubmitOrder
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.records import Record
@@ -22,6 +29,16 @@ def positions_of(ledger: list[LedgerEntry]) -> dict[str, int]:
         )
         assert after == entry.position_nanos, "the exchange's own count is another"
     return {symbol: quantity for symbol, quantity in held.items() if quantity}
+
+
+def damage(state: Path) -> list[str]:
+    """What `verify` and `replay` find wrong in a state directory, without a process for each."""
+    journal = state / "journal.db"
+    chain, replayed = verify(journal), replay_lines(lines(journal), Kernel())
+    history_ok, _, history_says = verify_history(StateDirectory(state).history_file)
+    found = [] if chain.ok else [f"verify: {chain.what}"]
+    found += [] if history_ok else [f"verify: {history_says}"]
+    return found + ([] if replayed.ok else [f"replay: {replayed.difference}"])
 
 
 def nothing_twice(ledger: list[LedgerEntry]) -> None:

@@ -73,6 +73,15 @@ def test_a_history_that_cannot_be_written_never_holds_back_a_latch(tmp_path: Pat
     register.close()
 
 
+def test_a_history_whose_first_writer_was_killed_is_empty_and_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    assert verify_history(path) == (True, 0, "every change is good")
+    append(path, change(1))
+    assert verify_history(path)[:2] == (True, 1)
+
+
 def test_a_stuck_disk_makes_the_history_lose_changes_and_say_so_but_nobody_waits(
     tmp_path: Path,
 ) -> None:

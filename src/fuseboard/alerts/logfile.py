@@ -6,6 +6,7 @@ A log is for people: nothing is read back from it, and it never delays the loop.
 
 import json
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -61,7 +62,8 @@ class LogFile:
             self._logger.removeHandler(self._bridge)
             self._logger = None
         self.lines.close()
-        self._file.close()
+        with suppress(OSError):  # on a full disk what could not be written is tried once more
+            self._file.close()
 
     def _put(self, fields: dict[str, str]) -> None:
         self.lines.put(

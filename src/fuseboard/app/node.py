@@ -210,8 +210,12 @@ class Node:
             self._ended_in_order = True
             raise
         except NodeStopped as fault:
-            self._say(f"the node stopped itself: {fault}")
-            return FAULTED
+            return self._faulted(fault)
+        except OSError:
+            if self._watermark.failure is None:
+                raise
+            await asyncio.wait([serving])  # it latches and cancels: the disk failed it too
+            return self._faulted(serving.exception())
         else:
             self._ended_in_order = True
             return code
@@ -225,6 +229,10 @@ class Node:
             self._close()
             if self._last_line:
                 self._say(self._last_line)
+
+    def _faulted(self, fault: BaseException | None) -> int:
+        self._say(f"the node stopped itself: {fault}")
+        return FAULTED
 
     def _drain(
         self,

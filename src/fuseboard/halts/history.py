@@ -112,7 +112,7 @@ def append(path: Path, change: HaltChange) -> None:
 def changes(path: Path) -> Iterator[HaltChange]:
     """Every change from the first on, each verified. Raises `HistoryDamaged`.
 
-    No file means no change so far.
+    No file means no change so far; nor does one that a full disk left without its table.
     """
     if not path.exists():
         return
@@ -120,6 +120,8 @@ def changes(path: Path) -> Iterator[HaltChange]:
     expected = 0
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            if database.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+                return
             for row in database.execute("SELECT * FROM changes ORDER BY sequence"):
                 sequence, line, stored = row
                 expected += 1
