@@ -96,8 +96,8 @@ def test_diff_says_what_loosens_and_what_tightens(fuseboard: CommandLine) -> Non
     Path("b.yaml").write_text("name: b\nrisk: {limits: {max_position: 6%, price_collar: 1%}}")
     out = fuseboard("policy", "diff", "a.yaml", "b.yaml").out
     lines = [line.split() for line in out.splitlines()]
-    assert ["looser", "limits.position_fraction_nanos_max", "5%", "6%"] in lines
-    assert ["tighter", "limits.price_collar_nanos", "2%", "1%"] in lines
+    assert ["looser", "risk.limits.max_position", "5%", "6%"] in lines
+    assert ["tighter", "risk.limits.price_collar", "2%", "1%"] in lines
     assert ["neutral", "name", "default", "b"] in lines
     told = fuseboard("policy", "diff", "a.yaml", "b.yaml", "--json").json()
     assert sorted(row["direction"] for row in told) == ["looser", "neutral", "tighter"]

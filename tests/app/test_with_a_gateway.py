@@ -106,7 +106,7 @@ def test_an_operators_day(gateway: Gateway) -> None:
     assert (unpaid.code, "does not show 90,000.00" in unpaid.out) == (1, True)
     gateway.pay("-250.50")
     paid = gateway.on("cash", "-250.50", "--operator", "Ada", "--why", "fees", "--json")
-    assert paid.json() == {"accepted": True, "message": "-250.50 moved: Ada: fees"}
+    assert paid.json() == {"accepted": True, "message": "-250.50 USD moved: Ada: fees"}
     assert "name and why" in gateway.on("cash", "5").out
     assert gateway.on("measure", "vix", "17.25").out.strip() == "vix taken"
     assert "no measure" in gateway.on("measure", "vixx", "1").out

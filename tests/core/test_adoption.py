@@ -82,7 +82,7 @@ def test_a_looser_policy_without_a_name_and_a_reason_changes_nothing(
     given = answer(effects)
     assert not given.accepted
     assert "a limit loosens" in given.message
-    assert "limits.order_value_nanos_max: 1000000 USD -> 2000000 USD" in given.message
+    assert "risk.limits.max_order_value: 1000000 USD -> 2000000 USD" in given.message
     assert "--operator NAME --reason TEXT" in given.message
     record = recorded(effects)
     assert (record.accepted, record.before) == (False, digest_of(canonical_text(BASE)))
@@ -99,7 +99,7 @@ def test_a_named_person_with_a_reason_loosens_and_the_evidence_says_who_what_and
     assert (record.operator, record.reason, record.accepted) == ("ann", "reviewed", True)
     assert record.digest == in_force(desk) == digest_of(canonical_text(LOOSE))
     assert record.before == digest_of(canonical_text(BASE))
-    assert record.looser == ("limits.order_value_nanos_max: 1000000 USD -> 2000000 USD",)
+    assert record.looser == ("risk.limits.max_order_value: 1000000 USD -> 2000000 USD",)
     assert record.tighter == ()
     assert record.since_wall_ns == desk.now_ns
     assert denied(desk.order(Side.BUY, 5_000 * NANOS)) != [Reason.ORDER_VALUE]
@@ -110,7 +110,7 @@ def test_tightening_needs_nobody_and_holds_for_the_next_order() -> None:
     assert submitted(desk.order(Side.BUY, 300 * NANOS))
     effects = desk.take(adopted(TIGHT))
     assert answer(effects).accepted
-    assert recorded(effects).tighter == ("limits.order_value_nanos_max: 1000000 USD -> 50000 USD",)
+    assert recorded(effects).tighter == ("risk.limits.max_order_value: 1000000 USD -> 50000 USD",)
     assert denied(desk.order(Side.BUY, 300 * NANOS)) == [Reason.ORDER_VALUE]
     same_again(desk)
 
@@ -119,7 +119,10 @@ def test_one_looser_limit_among_tighter_ones_refuses_the_whole() -> None:
     desk = Desk(BASE, cash=100_000)
     mixed = replace(TIGHT, restricted=("MSFT",), losses=(loss("day", limit_nanos=NANOS // 10),))
     given = answer(desk.take(adopted(mixed)))
-    assert (given.accepted, "losses[day].limit_nanos: 5% -> 10%" in given.message) == (False, True)
+    assert (given.accepted, "safety.loss_limits[day].hard: 5% -> 10%" in given.message) == (
+        False,
+        True,
+    )
     assert submitted(desk.order(Side.BUY, 300 * NANOS)), "the tighter half did not come either"
 
 

@@ -53,7 +53,7 @@ def test_a_policy_is_adopted_over_the_socket_and_a_looser_one_only_for_a_person(
 
     looser = adopt(here, written(here, 2_000))
     assert looser.returncode == 1
-    assert "limits.order_value_nanos_max: 400 USD -> 2000 USD" in looser.stdout
+    assert "risk.limits.max_order_value: 400 USD -> 2000 USD" in looser.stdout
     assert "--operator NAME --reason TEXT" in looser.stdout
     assert (here.state / "policy.yaml").read_text() == policy(400), "the file stays as well"
     assert not bot.buy_limit("AAPL", 5, 100)["ok"]
@@ -84,7 +84,7 @@ def test_a_start_with_a_looser_file_is_refused_and_says_how(here: World) -> None
     (here.state / "policy.yaml").write_text(policy(2_000))
     refused = start(here, exchange.url)
     assert refused.returncode == 1
-    assert "limits.order_value_nanos_max: 400 USD -> 2000 USD" in refused.stderr
+    assert "risk.limits.max_order_value: 400 USD -> 2000 USD" in refused.stderr
     file = here.state / "policy.yaml"
     command = f"`fuseboard run --policy {file} --operator NAME --reason TEXT`"
     assert command in refused.stderr

@@ -1,5 +1,6 @@
 """Which of two policies is tighter: every field has a rule, and no change is tighter both ways."""
 
+import textwrap
 from enum import Enum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fuseboard.policy.explained import every_key
+from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import PERCENT_NANOS, DynamicLimit, Limits, Tightening
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy
@@ -277,3 +280,57 @@ def test_values_are_shown_as_people_write_them() -> None:
         ("limits.price_collar_nanos", "5%", "2.5%"),
         ("limits.duplicate_window_ns", "not set", "90s"),
     ]
+
+
+WORDS = ("name", "(", "built-in", "sections that")
+"""Keys that say more than a path: no single key of a file holds what they are."""
+
+
+@pytest.mark.parametrize("part", RULES, ids=lambda part: part.__name__)
+def test_every_field_has_the_key_that_a_file_writes(part: type[Struct]) -> None:
+    assert sorted(KEYS[part]) == sorted(part.__struct_fields__)
+    known = [f".{row.key}" for row in every_key()]
+    for key in KEYS[part].values():
+        if key and not any(word in key for word in WORDS):
+            assert any(row.endswith(f".{key}") for row in known), key
+
+
+def test_a_change_is_called_as_the_file_calls_it() -> None:
+    text = """
+    strategies: [{name: a, capital: 5000 USD, losses: {daily: {hard: 2%, action: halt}}}]
+    risk:
+      limits: {net_exposure: [-0.5, 1.2]}
+      dynamic_limits: [{name: d, condition: vix > 30, action: {max_position: 2%}}]
+    safety:
+      loss_limits: {drawdown: {hard: 4%}}
+      circuit_breakers: [{name: b, condition: vix > 40, action: halt, cooldown: 10m}]
+      kill_switch: {triggers: [{watchdog: 5s}]}
+    resets: {resets_a_day: 2}
+    overrides: {expire_after: 1m}
+    data: {validation: {max_age: 5s}, anomaly_detection: {gaps: 1m}}
+    """
+    new = policy_from_yaml(textwrap.dedent(text), "p")
+    other = policy_from_yaml(
+        textwrap.dedent(text)
+        .replace("hard: 2%", "hard: 1%")
+        .replace("max_position: 2%", "max_position: 1%")
+        .replace("cooldown: 10m", "cooldown: 20m"),
+        "p",
+    )
+    keys = [change.key for change in (*changes(Policy(), new), *changes(new, other))]
+    assert set(keys) >= {
+        "strategies[a]",
+        "strategies[a].losses.daily.hard",
+        "risk.limits.net_exposure (from)",
+        "risk.limits.net_exposure (to)",
+        "risk.dynamic_limits[d]",
+        "risk.dynamic_limits[d].action.max_position",
+        "safety.loss_limits.drawdown.hard",
+        "safety.circuit_breakers[b]",
+        "safety.circuit_breakers[b].cooldown",
+        "safety.kill_switch.triggers (watchdog)",
+        "resets.resets_a_day",
+        "overrides.expire_after",
+        "data.validation.max_age",
+        "data.anomaly_detection.gaps",
+    }

@@ -157,7 +157,7 @@ def _diff(options: argparse.Namespace) -> int:
     if not found:
         say("no differences")
         return 0
-    rows = [(one.direction.value, one.path, one.old, one.new) for one in found]
+    rows = [(one.direction.value, one.key, one.old, one.new) for one in found]
     say(table(("", "what", "old", "new"), rows))
     counts = {word: sum(row[0] == word for row in rows) for word in ("looser", "tighter")}
     say(f"{counts['looser']} looser, {counts['tighter']} tighter, {len(rows)} in all")

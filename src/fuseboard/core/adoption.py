@@ -122,7 +122,7 @@ def _listed(said: list[str]) -> str:
 
 
 def _said(one: Change) -> str:
-    return f"{one.path}: {one.old} -> {one.new}"
+    return f"{one.key}: {one.old} -> {one.new}"
 
 
 def _named_twice(policy: Policy) -> str:
@@ -202,7 +202,7 @@ def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
     else:
         message = f"policy {verdict.policy.name!r}, digest {fact.digest[:16]}, is in force:"
         message += f" {len(looser)} looser, {len(tighter)} tighter, {len(verdict.changes)} in all"
-        later = [one.path for one in verdict.changes if one.path.startswith(AT_NEXT_START)]
+        later = [one.key for one in verdict.changes if one.path.startswith(AT_NEXT_START)]
         message += f"; from the next start: {', '.join(later)}" if later else ""
         if verdict.changes:
             severity = Severity.WARNING if looser else Severity.INFO

@@ -19,9 +19,10 @@ from fuseboard.core.state import Turn
 from fuseboard.core.valuation import blind
 from fuseboard.core.watchlist import Watched
 from fuseboard.policy.conditions import Verdict
+from fuseboard.policy.shown import duration
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
 from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
@@ -167,16 +168,23 @@ def _verdict(fuse: RuleFuse, watched: Watched, reading: Reading) -> Verdict:
 def _shown(name: str, value: int | None) -> str:
     if value is None:
         return f"{name} unknown"
-    if SCALE[MEASURES[name].unit] == 1:
+    unit = MEASURES[name].unit
+    if unit is Unit.FRACTION:
+        return f"{name} {text_from_nanos(value * 100)}%"
+    if unit is Unit.DURATION:
+        return f"{name} {duration(value)}"
+    if SCALE[unit] == 1:
         return f"{name} {value}"
-    return f"{name} {text_from_nanos(value)}"
+    return f"{name} {text_from_nanos(value)}{' USD' if unit is Unit.MONEY else ''}"
 
 
 def _unknown(turn: Turn, fuse: RuleFuse) -> bool:
     if fuse.unknown:
         return False
     fuse.unknown = True
-    turn.alert(Severity.WARNING, Reason.BREAKER_UNKNOWN, f"{fuse.name}: {fuse.said}", fuse.scope)
+    does = "" if fuse.rule.action is Action.NOTIFY else ": reductions only until it can"
+    text = f"{fuse.name} cannot be judged: {fuse.said}{does}"
+    turn.alert(Severity.WARNING, Reason.BREAKER_UNKNOWN, text, fuse.scope)
     return True
 
 

@@ -91,9 +91,10 @@ def cash_read(turn: Turn) -> bool:
     state.equity_disagreements += 1
     if state.equity_disagreements == DISAGREEMENTS:
         shown = shown_money(nanos_from_attos(difference_attos))
-        text = f"the broker's cash differs from ours by {shown} and nothing explains it"
+        text = f"the broker's cash differs from ours by {shown} USD and nothing explains it:"
+        text += " reductions only until it is (`fuseboard cash` says what moved)"
         if size_attos <= most_attos:
-            text += f"; {shown_money(nanos_from_attos(adopted_attos))} were adopted in 24 hours"
+            text += f"; {shown_money(nanos_from_attos(adopted_attos))} USD were adopted in 24 hours"
         turn.alert(Severity.PAGE, Reason.EQUITY_JUMP, text)
         publish_postures(turn)
     return False
@@ -224,7 +225,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     course = state.courses.get(ACCOUNT_SCOPE)
     if course is not None:
         course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
-    text = f"{shown_money(claim.amount_nanos)} moved: {claim.why}"
+    text = f"{shown_money(claim.amount_nanos)} USD moved: {claim.why}"
     turn.alert(Severity.INFO, Reason.EQUITY_JUMP, text)
     state.equity_disagreements = 0
     publish_postures(turn)
@@ -242,8 +243,9 @@ def advance(turn: Turn) -> None:
         state.claim = None
         apart_attos = state.broker_cash_attos - state.book.account.cash_attos
         text = (
-            f"the broker's cash does not show {shown_money(claim.amount_nanos)}: it differs from"
-            f" ours by {shown_money(nanos_from_attos(apart_attos))}; say it again once it does"
+            f"the broker's cash does not show {shown_money(claim.amount_nanos)} USD: it differs"
+            f" from ours by {shown_money(nanos_from_attos(apart_attos))} USD; say it again once it"
+            " does"
         )
         _answer(turn, claim.request, accepted=False, text=text)
         return

@@ -11,6 +11,7 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.market import FeedTimes
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import DataDoubt, State, Turn
+from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Severity
@@ -67,7 +68,7 @@ def _asks(turn: Turn) -> bool:
 def _dead(turn: Turn) -> str:
     most_ns = turn.policy.data.heartbeat_ns_max
     dead = [name for name, heard in turn.state.feeds.items() if turn.boot_ns - heard > most_ns]
-    return f"no word from {', '.join(dead)} for more than {most_ns // 1_000_000} ms" if dead else ""
+    return f"no word from {', '.join(dead)} for more than {duration(most_ns)}" if dead else ""
 
 
 def _stale(turn: Turn) -> str:
@@ -111,7 +112,7 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
         known.well_boot_ns = turn.boot_ns
     elif known is not None and turn.boot_ns - (known.well_boot_ns or 0) >= WELL_NS:
         del doubts[reason.value]
-        turn.alert(Severity.INFO, reason, f"well again: {known.text}")
+        turn.alert(Severity.INFO, reason, f"over: {known.text}")
         return True
     return False
 

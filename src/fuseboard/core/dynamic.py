@@ -13,6 +13,9 @@ from fuseboard.core.gate import put_in_force
 from fuseboard.core.measures.values import value_of
 from fuseboard.core.state import State, Tightened, Turn
 from fuseboard.policy.conditions import Verdict
+from fuseboard.policy.keys import KEYS
+from fuseboard.policy.limits import Limits
+from fuseboard.policy.shown import shown
 from fuseboard.vocabulary.effects import PublishDynamicLimits
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
@@ -67,8 +70,8 @@ def _judged(turn: Turn, dynamic: Dynamic) -> bool:
         known = state.dynamic[rule.name] = Tightened()
     if began or (unknown and not known.unknown):
         why = f"{condition.text} cannot be told" if unknown else f"{condition.text} holds"
-        fields = ", ".join(f"{at.field} {at.value}" for at in rule.tighten)
-        text = f"dynamic limit {rule.name}: {why}; at most {fields}"
+        limits = [f"{KEYS[Limits][at.field]} {shown(at.field, at.value)}" for at in rule.tighten]
+        text = f"dynamic limit {rule.name}: {why}; in force now: {', '.join(limits)}"
         turn.alert(Severity.WARNING, Reason.DYNAMIC_LIMIT, text)
     known.unknown, known.false_since_boot_ns = unknown, None
     return began
@@ -82,7 +85,7 @@ def _lets_go(turn: Turn, dynamic: Dynamic, known: Tightened) -> bool:
     if turn.boot_ns - known.false_since_boot_ns < dynamic.rule.clear_after_ns:
         return False
     del turn.state.dynamic[dynamic.rule.name]
-    text = f"dynamic limit {dynamic.rule.name}: it no longer holds"
+    text = f"dynamic limit {dynamic.rule.name}: it no longer holds, its limits are lifted"
     turn.alert(Severity.INFO, Reason.DYNAMIC_LIMIT, text)
     return True
 

@@ -33,6 +33,11 @@ Tripping: TypeAlias = DrawdownFuse | RuleFuse
 """A fuse that numbers trip."""
 LATCHES_MAX: Final = 1_000
 _LEVELS: Final = {Action.FLATTEN: HaltLevel.FLATTEN, Action.KILL: HaltLevel.KILL}
+_DOES: Final = {
+    HaltLevel.HALT: "no new risk until it is lifted",
+    HaltLevel.FLATTEN: "everything is cancelled and closed, once",
+    HaltLevel.KILL: "everything is cancelled and strategies are disconnected",
+}
 _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
@@ -99,7 +104,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)
-    turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}", fuse.scope)
+    turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
@@ -112,7 +117,7 @@ def _numbers(fuse: Tripping) -> str:
     drawdown, limit = shown_percent(fuse.drawdown_nanos()), shown_percent(fuse.rule.limit_nanos)
     equity = shown_money(nanos_from_attos(fuse.equity_attos))
     mark = shown_money(nanos_from_attos(fuse.mark_attos))
-    return f"drawdown {drawdown} of {mark} (limit {limit}), equity {equity}"
+    return f"drawdown {drawdown} of {mark} USD (limit {limit}), equity {equity} USD"
 
 
 def latch_scope(

@@ -12,6 +12,7 @@ from fuseboard.core.outgoing import (
     read_account,
 )
 from fuseboard.core.state import Turn
+from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
     AnswerDenied,
@@ -96,7 +97,9 @@ def _given_up_too_early(turn: Turn, order: Order) -> None:
     turn.state.book.reopen(order)
     order.cancel_wanted = True
     publish(turn, order)
-    text = f"{order.symbol}: order {order.wire_id} arrived after it had been given up"
+    text = (
+        f"{order.symbol}: order {order.wire_id} arrived after it had been given up: it is cancelled"
+    )
     turn.alert(Severity.PAGE, Reason.NEVER_ARRIVED, text)
 
 
@@ -106,7 +109,9 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
     if order is None or order.closed():
         return
     if order.broker_order_id is not None:  # it was there: what became of it shows in the positions
-        text = f"{order.symbol}: the broker has lost order {order.wire_id}"
+        text = (
+            f"{order.symbol}: the broker no longer knows order {order.wire_id}: books are compared"
+        )
         turn.alert(Severity.PAGE, fact.reason, text)
         read_account(turn, positions=True)
     rejected = fact.reason is Reason.BROKER_REJECTED
@@ -211,9 +216,9 @@ def _executed(turn: Turn, order: Order, new_nanos: int) -> None:
         return  # protection is never disabled, and the parts of one order are one execution
     limits = turn.active.limits
     if turn.state.throttles.executed(order, limits, turn.gate.lengths.executions, turn.boot_ns):
-        window_ms = limits.repeated_executions_window_ns // 1_000_000
+        window = duration(limits.repeated_executions_window_ns)
         detail = f"{limits.repeated_executions_max} executions of {order.symbol}"
-        detail = f"{detail} {order.side.value} in {window_ms} ms"
+        detail = f"{detail} {order.side.value} in {window}: a person re-arms the strategy"
         scope = strategy_scope(order.strategy)
         latch_scope(turn, scope, HaltLevel.HALT, Reason.REPEATED_EXECUTIONS, detail=detail)
 

@@ -439,6 +439,7 @@ def _finish(turn: Turn, plan: Plan, stage: str) -> None:
             left=left,
         )
     )
-    text = f"{plan.trip}: left open: {'; '.join(left)}" if left else f"{plan.trip}: flat"
+    text = f"the liquidation of {plan.trip} is {stage}: "
+    text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
     severity = Severity.PAGE if left else Severity.WARNING
     turn.alert(severity, Reason.DRAWDOWN, text, plan.scope)

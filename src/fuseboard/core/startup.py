@@ -240,16 +240,13 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     state.comparisons, state.compare_again_boot_ns = 0, 0
     was_reconciled, state.reconciled = state.reconciled, True
     note_comparison(turn, differences)
+    text = "; ".join(_differs(state, position) for position in differences)
     for position in differences:
         _adopt(turn, position)
     if len(state.strategies) == 1:
         admit(turn, state.strategies[0])
     if differences:
         state.book.account.cash_attos = state.broker_cash_attos  # what was traded was paid
-        text = "; ".join(
-            f"{at.symbol}: the broker holds {text_from_nanos(at.quantity_nanos)}"
-            for at in differences
-        )
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     begin_courses(turn)
     recovering.finish(turn, differences)
@@ -263,6 +260,13 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         settle(turn)
         # The first reading's own wake may have passed while the broker was slow to answer.
         wake_for_what_is_next(turn)
+
+
+def _differs(state: State, position: BrokerPosition) -> str:
+    ours = state.book.account.positions.get(position.symbol)
+    held = text_from_nanos(0 if ours is None else ours.quantity_nanos)
+    theirs = text_from_nanos(position.quantity_nanos)
+    return f"{position.symbol}: the broker holds {theirs}, our books held {held}"
 
 
 def compare_when_due(turn: Turn) -> None:

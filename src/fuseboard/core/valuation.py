@@ -14,6 +14,7 @@ from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of, see_equity
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
 from fuseboard.core.state import State, Turn
+from fuseboard.policy.shown import duration, shown
 from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -98,8 +99,11 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
     apply(turn, fuse, event)
     publish_postures(turn)
     if event is FuseEvent.WARNED:
-        drawdown = shown_percent(fuse.drawdown_nanos())
-        text = f"{fuse.name}: drawdown {drawdown}: new risk is halved"
+        lost, limit = (
+            shown_percent(fuse.drawdown_nanos()),
+            shown("limit_nanos", fuse.rule.limit_nanos),
+        )
+        text = f"{fuse.name}: {lost} is lost, the limit is {limit}: new risk is halved"
         turn.alert(Severity.WARNING, Reason.DRAWDOWN, text, fuse.scope)
 
 
@@ -225,7 +229,11 @@ def check_confirmations(turn: Turn) -> None:
         if fuse.grows_old(turn.boot_ns, fuse.rule.confirm_ns_max)
     ]
     for fuse in late:
-        text = f"{fuse.name}: a breach was not confirmed in time"
+        old = duration(fuse.rule.confirm_ns_max)
+        text = (
+            f"{fuse.name}: a breach is {old} old and no second source confirms it:"
+            " reductions only until one does, or until it is over"
+        )
         turn.alert(Severity.PAGE, Reason.DRAWDOWN_UNCONFIRMED, text, fuse.scope)
     if late:
         publish_postures(turn)

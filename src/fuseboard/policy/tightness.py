@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fuseboard.policy.conditions import condition_from_text, simple_bound
 from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.keys import KEYS, row_key, under
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
@@ -42,6 +43,9 @@ class Change(Struct, frozen=True):
     """One difference between two policies; values are shown as people write them."""
 
     path: str
+    """In the policy's own names, rows of a list by their name."""
+    key: str
+    """Where a policy file writes it."""
     old: str
     new: str
     direction: Direction
@@ -282,7 +286,7 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every difference, in the order of the fields; empty for equal policies."""
-    return tuple(_struct(old, new, ""))
+    return tuple(_struct(old, new, "", ""))
 
 
 def loosens(old: Policy, new: Policy) -> bool:
@@ -290,35 +294,39 @@ def loosens(old: Policy, new: Policy) -> bool:
     return any(change.direction is LOOSER for change in changes(old, new))
 
 
-def _struct(old: Any, new: Any, path: str) -> list[Change]:
+def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
     found: list[Change] = []
     kind: type[Struct] = type(old)
     for field in kind.__struct_fields__:
         before, after = getattr(old, field), getattr(new, field)
-        below = f"{path}.{field}" if path else field
         if before == after:
             continue
+        below = f"{path}.{field}" if path else field
+        at = under(kind, field, key)
         if field not in NESTED.get(kind, ()):
             direction = RULES[kind][field](before, after)
             if field == "condition" and may_flatten(new):
                 direction = LOOSER  # it may hold now, and close what is held
-            found.append(Change(below, _said(field, before), _said(field, after), direction))
+            texts = _said(field, before), _said(field, after)
+            found.append(Change(below, at, *texts, direction))
         elif field == "tighten":
-            found += _tightenings(before, after, path)
+            found += _tightenings(before, after, path, at)
         elif isinstance(before, tuple):
-            found += _rows(before, after, below)
+            found += _rows(before, after, below, at)
         else:
-            found += _struct(before, after, below)
+            found += _struct(before, after, below, at)
     return found
 
 
 def _said(field: str, value: Any) -> str:
     if isinstance(value, dict):
-        return f"{len(value)} entries: {', '.join(f'{key}: {value[key]}' for key in value)}"[:300]
+        if field == "later":
+            return ", ".join(value) or "none"
+        return ", ".join(f"{key}: {value[key]}" for key in value)[:300] or "none"
     return shown(field, value)
 
 
-def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str) -> list[Change]:
+def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str, key: str) -> list[Change]:
     """Rows by name. A rule that goes loosens, one that comes tightens; strategies the reverse.
 
     One that comes with leave to close positions is not provably tighter.
@@ -332,13 +340,14 @@ def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str) -> list[Change]
         removed = LOOSER if not new else TIGHTER
     for name in [*before, *(name for name in after if name not in before)]:
         below = f"{path}[{name}]"
+        at = row_key(before.get(name) or after[name], key)
         if name not in after:
-            found.append(Change(below, _row(before[name]), NOT_SET, removed))
+            found.append(Change(below, at, _row(before[name]), NOT_SET, removed))
         elif name not in before:
             comes = LOOSER if may_flatten(after[name]) else added
-            found.append(Change(below, NOT_SET, _row(after[name]), comes))
+            found.append(Change(below, at, NOT_SET, _row(after[name]), comes))
         else:
-            found += _struct(before[name], after[name], below)
+            found += _struct(before[name], after[name], below, at)
     return found
 
 
@@ -356,11 +365,15 @@ def _row(row: Any) -> str:
         return f"capital {shown('capital_nanos', row.capital_nanos)}"
     if isinstance(row, BreakerRule):
         return f"{row.condition}: {row.action.value}"
+    if isinstance(row, DynamicLimit):
+        fields = KEYS[Limits]
+        limits = (f"{fields[at.field]} {shown(at.field, at.value)}" for at in row.tighten)
+        return f"{row.condition}: {', '.join(limits)}"
     return str(row.condition)
 
 
 def _tightenings(
-    old: tuple[Tightening, ...], new: tuple[Tightening, ...], path: str
+    old: tuple[Tightening, ...], new: tuple[Tightening, ...], path: str, key: str
 ) -> list[Change]:
     before = {row.field: row.value for row in old}
     after = {row.field: row.value for row in new}
@@ -370,5 +383,6 @@ def _tightenings(
         if was != now:
             direction = RULES[Limits][field](was, now)
             below = f"{path}.tighten[{field}]"
-            found.append(Change(below, shown(field, was), shown(field, now), direction))
+            at = under(Limits, field, key)
+            found.append(Change(below, at, shown(field, was), shown(field, now), direction))
     return found
