@@ -12,6 +12,8 @@ WORKERS ?= 2
 PEERS := .venv-peers
 PEERS_PYTHON ?= python3.13 python3.12 $(BIN)/python
 SEEDS ?= 2000
+# Tests start hundreds of processes; one that compiles its modules again takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 # $(call step,NAME,COMMAND): one clear line when it holds, all of its output when it does not.
 define step

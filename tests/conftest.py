@@ -3,6 +3,9 @@
 `HYPOTHESIS_PROFILE` chooses the profile: `default` (random, remembers failures), `ci` (the same
 examples each time; chosen by itself when `CI` is set) or `soak` (as many examples as
 `FUSEBOARD_SEEDS` says; only then do tests marked `soak` run).
+
+Tests marked `no_cover` (pytest-cov) run without coverage's tracing, which doubles their time: they
+go thousands of times through lines that others go through once, or through a part that they broke.
 """
 
 import os

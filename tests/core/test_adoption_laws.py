@@ -8,6 +8,7 @@ one denies is denied.
 from functools import cache
 from random import Random
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -205,6 +206,7 @@ def about_to_close(kernel: Kernel) -> list[DrawdownFuse | RuleFuse]:
     ]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=400)
 @given(data=st.data(), seed=st.integers(0, WORLDS - 1))
 def test_without_a_person_no_scope_is_looser_and_what_was_denied_is_denied(
@@ -240,6 +242,7 @@ def test_without_a_person_no_scope_is_looser_and_what_was_denied_is_denied(
         assert denied(after.step(moment, order))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150)
 @given(data=st.data(), seed=st.integers(0, WORLDS - 1))
 def test_whatever_is_adopted_by_whom_latches_stay_and_the_snapshot_is_the_state(

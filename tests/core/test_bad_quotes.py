@@ -111,6 +111,7 @@ def test_single_bad_prints_never_trip_anything(script: list[tuple[str, int, int,
     assert street.trips == 0
 
 
+@pytest.mark.no_cover
 @given(
     script=steps,
     before=steps,

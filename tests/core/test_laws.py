@@ -232,16 +232,19 @@ if SEEDS:
     Laws.TestCase.settings = settings(max_examples=SEEDS, stateful_step_count=80)
 
 
+@pytest.mark.no_cover
 class TestLaws(Laws.TestCase):  # type: ignore[misc,valid-type]
     pass
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("block", range(4))
 def test_seeded_runs_keep_every_law(block: int) -> None:
     for seed in range(50 * block + 1_000, 50 * block + 1_050):
         totals_are_exact(run(seed, 300))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("block", range(2))
 def test_seeded_runs_keep_every_law_while_policies_come_and_go(block: int) -> None:
     for seed in range(50 * block + 5_000, 50 * block + 5_050):
@@ -278,6 +281,7 @@ SELDOM = (
 )
 
 
+@pytest.mark.no_cover
 def test_the_seeded_runs_reach_what_the_laws_are_about() -> None:
     runs = Counter(
         what for seed in (*range(2_000, 2_119), 2_350) for what in reached(run(seed, 300).log)

@@ -168,6 +168,7 @@ class Run:
         assert again.digest() == self.desk.kernel.digest()
 
 
+@pytest.mark.no_cover
 def test_no_accepted_order_exceeds_any_limit_whatever_came_before() -> None:
     denied: Counter[str] = Counter()
     accepted = 0

@@ -22,6 +22,8 @@ from tests.core import world
 from tests.core.test_laws import totals_are_exact
 from tests.deletion import without
 
+pytestmark = pytest.mark.no_cover  # what only a broken kernel runs is not covered
+
 SEEDS_MAX = 600
 STEPS = 300
 
@@ -178,12 +180,12 @@ def _arms_again_at_each_start(patch: pytest.MonkeyPatch) -> None:
 Mutation = Callable[[pytest.MonkeyPatch], None]
 MUTATIONS: tuple[tuple[Mutation, tuple[str, ...], int], ...] = (
     (_sizes_the_whole_position, ("law 4",), 0),
-    (_forgets_what_is_on_its_way, ("law 4",), 101),
+    (_forgets_what_is_on_its_way, ("law 4",), 253),
     (_believes_stale_reads, ("law 4",), 79),
     (_makes_a_new_id_each_time, ("law 3",), 0),
     (_keeps_the_halt_epoch, ("law 5",), 0),
-    (_drops_orders_in_doubt, ("law 6",), 0),
-    (_counts_nothing_in_flight, ("law 6",), 0),
+    (_drops_orders_in_doubt, ("law 6",), 3),
+    (_counts_nothing_in_flight, ("law 6",), 1),
     (_ignores_the_register, ("law 7",), 39),
     (_resets_for_anybody, ("law 2",), 0),
     (_loosens_by_itself, ("law 2",), 0),

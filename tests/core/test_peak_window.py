@@ -60,6 +60,7 @@ def test_rescaling_rounds_against_the_trader() -> None:
     assert window.peak() == 6  # 5.33
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("days", [252, 252_000])
 def test_a_push_costs_a_bounded_number_of_steps_whatever_the_window(days: int) -> None:
     class Counted(int):

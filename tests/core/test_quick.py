@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -272,6 +273,7 @@ def undecided(turn: Turn, order: Order) -> bool:
     )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=1200)
 @given(moments())
 def test_the_quick_pass_and_the_table_agree(moment: tuple[Turn, Order]) -> None:

@@ -18,6 +18,8 @@ from fuseboard.vocabulary.records import Record
 from tests.core.shadow import holds
 from tests.core.world import POLICY, SECOND, SYMBOLS, World, random_step
 
+pytestmark = pytest.mark.no_cover  # test_sessions and test_breakers run the same lines once
+
 SEEDS = int(os.environ.get("FUSEBOARD_SEEDS", "0"))
 FIRST_DAY = date(2026, 11, 20).toordinal()
 HOUR = 3600 * SECOND

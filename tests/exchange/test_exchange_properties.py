@@ -3,6 +3,7 @@
 from collections import defaultdict
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ def test_cash_and_positions_are_exactly_the_sum_of_the_fills(
     assert view.equity_nanos == (cash_attos + held_attos) // NANOS
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies)
 def test_no_more_is_filled_than_was_displayed_or_printed(
     script: list[Step], latency_ns: int
@@ -103,6 +105,7 @@ def test_no_more_is_filled_than_was_displayed_or_printed(
                     assert shown[fill.symbol, fill.side] >= 0
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies)
 def test_orders_fill_at_most_their_quantity_and_never_beyond_their_limit(
     script: list[Step], latency_ns: int
@@ -132,6 +135,7 @@ def test_orders_fill_at_most_their_quantity_and_never_beyond_their_limit(
     assert working == set(accepted) - ended
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies)
 def test_at_once_orders_never_rest_and_all_or_nothing_is_so(
     script: list[Step], latency_ns: int
@@ -161,6 +165,7 @@ def test_at_once_orders_never_rest_and_all_or_nothing_is_so(
             assert working.ticket.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies, st.booleans())
 def test_working_orders_never_hold_more_than_the_position_and_none_flips_it(
     script: list[Step], latency_ns: int, shorting: bool
@@ -186,6 +191,7 @@ def test_working_orders_never_hold_more_than_the_position_and_none_flips_it(
     assert all(before.values())
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies)
 def test_a_better_or_earlier_order_of_ours_is_never_passed_over(
     script: list[Step], latency_ns: int
@@ -233,6 +239,7 @@ def test_the_same_seed_and_requests_give_the_same_bytes(
     assert first.lines[0] != other.lines[0]
 
 
+@pytest.mark.no_cover
 @given(scripts, latencies, st.integers(10**11, 10**13))
 def test_an_opening_order_is_only_taken_when_buying_power_covers_all_working_ones(
     script: list[Step], latency_ns: int, cash_nanos: int

@@ -39,6 +39,7 @@ def quotes_of(tape: Tape, symbol: str) -> list[TapeQuote]:
     return [e for e in tape.read() if isinstance(e, TapeQuote) and e.symbol == symbol]
 
 
+@pytest.mark.no_cover
 @given(st.sampled_from(sorted(GENERATED)), st.integers(0, 2**32))
 def test_a_generated_tape_is_in_order_whole_and_inside_its_hours(name: str, seed: int) -> None:
     tape = tape_by_name(name, seed).between(

@@ -42,6 +42,7 @@ def image_after(tmp_path: Path, slot: Slot, *steps: str) -> bytes:
     return image
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("slot", "steps"),
     [
@@ -67,6 +68,7 @@ def test_no_damage_to_one_byte_opens_a_halted_register(
         image[offset] = kept
 
 
+@pytest.mark.no_cover
 def test_every_damaged_byte_of_an_open_register_halts(tmp_path: Path) -> None:
     image = bytearray(image_after(tmp_path, Slot.GATEWAY, "+a", "-a"))
     assert not is_halted(image)
@@ -86,6 +88,7 @@ def starts_by_age(image: bytes, slot: Slot) -> list[int]:
     return [offset_of(slot, index) for index in sorted(ages, key=lambda index: ages[index])]
 
 
+@pytest.mark.no_cover
 def test_a_write_torn_at_any_byte_never_opens_what_was_halted(tmp_path: Path) -> None:
     """The new bytes up to a boundary, the old ones after it, in both writes of a clearing."""
     for slot in (Slot.GATEWAY, Slot.OPERATOR):
@@ -106,6 +109,7 @@ def test_a_write_torn_at_any_byte_never_opens_what_was_halted(tmp_path: Path) ->
             assert image == new, "these are the writes that a clearing makes"
 
 
+@pytest.mark.no_cover
 def test_a_latch_torn_at_any_byte_leaves_the_earlier_latches_and_halts(tmp_path: Path) -> None:
     for slot in (Slot.GATEWAY, Slot.GUARDIAN):
         start = image_after(tmp_path, slot)

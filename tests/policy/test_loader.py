@@ -331,6 +331,7 @@ def test_everything_wrong_is_reported_at_once_in_the_texts_order() -> None:
     ]
 
 
+@pytest.mark.no_cover
 def test_a_long_list_of_problems_and_a_long_text_have_an_end() -> None:
     assert len(problems_of("".join(f"x{n}: 1\n" for n in range(300)))) == yaml_text.PROBLEMS_MAX
     (problem,) = problems_of("#" * (yaml_text.TEXT_CHARACTERS_MAX + 1))

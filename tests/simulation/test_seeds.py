@@ -33,20 +33,31 @@ def broken_by(seeds: list[int]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+def batches() -> list[object]:
+    """The first batch is measured for coverage; the others, which run the same lines, are not."""
+    later = [
+        pytest.param(first, marks=pytest.mark.no_cover) for first in range(BATCH, SEEDS, BATCH)
+    ]
+    return [0, *later]
+
+
+@pytest.mark.parametrize("first", batches())
 def test_every_law_holds_whatever_goes_wrong(first: int) -> None:
     seeds = [seed for seed in range(first, first + BATCH) if seed not in listed(OPEN)]
     assert not (found := broken_by(seeds)), "\n".join(found)
 
 
+@pytest.mark.no_cover
 def test_seeds_that_once_failed_hold() -> None:
     assert not (found := broken_by(listed(KEPT))), "\n".join(found)
 
 
+@pytest.mark.no_cover
 def test_seeds_that_break_a_law_today_still_do() -> None:
     mended = [seed for seed in listed(OPEN) if not broken_by([seed])]
     assert not mended, f"no law is broken here any more: move {mended} to {KEPT.name}"
 
 
+@pytest.mark.no_cover
 def test_a_seed_is_the_same_run_each_time() -> None:
     assert run_seed(2) == run_seed(2)
