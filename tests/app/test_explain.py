@@ -1,14 +1,24 @@
 """`fuseboard explain` on a journal that a whole loop wrote."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fuseboard.core.checks.table import TABLE
 from fuseboard.journal.reader import records
-from fuseboard.vocabulary.effects import AnswerDenied, SubmitOrder
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.effects import (
+    AnswerDenied,
+    Effect,
+    RecordReplacement,
+    SubmitOrder,
+)
 from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.records import Record
 from tests.app.command_line import CommandLine
+from tests.core.test_replacing import Replacing
+from tests.journal.making import writing
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def test_it_reads_as_lines_with_numbers_and_fields(fuseboard: CommandLine, journ
     assert done.code == 0
     (line,) = [line for line in done.out.splitlines() if " order_value " in line]
     assert line.startswith("  passed   order_value")
-    assert "[limits.order_value_nanos_max]" in line
+    assert "[risk.limits.max_order_value]" in line
 
 
 def test_an_order_that_nobody_knows_is_said_to_be_unknown(
@@ -56,3 +66,82 @@ def test_an_order_that_nobody_knows_is_said_to_be_unknown(
     assert "no order 'nobody' was decided" in fuseboard.refused(
         "explain", "nobody", "--journal", journal
     )
+
+
+# --- replacements: judged when they are asked for, and when the old order is final ---
+
+
+class Recorded(Replacing):
+    """A desk that replaces orders, and what its journal would hold."""
+
+    def take(self, fact: facts.Input) -> tuple[Effect, ...]:
+        effects = super().take(fact)
+        moment = facts.Moment(self.now_ns, self.now_ns)
+        known: list[Record] = self.__dict__.setdefault("records", [])
+        known.append(Record(len(known) + 1, moment, fact, effects))
+        return effects
+
+    def journal(self, path: Path) -> Path:
+        known: list[Record] = self.__dict__["records"]
+        with writing(path) as (writer, watermark):
+            writer.append(known)
+            watermark.wait_for(len(known))
+        return path
+
+
+def denials(told: dict[str, Any]) -> list[str]:
+    return [line["check"] for line in told["checks"] if line["verdict"] == "denied"]
+
+
+def test_both_judgements_of_a_replacement_are_shown(fuseboard: CommandLine) -> None:
+    desk = Recorded(messages_max=50)
+    desk.works("old", 100)
+    desk.replace("old", "sent", quantity=200)
+    desk.ended("old")
+    desk.confirm("sent")
+    desk.replace("sent", "late", quantity=300)
+    desk.quote("AAPL", 230)
+    desk.quote("AAPL", 230)
+    (end,) = [e for e in desk.ended("sent") if isinstance(e, RecordReplacement)]
+    journal = desk.journal(fuseboard.folder / "r.db")
+
+    told = fuseboard("explain", "sent", "--journal", journal, "--json").json()
+    assert denials(told) == denials(told["then"]) == []
+    assert told["order"] == f"replaces {desk.ids['old']} quantity 200"
+    assert told["decision"].startswith("let through: the order that it replaces")
+    assert told["then"]["decision"] == "let through"
+    values = {line["check"]: line["observed"] for line in told["checks"]}
+    assert values["order_value"] == "50000", "200 at 250"
+    skipped = {
+        line["check"]: line["why"] for line in told["then"]["checks"] if line["why"].startswith("c")
+    }
+    assert list(skipped) == ["order_rate", "messages"]
+
+    told = fuseboard("explain", desk.ids["late"], "--journal", journal, "--json").json()
+    assert denials(told) == []
+    assert denials(told["then"])[0] == end.checks[-1] == "price_collar"
+    (line,) = [line for line in told["then"]["checks"] if line["check"] == "price_collar"]
+    assert (line["observed"], line["limit"]) == (end.observed, end.limit)
+    out = fuseboard("explain", "late", "--journal", journal).out
+    first, second = out.split("and when the order that it replaces was final:")
+    assert " denied " not in first
+    assert "not sent: price_collar" in second
+    assert "  denied   price_collar" in second
+
+
+def test_a_replacement_that_is_denied_or_cannot_be_has_one_judgement(
+    fuseboard: CommandLine,
+) -> None:
+    desk = Recorded()
+    desk.works("old", 100)
+    desk.replace("old", "huge", quantity=1_000_000)
+    desk.replace("old", "same", quantity=100)
+    digest = desk.kernel.digest()
+    journal = desk.journal(fuseboard.folder / "r.db")
+    told = fuseboard("explain", "huge", "--journal", journal, "--json").json()
+    assert denials(told)[0] == "order_value"
+    assert told["then"] is None
+    out = fuseboard("explain", "same", "--journal", journal).out
+    assert "denied: order_not_replaceable: nothing of it would change" in out
+    assert "no check was asked" in out
+    assert desk.kernel.digest() == digest, "explaining changes nothing"

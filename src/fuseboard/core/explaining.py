@@ -48,20 +48,30 @@ def explain(turn: Turn, fact: OrderRequested) -> tuple[Explained, ...]:
     instrument = turn.state.instruments.get(fact.symbol, Instrument())
     order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
     order = judging.order_of(turn, fact, order_id, instrument)
-    proposal = judging.proposed(turn, order, instrument)
+    return explain_proposal(turn, judging.proposed(turn, order, instrument))
+
+
+def explain_proposal(
+    turn: Turn, proposal: Proposal, skips: tuple[str, ...] = ()
+) -> tuple[Explained, ...]:
+    """What each check finds of an order as it is about to be judged; `skips` are not asked."""
     denied = False
     found: list[Explained] = []
     for row in (*TABLE, *turn.gate.customs):
-        at = _explained(turn, row, proposal, reached=not denied)
+        at = _explained(turn, row, proposal, skips, reached=not denied)
         denied = denied or at.verdict == DENIED
         found.append(at)
     return tuple(found)
 
 
-def _explained(turn: Turn, row: Row, proposal: Proposal, *, reached: bool) -> Explained:
+def _explained(
+    turn: Turn, row: Row, proposal: Proposal, skips: tuple[str, ...], *, reached: bool
+) -> Explained:
     limits = (f"limits.{name}" for name in row.needs)
     fields = (*limits, *row.fields)
     skipped = _skipped(turn, row, proposal)
+    if not skipped and row.name in skips:
+        skipped = "counted, or cannot be worse than the order that it replaces"
     if skipped:
         return Explained(check=row.name, verdict=SKIPPED, why=skipped, fields=fields)
     passes = row.passes(proposal)

@@ -39,7 +39,8 @@ from fuseboard.core import (
     valuation,
 )
 from fuseboard.core.anomalies import looked_for
-from fuseboard.core.explaining import Explained, explain
+from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -138,6 +139,24 @@ class Kernel:
         turn = Kernel.restored(self.snapshot())._turn
         turn.boot_ns, turn.wall_ns = moment.boot_ns, moment.wall_ns
         return explain(turn, fact)
+
+    def overheard(
+        self, moment: Moment, fact: Input
+    ) -> tuple[tuple[str, tuple[Explained, ...]], ...]:
+        """The replacements that this fact has judged: each order's id, and what each check finds.
+
+        The state stays as it is.
+        """
+        copy, found = Kernel.restored(self.snapshot()), []
+        turn = copy._turn
+
+        def overhear(proposal: Proposal, skips: tuple[str, ...]) -> None:
+            checks = explain_proposal(turn, proposal, skips)
+            found.append((proposal.order.order_id, checks))
+
+        turn.overhears = overhear
+        copy.step(moment, fact)
+        return tuple(found)
 
     def adoption_refusal(self, fact: PolicyAdopted) -> str:
         """Why this policy would be refused now; empty when it would come into force."""

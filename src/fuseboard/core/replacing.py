@@ -252,7 +252,10 @@ def _judged(
     proposal.counted_attos = size_nanos * price_nanos
     proposal.gross_worst_attos += worst_attos - proposal.symbol_worst_attos
     proposal.symbol_worst_attos = worst_attos
-    return proposal, *judge_but(proposal, (*skips, *_cannot_worsen(new, old)))
+    skips = (*skips, *_cannot_worsen(new, old))
+    if turn.overhears is not None:
+        turn.overhears(proposal, skips)
+    return proposal, *judge_but(proposal, skips)
 
 
 def _as_request(order: Order) -> OrderRequested:

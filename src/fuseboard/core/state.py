@@ -1,6 +1,7 @@
 """All that the kernel knows, as one tree: what a snapshot holds and what a digest is taken of."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -321,6 +322,8 @@ class Turn(Struct, gc=False):
     """Whether the policy looks for anomalies of market data."""
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
+    overhears: Callable[[Any, tuple[str, ...]], None] | None = None
+    """Told of each judgement of a replacement, with what it skips; only where one is explained."""
 
     def alert(
         self, severity: Severity, code: Reason, text: str, scope: str = ACCOUNT_SCOPE

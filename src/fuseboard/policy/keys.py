@@ -125,3 +125,13 @@ def row_key(row: Any, key: str) -> str:
     if isinstance(row, LossRule) and row.name in _LOSS_KEYS:
         return f"{key}.{_LOSS_KEYS[row.name]}"
     return f"{key}[{row.name}]"
+
+
+_PARTS: Final[dict[str, type[Struct]]] = {"limits": Limits, "data": DataRules}
+
+
+def key_of(path: str) -> str:
+    """The key of a limit or of a rule for market data, by its path in the policy; else the path."""
+    head, _, field = path.partition(".")
+    part = _PARTS.get(head)
+    return path if part is None else under(part, field, KEYS[Policy][head])
