@@ -1,4 +1,4 @@
-"""A report that never comes, on a stream that stands: the broker's cash tells, within seconds."""
+"""A report that never comes, on a stream that stands: cash tells of a fill, the list of an end."""
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS
@@ -119,3 +119,18 @@ def test_a_restart_keeps_what_was_noticed_and_a_start_of_the_node_forgets_it() -
     assert desk.take(seen(0)), "compared"
     assert COMPARES not in read(desk)
     assert COMPARES in read(desk)
+
+
+def test_an_order_that_the_brokers_list_misses_is_asked_for_and_ends() -> None:
+    desk = Desk()
+    (order,) = submitted(desk.order(Side.BUY, 40 * NANOS))
+    accept(desk, order, "b1")
+    seen = facts.PositionsSeen(positions=(), missing=(order.order_id, "never heard of"))
+    (asked,) = [e for e in desk.take(seen) if isinstance(e, fx.FindOrder)]
+    assert asked.wire_id == order.wire_id
+    expired = facts.OrderSent(
+        order_id=order.order_id, broker_order_id="b1", status=OrderStatus.EXPIRED
+    )
+    (shown,) = [e for e in desk.take(expired) if isinstance(e, fx.PublishOrder)]
+    assert shown.status is OrderStatus.EXPIRED
+    assert not [e for e in desk.take(seen) if isinstance(e, fx.FindOrder)], "it has ended"

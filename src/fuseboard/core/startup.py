@@ -230,6 +230,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         state.ever_reconciled = True
     for position in fact.positions:
         quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
+    _find_missing(turn, fact.missing)
     differences = _differences(turn, fact.positions)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
@@ -267,6 +268,14 @@ def _differs(state: State, position: BrokerPosition) -> str:
     held = text_from_nanos(0 if ours is None else ours.quantity_nanos)
     theirs = text_from_nanos(position.quantity_nanos)
     return f"{position.symbol}: the broker holds {theirs}, our books held {held}"
+
+
+def _find_missing(turn: Turn, missing: tuple[str, ...]) -> None:
+    """Nobody told us how these ended: the broker is asked for each, as for one in doubt."""
+    book = turn.state.book
+    for order_id in missing:
+        if order_id in book.working:
+            find(turn, book.orders[order_id])
 
 
 def compare_when_due(turn: Turn) -> None:

@@ -160,6 +160,7 @@ class Outlet:
             protective=self._cancels.awaits,
             at_rest=self._at_rest,
             known=self._wire_ids.__contains__,
+            working=self._working.all,
             report=self._deliver,
             randbelow=self._randbelow,
             limits=self.limits.questions,

@@ -4,11 +4,12 @@ Every question is asked until it has an answer, with backoff; the same question 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard.runtime.budget import jittered_ns
 from fuseboard.runtime.crew import Crew
@@ -17,6 +18,7 @@ from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Clock, Feed, T
 from fuseboard.vocabulary.effects import FindOrder, ReadAccount, ReadLeg, ReadOrdersSince
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    ForeignOrderSeen,
     Input,
     OrderNotSent,
     OrderSent,
@@ -53,6 +55,8 @@ class QuestionLimits(Struct, frozen=True, kw_only=True):
     in_flight_max: int = 16
     again_ns_first: int = SECOND_NS // 4
     again_ns_max: int = 5 * SECOND_NS
+    missing_max: int = 64
+    """Orders that one reading says to be missing; a later one has the others."""
 
 
 class Questions:
@@ -60,7 +64,8 @@ class Questions:
 
     `protective` says whether an order in doubt is one that protection waits for. `at_rest` is
     a number that changes whenever orders of ours move, None while one is in flight: positions
-    count only when they were read at rest. `known` knows our wire ids.
+    count only when they were read at rest. `known` knows our wire ids, `working` the orders that
+    work as far as we heard: (our id, the broker's).
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Questions:
         protective: Callable[[str], bool],
         at_rest: Callable[[], int | None],
         known: Callable[[str], bool],
+        working: Callable[[], list[tuple[str, str]]],
         report: Callable[[Input], None],
         randbelow: Callable[[int], int],
         limits: QuestionLimits,
@@ -87,6 +93,7 @@ class Questions:
         self._protective = protective
         self._at_rest = at_rest
         self._known = known
+        self._working = working
         self._report = report
         self._randbelow = randbelow
         # Rooms of their own, so that protection does not wait for ordinary questions.
@@ -233,15 +240,22 @@ class Questions:
             positions: PositionsSeen | None = await self._answer(self._broker.positions())
             if positions is None or self._at_rest() != before:
                 return False
-            strangers = await self._answer(self._broker.foreign_orders(self._known))
-            if strangers is None:
+            listed = await self._answer(self._broker.foreign_orders(_nobody))
+            if listed is None:
                 return False
-        for stranger in strangers:
-            self._report(stranger)
+        for order in listed:
+            if not self._known(order.wire_id):
+                self._report(order)
         if self._at_rest() != before:
             return False
-        self._report(positions)
+        self._report(structs.replace(positions, missing=self._missing_from(listed)))
         return True
+
+    def _missing_from(self, listed: Sequence[ForeignOrderSeen]) -> tuple[str, ...]:
+        """The orders that would still work if we had been told of every end, and do not."""
+        there = {order.broker_order_id for order in listed}
+        gone = (order_id for order_id, at_broker in self._working() if at_broker not in there)
+        return tuple(islice(gone, self.limits.missing_max))
 
     async def _orders_since(self, wall_ns: int) -> None:
         attempt = 0
@@ -296,3 +310,7 @@ class Questions:
             left_ns = until_ns - self._clock.now().boot_ns
             pause_ns = min(pause_ns, left_ns) if left_ns > 0 else pause_ns
         await asyncio.sleep(pause_ns / SECOND_NS)
+
+
+def _nobody(_wire_id: str) -> bool:
+    return False

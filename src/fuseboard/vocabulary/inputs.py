@@ -275,9 +275,13 @@ class BrokerClockSeen(Fact, frozen=True, tag=True):
 
 
 class PositionsSeen(Fact, frozen=True, tag=True):
-    """All positions as the broker reports them, read when no order of ours was in flight."""
+    """All positions as the broker reports them, read when no order of ours was in flight.
+
+    `missing`: ids of orders that work as far as we know, and not by the broker's list of them.
+    """
 
     positions: tuple[BrokerPosition, ...]
+    missing: tuple[str, ...] = ()
 
 
 class LegRead(Fact, frozen=True, tag=True):
