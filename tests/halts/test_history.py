@@ -82,6 +82,25 @@ def test_a_history_whose_first_writer_was_killed_is_empty_and_not_damaged(tmp_pa
     assert verify_history(path)[:2] == (True, 1)
 
 
+def test_a_history_whose_first_writer_was_killed_in_a_write_is_rolled_back_and_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "history.db"
+    sqlite3.connect(path).execute("PRAGMA user_version=1").connection.close()
+    child = os.fork()
+    if not child:
+        database = sqlite3.connect(path, isolation_level=None)
+        database.execute("PRAGMA cache_size=1")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("CREATE TABLE begun(text)")
+        for _ in range(100):  # more than its cache holds: a part is in the file already
+            database.execute("INSERT INTO begun VALUES(?)", ("x" * 4_000,))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert path.with_name("history.db-journal").stat().st_size > 0
+    assert verify_history(path) == (True, 0, "every change is good")
+
+
 def test_a_stuck_disk_makes_the_history_lose_changes_and_say_so_but_nobody_waits(
     tmp_path: Path,
 ) -> None:

@@ -119,7 +119,9 @@ def changes(path: Path) -> Iterator[HaltChange]:
     chain = GENESIS
     expected = 0
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        # "rw": what a killed writer began is rolled back first. A file that is write-protected is
+        # read all the same.
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as database:
             if database.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
                 return
             for row in database.execute("SELECT * FROM changes ORDER BY sequence"):
