@@ -203,7 +203,7 @@ def test_a_halt_in_a_register_that_forgot_its_epochs_is_still_later_than_every_r
 
 def test_too_many_scopes_become_one_halt_of_the_account(gateway: HaltsRegister) -> None:
     for number in range(LATCHES_PER_SLOT_MAX):
-        gateway.latch(halt(f"symbol:{number}", number, detail=""), MOMENT)
+        gateway.latch(halt(f"symbol:{number}", number + 1, detail=""), MOMENT)
     assert len(gateway.latched()) == LATCHES_PER_SLOT_MAX
     gateway.latch(halt("symbol:last", 99, level=HaltLevel.KILL), MOMENT)
     (found,) = gateway.latched()

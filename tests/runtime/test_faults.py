@@ -327,7 +327,7 @@ def test_a_kernel_that_fails_after_latching_has_latched() -> None:
         async with Node(clock, kernel=SmallKernel(script), instant=False) as node:
             node.offer(halt_requested(), order_requested(1))
             await _expect_the_fault_path(node, "boom")
-            assert node.story[:2] == ["latch account 1", "latch account 2"]
+            assert node.story[:2] == ["latch account 1", "latch account 0"]
             first = node.journal.records[0]
             assert any(isinstance(effect, LatchHalt) for effect in first.effects)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.register_watch import RegisterWatch
@@ -63,9 +65,38 @@ def test_a_person_resets_what_another_writer_latched_twice(tmp_path: Path) -> No
     desk = Desk()
     effects = [effect for fact in offered for effect in desk.take(fact)]
     latch = next(effect for effect in effects if isinstance(effect, LatchHalt))
-    assert latch.reason is Reason.OPERATOR
+    assert latch.reason is Reason.DRAWDOWN, "as the register has it"
     register.latch(latch, MOMENT)
     effects = list(desk.take(reset()))
     clear = next(effect for effect in effects if isinstance(effect, ClearHalt))
     register.clear(clear.scope, clear.halt_epoch, MOMENT, operator="ann", reason="seen")
     assert not register.halted()
+
+
+@pytest.mark.parametrize("how", ["damaged", "put back", "gone"])
+def test_what_cannot_be_believed_reaches_the_kernel_with_its_reason(
+    tmp_path: Path, how: str
+) -> None:
+    path = tmp_path / "register"
+    register, watch, offered = made(path)
+    old = path.read_bytes()
+    register.latch(halt("symbol:AAPL"), MOMENT)
+    watch.look()
+    assert offered == []
+    if how == "gone":
+        path.unlink()
+    else:
+        with path.open("r+b") as file:
+            file.write(old if how == "put back" else b"?")
+    watch.look()
+    watch.look()
+    (asked,) = offered
+    assert isinstance(asked, OperatorHaltRequested)
+    assert asked.scope == "account"
+    rolled_back = how == "put back"
+    assert asked.code is (
+        Reason.REGISTER_ROLLED_BACK if rolled_back else Reason.REGISTER_UNREADABLE
+    )
+    desk = Desk()
+    desk.take(asked)
+    assert desk.kernel._state.latches["account"].reason is asked.code

@@ -44,6 +44,7 @@ from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.gateway.keys import Keys, KeysUnreadable, StrategyNameRefused
 from fuseboard.halts.hidden import hide_this_process
+from fuseboard.halts.history import create_history
 from fuseboard.halts.register import HaltsRegister, RegisterExists, RegisterUnwritable
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import (
@@ -104,6 +105,7 @@ def command_init(options: argparse.Namespace) -> int:
         identity = state.begin(account=options.account, now_ns=now_ns)
         create_journal(state.journal_file, identity.instance, now_ns)
         HaltsRegister.create(state.register_file)
+        create_history(state.history_file)
         if text is not None or not state.policy_file.exists():
             write_atomically(state.policy_file, (text or default_policy_text()).encode())
         for name in beside:

@@ -31,6 +31,7 @@ from fuseboard.app.guardian_link import (
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
+from fuseboard.app.starting import node_started
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
@@ -64,7 +65,6 @@ from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -304,6 +304,10 @@ class Node:
         for pager in self._pagers:
             pager.page("warning", Reason.CLOCKS_DISAGREE.value, ACCOUNT_SCOPE, text)
 
+    def _warn_of_history(self, text: str) -> None:
+        for pager in self._pagers:
+            pager.page("warning", Reason.HISTORY_DAMAGED.value, ACCOUNT_SCOPE, text)
+
     def _outlet(
         self,
         intake: Intake,
@@ -341,18 +345,15 @@ class Node:
 
     def _offer_start(self, intake: Intake) -> None:
         intake.offer(self._adopted)
-        latched, unreadable = self._register.at_start()
-        intake.offer(
-            NodeStarted(
-                instance=self._identity.instance,
-                account=self._identity.account,
-                release=__version__,
-                strategies=self._strategies(),
-                latched=latched,
-                register_unreadable=unreadable,
-                restored=self._restored,
-            )
+        started = node_started(
+            self._register,
+            self._history,
+            identity=self._identity,
+            strategies=self._strategies(),
+            restored=self._restored,
+            warn=self._warn_of_history,
         )
+        intake.offer(started)
 
     def _strategies(self) -> tuple[str, ...]:
         """The strategies with a key, and the one that is about to be started."""

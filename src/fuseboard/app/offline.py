@@ -13,6 +13,8 @@ from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
 from fuseboard.halts.block import Latched, Slot
+from fuseboard.halts.evidence import weigh
+from fuseboard.halts.history import noting
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
@@ -34,14 +36,18 @@ def offline_status(state: StateDirectory) -> Status:
     identity = state.identity()
     came_back = restored(state.journal_file)
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
-        latched, unreadable = register.at_start()
+        weighed = weigh(register, state.history_file)
+        epochs = register.epochs()
         in_register = register.latched()
     start = NodeStarted(
         instance=identity.instance,
         account=identity.account,
         release=__version__,
-        latched=latched,
-        register_unreadable=unreadable,
+        latched=weighed.latched,
+        register_unreadable=weighed.unreadable,
+        register_epochs=epochs,
+        register_doubt=weighed.register_doubt,
+        history_doubt=weighed.history_doubt,
     )
     board = Board()
     meter = MeteredKernel(came_back.kernel)
@@ -120,7 +126,8 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
         halt_epoch=0,
         detail=f"{fact.operator}: {fact.reason or 'no reason given'}",
     )
-    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+    note = noting(state.history_file)
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR, told=note)) as register:
         register.latch(halt, Moment(machine_boot_ns(), time.time_ns()))
     message = (
         f"{why}; {fact.scope} is latched in the register: nothing new is sent, and the next start"
@@ -150,7 +157,8 @@ def renew_register(state: StateDirectory) -> None:
             detail="the register was lost and made again",
         )
         moment = Moment(machine_boot_ns(), time.time_ns())
-        with closing(HaltsRegister(unfinished, Slot.OPERATOR)) as register:
+        note = noting(state.history_file)
+        with closing(HaltsRegister(unfinished, Slot.OPERATOR, told=note)) as register:
             register.latch(halt, moment)
         unfinished.replace(state.register_file)
     finally:

@@ -10,9 +10,8 @@ on, and is begun again. Each file that is replaced is kept aside.
 import argparse
 import os
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +43,7 @@ from fuseboard.guardian.process import GuardianRefused, guardian_lock
 from fuseboard.halts.block import REGISTER_BYTES, Slot, judged
 from fuseboard.halts.copying import RegisterDamaged, left_latched, register_image
 from fuseboard.halts.heartbeats import Heart, HeartbeatFile
-from fuseboard.halts.history import HaltChange, HistoryDamaged, append, verify_history
+from fuseboard.halts.history import HistoryDamaged, noting, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
@@ -283,7 +282,7 @@ class _Restore:
             file = self.state.path / "halts.restored"
             file.unlink(missing_ok=True)
             HaltsRegister.create(file)
-        note = _noting(self.state.history_file)
+        note = noting(self.state.history_file)
         with closing(HaltsRegister(file, Slot.OPERATOR, told=note)) as register:
             for latch in latches:
                 register.latch(latch, moment)
@@ -356,13 +355,3 @@ def _halt_of(scope: str, level: HaltLevel, reason: Reason, trip: str, detail: st
     return LatchHalt(
         scope=scope, level=level, reason=reason, trip=trip, halt_epoch=0, detail=detail
     )
-
-
-def _noting(history: Path) -> Callable[[HaltChange], None]:
-    """Appends to the history; it is evidence, and never holds back a latch."""
-
-    def note(change: HaltChange) -> None:
-        with suppress(sqlite3.Error, OSError):
-            append(history, change)
-
-    return note

@@ -117,7 +117,8 @@ class StateDirectory:
 
     def _made_by_init(self) -> list[Path]:
         """What `init` makes besides the policy, whole or half done."""
-        return [*self.path.glob(f"{self.journal_file.name}*"), *self.path.glob("halts.register*")]
+        names = (self.journal_file.name, self.register_file.name, self.history_file.name)
+        return [file for name in names for file in self.path.glob(f"{name}*")]
 
     def _must_be_vacant(self) -> None:
         """State without its identity is somebody's: an `init` must not put it to new use."""

@@ -52,7 +52,7 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     if is_tag_scope(fact.scope):
         whom = _halt_tag(turn, fact, detail, operator)
     else:
-        latch_scope(turn, fact.scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
+        latch_scope(turn, fact.scope, fact.level, fact.code, detail=detail, operator=operator)
     message = f"{fact.scope}: {fact.level.name} accepted{whom}"
     _answer(turn, fact.request, accepted=True, message=message)
 
@@ -77,9 +77,9 @@ def _halt_tag(turn: Turn, fact: OperatorHaltRequested, detail: str, operator: st
     if fact.level in (HaltLevel.FLATTEN, HaltLevel.KILL):
         for name in members:
             scope = strategy_scope(name)
-            latch_scope(turn, scope, fact.level, Reason.OPERATOR, detail=detail, operator=operator)
+            latch_scope(turn, scope, fact.level, fact.code, detail=detail, operator=operator)
     level = HaltLevel.HALT if fact.level is HaltLevel.FLATTEN else fact.level
-    latch_scope(turn, fact.scope, level, Reason.OPERATOR, detail=detail, operator=operator)
+    latch_scope(turn, fact.scope, level, fact.code, detail=detail, operator=operator)
     return f" for {', '.join(members) or 'no strategy of the present policy'}"
 
 

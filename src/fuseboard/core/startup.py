@@ -156,22 +156,54 @@ def wake_for_what_is_next(turn: Turn) -> None:
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:
+    """Latch what either holds. Where the register is in doubt, nothing in it counts as cleared."""
     state = turn.state
-    if fact.register_unreadable:
-        detail = "restore the state directory, or reset once you know why"
-        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.REGISTER_UNREADABLE, detail=detail)
     in_journal_epoch = state.halt_epoch
+    doubts = _doubts(state, fact)
+    for reason, detail in doubts:
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, reason, detail=detail)
     in_register: dict[str, None] = {}
     for latched in fact.latched:
         in_register[latched.scope] = None
         state.halt_epoch = max(state.halt_epoch, latched.halt_epoch)
-        if latched.halt_epoch <= state.cleared_epochs.get(latched.scope, -1):
+        if doubts:
+            _latch_from_register(turn, latched)
+        elif latched.halt_epoch <= state.cleared_epochs.get(latched.scope, -1):
             _clear_again(turn, latched)
         elif latched.halt_epoch > in_journal_epoch or not _latched_in_journal(turn, latched.scope):
             _latch_from_register(turn, latched)
     for fuse in state.fuses():
         if fuse.latched() and fuse.scope not in in_register:
             _write_again(turn, fuse)
+
+
+def _doubts(state: State, fact: NodeStarted) -> list[tuple[Reason, str]]:
+    """Why the register, its history or the journal is not what it was: each halts the account.
+
+    A latch is in the register before its record is durable, and a reset is durable before it
+    reaches the register. So a gateway's slot that is behind the journal is an older copy, and a
+    journal that is behind a register that holds nothing newer is one too. Whoever is ahead wins:
+    the next epoch is later than both.
+    """
+    found: list[tuple[Reason, str]] = []
+    if fact.register_unreadable:
+        detail = "restore the state directory, or reset once you know why"
+        found.append((Reason.REGISTER_UNREADABLE, detail))
+    if fact.register_doubt:
+        found.append((Reason.REGISTER_ROLLED_BACK, fact.register_doubt))
+    epochs = fact.register_epochs
+    if epochs is not None:
+        held = max((latched.halt_epoch for latched in fact.latched), default=0)
+        if epochs.gateway < state.halt_epoch and not found:
+            detail = f"it ends at halt {epochs.gateway}, the journal at {state.halt_epoch}"
+            found.append((Reason.REGISTER_ROLLED_BACK, detail))
+        if epochs.highest > max(state.halt_epoch, held):
+            detail = f"it ends at halt {state.halt_epoch}, the register at {epochs.highest}"
+            found.append((Reason.JOURNAL_ROLLED_BACK, detail))
+        state.halt_epoch = max(state.halt_epoch, epochs.highest)
+    if fact.history_doubt:
+        found.append((Reason.HISTORY_DAMAGED, fact.history_doubt))
+    return found
 
 
 def _latched_in_journal(turn: Turn, scope: str) -> bool:

@@ -33,6 +33,7 @@ from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.watching import Finding
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, boot_ns
+from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.effects import LatchHalt
@@ -118,7 +119,8 @@ class Acts:
 
     def _latch(self, detail: str) -> None:
         """Our slot of the register, first of all; and the gateway's own trip, if it has one."""
-        register = HaltsRegister(self._place.register_file, Slot.GUARDIAN)
+        history = HaltsHistory(self._place.history_file)  # its thread writes: nothing waits for it
+        register = HaltsRegister(self._place.register_file, Slot.GUARDIAN, told=history.note)
         try:
             for latch in register.latched():
                 closing = latch.level is HaltLevel.FLATTEN and latch.scope == ACCOUNT_SCOPE

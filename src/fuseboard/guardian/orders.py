@@ -27,6 +27,7 @@ class Place:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.register_file = state / "halts.register"
+        self.history_file = state / "halts.db"
         self.heartbeat_file = state / "heartbeats"
         self.orders_file = state / "guardian.json"
         self.journal_file = state / "guardian.jsonl"

@@ -100,12 +100,15 @@ class Block(NamedTuple):
 
 class Judgement(NamedTuple):
     """What a register image says. `damaged` lists slots with a block that is not sound;
-    `halt_epoch` is the highest that any sound block knows.
+    `halt_epoch` is the highest that any sound block knows, `gateway_epoch` the gateway's own;
+    `counters` are each slot's highest.
     """
 
     latched: tuple[Latched, ...]
     damaged: tuple[Slot, ...]
     halt_epoch: int
+    gateway_epoch: int
+    counters: tuple[int, ...]
 
     def of(self, slot: Slot) -> tuple[Latched, ...]:
         """What is in force because of one slot."""
@@ -180,7 +183,16 @@ def judged(image: bytes) -> Judgement:
                 unreadable if earlier is None else tighter(unreadable, earlier)
             )
         latched += [msgspec.structs.replace(latch, slot=slot) for latch in in_force.values()]
-    return Judgement(tuple(latched), tuple(damaged), halt_epoch)
+    return Judgement(
+        tuple(latched),
+        tuple(damaged),
+        halt_epoch,
+        _highest_epoch(blocks_by_slot[Slot.GATEWAY : Slot.GATEWAY + 1]),
+        tuple(
+            max((block.counter for block in blocks if block is not None), default=0)
+            for blocks in blocks_by_slot
+        ),
+    )
 
 
 def _highest_epoch(blocks_by_slot: list[list[Block | None]]) -> int:
@@ -191,14 +203,16 @@ def _highest_epoch(blocks_by_slot: list[list[Block | None]]) -> int:
     return max(known, default=0)
 
 
-def unreadable_latch(slot: Slot, halt_epoch: int, detail: str) -> Latched:
-    """The halt that stands for what cannot be read; its epoch is the latest known."""
+def unreadable_latch(
+    slot: Slot, halt_epoch: int, detail: str, reason: Reason = Reason.REGISTER_UNREADABLE
+) -> Latched:
+    """The halt that stands for what cannot be read, or not be believed; with the latest epoch."""
     return Latched(
         slot=slot,
         counter=0,
         scope=ACCOUNT_SCOPE,
         level=HaltLevel.HALT,
-        reason=Reason.REGISTER_UNREADABLE,
+        reason=reason,
         trip="",
         halt_epoch=halt_epoch,
         detail=detail,
@@ -214,6 +228,32 @@ def tighter(one: Latched, other: Latched) -> Latched:
         counter=max(one.counter, other.counter),
         halt_epoch=max(one.halt_epoch, other.halt_epoch),
     )
+
+
+def fallen_back(judgement: Judgement, highest: tuple[int, ...]) -> Judgement:
+    """The judgement of an image in which some slot's count is lower than was seen before.
+
+    An older copy was put back over the slot: like damage, it halts the account until a person who
+    knew of it resets. A slot with a bad block is halted for that.
+    """
+    fallen = [
+        slot
+        for slot in SLOTS
+        if judgement.counters[slot] < highest[slot] and slot not in judgement.damaged
+    ]
+    if not fallen:
+        return judgement
+    latched = [
+        latch
+        for latch in judgement.latched
+        if latch.slot not in fallen or latch.scope != ACCOUNT_SCOPE
+    ]
+    for slot in fallen:
+        detail = f"the {slot.name.lower()} slot is older than it was"
+        stands = unreadable_latch(slot, judgement.halt_epoch, detail, Reason.REGISTER_ROLLED_BACK)
+        known = [at for at in judgement.of(slot) if at.scope == ACCOUNT_SCOPE]
+        latched.append(tighter(stands, known[0]) if known else stands)
+    return judgement._replace(latched=tuple(latched), damaged=(*judgement.damaged, *fallen))
 
 
 def fitted(content: Content) -> Content:

@@ -9,8 +9,9 @@ import hashlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from fuseboard.vocabulary.reasons import Reason
 QUEUE_CHANGES_MAX = 1_000
 BUSY_SECONDS_MAX = 5.0
 GENESIS = hashlib.sha256(b"fuseboard halts history\n").digest()
+_DATABASE_ENDS = ("", "-wal", "-shm")
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS changes(sequence INTEGER PRIMARY KEY, line BLOB NOT NULL,"
     " chain BLOB NOT NULL)"
@@ -46,6 +48,10 @@ class HaltChange(Struct, frozen=True, kw_only=True):
     detail: str
     operator: str
     moment: Moment
+    writer: str = ""
+    """Whose slot was written; empty in what older releases wrote."""
+    counter: int = 0
+    """That slot's highest count of writes then."""
 
 
 class HaltsHistory:
@@ -56,7 +62,7 @@ class HaltsHistory:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.failures = 0
         self.failure = ""
         self._queue: queue.Queue[HaltChange | None] = queue.Queue(QUEUE_CHANGES_MAX)
@@ -79,7 +85,9 @@ class HaltsHistory:
     def _run(self) -> None:
         while (change := self._queue.get()) is not None:
             try:
-                append(self._path, change)
+                if change.reason is Reason.HISTORY_DAMAGED and not verify_history(self.path)[0]:
+                    set_aside(self.path)  # the account is halted for it by now
+                append(self.path, change)
             except (sqlite3.Error, OSError) as error:
                 self._failed(str(error))
 
@@ -107,6 +115,35 @@ def append(path: Path, change: HaltChange) -> None:
         values = (sequence + 1, line, hashlib.sha256(chain + line).digest())
         database.execute("INSERT INTO changes VALUES(?, ?, ?)", values)
         database.execute("COMMIT")
+
+
+def noting(path: Path) -> Callable[[HaltChange], None]:
+    """Appends at once; it is evidence, and never holds back a latch."""
+
+    def note(change: HaltChange) -> None:
+        with suppress(sqlite3.Error, OSError):
+            append(path, change)
+
+    return note
+
+
+def create_history(path: Path) -> None:
+    """Make an empty history, durably, where there is none. Raises `sqlite3.Error`."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS_MAX)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("PRAGMA fullfsync=ON")
+        database.execute(_SCHEMA)
+
+
+def set_aside(path: Path) -> Path:
+    """Put a damaged history aside, whole; where it is now. Raises `OSError`."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for end in _DATABASE_ENDS:
+        file = path.with_name(path.name + end)
+        if file.exists():
+            file.replace(aside.with_name(aside.name + end))
+    return aside
 
 
 def changes(path: Path) -> Iterator[HaltChange]:

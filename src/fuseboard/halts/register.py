@@ -30,6 +30,7 @@ from fuseboard.halts.block import (
     Slot,
     blocks_of,
     encoded_block,
+    fallen_back,
     fitted,
     judged,
     offset_of,
@@ -45,7 +46,8 @@ from fuseboard.vocabulary.identifiers import (
     strategy_scope,
     symbol_scope,
 )
-from fuseboard.vocabulary.inputs import LatchedScope, Moment
+from fuseboard.vocabulary.inputs import LatchedScope, Moment, RegisterEpochs
+from fuseboard.vocabulary.reasons import Reason
 
 READS_MAX = 5
 """A reader may meet another process's write half done: so often it looks before it says damage."""
@@ -93,6 +95,7 @@ class HaltsRegister:
         self._judged_image = b""
         self._scopes: tuple[str, ...] = (ACCOUNT_SCOPE,)
         self._write_failed = False
+        self._highest: tuple[int, ...] = (0,) * len(SLOTS)
         self._known_counters = dict.fromkeys(SLOTS, 0)
         self._known_damaged: set[Slot] = set()
         self._descriptor = -1
@@ -149,9 +152,21 @@ class HaltsRegister:
             return False
         if self._buffer != self._judged_image:
             image = bytes(self._buffer)
-            self._scopes = tuple(latch.scope for latch in judged(image).latched)
+            self._scopes = tuple(latch.scope for latch in self._weighed(image).latched)
             self._judged_image = image
         return True
+
+    def remember(self, counters: Mapping[Slot, int]) -> None:
+        """What each slot's count was at least, as others know it: a lower one is an older copy."""
+        self._highest = tuple(max(self._highest[at], counters.get(at, 0)) for at in SLOTS)
+        self._judged_image = b""
+
+    def _weighed(self, image: bytes) -> Judgement:
+        """What an image says, if it is not older than what this object saw or was told."""
+        judgement = judged(image)
+        weighed = fallen_back(judgement, self._highest)
+        self._highest = tuple(map(max, self._highest, judgement.counters))
+        return weighed
 
     def latched(self) -> tuple[Latched, ...]:
         """All latches of all slots; what cannot be read is one too (`REGISTER_UNREADABLE`).
@@ -170,19 +185,34 @@ class HaltsRegister:
     def at_start(self) -> tuple[tuple[LatchedScope, ...], bool]:
         """For the record of a start: the latches that can be read, and whether some cannot."""
         latched = self.latched()
-        unreadable = self._write_failed or any(latch.wall_ns == 0 for latch in latched)
+        unreadable = self._write_failed or any(
+            latch.wall_ns == 0 and latch.reason is Reason.REGISTER_UNREADABLE for latch in latched
+        )
         return tuple(latch.as_scope() for latch in latched if latch.wall_ns > 0), unreadable
+
+    def epochs(self) -> RegisterEpochs | None:
+        """The gateway's own highest halt epoch, and anybody's; None when nothing can be read."""
+        judgement = self._judgement()
+        if judgement is None:
+            return None
+        return RegisterEpochs(gateway=judgement.gateway_epoch, highest=judgement.halt_epoch)
+
+    def counters(self) -> dict[Slot, int]:
+        """Each slot's highest count of writes; empty when nothing can be read."""
+        judgement = self._judgement()
+        return {} if judgement is None else dict(zip(SLOTS, judgement.counters, strict=True))
 
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
         """Write a halt into our slot; durable, and seen by all, on return.
 
-        Outside the gateway the epoch becomes later than that of any reset, else a restart would
-        take the halt for one that was reset already. Raises `RegisterUnwritable`.
+        Outside the gateway, and where the halt has no epoch of its own (0), it becomes later than
+        that of any reset, else a restart would take the halt for one that was reset already.
+        Raises `RegisterUnwritable`.
         """
         with self._writing():
             judgement = self._judgement_for_writing()
             halt_epoch = halt.halt_epoch
-            if self._slot is not Slot.GATEWAY:
+            if self._slot is not Slot.GATEWAY or halt_epoch == 0:
                 halt_epoch = max(halt_epoch, _epoch_after_resets(judgement, moment))
             latch = Latched(
                 slot=self._slot,
@@ -203,7 +233,7 @@ class HaltsRegister:
             self._write(self._slot, latch.counter, content, times=times)
             if not self.halted():
                 raise self._failure("it does not say halted after a latch")
-        self._tell("latched", latch, moment)
+        self._tell("latched", latch, moment, counter=latch.counter + times - 1)
 
     def clear(
         self,
@@ -253,7 +283,8 @@ class HaltsRegister:
                     )
         for latch in lifted:
             detail = f"{latch.detail} {reason}".strip()
-            self._tell("cleared", replace(latch, detail=detail), moment, operator)
+            told = replace(latch, detail=detail)
+            self._tell("cleared", told, moment, operator, counter=counter + BLOCKS_PER_SLOT - 1)
 
     def close(self) -> None:
         """Let go of the file; the register then says halted."""
@@ -285,7 +316,7 @@ class HaltsRegister:
 
     def _judgement(self) -> Judgement | None:
         for _ in range(READS_MAX):
-            judgement = judged(bytes(self._buffer)) if self._read() else None
+            judgement = self._weighed(bytes(self._buffer)) if self._read() else None
             if judgement is not None and not judgement.damaged:
                 return judgement
             time.sleep(READ_PAUSE_SECONDS)
@@ -294,12 +325,12 @@ class HaltsRegister:
     def _judgement_for_writing(self) -> Judgement:
         if not self._read():
             raise self._failure("it is absent, short, replaced or unreadable")
-        return judged(bytes(self._buffer))
+        return self._weighed(bytes(self._buffer))
 
     def _next_counter(self, slot: Slot) -> int:
         """Above all counters of the slot that anybody remembers, so it is never taken over."""
         own = [block.counter for block in blocks_of(bytes(self._buffer), slot) if block is not None]
-        return max([0, *own, self._taken_over(highest=True)[slot]]) + 1
+        return max([self._highest[slot], *own, self._taken_over(highest=True)[slot]]) + 1
 
     def _taken_over(self, *, highest: bool = False) -> tuple[int, int, int]:
         choose = max if highest else min
@@ -356,7 +387,9 @@ class HaltsRegister:
                 return True
         return False
 
-    def _tell(self, what: str, latch: Latched, moment: Moment, operator: str = "") -> None:
+    def _tell(
+        self, what: str, latch: Latched, moment: Moment, operator: str = "", *, counter: int
+    ) -> None:
         if self._told is not None:
             self._told(
                 HaltChange(
@@ -370,6 +403,8 @@ class HaltsRegister:
                     detail=latch.detail,
                     operator=operator,
                     moment=moment,
+                    writer=self._slot.name.lower(),
+                    counter=counter,
                 )
             )
 

@@ -200,7 +200,7 @@ class Outlet:
             level=HaltLevel.KILL,
             reason=Reason.NODE_FAULT,
             trip="",
-            halt_epoch=self._halt_epoch + 1,
+            halt_epoch=0,  # later than every reset that the register knows of
             detail=detail,
         )
         with ExitStack() as acts:  # runs them from the last to the first

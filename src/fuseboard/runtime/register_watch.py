@@ -21,7 +21,7 @@ class RegisterWatch:
     def __init__(self, register: HaltsRegister, offer: Callable[[Input], bool]) -> None:
         self._register = register
         self._offer = offer
-        self._seen = {_name(latch) for latch in register.latched()}
+        self._seen = {_name(latch) for latch in register.latched() if _is_news(latch)}
 
     async def run(self) -> None:
         """Look for ever."""
@@ -32,11 +32,12 @@ class RegisterWatch:
     def look(self) -> None:
         """Offer each latch of another writer that is new."""
         if not self._register.halted():
+            self._seen.clear()
             return
-        for latch in self._register.latched():
-            if latch.slot is Slot.GATEWAY or _name(latch) in self._seen:
+        present = [latch for latch in self._register.latched() if _is_news(latch)]
+        for latch in present:
+            if _name(latch) in self._seen:
                 continue
-            self._seen.add(_name(latch))
             self._offer(
                 OperatorHaltRequested(
                     request=0,
@@ -45,8 +46,15 @@ class RegisterWatch:
                     scope=latch.scope,
                     level=latch.level,
                     register_epoch=latch.halt_epoch,
+                    code=latch.reason,
                 )
             )
+        self._seen = {_name(latch) for latch in present}
+
+
+def _is_news(latch: Latched) -> bool:
+    """Whether the kernel may not know of it: another's latch, or what cannot be believed."""
+    return latch.slot is not Slot.GATEWAY or latch.wall_ns == 0
 
 
 def _name(latch: Latched) -> tuple[Slot, int, str]:

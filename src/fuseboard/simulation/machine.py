@@ -30,7 +30,13 @@ from fuseboard.simulation.memory import Memory
 from fuseboard.simulation.network import Line, Weather
 from fuseboard.simulation.world import MILLI_NS, SECOND_NS, START_WALL_NS, World
 from fuseboard.vocabulary.effects import LatchHalt, SubmitOrder
-from fuseboard.vocabulary.inputs import LatchedScope, Moment, NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.inputs import (
+    LatchedScope,
+    Moment,
+    NodeStarted,
+    PolicyAdopted,
+    RegisterEpochs,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.records import Record
 
@@ -222,6 +228,7 @@ class Process:
                 strategies=STRATEGIES,
                 latched=latched,
                 register_unreadable=unreadable,
+                register_epochs=self.register.epochs(),
             )
         )
 
@@ -296,6 +303,10 @@ class RememberedRegister:
             kept = unreadable or scope in scopes
             self._memory.holds("7", kept, f"the latch of {scope} is gone after a restart")
         return latched, unreadable
+
+    def epochs(self) -> RegisterEpochs | None:
+        """As the file has them."""
+        return self._register.epochs()
 
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
         """Latch, then remember."""

@@ -55,6 +55,13 @@ class LatchedScope(Struct, frozen=True, gc=False, kw_only=True):
     halt_epoch: int
 
 
+class RegisterEpochs(Struct, frozen=True, gc=False, kw_only=True):
+    """The halt epochs that a register knows: the highest of the gateway's slot, and of all."""
+
+    gateway: int
+    highest: int
+
+
 class NodeStarted(Fact, frozen=True, tag=True):
     """The node came up. `latched` lists what the halts register holds, over all writers."""
 
@@ -65,6 +72,12 @@ class NodeStarted(Fact, frozen=True, tag=True):
     """The strategies that have keys; a single one takes over what the account already holds."""
     latched: tuple[LatchedScope, ...] = ()
     register_unreadable: bool = False
+    register_epochs: RegisterEpochs | None = None
+    """None where nobody told, or nothing could be read."""
+    register_doubt: str = ""
+    """Why the register is older than its history knows it; then `latched` has its latches too."""
+    history_doubt: str = ""
+    """What is wrong with the register's history."""
     restored: Restored | None = None
 
 

@@ -7,6 +7,7 @@ local socket as the system told it; empty where nothing told. A name alone prove
 from fuseboard.vocabulary.fact import Fact
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
 
 
 class OperatorHaltRequested(Fact, frozen=True, tag=True):
@@ -22,6 +23,8 @@ class OperatorHaltRequested(Fact, frozen=True, tag=True):
     level: HaltLevel
     register_epoch: int = 0
     via: str = ""
+    code: Reason = Reason.OPERATOR
+    """Why, where it was not a person: as the register has it."""
 
 
 class OperatorResetRequested(Fact, frozen=True, tag=True):

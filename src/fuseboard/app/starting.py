@@ -1,0 +1,43 @@
+"""What a start tells the kernel of the halts register, its history, and who may trade."""
+
+import time
+from collections.abc import Callable
+
+from fuseboard import __version__
+from fuseboard.control.state_directory import Identity
+from fuseboard.halts.evidence import found, weigh
+from fuseboard.halts.history import HaltsHistory
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.runtime.clock import machine_boot_ns
+from fuseboard.vocabulary.inputs import Moment, NodeStarted, Restored
+
+
+def node_started(
+    register: HaltsRegister,
+    history: HaltsHistory,
+    *,
+    identity: Identity,
+    strategies: tuple[str, ...],
+    restored: Restored | None,
+    warn: Callable[[str], None],
+) -> NodeStarted:
+    """Weigh register and history; what a crash took out of the history is noted in it and said."""
+    weighed = weigh(register, history.path)
+    if not weighed.history_doubt:
+        moment = Moment(machine_boot_ns(), time.time_ns())
+        counters = register.counters()
+        for slot, behind in weighed.behind.items():
+            history.note(found(slot, behind, counters[slot], moment))
+            warn(f"{history.path.name} lacks {behind} writes of the {slot.name.lower()} slot")
+    return NodeStarted(
+        instance=identity.instance,
+        account=identity.account,
+        release=__version__,
+        strategies=strategies,
+        latched=weighed.latched,
+        register_unreadable=weighed.unreadable,
+        register_epochs=register.epochs(),
+        register_doubt=weighed.register_doubt,
+        history_doubt=weighed.history_doubt,
+        restored=restored,
+    )
