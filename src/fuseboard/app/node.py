@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -187,7 +188,7 @@ class Node:
             if is_open(self._options.policy.kill_switch, "api")
             else None,
             keeper=lambda: None if self._launched is None else self._launched.pid(),
-            page=self._page_intruder,
+            page=partial(self._tell, Severity.PAGE, Reason.INTRUDER),
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = self._loop(intake, outlet)
@@ -277,10 +278,6 @@ class Node:
             ),
         )
 
-    def _page_intruder(self, text: str) -> None:
-        for pager in self._pagers:
-            pager.page(Severity.PAGE.value, Reason.INTRUDER.value, ACCOUNT_SCOPE, text)
-
     def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us."""
         work = [RegisterWatch(self._register, intake.offer).run(), self._guardian.run()]
@@ -294,19 +291,15 @@ class Node:
                 broker=broker,
                 clock=self._clock,
                 offer=intake.offer,
-                tell=self._warn,
+                tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
             work.append(schedule.run())
         return [asyncio.create_task(each) for each in work]
 
-    def _warn(self, text: str) -> None:
-        """Sessions wait for a calendar or a clock: said wherever alerts go."""
+    def _tell(self, severity: Severity, reason: Reason, text: str) -> None:
+        """Said wherever alerts go."""
         for pager in self._pagers:
-            pager.page("warning", Reason.CLOCKS_DISAGREE.value, ACCOUNT_SCOPE, text)
-
-    def _warn_of_history(self, text: str) -> None:
-        for pager in self._pagers:
-            pager.page("warning", Reason.HISTORY_DAMAGED.value, ACCOUNT_SCOPE, text)
+            pager.page(severity.value, reason.value, ACCOUNT_SCOPE, text)
 
     def _outlet(
         self,
@@ -351,7 +344,7 @@ class Node:
             identity=self._identity,
             strategies=self._strategies(),
             restored=self._restored,
-            warn=self._warn_of_history,
+            warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
 
