@@ -1,6 +1,7 @@
 """A calendar that cannot be read is an alert wherever alerts go, at the first look."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from fuseboard.app.node import Node
@@ -8,6 +9,8 @@ from fuseboard.feeds.calendars import ExchangeCalendar
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.inputs import BrokerClockSeen, Moment
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
 
 
 class Heard:
@@ -38,7 +41,7 @@ def test_everybody_hears_that_no_session_begins(tmp_path: Path) -> None:
         broker=Still(),
         clock=Still(),
         offer=lambda _: True,
-        tell=node._warn,
+        tell=partial(node._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
     )
     asyncio.run(schedule.look())
     for pager in pagers:
