@@ -15,7 +15,7 @@ from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.status import Status, status_of
 from fuseboard.control.top import run_top, screen, sparkline
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import AnswerDenied, PublishPosition
+from fuseboard.vocabulary.effects import AnswerDenied, PublishDiscrepancy, PublishPosition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.postures import Posture
@@ -270,3 +270,32 @@ def test_alerts_are_the_newest_and_no_more_than_fit() -> None:
     text = render.status_text(status_with(Board(), alerts=alerts))
     assert text.count("alert-") == render.ALERTS_SHOWN_MAX
     assert "alert-19" in text
+
+
+def test_what_differs_is_shown_with_who_found_it_and_since_when_until_it_ends() -> None:
+    def said(stage: str, number: int = 0) -> PublishDiscrepancy:
+        return PublishDiscrepancy(
+            subject=f"fill b{number}",
+            stage=stage,
+            source="activity feed",
+            what=f"AAPL: a fill that we do not have (order b{number})",
+            ours="0",
+            theirs="10",
+            since_wall_ns=1_767_366_000 * NANOS,
+        )
+
+    board = Board()
+    board.apply(said("found"))
+    text = render.status_text(status_with(board))
+    line = "differs   AAPL: a fill that we do not have (order b0) [activity feed]"
+    assert f"{line}, since 2026-01-02 15:00:00 UTC\n" in text
+    assert "next      see docs/runbook.md" in text
+    board.apply(said("adopted"))
+    assert "UTC, taken over, to be compared again" in render.status_text(status_with(board))
+    for stage in ("resolved", "accepted"):
+        board.apply(said("found"))
+        board.apply(said(stage))
+        assert "differs" not in render.status_text(status_with(board))
+    for number in range(render.DIFFERENCES_SHOWN_MAX + 3):
+        board.apply(said("found", number))
+    assert "differs   and 3 more: see --json" in render.status_text(status_with(board))

@@ -1,7 +1,8 @@
 """A report that never comes, on a stream that stands: cash tells of a fill, the list of an end."""
 
 from fuseboard.core.kernel import Kernel
-from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS
+from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
@@ -52,7 +53,7 @@ def test_a_fill_whose_report_is_lost_is_found_by_the_cash_that_two_readings_miss
     began_ns = desk.now_ns
     assert COMPARES not in read(desk), "its report may be on its way"
     assert COMPARES in read(desk)
-    assert desk.now_ns - began_ns < POSITIONS_READ_EVERY_NS // 4
+    assert desk.now_ns - began_ns < ReconciliationRules().every_ns // 2
     desk.account()
     desk.take(seen(40))
     desk.now_ns += 2 * SECOND
@@ -80,7 +81,7 @@ def test_what_no_order_of_ours_explains_halts_within_seconds() -> None:
 def test_a_difference_that_a_comparison_did_not_explain_is_compared_once() -> None:
     desk = Desk()
     bought(desk, 40)
-    every = [effect for _ in range(8) for effect in read(desk)]
+    every = [effect for _ in range(5) for effect in read(desk)]
     assert every.count(COMPARES) == 1
     desk.cash -= 250  # another one: it has its own comparison
     every = [effect for _ in range(3) for effect in read(desk)]

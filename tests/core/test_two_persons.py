@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.core.comparing import COMPARISONS_MAX
 from fuseboard.core.consent import RESETS_WANTED_MAX
 from fuseboard.core.kernel import Kernel
-from fuseboard.core.startup import COMPARISONS_MAX
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule, ResetRules

@@ -333,6 +333,8 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.FindOrder: lambda p, e: p.name(e.order_id),
     fx.ReadLeg: lambda _, e: f"{e.trip} {e.symbol} attempt {e.attempt}",
     fx.ReadAccount: lambda _, e: "and positions" if e.positions else "",
+    fx.ReadExecutions: lambda _, e: "the newest" if e.after is None else f"after {e.after or '-'}",
+    fx.PublishDiscrepancy: lambda _, e: f"{e.stage} {e.subject}: ours {e.ours}, theirs {e.theirs}",
     fx.LatchHalt: lambda _, e: f"{e.scope} {e.level.name} epoch {e.halt_epoch} {e.trip}",
     fx.RaiseAlert: lambda _, e: f"{e.severity.value}: {e.text}",
     fx.ClearHalt: lambda _, e: f"{e.scope} epoch {e.halt_epoch}",

@@ -49,6 +49,7 @@ BEYOND = (
     "at least one for protection",
     "must halt or flatten",
     "at most 30d",
+    "from 5s to 1d",
     "not above zero",
     "decimals",
     "`5% ` or",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuseboard.policy.conditions import condition_from_text
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.limits import MINUTE_NS, PERCENT_NANOS, SECOND_NS
 from fuseboard.policy.loader import Loaded, read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
@@ -109,8 +110,37 @@ def test_the_spellings_that_people_write_are_read() -> None:
     assert policy.data.price_change_deviations == 5 * NANOS
     assert (policy.data.volume_spike_nanos, policy.data.gap_ns_max) == (10 * NANOS, MINUTE_NS)
     assert policy.later["execution.order_settings"] == (
-        '{"default_type":"limit","limit_offset_bps":500000,"max_retries":3,'
-        '"timeout":30000000000,"timeout_action":"cancel"}'
+        '{"default_type":"limit","limit_offset_bps":500000,"max_retries":3}'
+    )
+    assert policy.execution.order_timeout_ns == 30 * SECOND_NS
+
+
+def test_reconciliation_is_read_and_what_is_not_done_yet_stays_listed() -> None:
+    written = """
+execution:
+  order_settings: {timeout: 1m, timeout_action: market}
+  reconciliation: {enabled: true, every: 1m, at: ["09:25"], on_startup: true,
+    position_tolerance: 0.1%, cash_tolerance: 50, on_mismatch: alert, auto_correct: true}
+"""
+    policy = read(written)
+    assert policy.reconciliation == ReconciliationRules(
+        scheduled=True,
+        every_ns=MINUTE_NS,
+        tolerance_nanos=PERCENT_NANOS // 10,
+        cash_tolerance_nanos=50 * NANOS,
+        mismatch_action="notify",
+        auto_correct=True,
+    )
+    assert policy.execution.order_timeout_ns == MINUTE_NS
+    assert policy.later == {
+        "execution.order_settings": '{"timeout_action":"market"}',
+        "execution.reconciliation.at": '["09:25"]',
+    }
+    whole = read("execution: {order_settings: {timeout: 1m, timeout_action: cancel}}")
+    assert whole.later == {}
+    assert read("name: x").reconciliation == ReconciliationRules(), "30 s, halt, corrects nothing"
+    assert read("execution: {reconciliation: {every: hourly}}").reconciliation.every_ns == (
+        60 * MINUTE_NS
     )
 
 
@@ -154,6 +184,15 @@ def test_each_field_that_the_file_sets_has_its_line() -> None:
 
 
 REFUSED = [
+    (
+        "execution: {reconciliation: {every: 1s}}",
+        1,
+        37,
+        "is not a duration from 5s to 1d from 5s to 1d",
+    ),
+    ("execution: {reconciliation: {every: weekly}}", 1, 37, "hourly or daily"),
+    ("execution: {reconciliation: {at_start: false}}", 1, 40, "before the first order"),
+    ("execution: {reconciliation: {on_mismatch: kill}}", 1, 43, "is not known here"),
     # text, line, column, what the message says
     ("safety: {loss_limits: {daily: {warning: 2%}}}", 1, 31, "`hard` is missing"),
     ("safety: {loss_limits: {rolling: {hard: 2%}}}", 1, 33, "`days` is missing"),

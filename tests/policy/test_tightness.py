@@ -55,6 +55,8 @@ def of_field(kind: type[Struct], field: str, hint: Any) -> st.SearchStrategy[Any
         return st.sampled_from(ORDER_CONDITIONS if kind is CheckRule else CONDITIONS)
     if field in ("stale_action", "missing_action"):
         return st.sampled_from(["deny", "reduce_only", "halt"])
+    if field == "mismatch_action":
+        return st.sampled_from(["notify", "reduce_only", "halt"])
     if field == "tighten":
         values = st.dictionaries(
             st.sampled_from(["positions_max", "price_floor_nanos"]), st.integers(1, 3), max_size=2

@@ -13,6 +13,7 @@ from fuseboard.vocabulary.effects import (
     CancelOrder,
     FindOrder,
     ReadAccount,
+    ReadExecutions,
     ReadLeg,
     SubmitOrder,
     WatchSymbol,
@@ -21,6 +22,7 @@ from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
     CancelRequested,
+    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     OrderEnded,
@@ -386,6 +388,20 @@ def test_positions_are_read_at_rest_and_our_own_orders_are_no_strangers() -> Non
             assert kinds.count(PositionsSeen) == 1
             assert kinds.index(PositionsSeen) > kinds.index(OrderSent)
             assert ForeignOrderSeen not in kinds
+
+    run_lockstep(START, main)
+
+
+def test_the_activity_feed_is_read_once_at_a_time_and_until_it_answers() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.throttles = 1
+            node.broker.unavailable = 2
+            for after in ("e-0", "e-9"):
+                node.outlet.leave(ReadExecutions(after=after), clock.now())
+            await node.pass_ms(20_000)
+            told = [fact for fact in node.kernel.seen if isinstance(fact, ExecutionsSeen)]
+            assert told == [ExecutionsSeen(after="e-0", newest="e-1")]
 
     run_lockstep(START, main)
 

@@ -1,9 +1,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.runtime.working import WorkingOrders
-from fuseboard.vocabulary.inputs import FillReported, Input, OrderEnded, OrderSent, OrderWorking
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.runtime.working import TOLD_MAX, WorkingOrders
+from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
+from fuseboard.vocabulary.inputs import (
+    FillReported,
+    ForeignOrderSeen,
+    Input,
+    OrderEnded,
+    OrderSent,
+    OrderWorking,
+)
+from fuseboard.vocabulary.orders import OrderStatus, Side
 
 ORDERS = ("a", "b", "c")
 
@@ -57,3 +65,48 @@ def test_a_full_table_lets_the_oldest_go() -> None:
     for order_id in ORDERS:
         table.note(_fact("working", order_id))
     assert [order_id for order_id, _broker_order_id in table.all()] == ["b", "c"]
+
+
+def _listed(order_id: str, *, side: Side | None = Side.BUY, quantity: int = 5) -> ForeignOrderSeen:
+    return ForeignOrderSeen(
+        wire_id=order_id,
+        broker_order_id=f"b-{order_id}",
+        symbol="A",
+        ours_by_prefix=True,
+        side=side,
+        quantity_nanos=quantity,
+    )
+
+
+def test_what_was_sent_is_compared_with_what_the_broker_says_that_it_works() -> None:
+    table = WorkingOrders()
+    for order_id in ORDERS:
+        table.sent(order_id, Side.BUY, 5)
+        table.note(_fact("working", order_id))
+    every = [_listed(order_id) for order_id in ORDERS]
+    assert table.compared([*every, _listed("a stranger")]) is None
+    assert table.compared(every[1:]) is None, "what is missing is told with the positions"
+    assert table.compared([_listed("a", quantity=6), _listed("b", side=Side.SELL), every[2]]) == (
+        WorkingSeen(
+            differing=(
+                WorkingOrder(order_id="a", side=Side.BUY, quantity_nanos=6),
+                WorkingOrder(order_id="b", side=Side.SELL, quantity_nanos=5),
+            )
+        )
+    )
+    assert table.compared(every) == WorkingSeen(), "said once that nothing differs any more"
+    assert table.compared(every) is None
+    assert table.compared([_listed("a", side=None, quantity=6), *every[1:]]) is None
+    table.note(_fact("ended", "a"))
+    assert table.compared(every) is None, "ended here; that it works there is a stranger's matter"
+
+
+def test_one_comparison_names_a_bounded_number_of_orders() -> None:
+    table = WorkingOrders()
+    names = [f"o{number}" for number in range(TOLD_MAX + 5)]
+    for order_id in names:
+        table.sent(order_id, Side.BUY, 5)
+        table.note(_fact("working", order_id))
+    told = table.compared([_listed(order_id, quantity=6) for order_id in names])
+    assert told is not None
+    assert len(told.differing) == TOLD_MAX

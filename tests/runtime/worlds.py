@@ -29,6 +29,7 @@ from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
     CancelRequested,
+    ExecutionsSeen,
     ForeignOrderSeen,
     Input,
     LegRead,
@@ -395,6 +396,14 @@ class MemoryBroker:
         await self._sleep(1)
         self.asked_since.append(wall_ns)
         return OrdersSinceSeen(orders=())
+
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        self._throttle()
+        await self._sleep(1)
+        if self.unavailable:
+            self.unavailable -= 1
+            raise BrokerUnavailable("not reachable")
+        return ExecutionsSeen(after=after, newest="e-1")
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         self._throttle()

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 import fuseboard
-from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.policy import Policy
@@ -30,6 +30,7 @@ PARTS: dict[str, type[Struct]] = {
     "limits": Limits,
     "losses": LossRule,
     "market": MarketBreakers,
+    "reconciliation": ReconciliationRules,
     "resets": ResetRules,
     "session": SessionRule,
     "strategies": StrategyRule,

@@ -11,6 +11,7 @@ from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, Submit
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
+    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
@@ -93,6 +94,10 @@ class ShownBroker:
         seen = await self._broker.positions()
         self._show(seen)
         return seen
+
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        """Read the activity feed."""
+        return await self._broker.executions(after)
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Look for orders that are not ours."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from fuseboard.brokers.alpaca_activities import read_executions
 from fuseboard.brokers.alpaca_session import (
     AlpacaOptions,
     AlpacaSession,
@@ -33,6 +34,7 @@ from fuseboard.vocabulary.inputs import (
     BrokerClockSeen,
     BrokerPosition,
     CancelRefused,
+    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
@@ -272,6 +274,12 @@ class AlpacaBroker:
             raise BrokerUnavailable("the list of positions is not a list")
         return PositionsSeen(positions=tuple(self._broker_position(entry) for entry in entries))
 
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        """The activity feed from an id on. Raises `BrokerUnavailable` and `Throttled`."""
+        return await read_executions(
+            self._session, after, lambda symbol: self._spellings.get(_bare(symbol), symbol)
+        )
+
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id is not known. Raises `BrokerUnavailable`, `Throttled`."""
         return [
@@ -280,6 +288,8 @@ class AlpacaBroker:
                 broker_order_id=order.id,
                 symbol=order.symbol,
                 ours_by_prefix=is_fuseboard_wire_id(order.client_order_id),
+                side=order.side,
+                quantity_nanos=order.quantity_nanos,
             )
             for order in await self._session.open_orders()
             if not known(order.client_order_id)

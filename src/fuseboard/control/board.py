@@ -12,6 +12,7 @@ from msgspec import Struct
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
     Effect,
+    PublishDiscrepancy,
     PublishDynamicLimits,
     PublishEquity,
     PublishOrder,
@@ -100,6 +101,7 @@ class Board:
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_MAX)
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.dynamic_limits: tuple[str, ...] = ()
+        self.discrepancies: dict[str, PublishDiscrepancy] = {}
         self.policy = PolicyLine()
         self.overrides: dict[str, RecordOverride] = {}
         self.resets_wanted: dict[str, RecordReset] = {}
@@ -135,6 +137,10 @@ class Board:
                 )
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
+            case PublishDiscrepancy():
+                self.discrepancies[effect.subject] = effect
+                if effect.stage in ("resolved", "accepted"):
+                    del self.discrepancies[effect.subject]
             case RecordOverride():
                 self.overrides.pop(effect.override, None)
                 if effect.stage in ("requested", "verified"):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from fuseboard.control.board import FuseLine, PolicyLine
-from fuseboard.control.status import PostureLine, Status
+from fuseboard.control.status import DiscrepancyLine, PostureLine, Status
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import RecordRecovery, RecordReset
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
@@ -13,6 +13,7 @@ from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 ALERTS_SHOWN_MAX: Final = 5
 PLANS_SHOWN_MAX: Final = 5
+DIFFERENCES_SHOWN_MAX: Final = 10
 CELL_CHARACTERS_MAX: Final = 128
 _SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
 _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
@@ -34,6 +35,11 @@ def status_text(status: Status) -> str:
     lines += [f"override  {line}" for line in status.overrides]
     lines += [f"reset     {wanted_line(at)}" for at in status.resets_wanted]
     lines += [f"recovery  {line}" for at in status.recoveries for line in recovery_lines(at)]
+    lines += [
+        f"differs   {differs_line(at)}" for at in status.discrepancies[:DIFFERENCES_SHOWN_MAX]
+    ]
+    hidden = len(status.discrepancies) - DIFFERENCES_SHOWN_MAX
+    lines += [f"differs   and {hidden} more: see --json"] if hidden > 0 else []
     lines += [f"fuse      {fuse_line(fuse)}" for fuse in status.fuses]
     for plan in status.plans[-PLANS_SHOWN_MAX:]:
         left = f", left {'; '.join(plan.left)}" if plan.left else ""
@@ -53,6 +59,13 @@ def why_line(at: PostureLine) -> str:
     """Why a scope is tighter than OPEN, in words."""
     known = {reason.value: sentence for reason, sentence in SENTENCES.items()}
     return f"{at.scope}: {at.posture}, {known.get(at.reason, at.reason)} [{at.reason}]"
+
+
+def differs_line(at: DiscrepancyLine) -> str:
+    """What does not agree, which comparison found it, since when."""
+    since = datetime.fromtimestamp(at.since_ns // NANOS, UTC)
+    taken = ", taken over, to be compared again" if at.adopted else ""
+    return f"{at.what} [{at.source}], since {since:%Y-%m-%d %H:%M:%S} UTC{taken}"
 
 
 def policy_line(at: PolicyLine) -> str:
@@ -97,6 +110,8 @@ def next_step(status: Status) -> str:
         return "wait: the gateway is comparing its books with the broker's"
     if status.resets_wanted:
         return "a second person confirms the reset below, once reviewed"
+    if status.discrepancies and not settled:
+        return "see docs/runbook.md, the broker and we disagree; a reset takes the broker's word"
     if settled:
         scope = "" if settled[0].scope == "account" else f" --scope {settled[0].scope}"
         return f"once reviewed: `fuseboard reset{scope} --operator NAME --reason TEXT`"

@@ -4,7 +4,12 @@ from msgspec import Struct
 
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import RecordOverride, RecordRecovery, RecordReset
+from fuseboard.vocabulary.effects import (
+    PublishDiscrepancy,
+    RecordOverride,
+    RecordRecovery,
+    RecordReset,
+)
 from fuseboard.vocabulary.money import text_from_nanos
 
 
@@ -38,6 +43,19 @@ class PlanLine(Struct, frozen=True, kw_only=True):
     left: tuple[str, ...]
 
 
+class DiscrepancyLine(Struct, frozen=True, kw_only=True):
+    """One thing in which our record and the broker's differ, and since when (wall time, ns)."""
+
+    subject: str
+    source: str
+    what: str
+    ours: str
+    theirs: str
+    since_ns: int
+    adopted: bool = False
+    """Our record took what was proven; the next comparison has to agree."""
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """Everything an operator sees. Money in nano-units where the name says so."""
 
@@ -68,6 +86,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The resets that wait for a second person."""
     recoveries: tuple[RecordRecovery, ...] = ()
     """The recoveries since this start, one a scope, each with its checks."""
+    discrepancies: tuple[DiscrepancyLine, ...] = ()
+    """What our record and the broker's do not agree on."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
 
@@ -125,6 +145,19 @@ def status_of(
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
         resets_wanted=tuple(board.resets_wanted.values()),
         recoveries=tuple(board.recoveries.values()),
+        discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
+    )
+
+
+def _discrepancy(at: PublishDiscrepancy) -> DiscrepancyLine:
+    return DiscrepancyLine(
+        subject=at.subject,
+        source=at.source,
+        what=at.what,
+        ours=at.ours,
+        theirs=at.theirs,
+        since_ns=at.since_wall_ns,
+        adopted=at.stage == "adopted",
     )
 
 

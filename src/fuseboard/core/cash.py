@@ -11,16 +11,24 @@ of, or somebody else's. The books are compared for it at once, not when a minute
 from typing import Final
 
 from fuseboard.core import nearness
+from fuseboard.core.discrepancies import end_cash, show
 from fuseboard.core.fuses.confirmation import BROKER_SOURCE, DAY_NS
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import note_fee
 from fuseboard.core.outgoing import read_account
-from fuseboard.core.state import CashAdopted, CashApart, CashClaim, State, Turn
+from fuseboard.core.state import (
+    CashAdopted,
+    CashApart,
+    CashClaim,
+    Discrepancy,
+    State,
+    Turn,
+)
 from fuseboard.vocabulary.effects import AnswerOperator, RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import CashMoved
-from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money
+from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money, text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -96,6 +104,16 @@ def cash_read(turn: Turn) -> bool:
         if size_attos <= most_attos:
             text += f"; {shown_money(nanos_from_attos(adopted_attos))} USD were adopted in 24 hours"
         turn.alert(Severity.PAGE, Reason.EQUITY_JUMP, text)
+        state.cash_apart = Discrepancy(
+            subject="cash",
+            source="account",
+            code=Reason.EQUITY_JUMP,
+            what=text,
+            ours=text_from_nanos(nanos_from_attos(account.cash_attos)),
+            theirs=text_from_nanos(nanos_from_attos(state.broker_cash_attos)),
+            since_wall_ns=turn.wall_ns,
+        )
+        show(turn, state.cash_apart)
         publish_postures(turn)
     return False
 
@@ -115,6 +133,7 @@ def _compare_when_apart(turn: Turn, difference_attos: int) -> None:
 def _agree(turn: Turn) -> None:
     if turn.state.equity_disagreements:
         turn.state.equity_disagreements = 0
+        end_cash(turn, "resolved")
         publish_postures(turn)
 
 
@@ -122,7 +141,9 @@ def _most_attos(turn: Turn) -> int:
     """The largest difference that one reading may adopt."""
     account = turn.state.book.account
     base_attos = max(account.cash_attos + account.value_attos, 0)
-    return turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
+    most_attos = turn.policy.data.equity_jump_nanos_max * base_attos // NANOS
+    tolerance_nanos = turn.policy.reconciliation.cash_tolerance_nanos
+    return most_attos if tolerance_nanos is None else min(most_attos, tolerance_nanos * NANOS)
 
 
 def _adopted_today(turn: Turn) -> int:
@@ -227,7 +248,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
         course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
     text = f"{shown_money(claim.amount_nanos)} USD moved: {claim.why}"
     turn.alert(Severity.INFO, Reason.EQUITY_JUMP, text)
-    state.equity_disagreements = 0
+    _agree(turn)
     publish_postures(turn)
     _answer(turn, claim.request, accepted=True, text=text)
     nearness.judge(turn)

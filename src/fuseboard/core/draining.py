@@ -8,6 +8,7 @@ from typing import Final
 from fuseboard.core import plan
 from fuseboard.core.closes import ongoing
 from fuseboard.core.halting import cancel_scope, publish_postures
+from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import DrainRule
@@ -39,6 +40,7 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
     cancelled = tuple(order.order_id for order in orders)
     turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled, trip=trip))
     if flattens:
+        take_over(turn)
         plan.begin(turn, trip=trip, scope=ACCOUNT_SCOPE, orders=orders)
 
 

@@ -1,4 +1,4 @@
-"""What exchanges' halts and the state of market data ask of scopes: gauges, never latches."""
+"""What exchanges' halts, market data and comparisons ask of scopes: gauges, never latches."""
 
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
@@ -6,7 +6,7 @@ from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
 
-def asked_by_market(turn: Turn) -> list[tuple[str, Posture, Reason]]:
+def asked_by_gauges(turn: Turn) -> list[tuple[str, Posture, Reason]]:
     """Scope, posture and reason of each gauge that tightens now."""
     state, rules, market = turn.state, turn.policy.data, turn.policy.market
     asked: list[tuple[str, Posture, Reason]] = []
@@ -20,4 +20,7 @@ def asked_by_market(turn: Turn) -> list[tuple[str, Posture, Reason]]:
         action = rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
         posture = Posture.HALTED if action == "halt" else Posture.REDUCE_ONLY
         asked.append((ACCOUNT_SCOPE, posture, reason))
+    if state.discrepancies and turn.policy.reconciliation.mismatch_action != "notify":
+        first = next(iter(state.discrepancies.values()))
+        asked.append((ACCOUNT_SCOPE, Posture.REDUCE_ONLY, first.code))
     return asked

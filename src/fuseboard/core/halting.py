@@ -14,7 +14,8 @@ from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
 from fuseboard.core.fuses.rule import RuleFuse
-from fuseboard.core.gauges import asked_by_market
+from fuseboard.core.gauges import asked_by_gauges
+from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import Action
@@ -105,8 +106,10 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)
     turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
+    turn.state.compare_asked = True
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
+        take_over(turn)
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
 
 
@@ -143,6 +146,7 @@ def latch_scope(
     if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
         plan.ask_again(turn, latch.trip(), orders)
     elif level is HaltLevel.FLATTEN:
+        take_over(turn)
         plan.begin(turn, trip=latch.trip(), scope=scope, orders=orders)
     return latch
 
@@ -239,7 +243,7 @@ def publish_postures(turn: Turn) -> None:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.EQUITY_JUMP)
     if state.ever_reconciled and not state.stream_connected:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.BROKER_UNREACHABLE)
-    for scope, posture, reason in asked_by_market(turn):
+    for scope, posture, reason in asked_by_gauges(turn):
         ask(scope, posture, reason)
     for scope in [*asked, *(known for known in state.postures if known not in asked)]:
         posture, reason = asked.get(scope, (Posture.OPEN, Reason.ALLOWED))
@@ -264,6 +268,7 @@ def settle(turn: Turn) -> None:
         due_boot_ns = fuse.tripped_boot_ns + fuse.rule.cooldown_ns
         if turn.boot_ns >= due_boot_ns:
             apply(turn, fuse, FuseEvent.SETTLED)
+            state.compare_asked = True
             publish_postures(turn)
         else:
             turn.wake(due_boot_ns)

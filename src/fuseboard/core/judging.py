@@ -14,6 +14,7 @@ from fuseboard.core.checks.table import judge
 from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
+from fuseboard.core.holdings import reduces_at_broker
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import admit, submit
@@ -24,7 +25,7 @@ from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, WatchSymbol
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, OrderType
+from fuseboard.vocabulary.orders import Intent, OrderType, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
@@ -151,7 +152,12 @@ def intent_now(state: State, fact: OrderRequested) -> Intent:
     """What the order is for; while a plan closes the symbol, nothing is left to reduce."""
     if state.plans and reserves(state, fact.symbol):
         return _OPEN
-    return intent_of(state.book, fact.strategy, fact)
+    intent = intent_of(state.book, fact.strategy, fact)
+    if state.positions_apart and intent is not _OPEN and fact.symbol in state.positions_apart:
+        sells, quantity_nanos = fact.side is Side.SELL, fact.quantity_nanos
+        if not reduces_at_broker(state, fact.symbol, sells=sells, quantity_nanos=quantity_nanos):
+            return _OPEN
+    return intent
 
 
 def proposed(turn: Turn, order: Order, instrument: Instrument) -> Proposal:

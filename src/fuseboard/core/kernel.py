@@ -15,13 +15,16 @@ from fuseboard.core import (
     adoption,
     breakers,
     cash,
+    comparing,
     consent,
     data_health,
     draining,
+    drop_copy,
     dynamic,
     foreign,
     gate,
     halting,
+    hygiene,
     judging,
     nearness,
     notes,
@@ -44,6 +47,7 @@ from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
+from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.vocabulary.effects import Effect
@@ -57,6 +61,7 @@ from fuseboard.vocabulary.inputs import (
     CashMoved,
     ControlUsed,
     DrainRequested,
+    ExecutionsSeen,
     FeedHeard,
     FillReported,
     ForeignOrderSeen,
@@ -89,6 +94,7 @@ from fuseboard.vocabulary.inputs import (
     TradeWithdrawn,
     TradingHalted,
     TradingResumed,
+    WorkingSeen,
 )
 
 _encoder = msgspec.json.Encoder()
@@ -208,12 +214,14 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     quotes.ask_when_in_doubt(turn)
     plan.advance(turn)
     halting.settle(turn)
-    startup.compare_when_due(turn)
+    comparing.compare_when_due(turn)
+    drop_copy.judge_when_due(turn)
+    hygiene.cancel_overdue(turn)
     cash.advance(turn)
     nearness.judge_when_due(turn)
     valuation.read_when_due(turn)
     consent.lapse(turn)
-    startup.wake_for_what_is_next(turn)
+    wake_for_what_is_next(turn)
 
 
 def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
@@ -242,7 +250,9 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     OrdersSinceSeen: restoring.orders_since_seen,
     AccountSeen: valuation.account_seen,
     BrokerClockSeen: sessions.broker_clock_seen,
-    PositionsSeen: startup.positions_seen,
+    PositionsSeen: comparing.positions_seen,
+    ExecutionsSeen: drop_copy.executions_seen,
+    WorkingSeen: comparing.working_seen,
     LegRead: plan.leg_read,
     LegReadFailed: plan.leg_read_failed,
     BrokerStreamChanged: startup.broker_stream_changed,

@@ -1,6 +1,6 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
-from fuseboard.core import plan, valuation
+from fuseboard.core import drop_copy, hygiene, plan, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -84,6 +84,7 @@ def at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = F
     if learned:
         turn.state.book.account.position(order.symbol).moves += 1
         note_submitted(turn, order, rejected=False)
+        hygiene.began_to_work(turn, order)
     order.broker_order_id = broker_order_id
     if order.status is OrderStatus.SUBMITTING or order.status is OrderStatus.IN_DOUBT:
         order.status = OrderStatus.WORKING
@@ -175,16 +176,19 @@ def _filled_up_to(turn: Turn, order: Order, filled_nanos: int, average_nanos: in
     cost_attos = filled_nanos * average_nanos - order.filled_attos
     if cost_attos <= 0:
         cost_attos = new_nanos * (average_nanos or order.worst_price_nanos)
-    _filled(turn, order, filled_nanos, cost_attos)
+    _filled(turn, order, filled_nanos, cost_attos, rounded=True)
 
 
-def _filled(turn: Turn, order: Order, filled_nanos: int, cost_attos: int) -> None:
+def _filled(
+    turn: Turn, order: Order, filled_nanos: int, cost_attos: int, *, rounded: bool = False
+) -> None:
     book = turn.state.book
     new_nanos = book.fill(order, filled_nanos=filled_nanos, cost_attos=cost_attos)
     if new_nanos == 0:
         return
     turn.state.quiet_since_read = False
     note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos)
+    drop_copy.note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos, rounded=rounded)
     if order.strategy and turn.gate.lengths.executions:
         _executed(turn, order, new_nanos)
     was_closed = order.closed()

@@ -18,7 +18,6 @@ from fuseboard.vocabulary.orders import Intent
 
 CANCEL_AGAIN_NS: Final = NANOS
 ACCOUNT_READ_EVERY_NS: Final = 5 * NANOS
-POSITIONS_READ_EVERY_NS: Final = 60 * NANOS
 _OPEN: Final = Intent.OPEN
 _PLAN: Final = Intent.PLAN
 
@@ -123,7 +122,7 @@ def read_account(turn: Turn, *, positions: bool) -> None:
     state = turn.state
     state.read_boot_ns = turn.boot_ns
     if positions:
-        state.compared_boot_ns = turn.boot_ns
+        state.compared_boot_ns, state.compare_asked = turn.boot_ns, False
     state.quiet_since_read = not state.book.working
     turn.out.append(ReadAccount(positions=positions))
     turn.wake(turn.boot_ns + ACCOUNT_READ_EVERY_NS)

@@ -1,7 +1,9 @@
 """How a scope is let go: the next arming of its fuses, the register, the cash that differs."""
 
+from fuseboard.core import discrepancies, drop_copy
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.halting import Tripping
+from fuseboard.core.holdings import take_over
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import ClearHalt
@@ -29,10 +31,19 @@ def clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
     )
 
 
-def accept_cash(turn: Turn) -> None:
-    """A person who resets accepts the broker's cash as it was last read; marks stay."""
+def accept_difference(turn: Turn, *, operator: str, reason: str) -> None:
+    """A person who resets the account takes the broker's word for what differs: positions, fills,
+    and cash as it was last read. Marks stay.
+    """
     state = turn.state
+    if state.discrepancies:
+        take_over(turn)
+        drop_copy.accept(turn)
+        discrepancies.accept(turn, operator=operator, reason=reason)
+    if not state.equity_disagreements:
+        return
     state.equity_disagreements = 0
+    discrepancies.end_cash(turn, "accepted", operator=operator, reason=reason)
     if not state.book.working:
         state.book.account.cash_attos = state.broker_cash_attos
         for fuse in state.drawdowns.values():

@@ -11,7 +11,7 @@ from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.halting import apply, publish_postures
 from fuseboard.core.outgoing import read_account
-from fuseboard.core.rearming import accept_cash, arm_again, clear, fuses_of
+from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.state import Recovery, Turn
 from fuseboard.vocabulary.effects import RaiseAlert, RecordRecovery
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -30,8 +30,8 @@ _UNANSWERED: Final = (OrderStatus.SUBMITTING, OrderStatus.IN_DOUBT)
 def begin(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
     """A person starts a scope's recovery: the broker is asked for its account and positions."""
     state = turn.state
-    if scope == ACCOUNT_SCOPE and state.equity_disagreements:
-        accept_cash(turn)
+    if scope == ACCOUNT_SCOPE:
+        accept_difference(turn, operator=operator, reason=reason)
     recovery = state.recoveries[scope] = Recovery(scope=scope, operator=operator, reason=reason)
     _record(turn, recovery, "started", ())
     publish_postures(turn)

@@ -13,7 +13,7 @@ from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import Tripping, apply, latch_scope, publish_postures, settle, trip
 from fuseboard.core.measures.recording import forget
-from fuseboard.core.rearming import accept_cash, arm_again, clear, fuses_of
+from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
@@ -112,14 +112,13 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
         is_recovery = is_recovery or row.after is FuseState.RECOVERY
         if row.after is not FuseState.RECOVERY:
             arm_again(turn.state, fuse)
-    state = turn.state
     if is_recovery:
         recovering.begin(turn, fact.scope, operator=operator, reason=reason)
         message = f"{fact.scope}: {recovering.STARTED} by {operator}: comparing the books"
         _answer(turn, fact.request, accepted=True, message=message)
         return
-    if fact.scope == ACCOUNT_SCOPE and state.equity_disagreements:
-        accept_cash(turn)
+    if fact.scope == ACCOUNT_SCOPE:
+        accept_difference(turn, operator=operator, reason=reason)
     clear(turn, fact.scope, operator=operator, reason=reason)
     roster.retire(turn)
     publish_postures(turn)
@@ -150,8 +149,9 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     if not fuses:
         return f"nothing is known of scope {fact.scope!r}: see `fuseboard status`"
     latched = [fuse for fuse in fuses if fuse.latched()]
-    accepts_cash = fact.scope == ACCOUNT_SCOPE and state.equity_disagreements > 1
-    if not latched and not fact.rebase and not accepts_cash:
+    differs = state.equity_disagreements > 1 or bool(state.discrepancies)
+    accepts = fact.scope == ACCOUNT_SCOPE and differs
+    if not latched and not fact.rebase and not accepts:
         return f"{fact.scope} is not halted: there is nothing to reset"
     for fuse in latched:
         if fuse.state is FuseState.TRIGGERED:

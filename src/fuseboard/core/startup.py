@@ -10,25 +10,20 @@ from typing import Final
 from fuseboard.core import (
     breakers,
     cash,
-    closes,
+    comparing,
     consent,
     data_health,
     draining,
+    drop_copy,
     dynamic,
     nearness,
     overrides,
     plan,
-    quotes,
-    recovering,
     restoring,
     roster,
     sessions,
-    trading_halts,
-    valuation,
     waiting,
 )
-from fuseboard.core.book import Order
-from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
@@ -39,10 +34,10 @@ from fuseboard.core.halting import (
     settle,
     trip,
 )
-from fuseboard.core.measures.recording import begin_courses, note_comparison, note_position
-from fuseboard.core.outgoing import admit, cancel_again, find, publish, read_account, show_position
-from fuseboard.core.state import State, Turn
-from fuseboard.core.valuation import evaluate, publish_fuses
+from fuseboard.core.outgoing import cancel_again, publish, show_position
+from fuseboard.core.state import Turn
+from fuseboard.core.valuation import publish_fuses
+from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
@@ -52,23 +47,17 @@ from fuseboard.vocabulary.effects import (
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
 from fuseboard.vocabulary.inputs import (
-    BrokerPosition,
     BrokerStreamChanged,
     LatchedScope,
     NodeFaulted,
     NodeStarted,
-    PositionsSeen,
 )
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import OrderStatus, Severity
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
 CLOSED_SHOWN_MAX: Final = 1_000
 """Closed orders that a restarted gateway shows, the newest."""
-COMPARISONS_MAX: Final = 5
-"""How often books that differ are compared again while orders are working."""
-COMPARE_AGAIN_NS: Final = NANOS
 
 
 def node_started(turn: Turn, fact: NodeStarted) -> None:
@@ -104,7 +93,9 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):
         turn.out.append(WatchSymbol(symbol=symbol))
     cancel_again(turn)
-    _find_all(turn, state.book.working_orders())
+    comparing.node_started(turn)
+    drop_copy.node_started(turn)
+    comparing.find_all(turn, state.book.working_orders())
     wake_for_what_is_next(turn)
 
 
@@ -123,36 +114,6 @@ def _show_all(turn: Turn) -> None:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
     breakers.publish_breakers(turn)
-
-
-def _find_all(turn: Turn, orders: list[Order]) -> None:
-    """Find these orders at the broker; when the last one is found, the books are compared."""
-    turn.state.unresolved = {order.order_id: None for order in orders}
-    for order in orders:
-        find(turn, order)
-    if not orders:
-        read_account(turn, positions=True)
-
-
-def wake_for_what_is_next(turn: Turn) -> None:
-    """Ask for the earliest time at which something is due. Each deadline is in the state."""
-    state = turn.state
-    for due_boot_ns in (
-        valuation.next_deadline(state),
-        trading_halts.next_deadline(state),
-        data_health.next_deadline(turn),
-        quotes.next_deadline(turn),
-        breakers.next_deadline(turn),
-        cash.next_deadline(state),
-        closes.next_deadline(state),
-        state.cancel_again_boot_ns,
-        state.compare_again_boot_ns,
-        dynamic.next_deadline(state),
-        nearness.next_deadline(state),
-        consent.next_deadline(turn),
-    ):
-        if due_boot_ns:
-            turn.wake(due_boot_ns)
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:
@@ -251,110 +212,6 @@ def _write_again(turn: Turn, fuse: Tripping | Latch) -> None:
     )
 
 
-def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
-    """The broker's positions, read with nothing of ours in flight: adopt, or compare."""
-    state = turn.state
-    if not state.account_known or state.unresolved:
-        return
-    if not state.ever_reconciled:
-        for position in fact.positions:
-            _adopt(turn, position)
-        state.ever_reconciled = True
-    for position in fact.positions:
-        quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
-    _find_missing(turn, fact.missing)
-    differences = _differences(turn, fact.positions)
-    may_have_moved = bool(state.book.working) or not state.quiet_since_read
-    if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
-        state.comparisons += 1  # something may have filled whose report is on its way
-        state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
-        turn.wake(state.compare_again_boot_ns)
-        return
-    state.comparisons, state.compare_again_boot_ns = 0, 0
-    was_reconciled, state.reconciled = state.reconciled, True
-    note_comparison(turn, differences)
-    text = "; ".join(_differs(state, position) for position in differences)
-    for position in differences:
-        _adopt(turn, position)
-    if len(state.strategies) == 1:
-        admit(turn, state.strategies[0])
-    if differences:
-        state.book.account.cash_attos = state.broker_cash_attos  # what was traded was paid
-        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
-    begin_courses(turn)
-    recovering.finish(turn, differences)
-    if differences or not was_reconciled:
-        nearness.judge(turn)
-    sessions.roll_when_agreed(turn)
-    if not was_reconciled:
-        data_health.judge(turn)
-        evaluate(turn, BOOKS_SOURCE)
-        plan.resume(turn)
-        settle(turn)
-        # The first reading's own wake may have passed while the broker was slow to answer.
-        wake_for_what_is_next(turn)
-
-
-def _differs(state: State, position: BrokerPosition) -> str:
-    ours = state.book.account.positions.get(position.symbol)
-    held = text_from_nanos(0 if ours is None else ours.quantity_nanos)
-    theirs = text_from_nanos(position.quantity_nanos)
-    return f"{position.symbol}: the broker holds {theirs}, our books held {held}"
-
-
-def _find_missing(turn: Turn, missing: tuple[str, ...]) -> None:
-    """Nobody told us how these ended: the broker is asked for each, as for one in doubt."""
-    book = turn.state.book
-    for order_id in missing:
-        if order_id in book.working:
-            find(turn, book.orders[order_id])
-
-
-def compare_when_due(turn: Turn) -> None:
-    """After a comparison that differed while orders were working: find these, compare again."""
-    due_boot_ns = turn.state.compare_again_boot_ns
-    if due_boot_ns and turn.boot_ns >= due_boot_ns:
-        turn.state.compare_again_boot_ns = 0
-        _find_all(turn, _answered_orders(turn.state))
-
-
-def _answered_orders(state: State) -> list[Order]:
-    """The working orders whose submit has an outcome; for the others it is on its way."""
-    orders = state.book.working_orders()
-    return [order for order in orders if order.status is not OrderStatus.SUBMITTING]
-
-
-def _adopt(turn: Turn, position: BrokerPosition) -> None:
-    book = turn.state.book
-    book.account.adopt(
-        position.symbol,
-        position.quantity_nanos,
-        position.average_price_nanos,
-        position.price_nanos,
-    )
-    book.fit(position.symbol)
-    note_position(turn, position.symbol)
-    turn.out.append(WatchSymbol(symbol=position.symbol))
-    for strategy in ("", *book.strategies):
-        show_position(turn, strategy, position.symbol)
-
-
-def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:
-    """The broker's positions that are not ours, as the broker has them; zero where it has none."""
-    at_broker = {position.symbol: position for position in positions}
-    account = turn.state.book.account
-    for symbol in turn.state.book.held():
-        at_broker.setdefault(
-            symbol,
-            BrokerPosition(symbol=symbol, quantity_nanos=0, average_price_nanos=0, price_nanos=0),
-        )
-    return [
-        position
-        for symbol, position in at_broker.items()
-        if position.quantity_nanos != account.position(symbol).quantity_nanos
-    ]
-
-
 def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
     """The order stream came or went: without it fills are unseen, and new risk is denied."""
     state = turn.state
@@ -366,7 +223,7 @@ def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
         text = "the broker's order stream is lost: reduce-only until it is back"
         turn.alert(Severity.WARNING, Reason.BROKER_UNREACHABLE, text)
     else:  # what was said while nobody listened: the answers to submits will come by themselves
-        _find_all(turn, _answered_orders(state))
+        comparing.find_all(turn, comparing.answered_orders(state))
 
 
 def node_faulted(turn: Turn, fact: NodeFaulted) -> None:

@@ -19,6 +19,7 @@ from fuseboard.core.watchlist import NOTHING, Watchlist
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.effects import Effect, RaiseAlert, WakeAt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
+from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -150,6 +151,66 @@ class Recovery(Struct, kw_only=True):
     reason: str
 
 
+class Discrepancy(Struct, kw_only=True):
+    """Something in which our record and the broker's differ: what, by whom, since when."""
+
+    subject: str
+    """What it is about, such as `position AAPL`; one discrepancy at a time."""
+    source: str
+    """Which comparison found it."""
+    code: Reason
+    what: str
+    ours: str
+    theirs: str
+    since_wall_ns: int
+    comparisons: int = 1
+    """In how many comparisons it stood."""
+    latched: bool = False
+    healed: bool = False
+
+
+class Apart(Struct, kw_only=True):
+    """What of one order's executions our record and the activity feed do not both hold yet."""
+
+    symbol: str
+    side: Side
+    order_id: str = ""
+    """Ours; empty while nobody knows whose order it is."""
+    ours_nanos: int = 0
+    ours_attos: int = 0
+    ours_boot_ns: int = 0
+    """When the last part of it came to us, and when the feed last told one."""
+    theirs_nanos: int = 0
+    theirs_attos: int = 0
+    theirs_boot_ns: int = 0
+    rounded_nanos: int = 0
+    """How much was filled when an average price, which brokers round, last said what it cost."""
+    has_costs: bool = True
+    """Whether both sides know the cost of all of it."""
+
+
+class DropCopy(Struct, kw_only=True):
+    """How far the activity feed was read, and what of it still waits for its other side."""
+
+    known: bool = False
+    """Whether a place to read from is known: from then on every execution is compared."""
+    after: str = ""
+    """Where the next reading begins: before the newest, so that what is told late is seen."""
+    newest: str = ""
+    seen: dict[str, None] = {}
+    """The ids of the last reading."""
+    apart: dict[str, Apart] = {}
+    """By the broker's order id, oldest first."""
+    asking: bool = False
+    asked: str | None = None
+    asked_boot_ns: int = 0
+    answered_boot_ns: int = 0
+    judge_boot_ns: int = 0
+    """When what waits is to be judged; 0 when nothing does."""
+    absent: bool = False
+    """Whether people were told that the broker has no such feed."""
+
+
 class DataDoubt(Struct):
     """Why market data as a whole tightens the account: a gauge, gone once it was well for long."""
 
@@ -261,6 +322,17 @@ class State(Struct, kw_only=True):
     """From when on the broker's orders are asked for after a restore; 0: nothing is asked."""
     spent_ids: dict[str, None] = {}
     """Order ids that the broker has had and our book, restored from a backup, does not know."""
+    discrepancies: dict[str, Discrepancy] = {}
+    """By subject, oldest first."""
+    positions_apart: dict[str, BrokerPosition] = {}
+    """The broker's positions that differ from ours and were not taken over."""
+    copy: DropCopy = field(default_factory=DropCopy)
+    compare_asked: bool = False
+    """Whether the books are to be compared with the next reading: something tripped or ended."""
+    order_deadlines: dict[str, int] = {}
+    """Boot time at which a working order is cancelled, oldest first; empty without a time-out."""
+    cash_apart: Discrepancy | None = None
+    """How the broker's cash differs from ours without an explanation."""
     equity_disagreements: int = 0
     apart: CashApart | None = None
     adopted: list[CashAdopted] = []

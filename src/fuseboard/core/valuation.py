@@ -6,13 +6,13 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
-from fuseboard.core import cash, nearness
+from fuseboard.core import cash, drop_copy, nearness
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of, see_equity
-from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, POSITIONS_READ_EVERY_NS, read_account
+from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS, read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.shown import duration, shown
 from fuseboard.vocabulary.catalogue import MEASURES
@@ -206,8 +206,13 @@ def read_when_due(turn: Turn) -> None:
     """Read the broker's account on its schedule, once the books have been compared."""
     state = turn.state
     if state.reconciled and turn.boot_ns >= state.read_boot_ns + ACCOUNT_READ_EVERY_NS:
-        compared_ns = turn.boot_ns - state.compared_boot_ns
-        read_account(turn, positions=compared_ns >= POSITIONS_READ_EVERY_NS)
+        rules = turn.policy.reconciliation
+        late = turn.boot_ns - state.compared_boot_ns >= rules.every_ns
+        compares = state.compare_asked or (rules.scheduled and late)
+        read_account(turn, positions=compares)
+        if compares:
+            drop_copy.judge_silence(turn)
+            drop_copy.read(turn)
 
 
 def next_deadline(state: State) -> int:

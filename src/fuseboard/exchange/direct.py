@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from fuseboard.exchange.activities import PAGE_MAX, Activity
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.orders import Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
+from fuseboard.vocabulary.copy_inputs import Execution
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
@@ -13,6 +15,7 @@ from fuseboard.vocabulary.inputs import (
     BrokerPosition,
     BrokerStreamChanged,
     CancelRefused,
+    ExecutionsSeen,
     FillReported,
     ForeignOrderSeen,
     LegRead,
@@ -175,6 +178,20 @@ class DirectBroker:
             )
         )
 
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        """The account's executions after an id, or its newest page."""
+        activities = self._exchange.activities
+        if after is None:
+            page = activities.page(kinds=("FILL",))[::-1]
+        else:
+            page = activities.page(kinds=("FILL",), token=after, ascending=True)
+        return ExecutionsSeen(
+            after=after,
+            newest=page[-1].id if page else after or "",
+            executions=tuple(_execution(each) for each in page),
+            more=after is not None and len(page) == PAGE_MAX,
+        )
+
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders that `known` does not know."""
         return [
@@ -183,6 +200,8 @@ class DirectBroker:
                 broker_order_id=order.order_id,
                 symbol=order.ticket.symbol,
                 ours_by_prefix=is_fuseboard_wire_id(order.ticket.client_order_id),
+                side=order.ticket.side,
+                quantity_nanos=order.ticket.quantity_nanos,
             )
             for order in self._exchange.open_orders()
             if not known(order.ticket.client_order_id)
@@ -236,6 +255,21 @@ def _sent(order_id: str, order: Order) -> OrderSent:
         status=_STATUS[order.status],
         filled_quantity_nanos=order.filled_nanos,
         filled_price_nanos=order.average_price_nanos,
+    )
+
+
+def _execution(activity: Activity) -> Execution:
+    fill = activity.fill
+    assert fill is not None, "executions are asked for"
+    return Execution(
+        execution=activity.id,
+        broker_order_id=fill.order_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity_nanos=fill.quantity_nanos,
+        price_nanos=fill.price_nanos,
+        filled_quantity_nanos=fill.filled_nanos,
+        event_ns=activity.at_ns,
     )
 
 

@@ -64,6 +64,7 @@ class Exchange:
         self._executions = 0
         self._minted = 0
         self._scribe = Scribe(record)
+        self.activities = self._scribe.activities
         self._events: list[OrderEvent] = []
         self.halts = Halts(config.symbols, self._write)
         self._write(ledger.AccountOpened, cash_nanos=config.cash_nanos, seed=config.seed)
@@ -391,6 +392,7 @@ class Exchange:
         """Money is paid in, or out when negative."""
         self._account.cash_attos += amount_nanos * NANOS
         self._write(ledger.CashMoved, amount_nanos=amount_nanos)
+        self.activities.cash_moved(self.now_ns, amount_nanos)
 
     def account(self) -> AccountView:
         """The account's figures at the last trades."""

@@ -5,12 +5,13 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fuseboard.exchange.face_data import DataFace, is_data_path
 from fuseboard.exchange.face_simulation import SimulationFace
 from fuseboard.exchange.face_streams import Streams
 from fuseboard.exchange.face_trading import TradingFace
+from fuseboard.exchange.orders import OrderEvent
 from fuseboard.exchange.request_limit import Admission, RequestLimit
 from fuseboard.exchange.running import RunningExchange
 from fuseboard.wire import alpaca
@@ -82,7 +83,7 @@ class Face:
         self._simulation = SimulationFace(running)
         self.streams = Streams(running.tape.kind, lambda: self._simulation.faults, self.is_allowed)
         self.server = ExchangeServer(self)
-        running.on_orders = self.streams.send_orders
+        running.on_orders = self._tell_orders
         running.on_market = self.streams.send_market
 
     def is_allowed(self, key_id: str, secret: str) -> bool:
@@ -119,6 +120,16 @@ class Face:
         response = self._trading.answer(request)
         self._running.tell_orders()
         return response
+
+    def _tell_orders(self, events: Sequence[OrderEvent]) -> None:
+        """Tell the stream; where the activities are to lie, they do from now on."""
+        faults, activities = self._simulation.faults, self._running.exchange.activities
+        for event in events:
+            if event.fill is not None and faults.takes("hide_activities"):
+                activities.hide(event.fill.execution_id)
+            elif event.fill is not None and faults.takes("repeat_activities"):
+                activities.repeat(event.fill.execution_id)
+        self.streams.send_orders(events)
 
     def _order(self, request: Request) -> Response:
         faults = self._simulation.faults

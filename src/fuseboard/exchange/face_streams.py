@@ -90,11 +90,18 @@ class Streams:
     def send_orders(self, events: Sequence[OrderEvent]) -> None:
         """Tell every listener what happened to orders, in order."""
         for event in events:
-            if self._faults().takes("drop_stream_events"):
-                continue
             message = update_shape(event, self._kind)
-            for session in list(self._updates):
-                _send_update(session, message)
+            for _ in range(self._times_told(event)):
+                for session in list(self._updates):
+                    _send_update(session, message)
+
+    def _times_told(self, event: OrderEvent) -> int:
+        faults = self._faults()
+        if faults.takes("drop_stream_events"):
+            return 0
+        if event.fill is None:
+            return 1
+        return 0 if faults.takes("hide_fills") else 1 + faults.takes("repeat_fills")
 
     def drop_updates(self) -> int:
         """Drop every connection of `trade_updates`; returns how many there were."""

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from fuseboard.exchange.account import PositionView
+from fuseboard.exchange.activities import activities_asked
 from fuseboard.exchange.calendar import (
     MarketHours,
     new_york_time,
@@ -265,6 +266,9 @@ class TradingFace:
             return _json(account_shape(view, seed=self._seed, created_ns=self._created_ns))
         if rest == "account/configurations":
             return self._configuration()
+        if rest == "account/activities" or rest.startswith("account/activities/"):
+            named = rest.removeprefix("account/activities").strip("/")
+            return _json(activities_asked(self._exchange.activities, named, query))
         if rest == "account/portfolio/history":
             return self._portfolio_history(query)
         if rest == "assets":

@@ -1,7 +1,7 @@
 """Faults that a test can switch on at the exchange's door, by `POST /sim/faults`.
 
 Each number counts down by one each time its fault happens; 0 is off. They make the exchange answer
-as brokers do on bad days; they never change its books or its ledger.
+as brokers do on bad days, and say what is not so; they never change its books or its ledger.
 """
 
 from msgspec import Struct
@@ -25,6 +25,14 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     """Requests answered 429 with nothing done."""
     drop_stream_events: int = 0
     """Messages of `trade_updates` that are lost."""
+    hide_fills: int = 0
+    """Executions that `trade_updates` does not tell."""
+    repeat_fills: int = 0
+    """Executions that `trade_updates` tells twice."""
+    hide_activities: int = 0
+    """Executions that are left out of the account's activities."""
+    repeat_activities: int = 0
+    """Executions that stand twice in the account's activities, under two ids."""
     delay_ms: int = 0
     """How long each answer waits after its request was done, as long as it is set."""
 

@@ -1,9 +1,10 @@
-"""Writes the ledger's entries, numbered, and makes the ids that follow from the seed."""
+"""Writes the ledger's entries and the activities, and makes the ids that follow from the seed."""
 
 import hashlib
 import uuid
 
 from fuseboard.exchange import ledger
+from fuseboard.exchange.activities import Activities, FillActivity
 from fuseboard.exchange.orders import Fill, Order, Refusal
 from fuseboard.vocabulary.money import NANOS
 
@@ -15,11 +16,12 @@ def seeded_id(seed: int, what: str, number: int) -> str:
 
 
 class Scribe:
-    """Numbers entries from 1 and hands each line to `record`."""
+    """Numbers entries from 1 and hands each line to `record`; keeps the account's activities."""
 
     def __init__(self, record: ledger.Recorder) -> None:
         self._record = record
         self._written = 0
+        self.activities = Activities()
 
     def write(self, now_ns: int, kind: ledger.EntryKind, **fields: object) -> None:
         """Write one entry."""
@@ -54,6 +56,19 @@ class Scribe:
             filled_quantity_nanos=order.filled_nanos,
             position_nanos=fill.position_nanos,
             against=fill.against,
+        )
+        self.activities.filled(
+            now_ns,
+            FillActivity(
+                execution_id=fill.execution_id,
+                order_id=order.order_id,
+                symbol=order.ticket.symbol,
+                side=order.ticket.side,
+                quantity_nanos=fill.quantity_nanos,
+                price_nanos=fill.price_nanos,
+                filled_nanos=order.filled_nanos,
+                left_nanos=order.remaining_nanos,
+            ),
         )
         fee_attos = fill.fee_nanos * NANOS
         for why, amount, balance in (

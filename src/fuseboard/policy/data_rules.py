@@ -45,3 +45,23 @@ class ExecutionRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     close_attempts_max: int = 6
     absent_after_ns: int = 5 * SECOND_NS
     """How long "not found" counts as still on its way to the broker."""
+    order_timeout_ns: int | None = None
+    """How long a strategy's order may work until it is cancelled; stops wait for their price."""
+
+
+class ReconciliationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How our books are compared with the broker's, and what a difference does."""
+
+    scheduled: bool = True
+    """At a start, after a lost stream and after a trip they are compared whatever this says."""
+    every_ns: int = 30 * SECOND_NS
+    tolerance_nanos: int = 0
+    """How far a position may differ, as a share of the larger side."""
+    cash_tolerance_nanos: int | None = None
+    """How far cash may differ in 24 hours and be taken for fees; `equity_jump_nanos_max` bounds
+    it.
+    """
+    mismatch_action: str = "halt"
+    """`notify` people; `reduce_only` while it differs; `halt` the account until a reset."""
+    auto_correct: bool = False
+    """Whether our book takes the broker's positions by itself; else a person's reset does."""

@@ -5,7 +5,7 @@ import difflib
 from msgspec import Struct
 
 from fuseboard.policy import sections_operations as operations
-from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.loader import FILE
 from fuseboard.policy.not_yet import NOT_YET
@@ -33,12 +33,24 @@ OWNERS: dict[str, tuple[str, type[Struct]]] = {
     "safety.kill_switch": ("kill_switch", KillSwitch),
     "data": ("data", DataRules),
     "execution": ("execution", ExecutionRules),
+    "execution.reconciliation": ("reconciliation", ReconciliationRules),
     "session": ("session", SessionRule),
     "resets": ("resets", ResetRules),
     "overrides": ("resets", ResetRules),
     "strategies": ("strategies", StrategyRule),
 }
-LATER = (*operations.TOP_LATER, *(f"execution.{key}" for key in operations.EXECUTION_LATER))
+LATER = (
+    *operations.TOP_LATER,
+    *(f"execution.{key}" for key in operations.EXECUTION_LATER),
+)
+LATER_KEYS = (
+    "execution.reconciliation.at",
+    *(
+        f"execution.order_settings.{key}"
+        for key, shape in operations.ORDER_SETTINGS.keys.items()
+        if isinstance(shape, Value) and not shape.enforced
+    ),
+)
 REQUIRED = "required"
 
 
@@ -134,7 +146,7 @@ def _default(path: str, shape: Shape) -> str:
 
 
 def _enforced(path: str, shape: Shape) -> str:
-    if path.startswith(LATER):
+    if path.startswith(LATER) or path in LATER_KEYS:
         return "not yet enforced"
     owner = _owner(path)
     fields = shape.fields if isinstance(shape, Value) else ()

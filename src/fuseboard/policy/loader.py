@@ -19,6 +19,7 @@ from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_losses as losses
 from fuseboard.policy import sections_operations as operations
+from fuseboard.policy import sections_reconciliation as reconciliation
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy.policy import Policy
@@ -69,7 +70,8 @@ FILE: Final = Section(
             "What market data must be.",
         ),
         "execution": Section(
-            {**data.EXECUTION, **operations.EXECUTION_LATER}, "How orders are worked."
+            {**data.EXECUTION, **operations.EXECUTION_PARTLY, **operations.EXECUTION_LATER},
+            "How orders are worked.",
         ),
         "resets": Section(accounts.RESETS, "Who may loosen, and how often."),
         "overrides": Section(accounts.OVERRIDES, "Exceptions for one order, by two people."),
@@ -156,6 +158,9 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         resets=accounts.resets_of(reading, top.get("resets", {}), top.get("overrides", {})),
         data=data.data_of(reading, feed.get("validation", {}), feed.get("anomaly_detection", {})),
         execution=data.execution_of(reading, execution),
+        reconciliation=reconciliation.reconciliation_of(
+            reading, execution.get("reconciliation", {})
+        ),
         later={path: _canonical(later[path]) for path in sorted(later)},
     )
     for path in policy.later:
@@ -173,7 +178,7 @@ def _later(top: dict[str, Any], execution: dict[str, Any]) -> dict[str, Any]:
     for key in operations.EXECUTION_LATER:
         if key in execution:
             found[f"execution.{key}"] = execution[key]
-    return found
+    return found | reconciliation.left_for_later(execution)
 
 
 def _canonical(values: Any) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
-from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.rules import (
     BreakerRule,
@@ -46,6 +46,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resets: ResetRules = ResetRules()
     data: DataRules = DataRules()
     execution: ExecutionRules = ExecutionRules()
+    reconciliation: ReconciliationRules = ReconciliationRules()
     later: dict[str, str] = {}
     """Sections that are validated and not yet enforced: the path and its canonical text."""
 

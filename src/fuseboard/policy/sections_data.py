@@ -6,6 +6,7 @@ from fuseboard.policy import unit_table as unit
 from fuseboard.policy.data_rules import DataRules, ExecutionRules
 from fuseboard.policy.limits import MINUTE_NS
 from fuseboard.policy.reading import Reading
+from fuseboard.policy.sections_reconciliation import ORDER_TIMEOUT
 from fuseboard.policy.shapes import Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
@@ -140,7 +141,10 @@ def data_of(reading: Reading, validation: dict[str, Any], anomalies: dict[str, A
 
 def execution_of(reading: Reading, values: dict[str, Any]) -> ExecutionRules:
     """The budget leaves at least one request a minute for strategies and one for protection."""
-    rules = ExecutionRules(**reading.fields(values, "execution", EXECUTION, "execution"))
+    filled = reading.fields(values, "execution", EXECUTION, "execution")
+    settings = values.get("order_settings", {})
+    filled |= reading.fields(settings, "execution.order_settings", ORDER_TIMEOUT, "execution")
+    rules = ExecutionRules(**filled)
     protected = rules.requests_a_minute * rules.protected_share_nanos // NANOS
     if not 0 < protected < rules.requests_a_minute:
         path = "execution.protected_share"

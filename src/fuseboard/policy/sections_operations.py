@@ -6,6 +6,7 @@ them from there; `fuseboard policy check` lists them as not yet enforced.
 
 from typing import Final
 
+from fuseboard.policy import sections_reconciliation as reconciliation
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy import units
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
@@ -13,9 +14,6 @@ from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 LATER: Final = "not yet"
 SEVERITY: Final = unit.words(
     "info", "warning", "page", synonyms={"critical": "page", "error": "page", "high": "page"}
-)
-MISMATCH: Final = unit.words(
-    "notify", "reduce_only", "halt", synonyms={"alert": "notify", "halt_trading": "halt"}
 )
 PORT: Final = unit.whole(0, 65_535)
 HOURS: Final = unit.words("hourly", "daily", "weekly", "monthly")
@@ -80,12 +78,13 @@ ORDER_SETTINGS: Final = Section(
             "order_type",
         ),
         "limit_offset_bps": _value(unit.BPS, "How far from the quote a limit price is put."),
-        "timeout": _value(
-            unit.SECONDS, "How long an order may work.", "timeout_seconds", "order_timeout"
-        ),
-        "timeout_action": _value(
+        **reconciliation.ORDER_TIMEOUT,
+        "timeout_action": Value(
             unit.words("cancel", "reprice", "market", synonyms={"cancel_and_replace": "reprice"}),
-            "What happens to it then.",
+            (),
+            "What happens to it then. It is cancelled; what else is asked for is not done yet.",
+            "order timeout",
+            default="cancel",
         ),
         "max_retries": _value(unit.whole(0, 100), "How often it is tried again.", "retries"),
         "time_in_force": _value(unit.words("day", "gtc", "ioc", "fok"), "How long it is good."),
@@ -106,26 +105,12 @@ SLIPPAGE: Final = Section(
             "What a fill is compared with.",
             "benchmark",
         ),
-        "action": _value(MISMATCH, "What too much does."),
+        "action": _value(reconciliation.MISMATCH, "What too much does."),
         "window": _value(unit.COUNT, "Over how many fills."),
     },
     "How far fills may be from what was expected.",
 )
-RECONCILIATION: Final = Section(
-    {
-        "enabled": _flag("Whether positions are compared with the broker's."),
-        "every": EVERY,
-        "at": Items(Value(unit.CLOCK), "times of day", 24, "Also at these times."),
-        "at_start": _flag("Whether before the first order.", "on_startup"),
-        "tolerance": _value(unit.SHARE, "How far positions may differ.", "position_tolerance"),
-        "cash_tolerance": _value(unit.MONEY, "How far cash may differ."),
-        "mismatch_action": _value(
-            MISMATCH, "What a difference does.", "on_mismatch", "action", "discrepancy_action"
-        ),
-        "auto_correct": _flag("Whether our book takes the broker's numbers."),
-    },
-    "Our book against the broker's.",
-)
+RECONCILIATION: Final = Section(reconciliation.RECONCILIATION, "Our book against the broker's.")
 MONITORING: Final = Section(
     {
         "enabled": _flag("Whether measurements are published."),
@@ -357,9 +342,9 @@ BACKUP: Final = Section(
     "Copies of the state directory.",
     aliases=("backups",),
 )
-EXECUTION_LATER: Final[dict[str, Shape]] = {
+EXECUTION_LATER: Final[dict[str, Shape]] = {"slippage": SLIPPAGE}
+EXECUTION_PARTLY: Final[dict[str, Shape]] = {
     "order_settings": ORDER_SETTINGS,
-    "slippage": SLIPPAGE,
     "reconciliation": RECONCILIATION,
 }
 TOP_LATER: Final[dict[str, Shape]] = {

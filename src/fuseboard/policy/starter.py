@@ -153,6 +153,15 @@ execution:
   cancel_wait: 2s
   # How long "not found" counts as still on its way to the broker.
   absent_after: 5s
+  # A strategy's order that works for longer is cancelled; stops wait for their price.
+  # order_settings: {timeout: 30s}
+  reconciliation:
+    # How often orders, positions, cash and fills are compared with the broker's.
+    every: 30s
+    # What a difference that nothing explains does: notify, reduce_only or halt.
+    mismatch_action: halt
+    # Whether our book takes the broker's positions by itself; else a person's reset does.
+    auto_correct: false
 
 resets:
   # Resets of one latch in 24 hours; one more is refused until the first is a day old.

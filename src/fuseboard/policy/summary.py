@@ -7,6 +7,7 @@ from msgspec import Struct
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
+from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy.conditions import condition_from_text
 from fuseboard.policy.limits import LIMITS_REQUIRED
@@ -96,6 +97,8 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
         ("market data", data.VALIDATION, policy.data, "data"),
         ("market data", data.ANOMALIES, policy.data, "data"),
         ("execution", data.EXECUTION, policy.execution, "execution"),
+        ("execution", comparing.ORDER_TIMEOUT, policy.execution, "execution"),
+        ("reconciliation", comparing.RECONCILIATION, policy.reconciliation, "reconciliation"),
         ("resets", accounts.RESETS, policy.resets, "resets"),
         ("resets", accounts.OVERRIDES, policy.resets, "resets"),
     ):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.policy.conditions import condition_from_text, simple_bound
-from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.keys import KEYS, row_key, under
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.policy import Policy
@@ -138,6 +138,7 @@ _ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.KILL))
 _RESET = _ranked((ResetRule.NEXT_TRADING_DAY, ResetRule.MANUAL))
 _DRAIN = _ranked((DrainRule.LEAVE, DrainRule.CANCEL))  # FLATTEN as above
 _STALE = _ranked(("deny", "reduce_only", "halt"))
+_MISMATCH = _ranked(("notify", "reduce_only", "halt"))
 _FUSE: Final[dict[str, Rule]] = {
     "name": _never,
     "action": _ACTION,
@@ -253,6 +254,15 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "close_wait_ns": _never,
         "close_attempts_max": _never,
         "absent_after_ns": _up,
+        "order_timeout_ns": _down,
+    },
+    ReconciliationRules: {
+        "scheduled": _switch_on,
+        "every_ns": _down,
+        "tolerance_nanos": _down,
+        "cash_tolerance_nanos": _down,
+        "mismatch_action": _MISMATCH,
+        "auto_correct": _switch_off,
     },
     Policy: {
         "name": _neutral,
@@ -277,6 +287,7 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
         "resets",
         "data",
         "execution",
+        "reconciliation",
     ),
     StrategyRule: ("losses",),
     DynamicLimit: ("tighten",),

@@ -68,6 +68,8 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.BrokerClockSeen: BROKER,
     inputs.SessionRolled: BROKER,
     inputs.PositionsSeen: BROKER,
+    inputs.ExecutionsSeen: BROKER,
+    inputs.WorkingSeen: BROKER,
     inputs.LegRead: BROKER,
     inputs.LegReadFailed: BROKER,
     inputs.BrokerStreamChanged: BROKER,

@@ -35,6 +35,7 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     RaiseAlert,
     ReadAccount,
+    ReadExecutions,
     ReadLeg,
     ReadOrdersSince,
     StopNode,
@@ -54,7 +55,7 @@ from fuseboard.vocabulary.inputs import (
     OrderUnknown,
     OrderWorking,
 )
-from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
@@ -161,6 +162,7 @@ class Outlet:
             at_rest=self._at_rest,
             known=self._wire_ids.__contains__,
             working=self._working.all,
+            compared=self._working.compared,
             report=self._deliver,
             randbelow=self._randbelow,
             limits=self.limits.questions,
@@ -240,6 +242,7 @@ class Outlet:
             ReadLeg: self._read_leg,
             ReadAccount: lambda read, _moment: self._questions.read_account(read),
             ReadOrdersSince: lambda read, _moment: self._questions.read_orders_since(read),
+            ReadExecutions: lambda read, _moment: self._questions.read_executions(read),
             WatchSymbol: lambda watch, _moment: self._questions.watch(watch.symbol),
             LatchHalt: self._latch_and_show,
             ClearHalt: self._clear,
@@ -251,6 +254,7 @@ class Outlet:
 
     def _submit(self, order: SubmitOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)
+        self._working.sent(order.order_id, order.side, order.quantity_nanos)
         self._show(order)  # it is the order's first view
         if self._may_leave(order):
             self._submits.submit(order)
@@ -309,6 +313,8 @@ class Outlet:
 
     def _publish_order(self, order: PublishOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)
+        if not order.event and order.status not in TERMINAL_STATUSES:  # what an earlier run sent
+            self._working.sent(order.order_id, order.side, order.quantity_nanos)
         self._show(order)
 
     def _show(self, effect: Effect) -> None:

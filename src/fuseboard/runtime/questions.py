@@ -15,7 +15,13 @@ from fuseboard.runtime.budget import jittered_ns
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
 from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Clock, Feed, Throttled
-from fuseboard.vocabulary.effects import FindOrder, ReadAccount, ReadLeg, ReadOrdersSince
+from fuseboard.vocabulary.effects import (
+    FindOrder,
+    ReadAccount,
+    ReadExecutions,
+    ReadLeg,
+    ReadOrdersSince,
+)
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     ForeignOrderSeen,
@@ -23,6 +29,7 @@ from fuseboard.vocabulary.inputs import (
     OrderNotSent,
     OrderSent,
     PositionsSeen,
+    WorkingSeen,
 )
 
 LEG_REQUESTS = 3
@@ -65,7 +72,7 @@ class Questions:
     `protective` says whether an order in doubt is one that protection waits for. `at_rest` is
     a number that changes whenever orders of ours move, None while one is in flight: positions
     count only when they were read at rest. `known` knows our wire ids, `working` the orders that
-    work as far as we heard: (our id, the broker's).
+    work as far as we heard: (our id, the broker's); `compared` compares what we sent of them.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class Questions:
         at_rest: Callable[[], int | None],
         known: Callable[[str], bool],
         working: Callable[[], list[tuple[str, str]]],
+        compared: Callable[[Sequence[ForeignOrderSeen]], WorkingSeen | None],
         report: Callable[[Input], None],
         randbelow: Callable[[int], int],
         limits: QuestionLimits,
@@ -94,6 +102,7 @@ class Questions:
         self._at_rest = at_rest
         self._known = known
         self._working = working
+        self._compared = compared
         self._report = report
         self._randbelow = randbelow
         # Rooms of their own, so that protection does not wait for ordinary questions.
@@ -151,6 +160,11 @@ class Questions:
         """Ask which orders the broker has had since a time, until it has said so."""
         if self._begin("since"):
             self._crew.start(self._orders_since(read.wall_ns), lambda: self._end("since"))
+
+    def read_executions(self, read: ReadExecutions) -> None:
+        """Read the activity feed; it is under way once, whatever was asked for meanwhile."""
+        if self._begin("executions"):
+            self._crew.start(self._read_executions(read.after), lambda: self._end("executions"))
 
     def watch(self, symbol: str) -> None:
         """Subscribe to a symbol's market data."""
@@ -248,6 +262,9 @@ class Questions:
                 self._report(order)
         if self._at_rest() != before:
             return False
+        differing = self._compared(listed)
+        if differing is not None:
+            self._report(differing)
         self._report(structs.replace(positions, missing=self._missing_from(listed)))
         return True
 
@@ -268,6 +285,20 @@ class Questions:
                 await self._pause(attempt, None)
                 attempt += 1
         self._report(answer)
+
+    async def _read_executions(self, after: str | None) -> None:
+        """An ordinary question, which waits for no longer than one about an order."""
+        attempt = 0
+        while True:
+            if not await self._gate.turn(protective=False, wait_ns_max=ORDINARY_WAIT_NS):
+                await self._gate.turn(protective=True)
+            async with self._ordinary_room:
+                seen = await self._answer(self._broker.executions(after))
+            if seen is not None:
+                break
+            await self._pause(attempt, None)
+            attempt += 1
+        self._report(seen)
 
     # --- market data -----------------------------------------------------------------------------
 

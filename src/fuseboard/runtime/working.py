@@ -1,21 +1,27 @@
-"""Which orders work at the broker, by what came through the outlet.
+"""Which orders work at the broker, by what came through the outlet, and what was sent of each.
 
-The kernel keeps the book. This table is for the moment when the kernel cannot be trusted any more:
-it knows no quantities and no rules, only ids to cancel.
+The kernel keeps the book. This table is for the moment when the kernel cannot be trusted any more,
+and for comparing what we sent with what the broker says that it got: it knows no rules.
 """
 
+from collections.abc import Sequence
+
+from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
 from fuseboard.vocabulary.inputs import (
     FillReported,
+    ForeignOrderSeen,
     Input,
     OrderEnded,
     OrderNotSent,
     OrderSent,
     OrderWorking,
 )
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
 
 WORKING_ORDERS_MAX = 65_536
 ENDED_ORDERS_MAX = 4_096
+TOLD_MAX = 100
+"""Orders that one comparison names; the others follow with the next."""
 
 
 class WorkingOrders:
@@ -28,6 +34,8 @@ class WorkingOrders:
         self._ended_max = ended_max
         self._working: dict[str, str] = {}
         self._ended: dict[str, None] = {}
+        self._sent: dict[str, tuple[Side, int]] = {}
+        self._differed = False
 
     def __len__(self) -> int:
         return len(self._working)
@@ -39,6 +47,34 @@ class WorkingOrders:
     def all(self) -> list[tuple[str, str]]:
         """(order id, broker order id) of every order that works."""
         return list(self._working.items())
+
+    def sent(self, order_id: str, side: Side, quantity_nanos: int) -> None:
+        """Remember what was sent, or shown as sent by an earlier run."""
+        if order_id not in self._ended:
+            self._sent[order_id] = (side, quantity_nanos)
+            if len(self._sent) > self._working_max:
+                del self._sent[next(iter(self._sent))]
+
+    def compared(self, at_broker: Sequence[ForeignOrderSeen]) -> WorkingSeen | None:
+        """Our orders in the broker's whole list that are not what was sent; None when there are
+        none, and were none the last time.
+        """
+        listed = {order.broker_order_id: order for order in at_broker}
+        differing = []
+        for order_id, broker_order_id in self._working.items():
+            order, sent = listed.get(broker_order_id), self._sent.get(order_id)
+            if order is None or sent is None or order.side is None:
+                continue
+            if (order.side, order.quantity_nanos) != sent:
+                differing.append(
+                    WorkingOrder(
+                        order_id=order_id, side=order.side, quantity_nanos=order.quantity_nanos
+                    )
+                )
+        differed, self._differed = self._differed, bool(differing)
+        if not differing and not differed:
+            return None
+        return WorkingSeen(differing=tuple(differing[:TOLD_MAX]))
 
     def note(self, fact: Input) -> None:
         """Learn from a fact of the broker. The stream may be ahead of the answer to a submit, so
@@ -68,6 +104,7 @@ class WorkingOrders:
 
     def _end(self, order_id: str) -> None:
         self._working.pop(order_id, None)
+        self._sent.pop(order_id, None)
         self._ended[order_id] = None
         if len(self._ended) > self._ended_max:
             del self._ended[next(iter(self._ended))]

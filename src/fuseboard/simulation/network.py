@@ -25,6 +25,7 @@ from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerStreamChanged,
     CancelRefused,
+    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
@@ -237,6 +238,11 @@ class Line:
         """All positions. Raises `BrokerUnavailable`, `Throttled`."""
         await self._reach()
         return await self._ask(self._direct.positions)
+
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        """The activity feed. Raises `BrokerUnavailable`, `Throttled`."""
+        await self._reach()
+        return await self._ask(lambda: self._direct.executions(after))
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders that are not known. Raises `BrokerUnavailable`, `Throttled`."""

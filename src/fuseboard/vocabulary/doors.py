@@ -14,6 +14,7 @@ from fuseboard.vocabulary.inputs import (
     BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
+    ExecutionsSeen,
     FillReported,
     ForeignOrderSeen,
     LegRead,
@@ -89,6 +90,11 @@ class Broker(Protocol):
 
     async def positions(self) -> PositionsSeen:
         """All positions. Raises `BrokerUnavailable`."""
+
+    async def executions(self, after: str | None) -> ExecutionsSeen:
+        """What the broker's activity feed says was executed after the execution with this id, from
+        the first one when it is empty; its newest page when None. Raises `BrokerUnavailable`.
+        """
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id `known` does not know. Raises `BrokerUnavailable`."""

@@ -94,6 +94,14 @@ class ReadOrdersSince(Act, frozen=True, tag=True):
     wall_ns: int
 
 
+class ReadExecutions(Act, frozen=True, tag=True):
+    """Read the broker's activity feed from this execution on, from its first one when empty; its
+    newest page when None.
+    """
+
+    after: str | None
+
+
 class WatchSymbol(Act, frozen=True, tag=True):
     """Subscribe to market data of a symbol: something is held or ordered in it."""
 
@@ -310,6 +318,24 @@ class RecordCash(Act, frozen=True, tag=True):
     day_nanos_max: int
 
 
+class PublishDiscrepancy(Act, frozen=True, tag=True):
+    """Evidence of, and the view of, something in which our record and the broker's differ.
+
+    `stage` is `found`, `adopted` (our record took what was proven), `resolved` (both agree again)
+    or `accepted` (`operator` took the broker's word by a reset, or the policy did).
+    """
+
+    subject: str
+    stage: str
+    source: str
+    what: str
+    ours: str
+    theirs: str
+    since_wall_ns: int
+    operator: str = ""
+    reason: str = ""
+
+
 class PublishDynamicLimits(Act, frozen=True, tag=True):
     """The dynamic limits that hold now, by name."""
 
@@ -390,6 +416,7 @@ Effect: TypeAlias = (
     | ReadLeg
     | ReadAccount
     | ReadOrdersSince
+    | ReadExecutions
     | WatchSymbol
     | LatchHalt
     | RaiseAlert
@@ -407,6 +434,7 @@ Effect: TypeAlias = (
     | RecordDrain
     | RecordCash
     | RecordReplacement
+    | PublishDiscrepancy
     | PublishDynamicLimits
     | RecordOverride
     | RecordPolicy

@@ -13,6 +13,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen as ExecutionsSeen
+from fuseboard.vocabulary.copy_inputs import WorkingSeen as WorkingSeen
 from fuseboard.vocabulary.fact import Fact
 from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
 from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
@@ -256,6 +258,9 @@ class ForeignOrderSeen(Fact, frozen=True, tag=True):
     broker_order_id: str
     symbol: str
     ours_by_prefix: bool
+    side: Side | None = None
+    quantity_nanos: int | None = None
+    """Of the whole order; None when the broker does not say, as for one by value."""
 
 
 class BrokerPosition(Struct, frozen=True, gc=False, kw_only=True):
@@ -375,6 +380,8 @@ Input: TypeAlias = (
     | AccountSeen
     | BrokerClockSeen
     | PositionsSeen
+    | ExecutionsSeen
+    | WorkingSeen
     | LegRead
     | LegReadFailed
     | BrokerStreamChanged

@@ -87,6 +87,7 @@ class Reason(Enum):
     CLOCKS_DISAGREE = "clocks_disagree"
     SESSION_ROLLED = "session_rolled"
     POSITION_MISMATCH = "position_mismatch"
+    DISCREPANCY = "discrepancy"
     FOREIGN_ORDER = "foreign_order"
     OPERATOR = "operator"
     INTRUDER = "intruder"
@@ -186,6 +187,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.CLOCKS_DISAGREE: "the broker's clock does not agree that a new session began",
     Reason.SESSION_ROLLED: "a new session began",
     Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
+    Reason.DISCREPANCY: "the broker's record of orders or fills differs from ours",
     Reason.FOREIGN_ORDER: "an order with our prefix is not in our book: a twin or a rollback",
     Reason.OPERATOR: "an operator asked for it",
     Reason.INTRUDER: "a process of a strategy used the operators' socket",

@@ -1,0 +1,197 @@
+"""Our books against the broker's: positions and working orders, and what a difference does.
+
+At a start, after a lost stream, after a trip and on the policy's schedule. Positions are read with
+nothing of ours in flight. A difference while orders are working may be a report on its way: it is
+looked at again before it is believed.
+"""
+
+from typing import Final
+
+from fuseboard.core import (
+    data_health,
+    discrepancies,
+    drop_copy,
+    holdings,
+    nearness,
+    plan,
+    quotes,
+    recovering,
+    sessions,
+)
+from fuseboard.core.book import Order
+from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.halting import settle
+from fuseboard.core.measures.recording import begin_courses, note_comparison
+from fuseboard.core.outgoing import admit, find, read_account
+from fuseboard.core.state import State, Turn
+from fuseboard.core.valuation import evaluate
+from fuseboard.core.waking import wake_for_what_is_next
+from fuseboard.vocabulary.inputs import BrokerPosition, PositionsSeen, WorkingSeen
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.reasons import Reason
+
+POSITIONS: Final = "positions"
+ORDERS: Final = "working orders"
+COMPARISONS_MAX: Final = 5
+"""How often books that differ are compared again while orders are working."""
+COMPARE_AGAIN_NS: Final = NANOS
+
+
+def node_started(turn: Turn) -> None:
+    """What differed is shown to a gateway that starts with nothing; orders are looked at anew."""
+    for subject in [it.subject for it in turn.state.discrepancies.values() if it.source == ORDERS]:
+        del turn.state.discrepancies[subject]
+    cash_apart = turn.state.cash_apart
+    for at in [*turn.state.discrepancies.values(), *([cash_apart] if cash_apart else [])]:
+        discrepancies.show(turn, at)
+
+
+def find_all(turn: Turn, orders: list[Order]) -> None:
+    """Find these orders at the broker; when the last one is found, the books are compared."""
+    turn.state.unresolved = {order.order_id: None for order in orders}
+    for order in orders:
+        find(turn, order)
+    if not orders:
+        read_account(turn, positions=True)
+
+
+def compare_when_due(turn: Turn) -> None:
+    """After a comparison that differed while orders were working: find these, compare again."""
+    due_boot_ns = turn.state.compare_again_boot_ns
+    if due_boot_ns and turn.boot_ns >= due_boot_ns:
+        turn.state.compare_again_boot_ns = 0
+        find_all(turn, answered_orders(turn.state))
+
+
+def answered_orders(state: State) -> list[Order]:
+    """The working orders whose submit has an outcome; for the others it is on its way."""
+    orders = state.book.working_orders()
+    return [order for order in orders if order.status is not OrderStatus.SUBMITTING]
+
+
+# --- positions ------------------------------------------------------------------------------------
+
+
+def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
+    """The broker's positions, read with nothing of ours in flight: adopt, or compare."""
+    state = turn.state
+    if not state.account_known or state.unresolved:
+        return
+    if not state.ever_reconciled:
+        for position in fact.positions:
+            holdings.adopt(turn, position)
+        state.ever_reconciled = True
+    for position in fact.positions:
+        quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
+    _find_missing(turn, fact.missing)
+    differences = _differences(turn, fact.positions)
+    may_have_moved = bool(state.book.working) or not state.quiet_since_read
+    if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
+        state.comparisons += 1  # something may have filled whose report is on its way
+        state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
+        turn.wake(state.compare_again_boot_ns)
+        return
+    state.comparisons, state.compare_again_boot_ns = 0, 0
+    was_reconciled, state.reconciled = state.reconciled, True
+    note_comparison(turn, differences)
+    _judged(turn, differences)
+    if len(state.strategies) == 1:
+        admit(turn, state.strategies[0])
+    begin_courses(turn)
+    recovering.finish(turn, differences)
+    if differences or not was_reconciled:
+        nearness.judge(turn)
+    sessions.roll_when_agreed(turn)
+    if not was_reconciled:
+        _reconciled(turn)
+
+
+def _judged(turn: Turn, differences: list[BrokerPosition]) -> None:
+    """Say what differs, and take it over where the policy, or a plan that closes it, says so."""
+    state = turn.state
+    ours = {at.symbol: _held_nanos(turn, at.symbol) for at in differences}
+    state.positions_apart = {at.symbol: at for at in differences}
+    if turn.policy.reconciliation.auto_correct or state.plans:
+        holdings.take_over(turn)
+    for at in differences:
+        own, theirs = text_from_nanos(ours[at.symbol]), text_from_nanos(at.quantity_nanos)
+        discrepancies.found(
+            turn,
+            f"position {at.symbol}",
+            source=POSITIONS,
+            code=Reason.POSITION_MISMATCH,
+            what=f"{at.symbol}: the broker holds {theirs}, our book {own}",
+            ours=own,
+            theirs=theirs,
+            at_once=True,
+        )
+    standing = {f"position {at.symbol}": None for at in differences}
+    discrepancies.agreed(turn, POSITIONS, but=standing)
+
+
+def _reconciled(turn: Turn) -> None:
+    """The first comparison since the start is done: all that waited for it goes on."""
+    data_health.judge(turn)
+    evaluate(turn, BOOKS_SOURCE)
+    plan.resume(turn)
+    settle(turn)
+    drop_copy.judge(turn, read_to_its_end=False)
+    drop_copy.read(turn)
+    # The first reading's own wake may have passed while the broker was slow to answer.
+    wake_for_what_is_next(turn)
+
+
+def _held_nanos(turn: Turn, symbol: str) -> int:
+    return turn.state.book.account.position(symbol).quantity_nanos
+
+
+def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:
+    """The broker's positions that are not ours, as the broker has them; zero where it has none.
+
+    What lies within the policy's tolerance, a share of the larger side, is no difference.
+    """
+    at_broker = {position.symbol: position for position in positions}
+    tolerance_nanos = turn.policy.reconciliation.tolerance_nanos
+    for symbol in turn.state.book.held():
+        at_broker.setdefault(
+            symbol,
+            BrokerPosition(symbol=symbol, quantity_nanos=0, average_price_nanos=0, price_nanos=0),
+        )
+    found = []
+    for symbol, position in at_broker.items():
+        own_nanos, theirs_nanos = _held_nanos(turn, symbol), position.quantity_nanos
+        larger_nanos = max(abs(own_nanos), abs(theirs_nanos))
+        if abs(own_nanos - theirs_nanos) * NANOS > tolerance_nanos * larger_nanos:
+            found.append(position)
+    return found
+
+
+def _find_missing(turn: Turn, missing: tuple[str, ...]) -> None:
+    """Nobody told us how these ended: the broker is asked for each, as for one in doubt."""
+    book = turn.state.book
+    for order_id in missing:
+        if order_id in book.working:
+            find(turn, book.orders[order_id])
+
+
+# --- working orders -------------------------------------------------------------------------------
+
+
+def working_seen(turn: Turn, fact: WorkingSeen) -> None:
+    """What we sent against what the broker says that it works: another order is a discrepancy."""
+    book = turn.state.book
+    standing: dict[str, None] = {}
+    for seen in fact.differing:
+        order = book.orders.get(seen.order_id)
+        if order is None or order.closed():
+            continue
+        own = f"{order.side.value} {text_from_nanos(order.quantity_nanos)}"
+        quantity = seen.quantity_nanos
+        theirs = f"{seen.side.value} {'?' if quantity is None else text_from_nanos(quantity)}"
+        if own != theirs:
+            subject = f"order {order.order_id}"
+            standing[subject] = None
+            what = f"{order.symbol}: the broker works order {order.wire_id} as {theirs}, sent {own}"
+            discrepancies.found(turn, subject, source=ORDERS, what=what, ours=own, theirs=theirs)
+    discrepancies.agreed(turn, ORDERS, but=standing)

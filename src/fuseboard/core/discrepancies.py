@@ -1,0 +1,127 @@
+"""What does not agree between our record and the broker's: found, told, kept, and how it ends.
+
+While one stands the account is REDUCE_ONLY, or latched HALTED where the policy says `halt`; with
+`notify` people are told and nothing tightens. It ends when the comparison that found it agrees
+again, or when a person's reset of the account takes the broker's word.
+"""
+
+from typing import Final
+
+from fuseboard.core.halting import latch_scope, publish_postures
+from fuseboard.core.state import Discrepancy, Turn
+from fuseboard.vocabulary.effects import PublishDiscrepancy
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+DISCREPANCIES_MAX: Final = 1_000
+STANDS_MAX: Final = 3
+"""In how many comparisons one may stand before `halt` latches, where it does not at once."""
+
+
+def found(
+    turn: Turn,
+    subject: str,
+    *,
+    source: str,
+    what: str,
+    ours: str,
+    theirs: str,
+    code: Reason = Reason.DISCREPANCY,
+    at_once: bool = False,
+) -> None:
+    """A comparison found that something differs: told when it is news, latched as the policy says.
+
+    `at_once`: it cannot be a matter of time, so that `halt` latches without another comparison.
+    """
+    known = turn.state.discrepancies.get(subject)
+    if known is None and len(turn.state.discrepancies) >= DISCREPANCIES_MAX:
+        if turn.policy.reconciliation.mismatch_action != "notify":
+            detail = f"more than {DISCREPANCIES_MAX} discrepancies; the next: {what}"
+            latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, code, detail=detail)
+        return
+    if known is None:
+        known = turn.state.discrepancies[subject] = Discrepancy(
+            subject=subject,
+            source=source,
+            code=code,
+            what=what,
+            ours=ours,
+            theirs=theirs,
+            since_wall_ns=turn.wall_ns,
+        )
+        _told(turn, known, what)
+    else:
+        known.comparisons += 1
+        known.healed = False
+        if (known.what, known.ours, known.theirs) != (what, ours, theirs):
+            known.what, known.ours, known.theirs = what, ours, theirs
+            _told(turn, known, what)
+    stands = at_once or known.comparisons >= STANDS_MAX
+    if stands and not known.latched and turn.policy.reconciliation.mismatch_action == "halt":
+        known.latched = True
+        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, code, detail=what)
+
+
+def healed(turn: Turn, subject: str) -> None:
+    """Our record took what was proven; the next comparison has to agree before this ends."""
+    known = turn.state.discrepancies.get(subject)
+    if known is not None and not known.healed:
+        known.healed = True
+        show(turn, known, "adopted")
+        turn.alert(Severity.INFO, known.code, f"adopted: {known.what}")
+
+
+def agreed(turn: Turn, source: str, *, but: dict[str, None]) -> None:
+    """A comparison is over: what it had found and does not find any more ends."""
+    state = turn.state
+    ended = [
+        at for at in state.discrepancies.values() if at.source == source and at.subject not in but
+    ]
+    for at in ended:
+        del state.discrepancies[at.subject]
+        show(turn, at, "resolved")
+        turn.alert(Severity.INFO, at.code, f"agrees again: {at.what}")
+    if ended:
+        publish_postures(turn)
+
+
+def accept(turn: Turn, *, operator: str, reason: str) -> None:
+    """A person resets the account, and so takes the broker's word for all that differs."""
+    known = list(turn.state.discrepancies.values())
+    turn.state.discrepancies.clear()
+    for at in known:
+        show(turn, at, "accepted", operator=operator, reason=reason)
+
+
+def end_cash(turn: Turn, stage: str, *, operator: str = "", reason: str = "") -> None:
+    """The difference of cash, which `cash` judges, is over: `resolved`, or `accepted`."""
+    apart, turn.state.cash_apart = turn.state.cash_apart, None
+    if apart is not None:
+        show(turn, apart, stage, operator=operator, reason=reason)
+
+
+def show(
+    turn: Turn, at: Discrepancy, stage: str = "found", *, operator: str = "", reason: str = ""
+) -> None:
+    """Leave the evidence of a stage; it is the view, too."""
+    turn.out.append(
+        PublishDiscrepancy(
+            subject=at.subject,
+            stage=stage,
+            source=at.source,
+            what=at.what,
+            ours=at.ours,
+            theirs=at.theirs,
+            since_wall_ns=at.since_wall_ns,
+            operator=operator,
+            reason=reason,
+        )
+    )
+
+
+def _told(turn: Turn, at: Discrepancy, what: str) -> None:
+    show(turn, at)
+    turn.alert(Severity.WARNING, at.code, what)
+    publish_postures(turn)

@@ -1,0 +1,287 @@
+"""The drop copy: the broker's activity feed, compared with our own record of fills.
+
+Theory of operation. Every fill that our book takes and every execution that the feed tells is
+noted under the broker's order id (`Apart`): how much, and what it cost. When both sides have come
+to the same, nothing is kept. What stays apart is judged:
+
+- The feed knows more than we do. The stream may be a moment behind, so half a second passes; then
+  it is a discrepancy, and the broker is asked for the order (`FindOrder`), the way in which a lost
+  stream is caught up with. Only if the order itself says so does our book take the fill: two of the
+  broker's records against our gap are the proof. Of an order that is not ours nothing is taken.
+- We know more than the feed. It lags, so a reading that began half a minute after our fill decides.
+- As much, and at another price. It is a discrepancy at once.
+
+The feed is read from before the newest execution of the last reading on, and ids that were seen
+are passed over: an execution that is told late, or twice under its id, is counted once. A first
+reading only takes the place to begin at.
+"""
+
+from typing import Final
+
+from fuseboard.core import discrepancies
+from fuseboard.core.book import Order
+from fuseboard.core.outgoing import find
+from fuseboard.core.state import Apart, Turn
+from fuseboard.vocabulary.copy_inputs import Execution
+from fuseboard.vocabulary.effects import ReadExecutions
+from fuseboard.vocabulary.inputs import ExecutionsSeen
+from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
+from fuseboard.vocabulary.reasons import Reason
+
+SOURCE: Final = "activity feed"
+SETTLE_NS: Final = NANOS // 2
+"""How far the order stream may be behind the feed."""
+LAG_NS: Final = 30 * NANOS
+"""How far the feed may be behind the order stream."""
+UNKNOWN_NS: Final = 10 * NANOS
+"""How long an order whose id the broker has not told us may explain an execution of nobody's."""
+SILENT_NS: Final = 300 * NANOS
+APART_MAX: Final = 10_000
+FINDS_MAX: Final = 50
+"""Orders asked for after one judging; the others follow with the next."""
+ROUNDING_NANOS: Final = NANOS // 100
+"""How far a broker's average price may be rounded."""
+
+
+def node_started(turn: Turn) -> None:
+    """Read on from where the last run stopped."""
+    copy = turn.state.copy
+    copy.asking, copy.absent = False, False
+    if copy.known:
+        read(turn)
+
+
+def read(turn: Turn) -> None:
+    """Ask for the feed, unless that is under way; the first time for the place to begin at."""
+    copy = turn.state.copy
+    if copy.asking:
+        return
+    copy.asking = True
+    copy.asked = copy.after if copy.known else None
+    copy.asked_boot_ns = turn.boot_ns
+    turn.out.append(ReadExecutions(after=copy.asked))
+
+
+def judge_silence(turn: Turn) -> None:
+    """A feed that was read before and gives no answer for long is a missing second source."""
+    copy = turn.state.copy
+    if copy.known and turn.boot_ns - copy.answered_boot_ns >= SILENT_NS:
+        what = f"the activity feed has not answered for {SILENT_NS // NANOS} s"
+        discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="silent")
+
+
+# --- what both sides say ------------------------------------------------------------------------
+
+
+def note_fill(
+    turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int, rounded: bool
+) -> None:
+    """Our book took a fill. `rounded`: an average price said what it cost."""
+    if not turn.state.copy.known:
+        return
+    key = order.broker_order_id or order.order_id
+    at = _apart(turn, key, order.symbol, order.side)
+    at.order_id = order.order_id
+    at.ours_nanos += filled_nanos
+    at.ours_attos += cost_attos
+    at.ours_boot_ns = turn.boot_ns
+    if rounded:
+        at.rounded_nanos = order.filled_quantity_nanos
+    _settle(turn, key, at)
+
+
+def executions_seen(turn: Turn, fact: ExecutionsSeen) -> None:
+    """The feed answered: note what is new of it, and judge what stays apart."""
+    copy = turn.state.copy
+    if not copy.asking or fact.after != copy.asked:
+        return
+    copy.asking = False
+    copy.answered_boot_ns = turn.boot_ns
+    if fact.problem:
+        _unreadable(turn, fact.problem)
+        return
+    if not copy.known:
+        _begin(turn, fact)
+        return
+    passed_over = dict(copy.seen)
+    for execution in fact.executions:
+        if execution.execution not in passed_over:
+            passed_over[execution.execution] = None
+            _told(turn, execution)
+    copy.seen = {execution.execution: None for execution in fact.executions}
+    copy.after, copy.newest = fact.newest if fact.more else copy.newest, fact.newest
+    if fact.more:
+        read(turn)
+        return
+    judge(turn, read_to_its_end=True)
+    standing = {_subject(key): None for key in copy.apart}
+    discrepancies.agreed(turn, SOURCE, but=standing)
+
+
+def _begin(turn: Turn, fact: ExecutionsSeen) -> None:
+    """From here on all is compared. What was executed before is taken as both sides have it."""
+    state = turn.state
+    copy = state.copy
+    copy.known, copy.absent = True, False
+    copy.after = copy.newest = fact.newest
+    copy.seen = {execution.execution: None for execution in fact.executions}
+    copy.apart.clear()
+    told = {each.broker_order_id: each.filled_quantity_nanos for each in fact.executions}
+    for order in list(state.book.orders.values()):
+        key = order.broker_order_id or ""
+        if key in told and told[key] != order.filled_quantity_nanos:
+            at = _apart(turn, key, order.symbol, order.side)
+            at.order_id, at.has_costs = order.order_id, False
+            at.ours_nanos, at.theirs_nanos = order.filled_quantity_nanos, told[key]
+            at.ours_boot_ns = at.theirs_boot_ns = turn.boot_ns
+    discrepancies.agreed(turn, SOURCE, but={})
+
+
+def _told(turn: Turn, execution: Execution) -> None:
+    key = execution.broker_order_id
+    at = _apart(turn, key, execution.symbol, execution.side)
+    at.theirs_nanos += execution.quantity_nanos
+    at.theirs_attos += execution.quantity_nanos * execution.price_nanos
+    at.theirs_boot_ns = turn.boot_ns
+    _settle(turn, key, at)
+
+
+def _apart(turn: Turn, key: str, symbol: str, side: Side) -> Apart:
+    """The note of an order; the oldest is forgotten, and said, when there are too many."""
+    apart = turn.state.copy.apart
+    at = apart.get(key)
+    if at is None:
+        if len(apart) >= APART_MAX:
+            del apart[next(iter(apart))]
+            what = f"fills of more than {APART_MAX} orders wait for the activity feed"
+            kept = str(APART_MAX)
+            discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours=kept, theirs="behind")
+        at = apart[key] = Apart(symbol=symbol, side=side)
+    return at
+
+
+def _settle(turn: Turn, key: str, at: Apart) -> None:
+    """Forget a note on which both sides agree."""
+    if at.ours_nanos == at.theirs_nanos and not _costs_differ(at):
+        del turn.state.copy.apart[key]
+        discrepancies.healed(turn, _subject(key))
+
+
+def _costs_differ(at: Apart) -> bool:
+    apart_attos = abs(at.ours_attos - at.theirs_attos)
+    return at.has_costs and apart_attos > at.rounded_nanos * ROUNDING_NANOS
+
+
+# --- judging --------------------------------------------------------------------------------------
+
+
+def judge_when_due(turn: Turn) -> None:
+    """What the feed alone told has had its time."""
+    due_boot_ns = turn.state.copy.judge_boot_ns
+    if due_boot_ns and turn.boot_ns >= due_boot_ns:
+        judge(turn, read_to_its_end=False)
+
+
+def judge(turn: Turn, *, read_to_its_end: bool) -> None:
+    """Look at all that stays apart. Before the books are compared nothing can be said of it."""
+    copy = turn.state.copy
+    copy.judge_boot_ns = 0
+    if not turn.state.reconciled:
+        return
+    finds = 0
+    for key, at in list(copy.apart.items()):
+        if at.theirs_nanos > at.ours_nanos:
+            finds += _missing(turn, key, at, may_find=finds < FINDS_MAX)
+        elif at.ours_nanos > at.theirs_nanos:
+            if read_to_its_end and copy.asked_boot_ns - at.ours_boot_ns >= LAG_NS:
+                _differs(turn, key, at, "the activity feed does not tell a fill that we have")
+        else:
+            _differs(turn, key, at, "a fill cost something else by the activity feed", costs=True)
+
+
+def _missing(turn: Turn, key: str, at: Apart, *, may_find: bool) -> bool:
+    """The feed knows more; whether the broker was asked for the order."""
+    state = turn.state
+    due_boot_ns = at.theirs_boot_ns + SETTLE_NS
+    order = _order(turn, key, at)
+    if order is None and _may_be_unanswered(turn, at):
+        due_boot_ns = at.theirs_boot_ns + UNKNOWN_NS
+    if turn.boot_ns < due_boot_ns:
+        waits = state.copy.judge_boot_ns
+        state.copy.judge_boot_ns = min(waits, due_boot_ns) if waits else due_boot_ns
+        turn.wake(state.copy.judge_boot_ns)
+        return False
+    if order is None:
+        what = "the activity feed tells a fill of an order that is not in our book"
+        _differs(turn, key, at, what)
+        return False
+    if state.stream_connected:
+        _differs(turn, key, at, "the activity feed tells a fill that we do not have")
+    if may_find:
+        find(turn, order)
+    return may_find
+
+
+def _order(turn: Turn, key: str, at: Apart) -> Order | None:
+    """The order of ours that has this id at the broker."""
+    orders = turn.state.book.orders
+    known = orders.get(at.order_id)
+    if known is None:
+        known = next((each for each in orders.values() if each.broker_order_id == key), None)
+    if known is not None:
+        at.order_id = known.order_id
+    return known
+
+
+def _may_be_unanswered(turn: Turn, at: Apart) -> bool:
+    """Whether an order of ours may be it, of which the broker has not told us its id."""
+    return any(
+        order.symbol == at.symbol
+        and order.side is at.side
+        and order.status in (OrderStatus.SUBMITTING, OrderStatus.IN_DOUBT)
+        for order in turn.state.book.working_orders()
+    )
+
+
+def _differs(turn: Turn, key: str, at: Apart, what: str, *, costs: bool = False) -> None:
+    ours, theirs = text_from_nanos(at.ours_nanos), text_from_nanos(at.theirs_nanos)
+    if costs:
+        ours = text_from_nanos(nanos_from_attos(at.ours_attos))
+        theirs = text_from_nanos(nanos_from_attos(at.theirs_attos))
+    text = f"{at.symbol}: {what} ({at.side.value}, order {key}: ours {ours}, theirs {theirs})"
+    discrepancies.found(turn, _subject(key), source=SOURCE, what=text, ours=ours, theirs=theirs)
+
+
+def _subject(key: str) -> str:
+    return f"fill {key}"
+
+
+def accept(turn: Turn) -> None:
+    """A person takes the broker's word for what is a discrepancy now."""
+    state = turn.state
+    for key in [key for key in state.copy.apart if _subject(key) in state.discrepancies]:
+        del state.copy.apart[key]
+
+
+# --- a feed that cannot be read -------------------------------------------------------------------
+
+
+def _unreadable(turn: Turn, problem: str) -> None:
+    """The broker has no feed, or has forgotten our place in it: say so, and begin anew."""
+    copy = turn.state.copy
+    was_known, copy.known = copy.known, False
+    copy.apart.clear()
+    if problem == "lost":
+        text = "the broker does not know our place in its activity feed: fills until now are"
+        text = f"{text} not compared; from now on they are"
+        turn.alert(Severity.WARNING, Reason.DISCREPANCY, text)
+        read(turn)
+        return
+    if was_known:
+        what = "the broker has ceased to tell account activities"
+        discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="absent")
+    elif not copy.absent:
+        text = "the broker tells no account activities: fills have no second source"
+        turn.alert(Severity.WARNING, Reason.DISCREPANCY, text)
+    copy.absent = True

@@ -1,0 +1,125 @@
+"""`execution.reconciliation`, and the part of `execution.order_settings` that is enforced."""
+
+from typing import Any, Final
+
+from fuseboard.policy import unit_table as unit
+from fuseboard.policy import units
+from fuseboard.policy.data_rules import ReconciliationRules
+from fuseboard.policy.limits import SECOND_NS
+from fuseboard.policy.reading import Reading
+from fuseboard.policy.shapes import Items, Shape, Unit, Value
+
+EVERY_NS_MIN: Final = 5 * SECOND_NS
+EVERY_NS_MAX: Final = 86_400 * SECOND_NS
+MISMATCH: Final = unit.words(
+    "notify", "reduce_only", "halt", synonyms={"alert": "notify", "halt_trading": "halt"}
+)
+_WORDS: Final = {"hourly": 3_600 * SECOND_NS, "daily": EVERY_NS_MAX}
+_SAID: Final = "a duration from 5s to 1d, or hourly or daily"
+
+
+def _every_ns(text: str) -> int:
+    try:
+        every_ns = _WORDS.get(text) or int(unit.SECONDS.read(text))
+    except units.Refused:
+        every_ns = 0
+    if not EVERY_NS_MIN <= every_ns <= EVERY_NS_MAX:
+        raise units.Refused(f"{text[:40]!r} is not {_SAID}")
+    return every_ns
+
+
+EVERY: Final = Unit(
+    _SAID, _every_ns, {"anyOf": [unit.SECONDS.schema, {"enum": list(_WORDS)}]}, kind="duration"
+)
+
+
+def _always(text: str) -> bool:
+    if text != "true":
+        raise units.Refused("books are always compared before the first order: leave it out")
+    return True
+
+
+ALWAYS: Final = Unit("`true`", _always, {"enum": [True, "true"]})
+RECONCILIATION: Final[dict[str, Shape]] = {
+    "enabled": Value(
+        unit.FLAG,
+        ("scheduled",),
+        "Whether orders, positions, cash and fills are compared on a schedule. At a start, after a"
+        " lost stream and after a trip they always are.",
+        "reconciliation",
+        default="yes",
+    ),
+    "every": Value(
+        EVERY,
+        ("every_ns",),
+        "How often.",
+        "reconciliation",
+        aliases=("interval", "frequency", "schedule"),
+    ),
+    "at": Items(Value(unit.CLOCK), "times of day", 24, "Also at these times."),
+    "at_start": Value(
+        ALWAYS,
+        (),
+        "Before the first order the books are always compared: `true` is the only answer.",
+        "reconciliation",
+        aliases=("on_startup",),
+        default="yes",
+    ),
+    "tolerance": Value(
+        unit.SHARE,
+        ("tolerance_nanos",),
+        "How far a position may differ, as a share of the larger side.",
+        "reconciliation",
+        aliases=("position_tolerance",),
+    ),
+    "cash_tolerance": Value(
+        unit.MONEY,
+        ("cash_tolerance_nanos",),
+        "How far cash may differ in 24 hours and be taken for fees; never more than"
+        " `equity_jump_limit`.",
+        "reconciliation",
+    ),
+    "mismatch_action": Value(
+        MISMATCH,
+        ("mismatch_action",),
+        "What a difference that nothing explains does.",
+        "reconciliation",
+        aliases=("on_mismatch", "action", "discrepancy_action"),
+    ),
+    "auto_correct": Value(
+        unit.FLAG,
+        ("auto_correct",),
+        "Whether our book takes the broker's positions by itself; else a person's reset does.",
+        "reconciliation",
+    ),
+}
+ORDER_TIMEOUT: Final[dict[str, Shape]] = {
+    "timeout": Value(
+        unit.SECONDS,
+        ("order_timeout_ns",),
+        "How long a strategy's order may work until it is cancelled; stops wait for their price.",
+        "order timeout",
+        aliases=("timeout_seconds", "order_timeout"),
+    ),
+}
+
+
+def reconciliation_of(reading: Reading, values: dict[str, Any]) -> ReconciliationRules:
+    """How our books are compared with the broker's."""
+    path = "execution.reconciliation"
+    return ReconciliationRules(**reading.fields(values, path, RECONCILIATION, "reconciliation"))
+
+
+def left_for_later(execution: dict[str, Any]) -> dict[str, Any]:
+    """What these two sections say and nothing enforces yet, by its path."""
+    found: dict[str, Any] = {}
+    settings = dict(execution.get("order_settings", {}))
+    settings.pop("timeout", None)
+    if settings.get("timeout_action") == "cancel":  # another one is cancelled for, too
+        del settings["timeout_action"]
+    if settings:
+        found["execution.order_settings"] = settings
+    at = execution.get("reconciliation", {}).get("at")
+    if at:
+        found["execution.reconciliation.at"] = at
+    return found
