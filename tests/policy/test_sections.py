@@ -188,7 +188,7 @@ REFUSED = [
         "execution: {reconciliation: {every: 1s}}",
         1,
         37,
-        "is not a duration from 5s to 1d from 5s to 1d",
+        "is not a duration from 5s to 1d",
     ),
     ("execution: {reconciliation: {every: weekly}}", 1, 37, "hourly or daily"),
     ("execution: {reconciliation: {at_start: false}}", 1, 40, "before the first order"),

@@ -12,8 +12,9 @@ from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_losses as losses
+from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
-from fuseboard.policy.data_rules import DataRules, ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
@@ -90,7 +91,11 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         **_filled(data.VALIDATION, "validation."),
         **_filled(data.ANOMALIES, "anomaly_detection."),
     },
-    ExecutionRules: _filled(data.EXECUTION),
+    ExecutionRules: {
+        **_filled(data.EXECUTION),
+        **_filled(comparing.ORDER_TIMEOUT, "order_settings."),
+    },
+    ReconciliationRules: _filled(comparing.RECONCILIATION),
     Policy: {
         "name": "name",
         "session": "session",
@@ -100,6 +105,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "limits": "risk.limits",
         "dynamic_limits": "risk.dynamic_limits",
         "restricted": "restricted",
+        "reconciliation": "execution.reconciliation",
         "sectors": "sectors",
         "losses": "safety.loss_limits",
         "breakers": "safety.circuit_breakers",
