@@ -35,7 +35,7 @@ from fuseboard.core.halting import (
     trip,
 )
 from fuseboard.core.outgoing import cancel_again, publish, show_position
-from fuseboard.core.state import Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import publish_fuses
 from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.vocabulary.effects import (
