@@ -167,6 +167,17 @@ def main() -> None:
                 "guarded": (gateway, (key["key_id"], key["secret"])),
             }
             uvloop.run(measure(ways))
+            told = subprocess.run(
+                [*FUSEBOARD, "status", "--json", "--state", str(state)],
+                check=True,
+                capture_output=True,
+            )
+            seen = json.loads(told.stdout)["measured"]
+            share = seen["waited"] / max(1, seen["evaluations"])
+            print(
+                f"quotes and trades evaluated beside it: {seen['evaluations']:,}, of them waited"
+                f" over 1 ms: {seen['waited']:,} ({share:.2%})"
+            )
         finally:
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)

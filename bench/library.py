@@ -93,13 +93,18 @@ def timed_together(evaluate: Evaluate, ticks: list[Decimal]) -> tuple[list[int],
 
 def four_threads(name: str, ticks: list[Decimal]) -> None:
     figures: dict[str, list[tuple[int, int, int, float]]] = {"library": [], "copied": []}
+    waited: dict[str, int] = {}
     for _ in range(THREAD_ROUNDS):
         for who, make in (("library", ours), ("copied", copied)):
-            ordered, rate = timed_together(make(), ticks)
+            evaluate = make()
+            ordered, rate = timed_together(evaluate, ticks)
             count = len(ordered)
             figures[who].append(
                 (ordered[count * 99 // 100], ordered[count * 999 // 1000], ordered[-1], rate)
             )
+            if who == "library":
+                breaker = getattr(evaluate, "__self__")  # noqa: B009 - a bound method has one
+                waited[who] = waited.get(who, 0) + breaker.waited_count
     for who, rows in figures.items():
         p99s, p999s, worsts, rates = zip(*rows, strict=True)
         print(
@@ -107,6 +112,11 @@ def four_threads(name: str, ticks: list[Decimal]) -> None:
             f" [{min(p99s) / 1000:,.1f}..{max(p99s) / 1000:,.1f}]"
             f"  p99.9 {statistics.median(p999s) / 1000:>7,.1f}"
             f"  worst {max(worsts) / 1000:>9,.0f}  {statistics.median(rates):>9,.0f}/s"
+            + (
+                f"  waited {waited[who] / (THREAD_ROUNDS * len(ticks)):.4%}"
+                if who in waited
+                else ""
+            )
         )
 
 

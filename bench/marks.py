@@ -21,6 +21,7 @@ HELD = (10, 100, 500)
 QUOTES = 20_000
 POLICY = Policy(
     limits=Limits(
+        order_rate_max=10_000,
         position_value_nanos_max=10**6 * NANOS,
         position_fraction_nanos_max=NANOS // 2,
         sector_fraction_nanos_max=2 * NANOS,
@@ -30,7 +31,7 @@ POLICY = Policy(
         net_exposure_nanos_max=2 * NANOS,
         leverage_nanos_max=2 * NANOS,
         maintenance_margin_nanos_min=NANOS // 4,
-        daily_orders_max=10_000,
+        daily_orders_max=1_000_000,
     ),
     sectors={f"S{number}": f"sector {number % 10}" for number in range(max(HELD))},
 )

@@ -331,6 +331,20 @@ def test_on_trigger_may_use_the_breaker_while_others_evaluate() -> None:
     assert breaker.state is ARMED
 
 
+def test_an_evaluation_that_finds_another_thread_in_its_way_is_counted() -> None:
+    breaker = DrawdownCircuitBreaker(LIMIT)
+    breaker.evaluate(Decimal(100))
+    assert breaker.waited_count == 0
+    with breaker._lock:
+        late = threading.Thread(target=breaker.evaluate, args=(Decimal(101),))
+        late.start()
+        breaker.evaluate(Decimal(100))  # nothing changes by it: no lock, no wait
+        late.join(0.05)
+        assert late.is_alive()
+    late.join()
+    assert (breaker.waited_count, breaker.high_watermark) == (1, Decimal(101))
+
+
 def test_four_threads_trip_it_once_in_two_hundred_races() -> None:
     for _ in range(200):
         calls: list[None] = []

@@ -1,9 +1,11 @@
+import time
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.runtime.intake import LANE_OF, Intake, IntakeLimits
+from fuseboard.runtime.intake import LANE_OF, WAITED_NS, Intake, IntakeLimits
 from fuseboard.vocabulary.inputs import (
     CancelRequested,
     Input,
@@ -127,6 +129,26 @@ def test_lanes_are_taken_operator_broker_cancel_time_then_the_market() -> None:
     assert intake.take(2) == [offered[5], offered[4]]
     assert intake.take(10) == [offered[3], offered[2], offered[0], offered[1]]
     assert intake.take(10) == []
+
+
+def test_what_stood_longer_than_a_millisecond_is_counted_as_having_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ns = 10**9
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: now_ns)
+    intake = Intake()
+    intake.offer(quote("A", 1, 2))
+    now_ns += WAITED_NS
+    intake.offer(quote("A", 2, 3))  # carried by the one that came first
+    intake.offer(quote("B", 1, 2))
+    assert len(intake.take(10)) == 2
+    assert intake.waited == 0, "exactly a millisecond"
+    intake.offer(quote("A", 3, 4))
+    now_ns += 1
+    intake.offer(quote("B", 2, 3))
+    now_ns += WAITED_NS
+    assert len(intake.take(10)) == 2
+    assert intake.waited == 1
 
 
 def test_two_waiting_wake_ups_are_one() -> None:

@@ -181,6 +181,7 @@ class Node:
             intake=intake,
             board=self._board,
             meter=self._meter,
+            waited=lambda: intake.waited,
             about=self._about,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below

@@ -116,17 +116,21 @@ class OperatorApi:
         about: Callable[[], dict[str, str]],
         watermark: Callable[[], int],
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
+        waited: Callable[[], int] = lambda: 0,
         keeper: Callable[[], int | None] = lambda: None,
         page: Callable[[str], None] = lambda _text: None,
         keys: OperatorKeys | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
-        """`keeper` is the process id of the supervised strategy's keeper, None when none runs."""
+        """`waited` counts the evaluations that stood in the intake for too long; `keeper` is the
+        process id of the supervised strategy's keeper, None when none runs.
+        """
         self._intake = intake
         self._board = board
         self._meter = meter
         self._about = about
         self._watermark = watermark
+        self._waited = waited
         self._settled = settled
         self._keeper = keeper
         self._page = page
@@ -168,7 +172,7 @@ class OperatorApi:
         """The board as one answer."""
         return status_of(
             self._board,
-            self._meter.measured(),
+            self._meter.measured(waited=self._waited()),
             about=self._about(),
             durable_sequence=self._watermark(),
             with_orders=with_orders,

@@ -15,6 +15,8 @@ ALERTS_SHOWN_MAX: Final = 5
 PLANS_SHOWN_MAX: Final = 5
 DIFFERENCES_SHOWN_MAX: Final = 10
 CELL_CHARACTERS_MAX: Final = 128
+SHARD_FROM_ONE_IN: Final = 200
+"""When more than one evaluation of so many waits, 0.5 %, one gateway is asked too much."""
 _SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
 _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
 
@@ -143,7 +145,7 @@ def _measured_lines(measured: Measured) -> list[str]:
     if measured.evaluations:
         lines.append(
             f"measured  evaluation p50 {micros(measured.evaluation_p50_ns)},"
-            f" p99 {micros(measured.evaluation_p99_ns)}"
+            f" p99 {micros(measured.evaluation_p99_ns)}, {waited_text(measured)} waited"
         )
     if measured.trigger_ns:
         lines.append(
@@ -151,6 +153,13 @@ def _measured_lines(measured: Measured) -> list[str]:
             f" {millis(measured.cancel_ns)}, liquidation {millis(measured.liquidation_ns)}"
         )
     return lines
+
+
+def waited_text(measured: Measured) -> str:
+    """The share of evaluations that waited, and what to do when it is too much."""
+    text = shown_percent(measured.waited * NANOS // max(1, measured.evaluations))
+    too_many = measured.waited * SHARD_FROM_ONE_IN > measured.evaluations
+    return f"{text} (too many: shard, see docs/performance.md)" if too_many else text
 
 
 def micros(ns: int) -> str:

@@ -12,7 +12,14 @@ from rich.text import Text
 
 from fuseboard.control.board import FuseLine
 from fuseboard.control.client import GatewayUnreachable
-from fuseboard.control.render import denied_text, micros, next_step, printable, why_line
+from fuseboard.control.render import (
+    denied_text,
+    micros,
+    next_step,
+    printable,
+    waited_text,
+    why_line,
+)
 from fuseboard.control.status import Status
 from fuseboard.vocabulary.money import shown_money, shown_percent
 
@@ -104,6 +111,7 @@ def _numbers(status: Status) -> Table:
     grid.add_column(overflow="ellipsis", no_wrap=True)
     for name, text in (
         ("evaluation p99", micros(status.measured.evaluation_p99_ns)),
+        ("evaluations waited", waited_text(status.measured)),
         ("orders", f"{status.working} working, {status.allowed} allowed since the start"),
         ("denied", denied_text(status)),
         ("positions", positions or "flat"),

@@ -89,6 +89,7 @@ class DrawdownCircuitBreaker:
         "_peak_attos",
         "_settles_at",
         "_trigger_count",
+        "_waited_count",
     )
 
     def __init__(
@@ -113,6 +114,7 @@ class DrawdownCircuitBreaker:
         self._equity = _ZERO
         self._settles_at = 0.0
         self._trigger_count = 0
+        self._waited_count = 0
 
     def evaluate(self, equity: Decimal | int) -> BreakerState:
         """Judge one equity, in money; the state after it. `>=` the limit trips, exactly.
@@ -133,9 +135,15 @@ class DrawdownCircuitBreaker:
         if self._fuse.state is not _WATCHING and self._fuse.latched():
             self._equity = equity
             return self.state
-        with self._lock:
+        waited = not self._lock.acquire(blocking=False)
+        if waited:
+            self._lock.acquire()
+        try:
+            self._waited_count += waited
             tripped = self._judge(equity)
             state = self._present()
+        finally:
+            self._lock.release()
         if tripped:
             self._tell()
         return state
@@ -170,6 +178,11 @@ class DrawdownCircuitBreaker:
     def trigger_count(self) -> int:
         """How often this breaker has tripped; a reset does not forget it."""
         return self._trigger_count
+
+    @property
+    def waited_count(self) -> int:
+        """How many evaluations found another thread's in their way: contention."""
+        return self._waited_count
 
     def halt(self, *, reason: str) -> None:
         """Stop now, whatever the numbers say. Raises `ValueError` without a reason."""

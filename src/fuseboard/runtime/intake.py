@@ -18,6 +18,7 @@ Everything here happens in the event loop's thread.
 """
 
 import asyncio
+import time
 from collections import deque
 from typing import Final
 
@@ -34,6 +35,8 @@ from fuseboard.vocabulary.inputs import (
     TradeWithdrawn,
 )
 
+WAITED_NS: Final = 1_000_000
+"""A quote or trade that stood longer than this in the intake waited behind other work: 1 ms."""
 _Sealing = OrderRequested | ReplaceRequested | RequestsThrottled
 """What a strategy asks for: it keeps its place among the quotes."""
 
@@ -101,7 +104,9 @@ class IntakeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Intake:
-    """Facts that wait for the loop. `refused` counts what was turned away."""
+    """Facts that wait for the loop. `refused` counts what was turned away, `waited` the quotes and
+    trades taken out later than `WAITED_NS` after the first of those that they carry came in.
+    """
 
     def __init__(self, limits: IntakeLimits | None = None) -> None:
         self.limits = limits or IntakeLimits()
@@ -168,6 +173,11 @@ class Intake:
         """Wake the loop although nothing arrived: the disk moved on, or a timer is due."""
         self._arrived.set()
 
+    @property
+    def waited(self) -> int:
+        """How many of the quotes and trades that were taken had waited: contention."""
+        return self._market.waited
+
     async def arrived(self) -> None:
         """Return once something was offered, failed or nudged since the last return."""
         await self._arrived.wait()
@@ -184,16 +194,18 @@ class Intake:
 class _Waiting:
     """A conflated quote or trade that waits, replaced in place while its seal is open."""
 
-    __slots__ = ("fact",)
+    __slots__ = ("came_ns", "fact")
 
     def __init__(self, fact: QuoteSeen | TradeSeen) -> None:
         self.fact = fact
+        self.came_ns = time.perf_counter_ns()
 
 
 class _MarketLane:
     """Orders and conflated quotes in one line; `_quotes` and `_trades` are the open seal's."""
 
     def __init__(self, limits: IntakeLimits) -> None:
+        self.waited = 0
         self._limits = limits
         self._line: deque[_Waiting | _Sealing | TradeWithdrawn] = deque()
         self._orders = 0
@@ -240,6 +252,7 @@ class _MarketLane:
         return True
 
     def take_into(self, taken: list[Input], facts_max: int) -> None:
+        late_ns = time.perf_counter_ns() - WAITED_NS
         while self._line and len(taken) < facts_max:
             first = self._line.popleft()
             if not isinstance(first, _Waiting):
@@ -250,6 +263,8 @@ class _MarketLane:
             open_seal = self._quotes if isinstance(fact, QuoteSeen) else self._trades
             if open_seal.get(fact.symbol) is first:
                 del open_seal[fact.symbol]
+            if first.came_ns < late_ns:
+                self.waited += 1
             taken.append(fact)
 
 

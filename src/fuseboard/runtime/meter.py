@@ -28,6 +28,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     """From the trip to the last cancel confirmed."""
     liquidation_ns: int
     """From the trip to the plan's end."""
+    waited: int = 0
+    """Of the evaluations, those whose quote or trade had waited in the intake: contention."""
 
 
 class MeteredKernel:
@@ -74,8 +76,8 @@ class MeteredKernel:
         """The kernel's digest."""
         return self._kernel.digest()
 
-    def measured(self) -> Measured:
-        """The figures so far."""
+    def measured(self, *, waited: int = 0) -> Measured:
+        """The figures so far; `waited` is counted where the facts wait."""
         times = sorted(self._evaluations)
         return Measured(
             evaluations=self._count,
@@ -84,4 +86,5 @@ class MeteredKernel:
             trigger_ns=self._trigger_ns,
             cancel_ns=self._cancel_ns,
             liquidation_ns=self._liquidation_ns,
+            waited=waited,
         )
