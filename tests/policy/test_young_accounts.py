@@ -22,3 +22,4 @@ def test_a_breaker_over_a_window_of_our_own_history_says_when_it_begins(
     (line,) = [row for row in summary(read_policy(text, "p")) if row.key == "b"]
     assert said in line.about
     assert ("counts as good" in line.about) == bool(said)
+    assert line.about.endswith("While it cannot be told, only reductions pass.")

@@ -23,12 +23,7 @@ from fuseboard.app.adopting import Person, adoption_at_start
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule, is_open
-from fuseboard.app.guardian_link import (
-    GuardianLink,
-    guardian_is_wanted,
-    orders_of,
-    wait_until_idle,
-)
+from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed

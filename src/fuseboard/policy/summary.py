@@ -155,6 +155,8 @@ def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
     for name in condition_from_text(rule.condition, order=False).names:
         if until := MEASURES[name].good_until:
             about += f" {name} counts as good until {until}."
+    unknown = "people are told" if rule.action is Action.NOTIFY else "only reductions pass"
+    about += f" While it cannot be told, {unknown}."
     line = lines.get(f"breakers[{rule.name}]")
     return Line("circuit breakers", rule.name, rule.condition, about, line)
 
