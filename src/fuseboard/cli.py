@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fuseboard import __version__
 from fuseboard.arguments import (
@@ -25,6 +25,10 @@ from fuseboard.arguments import (
     ticks,
 )
 from fuseboard.vocabulary.money import NANOS
+
+if TYPE_CHECKING:
+    from fuseboard.control.asked import HaltAsked, OperatorAnswer
+    from fuseboard.control.state_directory import StateDirectory
 
 STATE_DEFAULT: Final = "fuseboard-state"
 DISK_IS_FULL: Final = ("No space left on device", "Disk quota exceeded", "disk is full")
@@ -47,11 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from fuseboard.guardian.process import main as guard
 
         return guard(options.state, options.run)
-    from fuseboard import app
-
     try:
-        code: int = getattr(app, f"command_{options.command}")(options)
-    except app.REFUSALS as refusal:
+        return _carried_out(options)
+    except _refusals() as refusal:
         sys.stderr.write(f"fuseboard {options.command}: {_with_room(str(refusal))}\n")
         return REFUSED
     except BrokenPipeError:
@@ -63,7 +65,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     except KeyboardInterrupt:
         return 130
+
+
+def _carried_out(options: argparse.Namespace) -> int:
+    """Run one command. Only a halt does without the composition root: it waits for no import."""
+    if options.command == "halt":
+        from fuseboard.control.halting import command_halt
+
+        return command_halt(options, _halted_without_gateway)
+    from fuseboard import app
+
+    code: int = getattr(app, f"command_{options.command}")(options)
     return code
+
+
+def _halted_without_gateway(
+    state: "StateDirectory", asked: "HaltAsked", why: str
+) -> "OperatorAnswer":
+    from fuseboard.app.offline import offline_halt
+
+    return offline_halt(state, asked, why=why)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from fuseboard import app
+
+    return app.REFUSALS
 
 
 def _said(error: OSError) -> str:

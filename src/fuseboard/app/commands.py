@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from msgspec import structs
 from rich.console import Console
 
 from fuseboard import __version__
@@ -30,13 +29,14 @@ from fuseboard.app.broker_choice import (
 from fuseboard.app.exchange_process import ExchangeWanted, end, found_or_started
 from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node, NodeOptions
-from fuseboard.app.offline import offline_halt, offline_status, renew_register
+from fuseboard.app.offline import offline_status, renew_register
 from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
-from fuseboard.control.asked import CashAsked, HaltAsked, MeasureAsked, OperatorAnswer
+from fuseboard.control.asked import CashAsked, MeasureAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
+from fuseboard.control.halting import told
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
 from fuseboard.control.top import run_top
@@ -325,49 +325,11 @@ def command_top(options: argparse.Namespace) -> int:
     return 0
 
 
-def command_halt(options: argparse.Namespace) -> int:
-    """Halt a scope; where no gateway answers, latch the register that every send asks."""
-    state = StateDirectory(options.state)
-    state.identity()
-    asked = HaltAsked(
-        operator=options.operator,
-        reason=options.reason,
-        scope=options.scope,
-        level=options.level,
-    )
-    if not state.is_running():
-        answer = offline_halt(state, asked, why="no gateway runs")
-    else:
-        try:
-            answer = _settled(OperatorClient(state.socket_file), asked)
-        except GatewayUnreachable:
-            answer = offline_halt(state, asked, why="the gateway runs and does not answer")
-    return _told(answer, as_json=options.json)
-
-
-def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
-    """Halt, and wait until what had started is answered. Raises `GatewayUnreachable`."""
-    answer = client.act("halt", asked)
-    if not answer.accepted:
-        return answer
-    try:
-        settled = client.settled(asked.scope)
-    except GatewayUnreachable as gone:
-        return structs.replace(answer, message=f"{answer.message}; not known to be settled: {gone}")
-    said = "settled: nothing is in doubt"
-    if settled.in_doubt:
-        orders = ", ".join(settled.in_doubt)
-        said = f"settled: {len(settled.in_doubt)} in doubt, being looked for: {orders}"
-    return structs.replace(
-        answer, message=f"{answer.message}; {said}", settled=True, in_doubt=settled.in_doubt
-    )
-
-
 def command_cash(options: argparse.Namespace) -> int:
     """Say that cash moved."""
     asked = CashAsked(operator=options.operator, amount=options.amount, why=options.why)
     client = _client(StateDirectory(options.state))
-    return _told(client.act("cash", asked), as_json=options.json)
+    return told(client.act("cash", asked), as_json=options.json)
 
 
 def command_measure(options: argparse.Namespace) -> int:
@@ -376,15 +338,7 @@ def command_measure(options: argparse.Namespace) -> int:
         name=options.name, value=options.value, symbol=options.symbol, event_ns=time.time_ns()
     )
     client = _client(StateDirectory(options.state))
-    return _told(client.act("measure", asked), as_json=options.json)
-
-
-def _told(answer: OperatorAnswer, *, as_json: bool) -> int:
-    if as_json:
-        say_json(answer)
-    else:
-        say(answer.message if answer.accepted else f"refused: {answer.message}")
-    return 0 if answer.accepted else 1
+    return told(client.act("measure", asked), as_json=options.json)
 
 
 # --- keys ----------------------------------------------------------------------------------------

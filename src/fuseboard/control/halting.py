@@ -1,0 +1,71 @@
+"""A person's halt by the command line: through the gateway, else in the register.
+
+A halt waits for nothing that it does not need. All that the command line can do takes most of a
+second to import, and several on a busy machine; this imports little, and the way without a gateway
+is given by whoever knows it and imported when it is taken.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import msgspec
+from msgspec import structs
+
+from fuseboard.control.asked import HaltAsked, OperatorAnswer
+from fuseboard.control.client import GatewayUnreachable, OperatorClient
+from fuseboard.control.state_directory import StateDirectory
+
+WithoutGateway = Callable[[StateDirectory, HaltAsked, str], OperatorAnswer]
+"""Latches the register; the text says why no gateway did."""
+
+
+def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -> int:
+    """Halt a scope; where no gateway answers, latch the register that every send asks.
+
+    Raises `StateRefused`, and what `without_gateway` raises.
+    """
+    state = StateDirectory(options.state)
+    state.identity()
+    asked = HaltAsked(
+        operator=options.operator,
+        reason=options.reason,
+        scope=options.scope,
+        level=options.level,
+    )
+    if not state.is_running():
+        answer = without_gateway(state, asked, "no gateway runs")
+    else:
+        try:
+            answer = _settled(OperatorClient(state.socket_file), asked)
+        except GatewayUnreachable:
+            answer = without_gateway(state, asked, "the gateway runs and does not answer")
+    return told(answer, as_json=options.json)
+
+
+def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
+    """Halt, and wait until what had started is answered. Raises `GatewayUnreachable`."""
+    answer = client.act("halt", asked)
+    if not answer.accepted:
+        return answer
+    try:
+        settled = client.settled(asked.scope)
+    except GatewayUnreachable as gone:
+        return structs.replace(answer, message=f"{answer.message}; not known to be settled: {gone}")
+    said = "settled: nothing is in doubt"
+    if settled.in_doubt:
+        orders = ", ".join(settled.in_doubt)
+        said = f"settled: {len(settled.in_doubt)} in doubt, being looked for: {orders}"
+    return structs.replace(
+        answer, message=f"{answer.message}; {said}", settled=True, in_doubt=settled.in_doubt
+    )
+
+
+def told(answer: OperatorAnswer, *, as_json: bool) -> int:
+    """Say an answer to the operator on standard output; the exit code."""
+    text = answer.message if answer.accepted else f"refused: {answer.message}"
+    if as_json:
+        text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+    return 0 if answer.accepted else 1
