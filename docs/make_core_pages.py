@@ -1,12 +1,16 @@
-"""Writes docs/fuse-machine.md and docs/checks.md from the kernel's own tables."""
+"""Writes fuse-machine.md, checks.md and a table of liquidity.md from the kernel's own tables."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from fuseboard.core.checks.active import Row
 from fuseboard.core.checks.posture import ADMITTED
 from fuseboard.core.checks.table import TABLE as CHECKS
 from fuseboard.core.fuses.machine import POSTURE_OF, TABLE, FuseEvent, FuseState, Outcome, diagram
+from fuseboard.core.liquidity.tiers import TABLE as TIERS
+from fuseboard.core.liquidity.tiers import edges_of
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.postures import Posture
 
@@ -116,7 +120,23 @@ def checks() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"fuse-machine.md": fuse_machine, "checks.md": checks}
+def liquidity() -> str:
+    """The page of liquidity, written by hand, with the tier machine's table drawn into it."""
+    rules = LiquidityRules()
+    edges = [0, *edges_of(rules), 10_000]
+    bands = [f"{low // 100} to {high // 100}" for low, high in pairwise(edges)]
+    cells = [
+        [f"**{tier.name}**", *("stays" if to is tier else to.name for to in row)]
+        for tier, row in TIERS.items()
+    ]
+    table = "\n".join(_table(["in", *bands], cells))
+    page = (ROOT / "docs" / "liquidity.md").read_text()
+    before, begin, rest = page.partition("<!-- from the code: tiers -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
+PAGES = {"fuse-machine.md": fuse_machine, "checks.md": checks, "liquidity.md": liquidity}
 
 
 def main() -> None:

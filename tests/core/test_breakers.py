@@ -12,6 +12,7 @@ from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.measures.values import value_of
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
@@ -40,7 +41,9 @@ class DeniedHere(Exception):
 class BreakerDesk(Desk):
     """A desk whose only fuse is one breaker; strategy alpha trades AAPL."""
 
-    def __init__(self, *rules: BreakerRule, held: int = 0) -> None:
+    def __init__(
+        self, *rules: BreakerRule, held: int = 0, measures_liquidity: bool = False
+    ) -> None:
         policy = Policy(
             limits=Limits(
                 order_value_nanos_max=NANOS**2, price_collar_nanos=NANOS, order_rate_max=5_000
@@ -48,6 +51,7 @@ class BreakerDesk(Desk):
             losses=(LossRule(name="loose", limit_nanos=NANOS),),
             strategies=(StrategyRule(name="alpha", capital_nanos=500_000 * NANOS),),
             breakers=rules,
+            liquidity=LiquidityRules(enabled=measures_liquidity),
         )
         self.number = 0
         super().__init__(policy, cash=750_000, held=held)

@@ -5,6 +5,7 @@ import pytest
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.explaining import Explained
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import CheckRule, StrategyRule
 from fuseboard.vocabulary import inputs as facts
@@ -18,6 +19,7 @@ FULL = Policy(
     sectors={"AAPL": "tech"},
     strategies=(StrategyRule(name="alpha", capital_nanos=NANOS, symbols=("AAPL",)),),
     checks=(CheckRule(name="own", condition="order_price < 300"),),
+    liquidity=LiquidityRules(enabled=True),
 )
 EVERYTHING = {
     "order_volume_share_nanos_max": NANOS,

@@ -23,7 +23,7 @@ def _maker() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["fuse-machine.md", "checks.md"])
+@pytest.mark.parametrize("page", ["fuse-machine.md", "checks.md", "liquidity.md"])
 def test_the_page_is_current(page: str) -> None:
     written = (DOCS / page).read_text()
     assert written == _maker().PAGES[page](), "run: python docs/make_core_pages.py"

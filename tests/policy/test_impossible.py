@@ -22,7 +22,8 @@ KINDS = ("account", "strategy:alpha", "symbol:AAPL")
 
 
 def read(condition: str, scope: str = "account") -> Policy:
-    return policy_from_yaml(f"{HEAD}      condition: {condition}\n      scope: {scope}\n", "p")
+    text = f"{HEAD}      condition: {condition}\n      scope: {scope}\n"
+    return policy_from_yaml(f"{text}liquidity: {{enabled: true}}\n", "p")
 
 
 def refusal(condition: str, scope: str = "account") -> str:
@@ -35,7 +36,7 @@ def refusal(condition: str, scope: str = "account") -> str:
 @pytest.mark.parametrize("scope", KINDS)
 @pytest.mark.parametrize("name", VALUES)
 def test_a_measure_is_known_exactly_on_the_scopes_it_declares(name: str, scope: str) -> None:
-    desk = BreakerDesk(breaker("messages > 1"), held=1_000)
+    desk = BreakerDesk(breaker("messages > 1"), held=1_000, measures_liquidity=True)
     desk.quote("AAPL", 250)
     for symbol in ("", "AAPL"):
         for reported in ("vix", "liquidity_score"):
@@ -92,3 +93,18 @@ def test_a_rate_that_its_limit_keeps_away_is_refused(condition: str) -> None:
 )
 def test_a_rate_that_can_be_reached_is_taken(condition: str) -> None:
     assert read(condition)
+
+
+@pytest.mark.parametrize("place", ["circuit_breakers", "pre_trade_checks", "dynamic_limits"])
+def test_a_tier_is_asked_for_only_where_liquidity_is_measured(place: str) -> None:
+    rule = "{name: b, condition: liquidity_tier > 1"
+    texts = {
+        "circuit_breakers": f"safety: {{circuit_breakers: [{rule}}}]}}",
+        "pre_trade_checks": f"safety: {{pre_trade_checks: {{checks: [{rule}}}]}}}}",
+        "dynamic_limits": f"risk: {{dynamic_limits: [{rule}, action: {{max_order_value: 9}}}}]}}",
+    }
+    with pytest.raises(PolicyRefused) as refused:
+        policy_from_yaml(texts[place], "p")
+    (problem,) = refused.value.problems
+    assert (problem.place.line, "write one" in problem.what) == (1, True)
+    policy_from_yaml(f"{texts[place]}\nliquidity: {{}}", "p")

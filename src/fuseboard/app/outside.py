@@ -41,9 +41,15 @@ def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]
             key_id=keys.key_id,
             secret=keys.secret,
             real_time=keys.real_time,
+            lacks=lacks_of(keys.data_stream_url),
         )
     )
     return broker, feed
+
+
+def lacks_of(stream_url: str) -> tuple[str, ...]:
+    """What a stock stream does not give: IEX has the trades of one exchange, a few in a hundred."""
+    return ("trades",) if stream_url.rstrip("/").endswith("/iex") else ()
 
 
 def strategies_door(

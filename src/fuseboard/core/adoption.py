@@ -16,6 +16,7 @@ from fuseboard.core import consent, gate, nearness, roster
 from fuseboard.core.anomalies import looked_for
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import publish_postures
+from fuseboard.core.liquidity import watching
 from fuseboard.core.measures.recording import begin_courses
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import begin_breaches
@@ -184,6 +185,7 @@ def _take(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
     roster.follow(turn)
     turn.watchlist = watchlist_of(verdict.policy)
     turn.looks_for_oddities = looked_for(verdict.policy.data)
+    watching.follow_policy(turn)
     if state.reconciled:
         begin_courses(turn)
     publish_postures(turn)

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from fuseboard.core.asked import Asked
 from fuseboard.core.position import Position
 from fuseboard.core.succession import Succession
 from fuseboard.vocabulary.orders import (
@@ -59,6 +60,8 @@ class Order(Struct, gc=False):
     expected_price_nanos: int = 0
     """What it should fill at; kept where the policy looks at the quality of fills."""
     succession: Succession | None = None
+    asked: Asked | None = None
+    """What was asked for, where it was sent otherwise."""
 
     def remaining_nanos(self) -> int:
         """What may still fill."""

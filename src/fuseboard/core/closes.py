@@ -76,7 +76,7 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     if start_nanos <= 0:
         return None
     collar_nanos = min(turn.policy.execution.close_collar_nanos << leg.tries, NANOS // 2)
-    step_nanos = _price_step_nanos(start_nanos)
+    step_nanos = price_step_nanos(start_nanos)
     if side is Side.SELL:
         edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
         return max(edge_nanos // step_nanos * step_nanos, step_nanos)
@@ -84,7 +84,7 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     return -(-edge_nanos // step_nanos) * step_nanos
 
 
-def _price_step_nanos(price_nanos: int) -> int:
+def price_step_nanos(price_nanos: int) -> int:
     """A cent above a dollar, a hundredth of one above a cent; below, only a coin trades: finest."""
     if price_nanos >= NANOS:
         return NANOS // 100

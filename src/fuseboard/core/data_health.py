@@ -8,6 +8,7 @@ policy's own limit for one symbol. One that its exchange has halted is halted, n
 from typing import Final
 
 from fuseboard.core.halting import publish_postures
+from fuseboard.core.liquidity import watching
 from fuseboard.core.market import FeedTimes
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import DataDoubt, State, Turn
@@ -27,6 +28,7 @@ def feed_heard(turn: Turn, fact: FeedHeard) -> None:
     state = turn.state
     if fact.feed not in state.feeds and len(state.feeds) >= FEEDS_MAX:
         return
+    watching.feed_heard(state, fact)
     first = fact.feed not in state.feeds
     state.feeds[fact.feed] = turn.boot_ns
     if not fact.real_time:
@@ -42,6 +44,7 @@ def feed_heard(turn: Turn, fact: FeedHeard) -> None:
 def node_started(turn: Turn) -> None:
     """Nothing was heard yet, and nothing is known to be dead; no quote prices anything either."""
     turn.state.feeds, turn.state.data_doubts = {}, {}
+    watching.node_started(turn)
 
 
 def judge(turn: Turn) -> None:

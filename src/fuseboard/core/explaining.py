@@ -12,6 +12,7 @@ from fuseboard.core import judging
 from fuseboard.core.checks.active import Row, asks_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.table import TABLE
+from fuseboard.core.liquidity.watching import judge_now
 from fuseboard.core.market import Instrument
 from fuseboard.core.outgoing import admit
 from fuseboard.core.state import Turn
@@ -48,6 +49,8 @@ def explain(turn: Turn, fact: OrderRequested) -> tuple[Explained, ...]:
     instrument = turn.state.instruments.get(fact.symbol, Instrument())
     order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
     order = judging.order_of(turn, fact, order_id, instrument)
+    if turn.liquidity is not None:
+        judge_now(turn, turn.liquidity, fact.symbol)
     return explain_proposal(turn, judging.proposed(turn, order, instrument))
 
 

@@ -15,6 +15,8 @@ from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.holdings import reduces_at_broker
+from fuseboard.core.liquidity.shaping import shaped
+from fuseboard.core.liquidity.watching import judge_now
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import admit, submit
@@ -72,6 +74,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         instrument = state.instruments[fact.symbol] = Instrument()
         turn.out.append(WatchSymbol(symbol=fact.symbol))
     order = order_of(turn, fact, order_id, instrument)
+    tiers = turn.liquidity
+    if tiers is not None:
+        judge_now(turn, tiers, fact.symbol)
     limits, worst_attos, like = turn.active.limits, None, ""
     if order.intent is _OPEN:
         if limits.duplicate_window_ns is not None:
@@ -89,6 +94,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
                 return
         limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
     accepted(turn, order, limits, like)
+    if tiers is not None:
+        worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)
@@ -223,13 +230,14 @@ def denial_counted(turn: Turn, proposal: Proposal, finding: Finding) -> None:
 
 
 def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:
+    asked = known if known.asked is None else known.asked
     same = (
         known.symbol == fact.symbol
         and known.side is fact.side
-        and known.order_type is fact.order_type
+        and asked.order_type is fact.order_type
         and known.time_in_force is fact.time_in_force
-        and known.quantity_nanos == fact.quantity_nanos
-        and known.limit_price_nanos == fact.limit_price_nanos
+        and asked.quantity_nanos == fact.quantity_nanos
+        and asked.limit_price_nanos == fact.limit_price_nanos
         and known.stop_price_nanos == fact.stop_price_nanos
         and known.extended_hours == fact.extended_hours
     )

@@ -45,6 +45,8 @@ from fuseboard.core.anomalies import looked_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.liquidity import watching
+from fuseboard.core.liquidity.tiers import compiled_of
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import wake_for_what_is_next
@@ -54,6 +56,7 @@ from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    BookSeen,
     BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
@@ -122,6 +125,7 @@ class Kernel:
             watchlist=watchlist_of(policy),
             looks_for_oddities=looked_for(policy.data),
             watched=nearness.watched_rows(limits),
+            liquidity=compiled_of(policy.liquidity),
         )
 
     def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:
@@ -257,6 +261,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     LegReadFailed: plan.leg_read_failed,
     BrokerStreamChanged: startup.broker_stream_changed,
     QuoteSeen: quotes.quote_seen,
+    BookSeen: watching.book_seen,
     TradeSeen: quotes.trade_seen,
     TradeWithdrawn: quotes.trade_withdrawn,
     FeedHeard: data_health.feed_heard,

@@ -1,6 +1,7 @@
 """Quotes and trades as they come: late ones excluded, marks taken, oddities told (law 12)."""
 
 from fuseboard.core.anomalies import Habit, new_habit, trades_oddly
+from fuseboard.core.liquidity import watching
 from fuseboard.core.market import DOUBT_NS, Instrument
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
@@ -15,6 +16,8 @@ from fuseboard.vocabulary.reasons import Reason
 def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     """A quote: perhaps a new mark."""
     state, rules = turn.state, turn.policy.data
+    if turn.liquidity is not None:
+        watching.quote_seen(turn, turn.liquidity, fact)
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
     habit = _heard(turn, fact.symbol, instrument) if turn.looks_for_oddities else None
     suspect_nanos = instrument.suspect_nanos
@@ -31,6 +34,8 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
 def trade_seen(turn: Turn, fact: TradeSeen) -> None:
     """A trade: the fallback mark while quotes are excluded or in doubt (law 12)."""
     state, rules = turn.state, turn.policy.data
+    if turn.liquidity is not None:
+        watching.trade_seen(turn, turn.liquidity, fact)
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
     if turn.looks_for_oddities:
         habit = _heard(turn, fact.symbol, instrument)

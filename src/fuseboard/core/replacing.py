@@ -56,6 +56,7 @@ _CALMER_SKIPS: Final = (
     "liquidity",
     "session",
     "self_match",
+    "liquidity_tier",
 )
 """What cannot be worse in an order that is no larger and no keener than the one it replaces.
 

@@ -10,6 +10,8 @@ from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.liquidity.monitor import Liquidity
+from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import FeedTimes, Instrument, TradingHalt
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
@@ -236,6 +238,10 @@ class State(Struct, kw_only=True):
     """When each feed that tells its heartbeat was last heard, boot time."""
     feed_times: dict[str, FeedTimes] = {}
     """Of the feeds whose times are the present."""
+    feed_lacks: dict[str, tuple[str, ...]] = {}
+    """What each feed says that it does not give, where it lacks anything."""
+    liquidity: dict[str, Liquidity] = {}
+    """By symbol, under a policy that measures it."""
     data_doubts: dict[str, DataDoubt] = {}
     """What is wrong with market data as a whole, by its reason's code."""
     drawdowns: dict[str, DrawdownFuse] = {}
@@ -392,6 +398,8 @@ class Turn(Struct, gc=False):
     watchlist: Watchlist = NOTHING
     looks_for_oddities: bool = False
     """Whether the policy looks for anomalies of market data."""
+    liquidity: Compiled | None = None
+    """Where the policy measures liquidity: its rules."""
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
     overhears: Callable[[Any, tuple[str, ...]], None] | None = None

@@ -45,6 +45,7 @@ TOPICS: Final[dict[str, int]] = {
     "fill_quality": FILL,
     "sharpe": EQUITY,
     "liquidity_score": READ | TIME,
+    "liquidity_tier": TIME,
     "vix": READ | TIME,
 }
 """Which of them change each STATE measure of the catalogue."""

@@ -55,6 +55,8 @@ class AlpacaFeedOptions(Struct, frozen=True, kw_only=True):
     feed: str = STOCKS_FEED
     real_time: bool = True
     """Whether the times of its messages are the present, and no tape's."""
+    lacks: tuple[str, ...] = ()
+    """What it does not give: words of `vocabulary.market_inputs.LACKS`."""
 
     def __repr__(self) -> str:
         return f"AlpacaFeedOptions(stream_url={self.stream_url!r}, data_url={self.data_url!r})"
@@ -190,7 +192,9 @@ class AlpacaFeed:
                 self._heard()
 
     def _heard(self) -> None:
-        self._deliver(FeedHeard(feed=self._options.feed, real_time=self._options.real_time))
+        options = self._options
+        heard = FeedHeard(feed=options.feed, real_time=options.real_time, lacks=options.lacks)
+        self._deliver(heard)
 
     async def _expect(self, connection: ClientConnection, word: str) -> None:
         messages = _messages(await connection.recv())

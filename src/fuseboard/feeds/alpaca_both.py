@@ -29,7 +29,7 @@ class AlpacaFeeds:
 
     def __init__(self, options: AlpacaFeedOptions, limits: StreamLimits | None = None) -> None:
         crypto = structs.replace(
-            options, stream_url=crypto_url(options.stream_url), feed=CRYPTO_FEED
+            options, stream_url=crypto_url(options.stream_url), feed=CRYPTO_FEED, lacks=()
         )
         self._stocks = AlpacaFeed(options, limits)
         self._crypto = AlpacaFeed(crypto, limits)

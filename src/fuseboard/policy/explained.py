@@ -7,6 +7,7 @@ from msgspec import Struct
 from fuseboard.policy import sections_operations as operations
 from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
+from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.loader import FILE
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.rules import (
@@ -38,6 +39,11 @@ OWNERS: dict[str, tuple[str, type[Struct]]] = {
     "resets": ("resets", ResetRules),
     "overrides": ("resets", ResetRules),
     "strategies": ("strategies", StrategyRule),
+    "liquidity": ("liquidity", LiquidityRules),
+    "liquidity.normal": ("liquidity.normal", TierRules),
+    "liquidity.cautious": ("liquidity.cautious", TierRules),
+    "liquidity.defensive": ("liquidity.defensive", TierRules),
+    "liquidity.emergency": ("liquidity.emergency", EmergencyRules),
 }
 LATER = (
     *operations.TOP_LATER,
@@ -137,12 +143,21 @@ def _default(path: str, shape: Shape) -> str:
     owner = _owner(path)
     if shape.default or owner is None or not shape.fields:
         return shape.default
+    if owner[0].startswith("liquidity"):
+        return " in ".join(_of_liquidity(owner[0], field) for field in shape.fields)
     names, defaults = owner[1].__struct_fields__, owner[1].__struct_defaults__
     known = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
     texts = [shown(field, known[field]) for field in shape.fields if field in known]
     if path.startswith("risk.dynamic_limits.action"):
         return "unchanged"
     return " in ".join(dict.fromkeys(texts))
+
+
+def _of_liquidity(part: str, field: str) -> str:
+    """The default of a field of the liquidity rules, whose tiers differ in their defaults."""
+    rules = LiquidityRules()
+    tier = getattr(rules, part.rpartition(".")[2], rules)
+    return shown(field, getattr(tier, field, getattr(rules, field, None)))
 
 
 def _enforced(path: str, shape: Shape) -> str:

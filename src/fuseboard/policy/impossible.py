@@ -5,9 +5,11 @@ from typing import Final
 
 from fuseboard.policy.conditions import condition_from_text, simple_bound
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, StrategyRule
 from fuseboard.vocabulary.catalogue import MEASURES
 
+LIQUIDITY_TIER: Final = "liquidity_tier"
 _KEYS: Final = {"order_rate": "order_rate", "messages": "message_rate"}
 
 
@@ -46,6 +48,22 @@ def bound_mistake(rule: BreakerRule, limits: Limits) -> str:
         return ""
     key = _KEYS[name]
     return f"{name} never passes {most}, for `{key}` denies what is beyond it: write less than that"
+
+
+def unmeasured(policy: Policy) -> list[tuple[str, str]]:
+    """Where the policy asks for a tier and measures no liquidity: each field, and the way out."""
+    if policy.liquidity.enabled:
+        return []
+    asked = [(f"breakers[{rule.name}]", rule.condition, False) for rule in policy.breakers]
+    asked += [(f"checks[{rule.name}]", rule.condition, True) for rule in policy.checks]
+    asked += [
+        (f"dynamic_limits[{rule.name}]", rule.condition, False) for rule in policy.dynamic_limits
+    ]
+    return [
+        (field, f"{LIQUIDITY_TIER} is never known without a `liquidity` section: write one")
+        for field, condition, order in asked
+        if LIQUIDITY_TIER in condition_from_text(condition, order=order).names
+    ]
 
 
 _SHOWN: Final = {

@@ -11,11 +11,13 @@ from msgspec import Struct
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
+from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_losses as losses
 from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
+from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
     BreakerRule,
@@ -96,6 +98,15 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         **_filled(comparing.ORDER_TIMEOUT, "order_settings."),
     },
     ReconciliationRules: _filled(comparing.RECONCILIATION),
+    LiquidityRules: {
+        **_filled(liquidity.LIQUIDITY),
+        **_filled(liquidity.WEIGHTS.keys, "weights."),
+        **_filled(liquidity.SCALES.keys, "scales."),
+        **{f"{name}_points_min": f"{name}.score" for name in liquidity.TIERS},
+        **{name: name for name in (*liquidity.TIERS, "emergency")},
+    },
+    TierRules: _filled(liquidity.TIER),
+    EmergencyRules: _filled(liquidity.EMERGENCY.keys),
     Policy: {
         "name": "name",
         "session": "session",
@@ -114,6 +125,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "resets": "",
         "data": "data",
         "execution": "execution",
+        "liquidity": "liquidity",
         "later": "sections that nothing enforces yet",
     },
 }

@@ -17,11 +17,13 @@ from msgspec.structs import replace
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
+from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_losses as losses
 from fuseboard.policy import sections_operations as operations
 from fuseboard.policy import sections_reconciliation as reconciliation
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy import unit_table as unit
+from fuseboard.policy.impossible import unmeasured
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.reading import Reading, joined
 from fuseboard.policy.sectors import Files, no_files, sectors_of
@@ -72,6 +74,9 @@ FILE: Final = Section(
         "execution": Section(
             {**data.EXECUTION, **operations.EXECUTION_PARTLY, **operations.EXECUTION_LATER},
             "How orders are worked.",
+        ),
+        "liquidity": Section(
+            liquidity.LIQUIDITY, "What a market without another side does; silent: nothing."
         ),
         "resets": Section(accounts.RESETS, "Who may loosen, and how often."),
         "overrides": Section(accounts.OVERRIDES, "Exceptions for one order, by two people."),
@@ -161,8 +166,11 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         reconciliation=reconciliation.reconciliation_of(
             reading, execution.get("reconciliation", {})
         ),
+        liquidity=liquidity.liquidity_of(reading, top.get("liquidity")),
         later={path: _canonical(later[path]) for path in sorted(later)},
     )
+    for field, what in unmeasured(policy):
+        reading.refuse(Place(reading.lines.get(field, 1), 1), field, what)
     for path in policy.later:
         reading.set_line(f"later[{path}]", path)
     return replace(policy, name=top.get("name", policy.name))

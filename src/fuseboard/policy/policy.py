@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import DynamicLimit, Limits
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.rules import (
     BreakerRule,
     CheckRule,
@@ -47,6 +48,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: DataRules = DataRules()
     execution: ExecutionRules = ExecutionRules()
     reconciliation: ReconciliationRules = ReconciliationRules()
+    liquidity: LiquidityRules = LiquidityRules()
     later: dict[str, str] = {}
     """Sections that are validated and not yet enforced: the path and its canonical text."""
 

@@ -59,6 +59,8 @@ def shown(field: str, value: Any) -> str:
         return f"{text_from_nanos(value)} USD"
     if kind == "quantity":
         return text_from_nanos(value)
+    if kind == "points":
+        return text_from_nanos(value * NANOS // 100)
     if kind == "factor":
         return f"{text_from_nanos(value)}x"
     return duration(value) if field.endswith(("_ns", "_ns_max")) else str(value)

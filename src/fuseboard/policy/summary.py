@@ -7,13 +7,15 @@ from msgspec import Struct
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
+from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy.conditions import condition_from_text
 from fuseboard.policy.limits import LIMITS_REQUIRED
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
-from fuseboard.policy.shapes import Items, Shape, Value
+from fuseboard.policy.shapes import Items, Section, Shape, Value
 from fuseboard.policy.shown import NOT_SET, duration, shown
 from fuseboard.vocabulary.actions import Action, Reference
 from fuseboard.vocabulary.catalogue import MEASURES
@@ -103,6 +105,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
         ("resets", accounts.OVERRIDES, policy.resets, "resets"),
     ):
         rows += _table(lines, section, keys, part, prefix)
+    rows += _liquidity(lines, policy.liquidity)
     order = list(dict.fromkeys(row.section for row in rows))
     return tuple(sorted(rows, key=lambda row: order.index(row.section)))
 
@@ -132,6 +135,27 @@ def _table(
             value = " to ".join(texts) if values[0] is not None else texts[0]
         line = lines.get(f"{prefix}.{fields[0]}")
         rows.append(Line(section, key, value, shape.about, line))
+    return rows
+
+
+def _liquidity(lines: dict[str, int], rules: LiquidityRules) -> list[Line]:
+    """What liquidity is measured by and what its tiers let through; one line where it is not."""
+    rows = _table(lines, "liquidity", liquidity.LIQUIDITY, rules, "liquidity")
+    if not rules.enabled:
+        return rows[:1]
+    for key, shape in liquidity.LIQUIDITY.items():
+        if not isinstance(shape, Section):
+            continue
+        part = getattr(rules, key, rules)
+        below = {name: at for name, at in shape.keys.items() if name != "score"}
+        prefix = "liquidity" if part is rules else f"liquidity.{key}"
+        found = _table(lines, "liquidity", below, part, prefix)
+        if "score" in shape.keys:
+            score = {"score": shape.keys["score"]}
+            found = _table(lines, "liquidity", score, rules, "liquidity") + found
+        rows += [
+            Line(row.section, f"{key}.{row.key}", row.value, row.about, row.line) for row in found
+        ]
     return rows
 
 

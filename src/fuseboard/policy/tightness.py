@@ -16,6 +16,7 @@ from fuseboard.policy.conditions import condition_from_text, simple_bound
 from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.keys import KEYS, row_key, under
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
+from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
     BreakerRule,
@@ -264,6 +265,39 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "mismatch_action": _MISMATCH,
         "auto_correct": _switch_off,
     },
+    LiquidityRules: {
+        "enabled": _switch_on,
+        # A score that is made otherwise is neither tighter nor looser than the other.
+        **dict.fromkeys(
+            (
+                "spread_weight_nanos",
+                "depth_weight_nanos",
+                "velocity_weight_nanos",
+                "impact_weight_nanos",
+                "velocity_scale",
+                "velocity_scale_window_ns",
+                "calibrated",
+            ),
+            _never,
+        ),
+        "spread_scale_nanos": _down,
+        "depth_scale_nanos": _up,
+        "impact_scale_nanos": _down,
+        "reference_order_nanos": _up,
+        "normal_points_min": _up,
+        "cautious_points_min": _up,
+        "defensive_points_min": _up,
+        "buffer_points": _up,
+        "dwell_ns": _up,
+    },
+    TierRules: {
+        "order_value_nanos_max": _down,
+        "spread_nanos_max": _down,
+        "offset_nanos": _down,
+        "clip_nanos": _down,
+        "exit_collar_nanos": _never,
+    },
+    EmergencyRules: {"exit_collar_nanos": _never},
     Policy: {
         "name": _neutral,
         "checks_off": _fewer,
@@ -288,7 +322,9 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
         "data",
         "execution",
         "reconciliation",
+        "liquidity",
     ),
+    LiquidityRules: ("normal", "cautious", "defensive", "emergency"),
     StrategyRule: ("losses",),
     DynamicLimit: ("tighten",),
 }

@@ -7,7 +7,7 @@ symbol; an order *seals* what waits before it, and later quotes start afresh beh
 When there is too much:
 
 - orders are refused (`offer` says no), also when `market_facts_max` quotes wait already: without
-  a further order there is no further seal, so at most `market_facts_max` + 2 `symbols_max` facts
+  a further order there is no further seal, so at most `market_facts_max` + 3 `symbols_max` facts
   of the market ever wait, and no quote is lost or moved for it;
 - a symbol beyond `symbols_max` in one seal is refused and counted: a missing quote tightens;
 - cancels are refused beyond `cancels_max`, which lies above what the gateway lets wait;
@@ -23,9 +23,11 @@ from collections import deque
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fuseboard.vocabulary import inputs
 from fuseboard.vocabulary.inputs import (
+    BookSeen,
     Input,
     OrderRequested,
     QuoteSeen,
@@ -37,6 +39,7 @@ from fuseboard.vocabulary.inputs import (
 
 WAITED_NS: Final = 1_000_000
 """A quote or trade that stood longer than this in the intake waited behind other work: 1 ms."""
+_Conflated = QuoteSeen | BookSeen | TradeSeen
 _Sealing = OrderRequested | ReplaceRequested | RequestsThrottled
 """What a strategy asks for: it keeps its place among the quotes."""
 
@@ -85,6 +88,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.ReplaceRequested: MARKET,
     inputs.RequestsThrottled: MARKET,
     inputs.QuoteSeen: MARKET,
+    inputs.BookSeen: MARKET,
     inputs.TradeSeen: MARKET,
     inputs.TradeWithdrawn: MARKET,
 }
@@ -98,7 +102,7 @@ class IntakeLimits(Struct, frozen=True, kw_only=True):
     cancels_max: int = 16_384
     orders_max: int = 4_096
     symbols_max: int = 4_096
-    """Symbols whose quotes may wait within one seal; as many again for trades."""
+    """Symbols whose quotes may wait within one seal; as many again for trades, and for books."""
     market_facts_max: int = 32_768
     """Waiting quotes and trades beyond which no order is taken, so that no seal is added."""
 
@@ -192,25 +196,28 @@ class Intake:
 
 
 class _Waiting:
-    """A conflated quote or trade that waits, replaced in place while its seal is open."""
+    """A conflated quote, book or trade that waits, replaced in place while its seal is open."""
 
     __slots__ = ("came_ns", "fact")
 
-    def __init__(self, fact: QuoteSeen | TradeSeen) -> None:
+    def __init__(self, fact: _Conflated) -> None:
         self.fact = fact
         self.came_ns = time.perf_counter_ns()
 
 
 class _MarketLane:
-    """Orders and conflated quotes in one line; `_quotes` and `_trades` are the open seal's."""
+    """Orders and conflated quotes in one line; `_open` holds the open seal's by kind and symbol."""
 
     def __init__(self, limits: IntakeLimits) -> None:
         self.waited = 0
         self._limits = limits
         self._line: deque[_Waiting | _Sealing | TradeWithdrawn] = deque()
         self._orders = 0
-        self._quotes: dict[str, _Waiting] = {}
-        self._trades: dict[str, _Waiting] = {}
+        self._open: dict[type[_Conflated], dict[str, _Waiting]] = {
+            QuoteSeen: {},
+            BookSeen: {},
+            TradeSeen: {},
+        }
 
     def __len__(self) -> int:
         return len(self._line)
@@ -220,8 +227,8 @@ class _MarketLane:
             return self._offer_order(fact)
         if isinstance(fact, TradeWithdrawn):
             return self._offer_withdrawal(fact)
-        assert isinstance(fact, QuoteSeen | TradeSeen)
-        waiting_by_symbol = self._quotes if isinstance(fact, QuoteSeen) else self._trades
+        assert isinstance(fact, _Conflated)
+        waiting_by_symbol = self._open[type(fact)]
         waiting = waiting_by_symbol.get(fact.symbol)
         if waiting is not None:
             waiting.fact = _conflated(waiting.fact, fact)
@@ -239,15 +246,15 @@ class _MarketLane:
         self._line.append(order)
         self._orders += 1
         # The seal: what waits before the order may not change any more.
-        self._quotes.clear()
-        self._trades.clear()
+        for waiting_by_symbol in self._open.values():
+            waiting_by_symbol.clear()
         return True
 
     def _offer_withdrawal(self, fact: TradeWithdrawn) -> bool:
         """Never conflated; no later trade of its symbol may move before it."""
         if len(self._line) - self._orders >= self._limits.market_facts_max:
             return False
-        self._trades.pop(fact.symbol, None)
+        self._open[TradeSeen].pop(fact.symbol, None)
         self._line.append(fact)
         return True
 
@@ -260,7 +267,7 @@ class _MarketLane:
                 taken.append(first)
                 continue
             fact = first.fact
-            open_seal = self._quotes if isinstance(fact, QuoteSeen) else self._trades
+            open_seal = self._open[type(fact)]
             if open_seal.get(fact.symbol) is first:
                 del open_seal[fact.symbol]
             if first.came_ns < late_ns:
@@ -268,10 +275,10 @@ class _MarketLane:
             taken.append(fact)
 
 
-def _conflated(
-    earlier: QuoteSeen | TradeSeen, later: QuoteSeen | TradeSeen
-) -> QuoteSeen | TradeSeen:
-    """The later fact with the extremes and the count of both."""
+def _conflated(earlier: _Conflated, later: _Conflated) -> _Conflated:
+    """The later fact with the extremes and the count of both; of books the later one."""
+    if isinstance(later, BookSeen):
+        return replace(later, count=earlier.count + later.count)
     if isinstance(later, QuoteSeen):
         assert isinstance(earlier, QuoteSeen)
         return QuoteSeen(
@@ -286,6 +293,7 @@ def _conflated(
             count=earlier.count + later.count,
         )
     assert isinstance(earlier, TradeSeen)
+    assert isinstance(later, TradeSeen)
     return TradeSeen(
         symbol=later.symbol,
         price_nanos=later.price_nanos,

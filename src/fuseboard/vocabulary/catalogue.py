@@ -390,10 +390,17 @@ _OF_THE_MARKET = (
     Measure(
         name="liquidity_score",
         unit=Unit.SCORE,
-        about="0 (nothing to trade with) to 100 (an average market)",
-        source="MeasureReported",
-        warm_up="one value",
+        about="0 (nothing to trade with) to 100; beyond a symbol: the lowest of what is held",
+        source="QuoteSeen, BookSeen, TradeSeen; MeasureReported, whichever is lower",
+        warm_up="one quote, or one value; without a policy that measures it, only what is reported",
         age_ns_max=_MINUTE_NS,
+    ),
+    Measure(
+        name="liquidity_tier",
+        unit=Unit.COUNT,
+        about="0 NORMAL, 1 CAUTIOUS, 2 DEFENSIVE, 3 EMERGENCY; beyond a symbol: of what is held",
+        source="QuoteSeen, BookSeen, TradeSeen",
+        warm_up="one quote, under a policy that measures liquidity",
     ),
     Measure(
         name="vix",

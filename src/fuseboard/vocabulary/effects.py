@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
+from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
+from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
 from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
@@ -381,22 +384,6 @@ class RecordPolicy(Act, frozen=True, tag=True):
     neutral: tuple[str, ...] = ()
 
 
-class RecordTradingHalt(Act, frozen=True, tag=True):
-    """Evidence of an exchange's halt: `halted`, `resumed` by the exchange, `let_on` by us.
-
-    `operator` is who let on: `exchange` after its resumption and our delay, `calendar:NAME` at the
-    session after a market-wide level 3, or a person. An empty symbol is the whole market.
-    """
-
-    symbol: str
-    stage: str
-    code: str
-    level: int
-    event_ns: int
-    operator: str = ""
-    reason: str = ""
-
-
 class WakeAt(Act, frozen=True, tag=True):
     """Give a `TimeAdvanced` at this boot time."""
 
@@ -441,6 +428,8 @@ Effect: TypeAlias = (
     | RecordReset
     | RecordRecovery
     | RecordTradingHalt
+    | RecordTier
+    | RecordShaping
     | WakeAt
     | StopNode
 )

@@ -16,6 +16,7 @@ from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen as ExecutionsSeen
 from fuseboard.vocabulary.copy_inputs import WorkingSeen as WorkingSeen
 from fuseboard.vocabulary.fact import Fact
+from fuseboard.vocabulary.market_inputs import BookSeen as BookSeen
 from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
 from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
 from fuseboard.vocabulary.market_inputs import QuoteSeen as QuoteSeen
@@ -386,6 +387,7 @@ Input: TypeAlias = (
     | LegReadFailed
     | BrokerStreamChanged
     | QuoteSeen
+    | BookSeen
     | TradeSeen
     | TradeWithdrawn
     | FeedHeard

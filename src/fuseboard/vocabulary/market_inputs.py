@@ -1,8 +1,11 @@
 """Inputs that feeds of market data tell. Prices and sizes are nano-units, times nanoseconds."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fuseboard.vocabulary.fact import Fact
+
+LACKS: Final = ("sizes", "trades")
+"""What a feed may say that it does not give: sizes of quotes, all trades (none, or a sample)."""
 
 
 class QuoteSeen(Fact, frozen=True, tag=True):
@@ -19,6 +22,19 @@ class QuoteSeen(Fact, frozen=True, tag=True):
     count: int = 1
     standing: bool = False
     """Read when we began to watch: it stands since its time, which is no delay."""
+
+
+class BookSeen(Fact, frozen=True, tag=True):
+    """The book of one symbol, conflated: the last, and how many. It prices and values nothing.
+
+    `bids` and `asks` are pairs of price and size, the best first, ten of each side at most.
+    """
+
+    symbol: str
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    event_ns: int
+    count: int = 1
 
 
 class TradeSeen(Fact, frozen=True, tag=True):
@@ -54,6 +70,8 @@ class FeedHeard(Fact, frozen=True, tag=True):
     feed: str
     real_time: bool = True
     """Whether the times of its messages are the present; a tape's tell nothing of delay."""
+    lacks: tuple[str, ...] = ()
+    """Words of `LACKS`: what liquidity cannot be measured by."""
 
 
 class TradingHalted(Fact, frozen=True, tag=True):
@@ -78,6 +96,6 @@ class TradingResumed(Fact, frozen=True, tag=True):
 
 
 MarketFact: TypeAlias = (
-    QuoteSeen | TradeSeen | TradeWithdrawn | FeedHeard | TradingHalted | TradingResumed
+    QuoteSeen | BookSeen | TradeSeen | TradeWithdrawn | FeedHeard | TradingHalted | TradingResumed
 )
 """What a feed of market data says."""

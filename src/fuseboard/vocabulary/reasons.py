@@ -40,6 +40,8 @@ class Reason(Enum):
     ORDER_QUANTITY = "order_quantity"
     ORDER_VALUE = "order_value"
     LIQUIDITY = "liquidity"
+    LIQUIDITY_TIER = "liquidity_tier"
+    LIQUIDITY_SPREAD = "liquidity_spread"
     DUPLICATE = "duplicate"
     SESSION_CLOSED = "session_closed"
     SELF_MATCH = "self_match"
@@ -143,6 +145,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.LIQUIDITY: (
         "the quantity is too large a part of the average daily volume, or that is unknown"
     ),
+    Reason.LIQUIDITY_TIER: (
+        "liquidity is too low, or not known, for an order of this kind in the symbol"
+    ),
+    Reason.LIQUIDITY_SPREAD: "the spread is wider than the symbol's liquidity tier allows",
     Reason.DUPLICATE: "an order like it was accepted a moment ago",
     Reason.SESSION_CLOSED: "the session that the order is for is closed",
     Reason.SELF_MATCH: "it would trade against a working order of the same account",

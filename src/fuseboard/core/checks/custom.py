@@ -11,13 +11,15 @@ from fuseboard.policy.conditions import Condition, Verdict, condition_from_text
 from fuseboard.policy.conditions.compiled import Judge
 from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Place
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 _BUY: Final = Side.BUY
 _HOLDS: Final = Verdict.HOLDS
+OF_SYMBOL: Final = ("liquidity_score", "liquidity_tier")
+"""State that an order's check asks of its symbol, not of the account."""
 
 
 def custom_row(rule: CheckRule) -> Row:
@@ -55,6 +57,8 @@ def _reader(name: str) -> Callable[[Proposal], int | None]:
     of_order = OF_ORDER.get(name)
     if of_order is not None:
         return of_order
+    if name in OF_SYMBOL:
+        return lambda proposal: value_of(proposal.turn, name, symbol_scope(proposal.order.symbol))
     return lambda proposal: value_of(proposal.turn, name, ACCOUNT_SCOPE)
 
 

@@ -16,6 +16,7 @@ from fuseboard.core.checks import (
     gross_exposure,
     leverage,
     liquidity,
+    liquidity_tier,
     maintenance,
     max_position,
     messages,
@@ -50,6 +51,10 @@ def _has_restricted(policy: Policy) -> bool:
 
 def _has_permissions(policy: Policy) -> bool:
     return any(rule.symbols for rule in policy.strategies)
+
+
+def _measures_liquidity(policy: Policy) -> bool:
+    return policy.liquidity.enabled
 
 
 _ANY = (Intent.OPEN, Intent.REDUCE)
@@ -287,6 +292,14 @@ TABLE: Final = (
         quick=True,
         needs=("maintenance_margin_nanos_min",),
         overridable=True,
+    ),
+    Row(
+        name="liquidity_tier",
+        passes=liquidity_tier.passes,
+        found=liquidity_tier.found,
+        intents=_NEW_RISK,
+        wanted=_measures_liquidity,
+        fields=("liquidity.enabled",),
     ),
 )
 _OPEN: Final = Intent.OPEN

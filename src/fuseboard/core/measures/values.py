@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.book import Ledger
+from fuseboard.core.liquidity.asked import lower, score_nanos, tier_number
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
@@ -280,7 +281,18 @@ def _error_count_1h(reading: Reading) -> int | None:
 
 
 def _liquidity_score(reading: Reading) -> int | None:
-    return reported_value(reading.turn, "liquidity_score", reading.symbol)
+    reported = reported_value(reading.turn, "liquidity_score", reading.symbol)
+    return lower(score_nanos(reading.turn, reading.strategy, reading.symbol), reported)
+
+
+def _liquidity_tier(reading: Reading) -> int | None:
+    return tier_number(reading.turn, reading.strategy, reading.symbol)
+
+
+def _prior_liquidity_score(reading: Reading) -> int | None:
+    reported = prior_value(reading.turn, "liquidity_score", reading.symbol)
+    before = score_nanos(reading.turn, reading.strategy, reading.symbol, before=True)
+    return lower(before, reported)
 
 
 def _vix(reading: Reading) -> int | None:
@@ -312,6 +324,7 @@ VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "fill_quality": _fill_quality,
     "sharpe": _sharpe,
     "liquidity_score": _liquidity_score,
+    "liquidity_tier": _liquidity_tier,
     "vix": _vix,
 }
 PRIOR: Final[dict[str, Callable[[Reading], int | None]]] = {
@@ -319,7 +332,7 @@ PRIOR: Final[dict[str, Callable[[Reading], int | None]]] = {
     "maintenance_margin": lambda reading: _margin(
         reading, reading.turn.state.prior_maintenance_nanos
     ),
-    "liquidity_score": lambda reading: prior_value(reading.turn, "liquidity_score", reading.symbol),
+    "liquidity_score": _prior_liquidity_score,
     "vix": lambda reading: prior_value(reading.turn, "vix"),
 }
 """Measures that rest on one report of somebody else: by the report before the last one."""

@@ -1,0 +1,70 @@
+"""Liquidity tier: nothing opens where the other side is gone; what opens is cut to its measure.
+
+The tier, and the spread as it now is, decide whether anything opens. Size and price are no reason
+to deny: an order that passes is resized and re-priced (`core.liquidity.shaping`). A replacement is
+denied where it would be, because the order that it replaces would be lost for it.
+"""
+
+from fuseboard.core.checks.proposal import Finding, Proposal
+from fuseboard.core.liquidity.shaping import Shape, opening_shape
+from fuseboard.core.liquidity.watching import POINT_NANOS
+from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
+from fuseboard.vocabulary.orders import OrderType
+from fuseboard.vocabulary.reasons import Reason
+
+
+def passes(proposal: Proposal) -> bool:
+    """Whether the tier lets anything open, the spread is within it, and something is left."""
+    turn, order = proposal.turn, proposal.order
+    tiers, at = turn.liquidity, turn.state.liquidity.get(order.symbol)
+    if tiers is None or at is None or not at.bids or turn.boot_ns > at.stale_boot_ns:
+        return False
+    rules = tiers.of_tier[at.gauge.tier]
+    if rules is None:
+        return False
+    spread_nanos = at.asks[0][0] - at.bids[0][0]
+    if 2 * spread_nanos * NANOS > rules.spread_nanos_max * at.twice_middle:
+        return False
+    shape = opening_shape(order, at, rules, proposal.instrument)
+    return shape.quantity_nanos > 0 and (order.succession is None or shape.keeps(order))
+
+
+def found(proposal: Proposal) -> Finding:
+    """The tier with score and spread, and what becomes of the order; what the tier allows."""
+    turn, order = proposal.turn, proposal.order
+    tiers, at = turn.liquidity, turn.state.liquidity.get(order.symbol)
+    if tiers is None or at is None:
+        return Finding(Reason.LIQUIDITY_TIER, "no liquidity is known", "a measured market")
+    tier, score = at.gauge.tier, text_from_nanos(at.score * POINT_NANOS)
+    if not at.bids or turn.boot_ns > at.stale_boot_ns:
+        why = "no usable book"
+        return Finding(Reason.LIQUIDITY_TIER, f"{tier.name}: {why}", "a two-sided book")
+    spread = at.spread_nanos()
+    observed = f"{tier.name}, score {score}, spread {shown_percent(spread)}"
+    rules = tiers.of_tier[tier]
+    if rules is None:
+        return Finding(Reason.LIQUIDITY_TIER, observed, "nothing opens in this tier")
+    limit = (
+        f"{text_from_nanos(rules.order_value_nanos_max)} USD, spread"
+        f" {shown_percent(rules.spread_nanos_max)}, offset {shown_percent(rules.offset_nanos)}"
+    )
+    if spread > rules.spread_nanos_max:
+        return Finding(Reason.LIQUIDITY_SPREAD, observed, limit)
+    shape = opening_shape(order, at, rules, proposal.instrument)
+    if not shape.keeps(order):
+        observed = f"{observed}: {_change(proposal, shape)}"
+    return Finding(Reason.LIQUIDITY_TIER, observed, limit)
+
+
+def _change(proposal: Proposal, shape: Shape) -> str:
+    """What becomes of an order, in words."""
+    order = proposal.order
+    size = f"{text_from_nanos(order.quantity_nanos)} -> {text_from_nanos(shape.quantity_nanos)}"
+    return f"{size}, {_priced(order.order_type, order.limit_price_nanos)} -> " + _priced(
+        shape.order_type, shape.limit_price_nanos
+    )
+
+
+def _priced(order_type: OrderType, limit_nanos: int | None) -> str:
+    price = "" if limit_nanos is None else f" {text_from_nanos(limit_nanos)}"
+    return f"{order_type.value}{price}"

@@ -1,0 +1,1 @@
+"""Liquidity of each symbol: its components, its score, its tier. See docs/liquidity.md."""

@@ -1,0 +1,182 @@
+"""The monitor of one symbol: each quote, book and trade moves its score, at a cost that is fixed.
+
+It measures market data as it comes, also what is too wide or too odd to price orders by. What is
+one-sided, empty, crossed or not in order scores 0 at once; so does, when it is asked for, what is
+stale. While a feed tells levels of a symbol, its quotes are part of those and are not counted
+beside them.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.core.liquidity import depth, impact, velocity, volatility
+from fuseboard.core.liquidity.depth import ABSENT
+from fuseboard.core.liquidity.imbalance import imbalance_nanos
+from fuseboard.core.liquidity.impact import Levels
+from fuseboard.core.liquidity.score import Points, composite
+from fuseboard.core.liquidity.spread import points as spread_points
+from fuseboard.core.liquidity.tiers import Gauge
+from fuseboard.core.liquidity.windows import Average, Count, average_of, count_of
+from fuseboard.policy.liquidity_rules import LiquidityRules
+from fuseboard.vocabulary.money import NANOS
+
+BOOK_STANDS_NS: Final = 10_000_000_000
+"""For so long after a book the quotes of its symbol are taken for parts of it."""
+NO_SIZES: Final = 1
+NO_TRADES: Final = 2
+"""What a feed may lack, as bits."""
+TOP_LEVELS: Final = 5
+_LEVELS_MAX: Final = impact.LEVELS_MAX
+
+
+class Liquidity(Struct):
+    """What is known of one symbol's liquidity, and its tier."""
+
+    depths: Average
+    trades: Count
+    usual_trades: Count
+    moves: Count
+    """Squared moves of the middle."""
+    began_boot_ns: int
+    gauge: Gauge
+    lacks: int = 0
+    bids: Levels = ()
+    asks: Levels = ()
+    """Best first; empty while the book is not usable."""
+    levels: bool = False
+    """Whether a feed told more than the best of each side."""
+    book_boot_ns: int = 0
+    seen_boot_ns: int = 0
+    stale_boot_ns: int = 0
+    twice_middle: int = 0
+    """Of the last usable book; 0 before the first."""
+    score: int = 0
+    """By which the tier is judged, in basis points of the scale."""
+    score_before: int = 0
+    plain: int = 0
+    calibrated: int = 0
+    points: Points = Points(0, ABSENT, ABSENT, ABSENT)
+    """Of the plain score."""
+    told_boot_ns: int | None = None
+    """When people were last told of a fall."""
+
+    # --- what comes ------------------------------------------------------------------------------
+
+    def book(self, bids: Levels, asks: Levels, now_ns: int, stale_ns: int) -> None:
+        """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
+        self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
+        if not in_order(bids, asks, sized=not self.lacks & NO_SIZES):
+            self.bids = self.asks = ()
+            self.depths.cease(now_ns)
+            return
+        self.bids, self.asks = bids, asks
+        before, twice_middle = self.twice_middle, bids[0][0] + asks[0][0]
+        if before and twice_middle != before:
+            self.moves.add(volatility.squared_move(before, twice_middle), now_ns)
+        self.twice_middle = twice_middle
+        if not self.lacks & NO_SIZES:
+            self.depths.put(shown(bids, asks, _LEVELS_MAX), now_ns, self.stale_boot_ns)
+
+    def traded(self, trades: int, now_ns: int) -> None:
+        """So many trades happened."""
+        self.trades.add(trades, now_ns)
+        self.usual_trades.add(trades, now_ns)
+
+    # --- what is reported and not scored --------------------------------------------------------
+
+    def spread_nanos(self) -> int:
+        """The spread as a fraction of the middle, rounded up; 0 without a usable book."""
+        if not self.bids:
+            return 0
+        return -(-2 * NANOS * (self.asks[0][0] - self.bids[0][0]) // self.twice_middle)
+
+    def imbalance_nanos(self) -> int:
+        """Which side is larger, over all levels known."""
+        return imbalance_nanos(shown(self.bids, (), _LEVELS_MAX), shown((), self.asks, _LEVELS_MAX))
+
+    def volatility_nanos(self, now_ns: int) -> int:
+        """Realised in the last minute, rounded up."""
+        return volatility.root(self.moves.follow(now_ns))
+
+    # --- what it comes to ------------------------------------------------------------------------
+
+    def judge(self, rules: LiquidityRules, now_ns: int) -> None:
+        """Score what is known now."""
+        self.score_before = self.score
+        bids, asks = self.bids, self.asks
+        if not bids or now_ns > self.stale_boot_ns:
+            self.score = self.plain = self.calibrated = 0
+            self.points = Points(0, ABSENT, ABSENT, ABSENT)
+            return
+        twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
+        spread = spread_points(spread_nanos, twice_middle, rules)
+        plain_velocity = usual_velocity = ABSENT
+        if not self.lacks & NO_TRADES and now_ns - self.began_boot_ns >= velocity.WINDOW_NS:
+            trades = self.trades.follow(now_ns)
+            plain_velocity = velocity.points(trades, rules)
+            usual_velocity = velocity.calibrated_points(
+                trades,
+                self.usual_trades.follow(now_ns),
+                now_ns - self.began_boot_ns,
+                plain_velocity,
+            )
+        plain_depth = usual_depth = cost = ABSENT
+        if not self.lacks & NO_SIZES:
+            if self.depths.counted_ns != now_ns:
+                self.depths.follow(now_ns)
+            found = depth.points(self.depths, rules)
+            if found != ABSENT:
+                plain_depth = depth.confirmed(found, plain_velocity)
+                usual = depth.calibrated_points(self.depths)
+                usual_depth = depth.confirmed(max(found, usual), usual_velocity)
+            cost = impact.points(
+                bids, asks, twice_middle=twice_middle, spread_nanos=spread_nanos, rules=rules
+            )
+        self.plain = composite(spread, plain_depth, plain_velocity, cost, rules)
+        self.calibrated = composite(spread, usual_depth, usual_velocity, cost, rules)
+        self.score = self.calibrated if rules.calibrated else self.plain
+        self.points = Points(spread, plain_depth, plain_velocity, cost)
+
+
+def in_order(bids: Levels, asks: Levels, *, sized: bool) -> bool:
+    """Whether a book is usable: both sides there, not crossed, prices in order, sizes above zero.
+
+    A locked book (bid = ask) is usable. Without `sized` sizes are not looked at.
+    """
+    if not bids or not asks or len(bids) > _LEVELS_MAX or len(asks) > _LEVELS_MAX:
+        return False
+    before = asks[0][0]
+    for price_nanos, size_nanos in bids:
+        if not 0 < price_nanos <= before or (sized and size_nanos <= 0):
+            return False
+        before = price_nanos
+    before = bids[0][0]
+    for price_nanos, size_nanos in asks:
+        if price_nanos < before or (sized and size_nanos <= 0):
+            return False
+        before = price_nanos
+    return True
+
+
+def shown(bids: Levels, asks: Levels, levels_max: int) -> int:
+    """The size of so many levels of both sides."""
+    total = 0
+    for _, size_nanos in bids[:levels_max]:
+        total += size_nanos
+    for _, size_nanos in asks[:levels_max]:
+        total += size_nanos
+    return total
+
+
+def new_liquidity(now_ns: int, lacks: int, gauge: Gauge) -> Liquidity:
+    """A symbol of which nothing is known yet."""
+    return Liquidity(
+        depths=average_of(depth.AVERAGE_BUCKETS, depth.AVERAGE_BUCKET_NS, now_ns),
+        trades=count_of(velocity.BUCKETS, velocity.BUCKET_NS, now_ns),
+        usual_trades=count_of(velocity.USUAL_BUCKETS, velocity.USUAL_BUCKET_NS, now_ns),
+        moves=count_of(volatility.BUCKETS, volatility.BUCKET_NS, now_ns),
+        began_boot_ns=now_ns,
+        gauge=gauge,
+        lacks=lacks,
+    )

@@ -1,0 +1,92 @@
+"""The tier machine: one total table over tier and band of the score, drawn into docs/liquidity.md.
+
+The edges of the tiers and, a buffer above each, the edges at which a tier is left upward cut the
+scale into seven bands. Down is at once, as far as the band says. Up is one tier at a time, after
+the score was in a band that allows it for the whole dwell. So a tier is a gauge: it follows a
+number with hysteresis, and lifts no latch. A symbol begins CAUTIOUS: nothing is known of it.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.policy.liquidity_rules import LiquidityRules, TierRules
+from fuseboard.vocabulary.liquidity import Tier
+
+BANDS: Final = 7
+
+
+_N, _C, _D, _E = Tier.NORMAL, Tier.CAUTIOUS, Tier.DEFENSIVE, Tier.EMERGENCY
+TABLE: Final[dict[Tier, tuple[Tier, ...]]] = {
+    _N: (_E, _D, _D, _C, _C, _N, _N),
+    _C: (_E, _D, _D, _C, _C, _C, _N),
+    _D: (_E, _D, _D, _D, _C, _C, _C),
+    _E: (_E, _E, _D, _D, _D, _D, _D),
+}
+"""For each tier, where each band leads, the lowest band first: tighter at once, looser after the
+dwell."""
+
+
+def edges_of(rules: LiquidityRules) -> tuple[int, ...]:
+    """The lower edges of the bands but the lowest, rising, in points."""
+    starts = (rules.defensive_points_min, rules.cautious_points_min, rules.normal_points_min)
+    return tuple(edge for start in starts for edge in (start, start + rules.buffer_points))
+
+
+def band_of(points: int, edges: tuple[int, ...]) -> int:
+    """The band that a score is in, 0 the lowest."""
+    band = 0
+    for edge in edges:
+        if points < edge:
+            return band
+        band += 1
+    return band
+
+
+class Gauge(Struct):
+    """The tier of one symbol, and how it came there."""
+
+    tier: Tier = Tier.CAUTIOUS
+    rising_boot_ns: int | None = None
+    """Since when the score would let it rise; None while it does not."""
+    changes: int = 0
+    since_boot_ns: int = 0
+    """When it last changed."""
+
+    def follow(self, points: int, edges: tuple[int, ...], now_ns: int, dwell_ns: int) -> bool:
+        """A score was taken: move by the table; whether the tier changed."""
+        to = TABLE[self.tier][band_of(points, edges)]
+        if to is self.tier:
+            self.rising_boot_ns = None
+            return False
+        if to < self.tier:
+            if self.rising_boot_ns is None:
+                self.rising_boot_ns = now_ns
+            if now_ns - self.rising_boot_ns < dwell_ns:
+                return False
+            self.rising_boot_ns = now_ns  # each further tier takes its own dwell
+        else:
+            self.rising_boot_ns = None
+        self.tier = to
+        self.changes += 1
+        self.since_boot_ns = now_ns
+        return True
+
+
+class Compiled(Struct, frozen=True, gc=False):
+    """The rules of a policy that measures liquidity, as they are asked for."""
+
+    rules: LiquidityRules
+    edges: tuple[int, ...]
+    of_tier: tuple[TierRules | None, ...]
+    """What each tier lets through, by its number; None: nothing opens."""
+    exit_collars_nanos: tuple[int, ...]
+
+
+def compiled_of(rules: LiquidityRules) -> Compiled | None:
+    """None: the policy does not measure liquidity."""
+    if not rules.enabled:
+        return None
+    tiers = (rules.normal, rules.cautious, rules.defensive)
+    collars = tuple(at.exit_collar_nanos for at in (*tiers, rules.emergency))
+    return Compiled(rules, edges_of(rules), (*tiers, None), collars)

@@ -1,0 +1,163 @@
+"""What market data does to liquidity: each symbol is measured, its tier follows and is told.
+
+Nothing of it is done, or kept, under a policy that does not ask for it.
+"""
+
+from typing import Final
+
+from fuseboard.core.liquidity.monitor import (
+    BOOK_STANDS_NS,
+    NO_SIZES,
+    NO_TRADES,
+    Liquidity,
+    new_liquidity,
+)
+from fuseboard.core.liquidity.tiers import Compiled, Gauge, compiled_of
+from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.vocabulary.effects import RaiseAlert, RecordTier
+from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
+from fuseboard.vocabulary.inputs import BookSeen, FeedHeard, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.market_inputs import LACKS
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.reasons import Reason
+
+TOLD_EVERY_NS: Final = 60 * NANOS
+"""People are told of one symbol's falls at most this often; the evidence has each."""
+POINT_NANOS: Final = NANOS // 100
+"""A basis point of the scale, as a score of the catalogue: 100 is 100 whole ones."""
+_BITS: Final = {"sizes": NO_SIZES, "trades": NO_TRADES}
+assert _BITS.keys() == dict.fromkeys(LACKS).keys()
+_DEFENSIVE: Final = Tier.DEFENSIVE
+
+
+def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
+    """The best of each side; no news while a feed tells more levels."""
+    at = _known(turn, fact.symbol)
+    if at is None or (at.levels and turn.boot_ns - at.book_boot_ns < BOOK_STANDS_NS):
+        return
+    bids = ((fact.bid_nanos, fact.bid_size_nanos),)
+    asks = ((fact.ask_nanos, fact.ask_size_nanos),)
+    at.levels = False
+    at.book(bids, asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
+    judge(turn, tiers, fact.symbol, at)
+
+
+def book_seen(turn: Turn, fact: BookSeen) -> None:
+    """The levels of a book."""
+    tiers = turn.liquidity
+    at = _known(turn, fact.symbol) if tiers is not None else None
+    if tiers is None or at is None:
+        return
+    at.levels, at.book_boot_ns = True, turn.boot_ns
+    at.book(fact.bids, fact.asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
+    judge(turn, tiers, fact.symbol, at)
+
+
+def trade_seen(turn: Turn, tiers: Compiled, fact: TradeSeen) -> None:
+    """Trades were reported."""
+    at = _known(turn, fact.symbol)
+    if at is not None:
+        at.traded(fact.count, turn.boot_ns)
+        judge(turn, tiers, fact.symbol, at)
+
+
+def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
+    """Score a symbol as it now is, and let its tier follow."""
+    rules, gauge = tiers.rules, at.gauge
+    at.judge(rules, turn.boot_ns)
+    before = gauge.tier
+    if gauge.follow(at.score, tiers.edges, turn.boot_ns, rules.dwell_ns):
+        _tell(turn, symbol, at, before)
+
+
+def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:
+    """The liquidity of a symbol, judged at this moment; None when nothing is known of it."""
+    at = turn.state.liquidity.get(symbol)
+    if at is not None:
+        judge(turn, tiers, symbol, at)
+    return at
+
+
+def feed_heard(state: State, fact: FeedHeard) -> None:
+    """A feed says what it does not give."""
+    known = state.feed_lacks.get(fact.feed, ())
+    if fact.lacks == known:
+        return
+    if fact.lacks:
+        state.feed_lacks[fact.feed] = fact.lacks
+    else:
+        del state.feed_lacks[fact.feed]
+    for symbol, at in state.liquidity.items():
+        if feed_of(symbol) == fact.feed:
+            at.lacks = _bits(fact.lacks)
+
+
+def node_started(turn: Turn) -> None:
+    """Nobody watched for a while: nothing is known, and no symbol is better than CAUTIOUS."""
+    state = turn.state
+    for symbol, at in state.liquidity.items():
+        gauge = Gauge(max(at.gauge.tier, Tier.CAUTIOUS), changes=at.gauge.changes)
+        state.liquidity[symbol] = new_liquidity(turn.boot_ns, at.lacks, gauge)
+
+
+def follow_policy(turn: Turn) -> None:
+    """A policy came into force: it measures liquidity from now on, or no more."""
+    turn.liquidity = compiled_of(turn.policy.liquidity)
+    if turn.liquidity is None:
+        turn.state.liquidity = {}
+
+
+def _known(turn: Turn, symbol: str) -> Liquidity | None:
+    """A symbol's liquidity; None when there are too many symbols: it stays unknown."""
+    state = turn.state
+    at = state.liquidity.get(symbol)
+    if at is None and len(state.liquidity) < INSTRUMENTS_MAX:
+        lacks = _bits(state.feed_lacks.get(feed_of(symbol), ()))
+        at = state.liquidity[symbol] = new_liquidity(turn.boot_ns, lacks, Gauge())
+    return at
+
+
+def _bits(lacks: tuple[str, ...]) -> int:
+    found = 0
+    for word in lacks:
+        found |= _BITS.get(word, 0)
+    return found
+
+
+def _tell(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
+    """The evidence of a change; people hear of the tight tiers, and of the way back."""
+    after = at.gauge.tier
+    turn.out.append(
+        RecordTier(
+            symbol=symbol,
+            before=before.name,
+            after=after.name,
+            score=at.score,
+            plain_score=at.plain,
+            calibrated_score=at.calibrated,
+            spread_nanos=at.spread_nanos(),
+            imbalance_nanos=at.imbalance_nanos(),
+            volatility_nanos=at.volatility_nanos(turn.boot_ns),
+            absent=at.points.absent(),
+            policy=turn.state.policy_digest,
+        )
+    )
+    told_ns = at.told_boot_ns
+    score = text_from_nanos(at.score * POINT_NANOS)
+    text = f"{symbol}: liquidity is {after.name}, it was {before.name}: score {score} of 100"
+    if after > before and after >= _DEFENSIVE:
+        if told_ns is None or turn.boot_ns - told_ns >= TOLD_EVERY_NS:
+            at.told_boot_ns = turn.boot_ns
+            _alert(turn, Severity.WARNING, symbol, text)
+    elif after is Tier.NORMAL and told_ns is not None:
+        at.told_boot_ns = None
+        _alert(turn, Severity.INFO, symbol, text)
+
+
+def _alert(turn: Turn, severity: Severity, symbol: str, text: str) -> None:
+    scope = symbol_scope(symbol)
+    turn.out.append(
+        RaiseAlert(severity=severity, code=Reason.LIQUIDITY_TIER, scope=scope, text=text)
+    )

@@ -1,0 +1,119 @@
+"""Windows over time that cost the same however much went through them: rings of buckets.
+
+A bucket is one whole multiple of its width since boot. A window of n buckets covers the present
+one, which is not full yet, and the n - 1 before it. Times are boot nanoseconds.
+"""
+
+from msgspec import Struct
+
+
+class Count(Struct):
+    """How much was counted within a window."""
+
+    width_ns: int
+    buckets: list[int]
+    at: int = 0
+    """The number of the present bucket."""
+    total: int = 0
+
+    def follow(self, now_ns: int) -> int:
+        """Let go of what has left the window; what is in it now."""
+        at = now_ns // self.width_ns
+        passed = at - self.at
+        if passed > 0:
+            buckets, length = self.buckets, len(self.buckets)
+            if passed >= length:
+                self.buckets, self.total = [0] * length, 0
+            else:
+                for number in range(self.at + 1, at + 1):
+                    slot = number % length
+                    self.total -= buckets[slot]
+                    buckets[slot] = 0
+            self.at = at
+        return self.total
+
+    def add(self, amount: int, now_ns: int) -> None:
+        """Count an amount now."""
+        self.follow(now_ns)
+        self.buckets[self.at % len(self.buckets)] += amount
+        self.total += amount
+
+
+class Average(Struct):
+    """What a number was on average over a window, each value weighed by how long it stood.
+
+    A value stands until the next one, at most until it is stale; other time is left out.
+    """
+
+    width_ns: int
+    areas: list[int]
+    spans_ns: list[int]
+    at: int = 0
+    area: int = 0
+    """The sum over the window of each value times how long it stood."""
+    span_ns: int = 0
+    """How long values stood within the window."""
+    value: int = 0
+    counted_ns: int = 0
+    """Up to when the present value is counted."""
+    stale_ns: int = 0
+    """When the present value is stale."""
+
+    def put(self, value: int, now_ns: int, stale_ns: int) -> None:
+        """A new value stands from now on, until `stale_ns` at most."""
+        self.follow(now_ns)
+        self.value, self.stale_ns = value, stale_ns
+
+    def cease(self, now_ns: int) -> None:
+        """No value stands any more."""
+        self.follow(now_ns)
+        self.stale_ns = now_ns
+
+    def follow(self, now_ns: int) -> None:
+        """Count the present value up to now, and let go of what has left the window."""
+        at, length = now_ns // self.width_ns, len(self.areas)
+        end_ns = min(self.stale_ns, now_ns)
+        if at != self.at:
+            if at - self.at > length:
+                self._forget(at - length)
+            while self.at < at:
+                edge_ns = (self.at + 1) * self.width_ns
+                self._count(min(edge_ns, end_ns))
+                self.at += 1
+                slot = self.at % length
+                self.area -= self.areas[slot]
+                self.span_ns -= self.spans_ns[slot]
+                self.areas[slot] = self.spans_ns[slot] = 0
+        self._count(end_ns)
+        self.counted_ns = now_ns
+
+    def _count(self, end_ns: int) -> None:
+        span_ns = end_ns - self.counted_ns
+        if span_ns <= 0:
+            return
+        slot, area = self.at % len(self.areas), self.value * span_ns
+        self.areas[slot] += area
+        self.spans_ns[slot] += span_ns
+        self.area += area
+        self.span_ns += span_ns
+        self.counted_ns = end_ns
+
+    def _forget(self, at: int) -> None:
+        """Longer than the window since the last value: begin at its first bucket, empty."""
+        self.areas, self.spans_ns = [0] * len(self.areas), [0] * len(self.areas)
+        self.area = self.span_ns = 0
+        self.at = at
+        if self.counted_ns < at * self.width_ns:
+            self.counted_ns = at * self.width_ns
+
+
+def count_of(length: int, width_ns: int, now_ns: int) -> Count:
+    """An empty window of so many buckets, from now on."""
+    return Count(width_ns, [0] * length, now_ns // width_ns)
+
+
+def average_of(length: int, width_ns: int, now_ns: int) -> Average:
+    """The same for an average."""
+    return Average(
+        width_ns, [0] * length, [0] * length, now_ns // width_ns, counted_ns=now_ns, stale_ns=now_ns
+    )

@@ -1,0 +1,42 @@
+"""Effects that tell of liquidity: evidence of tiers, and of what they made of orders."""
+
+from fuseboard.vocabulary.act import Act
+from fuseboard.vocabulary.orders import OrderType
+
+
+class RecordTier(Act, frozen=True, tag=True):
+    """Evidence that the liquidity tier of a symbol changed, by which score and what was not known.
+
+    Scores are basis points of the scale; `score` is the one that the tier follows.
+    """
+
+    symbol: str
+    before: str
+    after: str
+    score: int
+    plain_score: int
+    calibrated_score: int
+    spread_nanos: int = 0
+    """As a fraction of the middle, rounded up; with the next two as of the last usable book."""
+    imbalance_nanos: int = 0
+    """-1 only asks, 1 only bids."""
+    volatility_nanos: int = 0
+    """Realised in the last minute, as a fraction."""
+    absent: tuple[str, ...] = ()
+    """Components of the score that are not known."""
+    policy: str = ""
+
+
+class RecordShaping(Act, frozen=True, tag=True):
+    """Evidence that an order is sent otherwise than it was asked for, by its symbol's tier."""
+
+    order_id: str
+    strategy: str
+    symbol: str
+    tier: str
+    asked_quantity_nanos: int
+    quantity_nanos: int
+    asked_type: OrderType
+    order_type: OrderType
+    asked_limit_nanos: int | None = None
+    limit_price_nanos: int | None = None

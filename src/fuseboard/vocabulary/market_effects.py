@@ -1,0 +1,19 @@
+"""Effects that tell of the market: evidence of what its exchanges said."""
+
+from fuseboard.vocabulary.act import Act
+
+
+class RecordTradingHalt(Act, frozen=True, tag=True):
+    """Evidence of an exchange's halt: `halted`, `resumed` by the exchange, `let_on` by us.
+
+    `operator` is who let on: `exchange` after its resumption and our delay, `calendar:NAME` at the
+    session after a market-wide level 3, or a person. An empty symbol is the whole market.
+    """
+
+    symbol: str
+    stage: str
+    code: str
+    level: int
+    event_ns: int
+    operator: str = ""
+    reason: str = ""

@@ -1,0 +1,352 @@
+"""The gate by tier: what opens is cut and priced, or denied; what reduces is never resized."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from fuseboard.core import judging
+from fuseboard.core.checks.active import ALLOWED
+from fuseboard.core.checks.table import judge
+from fuseboard.policy.liquidity_rules import LiquidityRules
+from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.liquidity.market import CENT, LIMITS, SECOND, WIDE, LiquidDesk, of
+
+N, C, D, E = Tier.NORMAL, Tier.CAUTIOUS, Tier.DEFENSIVE, Tier.EMERGENCY
+BUY, SELL = Side.BUY, Side.SELL
+RULES = LiquidityRules()
+
+
+def ask(
+    desk: LiquidDesk,
+    side: Side = BUY,
+    shares: int = 10,
+    price: int | None = None,
+    name: str = "",
+    **changed: Any,
+) -> tuple[fx.Effect, ...]:
+    """An order for whole shares, priced in cents; without a price at the market."""
+    desk.requests += 1
+    fact = facts.OrderRequested(
+        request=desk.requests,
+        strategy="alpha",
+        client_order_id=name or f"s{desk.requests}",
+        symbol="AAPL",
+        side=side,
+        order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity_nanos=shares * NANOS,
+        limit_price_nanos=None if price is None else price * CENT,
+    )
+    return desk.take(replace(fact, **changed))
+
+
+def sent(effects: tuple[fx.Effect, ...]) -> fx.SubmitOrder:
+    (order,) = of(effects, fx.SubmitOrder)
+    assert isinstance(order, fx.SubmitOrder)
+    return order
+
+
+def denial(effects: tuple[fx.Effect, ...]) -> fx.AnswerDenied:
+    (denied,) = of(effects, fx.AnswerDenied)
+    assert isinstance(denied, fx.AnswerDenied)
+    return denied
+
+
+# --- what opens ----------------------------------------------------------------------------------
+
+
+def test_each_tier_cuts_an_order_to_its_value_in_whole_shares() -> None:
+    for tier, shares in ((N, 199), (C, 39), (D, 7)):
+        desk = LiquidDesk().at(tier)
+        effects = ask(desk, shares=300)
+        order, (record,) = sent(effects), of(effects, fx.RecordShaping)
+        assert order.quantity_nanos == shares * NANOS, tier
+        assert order.limit_price_nanos is not None
+        assert order.quantity_nanos * order.limit_price_nanos <= {
+            N: 50_000, C: 10_000, D: 2_000,
+        }[tier] * NANOS**2  # fmt: skip
+        assert (record.tier, record.asked_quantity_nanos) == (tier.name, 300 * NANOS)
+
+
+def test_a_market_order_becomes_a_limit_at_the_tiers_offset_on_the_tick() -> None:
+    # The last good quote: 249.99 / 250.01, and asks of 252.00 and 254.80 in the tighter tiers.
+    for tier, buy, sell in ((N, 25_026, 24_975), (C, 25_263, 24_937), (D, 25_607, 24_875)):
+        desk = LiquidDesk().at(tier)
+        order = sent(ask(desk, BUY, 1))
+        assert (order.order_type, order.limit_price_nanos) == (OrderType.LIMIT, buy * CENT), tier
+        order = sent(ask(LiquidDesk().at(tier), SELL, 1))
+        assert (order.order_type, order.limit_price_nanos) == (OrderType.LIMIT, sell * CENT), tier
+
+
+def test_a_limit_is_priced_at_most_the_offset_away_and_a_calmer_one_is_left_alone() -> None:
+    desk = LiquidDesk().at(N)
+    assert sent(ask(desk, BUY, 1, 25_300)).limit_price_nanos == 25_026 * CENT
+    assert sent(ask(LiquidDesk().at(N), SELL, 1, 24_700)).limit_price_nanos == 24_975 * CENT
+    effects = ask(desk, BUY, 1, 25_026)
+    assert sent(effects).limit_price_nanos == 25_026 * CENT
+    assert not of(effects, fx.RecordShaping)
+
+
+def test_a_stop_that_opens_becomes_a_stop_limit_as_far_beyond_its_stop() -> None:
+    desk = LiquidDesk().at(N)
+    stop: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price_nanos": 26_000 * CENT}
+    order = sent(ask(desk, BUY, 1, **stop))
+    assert order.order_type is OrderType.STOP_LIMIT
+    assert (order.stop_price_nanos, order.limit_price_nanos) == (26_000 * CENT, 26_026 * CENT)
+
+
+def test_in_an_emergency_nothing_opens() -> None:
+    desk = LiquidDesk().at(E)
+    denied = denial(ask(desk, BUY, 1, 25_000))
+    assert (denied.reason, denied.checks[-1]) == (Reason.LIQUIDITY_TIER, "liquidity_tier")
+    assert denied.observed.startswith("EMERGENCY, score ")
+
+
+def test_a_spread_that_is_wider_than_the_tiers_denies_with_both_numbers() -> None:
+    desk = LiquidDesk().at(N)
+    desk.quoted(24_938, 25_063)  # a hair under 0.5 %
+    assert desk.tier() is N
+    assert sent(ask(desk, BUY, 1))
+    desk.quoted(24_937, 25_062)
+    denied = denial(ask(desk, BUY, 1))
+    assert (denied.reason, denied.limit.split(",")[1]) == (Reason.LIQUIDITY_SPREAD, " spread 0.50%")
+
+
+def test_an_order_that_is_cut_to_nothing_is_denied_and_an_unmeasured_symbol_too() -> None:
+    desk = LiquidDesk(normal=replace(RULES.normal, order_value_nanos_max=250 * NANOS)).at(N)
+    assert denial(ask(desk, BUY, 1)).reason is Reason.LIQUIDITY_TIER
+    desk = LiquidDesk()
+    desk.kernel._state.liquidity.clear()
+    assert denial(ask(desk, BUY, 1)).observed == "no liquidity is known"
+
+
+def test_an_order_beyond_the_limits_is_denied_as_it_was_asked_and_not_cut_to_them() -> None:
+    desk = LiquidDesk().at(N)
+    assert denial(ask(desk, BUY, 1_000)).reason is Reason.ORDER_VALUE
+
+
+def test_where_levels_are_told_an_order_is_clipped_to_a_part_of_the_side_it_takes() -> None:
+    desk = LiquidDesk().at(N)
+    bids = tuple(((24_999 - n) * CENT, 100 * NANOS) for n in range(10))
+    asks = tuple(((25_001 + n) * CENT, 20 * NANOS) for n in range(10))
+    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    assert desk.tier() is N
+    assert sent(ask(desk, BUY, 150)).quantity_nanos == 25 * NANOS  # a quarter of 5 x 20
+    desk = LiquidDesk().at(N)
+    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    assert sent(ask(desk, SELL, 150)).quantity_nanos == 125 * NANOS
+
+
+def test_a_fraction_is_cut_to_a_fraction() -> None:
+    desk = LiquidDesk().at(C)
+    order = sent(ask(desk, BUY, quantity_nanos=100 * NANOS + 1))
+    assert order.quantity_nanos == 10_000 * NANOS * NANOS // (25_263 * CENT)
+
+
+def test_what_counts_in_the_worst_case_is_what_is_sent() -> None:
+    desk = LiquidDesk().at(C)
+    order = sent(ask(desk, BUY, 300))
+    assert order.limit_price_nanos is not None
+    account = desk.kernel._state.book.account
+    assert account.worst_attos == order.quantity_nanos * order.limit_price_nanos
+
+
+def test_a_repeat_of_a_shaped_order_is_known_and_another_order_under_its_name_is_not() -> None:
+    desk = LiquidDesk().at(C)
+    first = sent(ask(desk, BUY, 300, name="mine"))
+    (answer,) = of(ask(desk, BUY, 300, name="mine"), fx.AnswerOrder)
+    assert (answer.order_id, answer.repeated) == (first.order_id, True)
+    shaped = ask(desk, BUY, 39, name="mine")
+    assert denial(shaped).reason is Reason.CLIENT_ORDER_ID_REUSED
+
+
+def test_a_replacement_that_would_be_cut_is_denied_and_a_calmer_one_passes() -> None:
+    desk = LiquidDesk().at(C)
+    order = sent(ask(desk, BUY, 20, 24_900))
+    working = OrderStatus.WORKING
+    desk.take(facts.OrderSent(order_id=order.order_id, broker_order_id="b", status=working))
+
+    def change(shares: int, name: str) -> tuple[fx.Effect, ...]:
+        desk.requests += 1
+        return desk.take(
+            facts.ReplaceRequested(
+                request=desk.requests,
+                strategy="alpha",
+                order_id=order.order_id,
+                client_order_id=name,
+                quantity_nanos=shares * NANOS,
+            )
+        )
+
+    assert denial(change(300, "r1")).reason is Reason.LIQUIDITY_TIER
+    desk.quoted(25_001, 24_999)
+    assert of(change(10, "r2"), fx.AnswerOrder)
+
+
+# --- what reduces --------------------------------------------------------------------------------
+
+
+def test_a_market_exit_is_collared_by_tier_and_never_resized() -> None:
+    for tier, collar in ((N, 1), (C, 2), (D, 3), (E, 5)):
+        desk = LiquidDesk(held=1_000).at(tier)
+        order = sent(ask(desk, SELL, 1_000))
+        assert order.quantity_nanos == 1_000 * NANOS
+        assert order.order_type is OrderType.LIMIT
+        edge = 24_999 * CENT * (100 - collar) // 100
+        assert order.limit_price_nanos == edge // CENT * CENT, tier
+
+
+def test_an_exit_passes_in_an_emergency_whatever_it_is() -> None:
+    desk = LiquidDesk(held=1_000).at(E)
+    order = sent(ask(desk, SELL, 500, 20_000))
+    assert (order.quantity_nanos, order.limit_price_nanos) == (500 * NANOS, 20_000 * CENT)
+    stop: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price_nanos": 24_000 * CENT}
+    assert sent(ask(desk, SELL, 500, **stop)).order_type is OrderType.STOP
+
+
+def test_an_exit_is_priced_from_the_furthest_price_that_is_known() -> None:
+    desk = LiquidDesk(held=1_000).at(N)
+    desk.traded(price=20_000)
+    assert sent(ask(desk, SELL, 10)).limit_price_nanos == 19_800 * CENT
+    short = LiquidDesk(held=-1_000).at(N)
+    short.traded(price=30_000)
+    assert sent(ask(short, BUY, 10)).limit_price_nanos == 30_300 * CENT
+
+
+def test_an_exit_of_which_no_price_is_known_stays_a_market_order() -> None:
+    desk = LiquidDesk(held=1_000)
+    desk.now_ns += 121 * SECOND
+    assert sent(ask(desk, SELL, 10)).order_type is OrderType.MARKET
+
+
+# --- properties ----------------------------------------------------------------------------------
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    tier=st.sampled_from(Tier),
+    side=st.sampled_from(Side),
+    nanos=st.sampled_from((1, 7, 500, 5_000)).flatmap(
+        lambda n: st.sampled_from((n * NANOS, n * NANOS + NANOS // 3))
+    ),
+    price=st.sampled_from((None, 20_000, 24_000, 24_999, 25_000, 25_001, 25_200, 26_000)),
+    stop=st.sampled_from((None, None, 24_500, 25_500)),
+    held=st.sampled_from((0, 300, -300)),
+)
+def test_what_is_sent_is_no_larger_no_keener_and_passes_every_check_again(
+    tier: Tier, side: Side, nanos: int, price: int | None, stop: int | None, held: int
+) -> None:
+    policy = Policy(limits=replace(LIMITS, price_collar_nanos=NANOS // 10), losses=(), data=WIDE)
+    desk = LiquidDesk(policy, held=held).at(tier)
+    kinds = {
+        (True, True): OrderType.MARKET,
+        (True, False): OrderType.STOP,
+        (False, True): OrderType.LIMIT,
+        (False, False): OrderType.STOP_LIMIT,
+    }
+    kind = kinds[price is None, stop is None]
+    stop_nanos = None if stop is None else stop * CENT
+    effects = ask(
+        desk, side, price=price, order_type=kind, quantity_nanos=nanos, stop_price_nanos=stop_nanos
+    )
+    orders = of(effects, fx.SubmitOrder)
+    if not orders:
+        assert of(effects, fx.AnswerDenied)
+        return
+    (order,) = orders
+    sign = 1 if side is BUY else -1
+    if not order.raises_exposure:
+        assert order.quantity_nanos == nanos
+        assert tier is E or desk.tier() is tier
+        return
+    assert tier is not E
+    assert 0 < order.quantity_nanos <= nanos
+    assert order.limit_price_nanos is not None
+    assert price is None or sign * order.limit_price_nanos <= sign * price * CENT
+    far = 25_001 if side is BUY else 24_999
+    if stop is None and tier is N:
+        beyond = sign * (order.limit_price_nanos - far * CENT)
+        assert beyond * NANOS <= RULES.normal.offset_nanos * far * CENT
+    turn = desk.kernel._turn
+    known = turn.state.book.orders[order.order_id]
+    turn.state.book.count(known, -1)
+    instrument = turn.state.instruments["AAPL"]
+    finding, _ = judge(judging.proposed(turn, known, instrument))
+    assert finding is ALLOWED
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_market_traps_an_exit_or_opens_in_an_emergency(seed: int) -> None:
+    """A market at random, mostly bad: every exit is sent whole, nothing opens in EMERGENCY."""
+    from random import Random
+
+    random = Random(seed)
+    desk = LiquidDesk(held=1_000).calm(20)
+    opened = 0
+    for _ in range(400):
+        desk.now_ns += random.choice((1, SECOND, 20 * SECOND))
+        middle, half = random.randrange(20_000, 30_000), random.choice((-5, 0, 1, 50, 900))
+        if random.random() < 0.5:
+            desk.traded(random.randrange(1, 50), middle)
+        desk.quoted(middle - half, middle + half, random.choice((0, 1, 50, 5_000)))
+        effects = ask(desk, BUY, 10)
+        if orders := of(effects, fx.SubmitOrder):
+            opened += 1
+            assert desk.tier() is not E
+            desk.take(
+                facts.OrderEnded(
+                    order_id=orders[0].order_id,
+                    broker_order_id="b",
+                    status=OrderStatus.CANCELED,
+                    filled_quantity_nanos=0,
+                    filled_price_nanos=0,
+                )
+            )
+        exit_order = sent(ask(desk, SELL, 100))
+        assert exit_order.quantity_nanos == 100 * NANOS
+        desk.take(
+            facts.OrderEnded(
+                order_id=exit_order.order_id,
+                broker_order_id="b",
+                status=OrderStatus.CANCELED,
+                filled_quantity_nanos=0,
+                filled_price_nanos=0,
+            )
+        )
+    assert opened < 200
+
+
+# --- explaining ----------------------------------------------------------------------------------
+
+
+def test_explain_says_tier_score_spread_and_what_becomes_of_the_order() -> None:
+    desk = LiquidDesk().at(C)
+    fact = facts.OrderRequested(
+        request=1,
+        strategy="alpha",
+        client_order_id="why",
+        symbol="AAPL",
+        side=BUY,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        quantity_nanos=300 * NANOS,
+    )
+    (line,) = [
+        at
+        for at in desk.kernel.explained(facts.Moment(desk.now_ns, desk.now_ns), fact)
+        if at.check == "liquidity_tier"
+    ]
+    assert line.verdict == "passed"
+    assert line.observed == (
+        "CAUTIOUS, score 50.38, spread 0.80%: 300 -> 39, market -> limit 252.63"
+    )
+    assert line.limit == "10000 USD, spread 1.00%, offset 0.25%"

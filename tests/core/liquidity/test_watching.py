@@ -1,0 +1,190 @@
+"""Market data moves tiers in the kernel: told, journaled, a gauge, and nothing without a policy."""
+
+from fuseboard.core.kernel import Kernel
+from fuseboard.core.liquidity.watching import TOLD_EVERY_NS
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import BreakerRule, CheckRule
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Severity, Side
+from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.liquidity.market import CENT, LIMITS, SECOND, LiquidDesk, of
+from tests.core.test_known_failures import Desk
+
+
+def test_a_symbol_begins_cautious_and_is_normal_after_a_dwell_of_good_scores() -> None:
+    desk = LiquidDesk()
+    assert desk.tier() is Tier.CAUTIOUS
+    desk.calm(59)
+    assert desk.tier() is Tier.CAUTIOUS
+    desk.calm(3)
+    assert desk.tier() is Tier.NORMAL
+
+
+def test_a_crossed_quote_is_an_emergency_at_once_which_is_told_with_its_numbers() -> None:
+    desk = LiquidDesk().calm()
+    effects = desk.quoted(25_001, 24_999)
+    (record,) = of(effects, fx.RecordTier)
+    assert (record.before, record.after, record.score) == ("NORMAL", "EMERGENCY", 0)
+    assert record.policy == digest_of(desk.text)
+    (alert,) = of(effects, fx.RaiseAlert)
+    assert (alert.severity, alert.code) == (Severity.WARNING, Reason.LIQUIDITY_TIER)
+    assert alert.scope == "symbol:AAPL"
+
+
+def test_people_are_told_of_a_symbol_once_a_minute_and_of_the_way_back() -> None:
+    desk = LiquidDesk(dwell_ns=SECOND).calm(70)
+    told, back, records = 0, 0, 0
+    began_ns = desk.now_ns
+    while desk.now_ns - began_ns < TOLD_EVERY_NS - 9 * SECOND:
+        effects = desk.quoted(25_001, 24_999)
+        told += len(of(effects, fx.RaiseAlert))
+        records += len(of(effects, fx.RecordTier))
+        for _ in range(3):  # it comes up a little, never to NORMAL
+            desk.now_ns += SECOND
+            desk.quoted()
+    assert (told, records > 5) == (1, True)
+    for _ in range(5):
+        desk.now_ns += SECOND
+        back += sum(a.severity is Severity.INFO for a in of(desk.quoted(), fx.RaiseAlert))
+    assert back == 1
+
+
+def test_a_feed_that_lacks_sizes_or_trades_is_no_crisis_and_one_that_says_nothing_is() -> None:
+    poor = LiquidDesk()
+    poor.take(facts.FeedHeard(feed="stocks", real_time=False, lacks=("sizes", "trades")))
+    for _ in range(75):
+        poor.now_ns += SECOND
+        poor.quoted(size=0)
+    assert poor.tier() is Tier.NORMAL
+    assert poor.known.points.absent() == ("depth", "velocity", "impact")
+    poor.take(facts.FeedHeard(feed="stocks", real_time=False))
+    poor.quoted(size=0)
+    assert poor.tier() is Tier.EMERGENCY
+
+
+def test_a_book_is_measured_by_its_levels_and_its_quotes_are_parts_of_it() -> None:
+    desk = LiquidDesk().calm()
+    bids = tuple(((24_999 - n) * CENT, 10 * NANOS) for n in range(10))
+    asks = tuple(((25_001 + n) * CENT, 10 * NANOS) for n in range(10))
+    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    assert (desk.known.bids, desk.known.asks) == (bids, asks)
+    desk.quoted(24_998, 25_002)
+    assert len(desk.known.bids) == 10
+    desk.now_ns += 10 * SECOND
+    desk.quoted()
+    assert len(desk.known.bids) == 1
+    desk.take(facts.BookSeen(symbol="AAPL", bids=(), asks=asks, event_ns=0))
+    assert desk.tier() is Tier.EMERGENCY
+
+
+def test_a_tier_lifts_no_latch() -> None:
+    desk = LiquidDesk().at(Tier.EMERGENCY)
+    desk.take(
+        facts.OperatorHaltRequested(
+            request=1, scope="symbol:AAPL", operator="ada", reason="look", level=HaltLevel.HALT
+        )
+    )
+    desk.calm(400)
+    assert desk.tier() is Tier.NORMAL
+    assert desk.kernel._state.postures["symbol:AAPL"] is Posture.HALTED
+
+
+def test_a_restart_makes_no_symbol_better_than_it_was() -> None:
+    for tier in (Tier.NORMAL, Tier.CAUTIOUS, Tier.DEFENSIVE, Tier.EMERGENCY):
+        desk = LiquidDesk().at(tier)
+        desk.start()
+        assert desk.tier() is max(tier, Tier.CAUTIOUS)
+        assert not desk.known.bids
+
+
+def test_a_policy_that_does_not_ask_for_it_measures_nothing_and_keeps_nothing() -> None:
+    desk = Desk()
+    desk.quote("AAPL", 250)
+    assert desk.kernel._state.liquidity == {}
+    desk.take(facts.BookSeen(symbol="AAPL", bids=(), asks=(), event_ns=0))
+    assert desk.kernel._state.liquidity == {}
+    liquid = LiquidDesk().calm()
+    text = canonical_text(Policy(limits=LIMITS, losses=()))
+    liquid.take(
+        facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ada", reason="without")
+    )
+    assert liquid.kernel._state.liquidity == {}
+
+
+def test_a_snapshot_goes_on_exactly_where_it_was() -> None:
+    desk = LiquidDesk().calm(30)
+    twin = Kernel.restored(desk.kernel.snapshot())
+    for _ in range(50):
+        desk.now_ns += SECOND
+        at = facts.Moment(desk.now_ns, desk.now_ns)
+        for fact in (
+            facts.TradeSeen(
+                symbol="AAPL",
+                price_nanos=NANOS,
+                size_nanos=1,
+                event_ns=0,
+                low_nanos=1,
+                high_nanos=1,
+            ),
+            facts.BookSeen(
+                symbol="AAPL",
+                bids=((249 * NANOS, NANOS),),
+                asks=((250 * NANOS, NANOS),),
+                event_ns=0,
+            ),
+        ):
+            assert desk.kernel.step(at, fact) == twin.step(at, fact)
+    assert desk.kernel.digest() == twin.digest()
+
+
+# --- as a measure --------------------------------------------------------------------------------
+
+
+def test_a_breaker_over_the_tier_or_the_score_halts_when_the_market_is_gone() -> None:
+    for condition in ("liquidity_score < 20", "liquidity_tier >= 3"):
+        rule = BreakerRule(name="gone", condition=condition, scope="account")
+        desk = LiquidDesk(Policy(limits=LIMITS, losses=(), breakers=(rule,)), held=10).calm()
+        desk.now_ns += SECOND
+        desk.take(facts.TimeAdvanced())
+        assert "account" not in desk.kernel._state.postures
+        desk.quoted(25_001, 24_999)
+        desk.now_ns += SECOND
+        desk.take(facts.TimeAdvanced())
+        assert desk.kernel._state.postures["account"] is Posture.HALTED, condition
+
+
+def test_a_check_of_ones_own_asks_the_orders_symbol() -> None:
+    rule = CheckRule(name="good books", condition="liquidity_score > 90")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), checks=(rule,))).calm()
+    desk.quoted(25_001, 24_999, symbol="TSLA")
+    assert of(desk.order(Side.BUY, NANOS), fx.SubmitOrder)
+    desk.quoted(24_950, 25_050, size=1)
+    (denial,) = of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    assert denial.reason is Reason.CUSTOM_CHECK
+
+
+def test_what_is_reported_from_outside_can_only_lower_the_score() -> None:
+    rule = CheckRule(name="good books", condition="liquidity_score > 90")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), checks=(rule,))).calm()
+
+    def report(points: int) -> None:
+        desk.take(
+            facts.MeasureReported(
+                request=0,
+                name="liquidity_score",
+                symbol="AAPL",
+                value=points * NANOS,
+                event_ns=desk.now_ns,
+            )
+        )
+
+    report(10)
+    assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    report(100)
+    assert of(desk.order(Side.BUY, NANOS), fx.SubmitOrder)
+    desk.quoted(24_000, 26_000)
+    assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
