@@ -193,6 +193,9 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--broker", choices=("sim", "alpaca"), help="default: alpaca with keys, else sim"
     )
     _add_tape(parser)
+    parser.add_argument(
+        "--sessions", action="store_true", help="sessions roll by the tape's time (simulated only)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=port, default=8787, help="port for strategies; 0: any free")
     parser.add_argument(

@@ -294,6 +294,16 @@ def test_the_next_trading_day_resets_what_stopped_by_itself_recorded_as_the_cale
     assert desk.fuse("daily").state is FuseState.MONITORING
 
 
+def test_the_first_session_that_is_ever_known_resets_nothing() -> None:
+    desk = SessionDesk(policy(loss("day", reset=ResetRule.NEXT_TRADING_DAY)))
+    desk.at(199)
+    desk.now_ns += HOUR  # the calendar was missing all morning
+    desk.rolls(0)
+    assert desk.fuse("day").latched(), "it may be of this very day"
+    desk.rolls(1)
+    assert not desk.fuse("day").latched()
+
+
 def test_the_calendar_resets_no_kill_and_no_persons_latch_and_waits_for_the_clock() -> None:
     desk = SessionDesk(policy(NEXT_DAY))
     desk.rolls(0)

@@ -136,6 +136,8 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
     forget_broker_secrets()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
+        if options.live and options.sessions:
+            raise StateRefused("--sessions is for tapes: with real money sessions always roll")
         if options.live:
             must_be_ready_for_live(loaded, state, time.time_ns())
         broker = alpaca_keys(environment, live=options.live, ask=input)
@@ -189,6 +191,7 @@ async def _serve(
             person=Person(options.operator, options.reason),
             guardian=options.guardian,
             sessions=broker != simulated_keys(broker.base_url),
+            tape_speed_nanos=options.speed if options.sessions else 0,
         ),
         say,
     )

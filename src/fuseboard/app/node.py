@@ -28,6 +28,7 @@ from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_do
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
+from fuseboard.app.tape_time import tell_sessions
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
@@ -57,7 +58,6 @@ from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.recovery import restored
 from fuseboard.runtime.register_watch import RegisterWatch
-from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -93,7 +93,8 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     guardian: bool = True
     """Whether a guardian is started beside it, where the policy has one."""
     sessions: bool = True
-    """Whether sessions roll; not where the broker's clock is a tape's."""
+    """Whether sessions roll; where the broker's clock is a tape's, only by its speed."""
+    tape_speed_nanos: int = 0
 
 
 class Node:
@@ -281,15 +282,16 @@ class Node:
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
             halt_file.look()  # one that lies there already halts before the first order
             work.append(halt_file.run())
-        if self._options.sessions:
-            schedule = SessionSchedule(
+        if self._options.sessions or self._options.tape_speed_nanos:
+            sessions = tell_sessions(
                 calendar=self._calendar,
                 broker=broker,
                 clock=self._clock,
+                tape_speed_nanos=self._options.tape_speed_nanos,
                 offer=intake.offer,
                 tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
-            work.append(schedule.run())
+            work.append(sessions)
         return [asyncio.create_task(each) for each in work]
 
     def _tell(self, severity: Severity, reason: Reason, text: str) -> None:

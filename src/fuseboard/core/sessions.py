@@ -84,7 +84,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     state = turn.state
     week = begun.week_began > period.week_began
     month = begun.month_began > period.month_began
-    late = period.late
+    late, first = period.late, not period.session
     period.calendar, period.session = begun.calendar, begun.session
     period.week_began, period.month_began = begun.week_began, begun.month_began
     period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
@@ -98,7 +98,8 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.resumed_attos = {}
     turn.alert(Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")
     evaluate(turn, BOOKS_SOURCE)
-    reset_by_calendar(turn, begun.calendar, begun.session)
+    if not first:  # what was stopped before any session was known may be of this very day
+        reset_by_calendar(turn, begun.calendar, begun.session)
 
 
 def _opening_attos(turn: Turn, scope: str, *, late: bool) -> int:
