@@ -69,6 +69,9 @@ def said(verdicts: list[Verdict]) -> None:
         ("started in the last second", [each.started_a_second for each in verdicts]),
     ):
         print(f"{what:28} median {statistics.median(figures):.0f} [{min(figures)}..{max(figures)}]")
+    quick = [each.halt for each in verdicts if each.halt.door != "command"]
+    settling = sorted((each.settled_ns - each.accepted_ns) / 1e6 for each in quick)
+    print(f"accepted to settled, every door but the command, ms {spread(settling)}")
     for door in DOORS:
         mine = [each.halt for each in verdicts if each.halt.door == door]
         if mine:

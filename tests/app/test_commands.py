@@ -43,6 +43,7 @@ def test_init_makes_what_a_gateway_needs_for_its_owner_only(fuseboard: CommandLi
     found = {at.name: at.stat().st_mode & 0o777 for at in fuseboard.state.iterdir()}
     assert set(found.values()) == {0o600}
     assert set(found) == {
+        "halts.db",
         "halts.register",
         "instance.json",
         "journal.db",
