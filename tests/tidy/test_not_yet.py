@@ -12,6 +12,7 @@ from fuseboard.policy.limits import Limits
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
+    BackupRule,
     KillSwitch,
     LossRule,
     MarketBreakers,
@@ -24,6 +25,7 @@ SOURCE = Path(fuseboard.__file__).parent
 ENFORCING = ("app", "core", "guardian", "runtime")
 PARTS: dict[str, type[Struct]] = {
     "": Policy,
+    "backup": BackupRule,
     "data": DataRules,
     "execution": ExecutionRules,
     "kill_switch": KillSwitch,

@@ -28,7 +28,8 @@ from fuseboard.app.broker_choice import (
 )
 from fuseboard.app.exchange_process import ExchangeWanted, end, found_or_started
 from fuseboard.app.live import must_be_ready_for_live
-from fuseboard.app.node import Node, NodeOptions
+from fuseboard.app.node import Node
+from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.offline import offline_status, renew_register
 from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json

@@ -6,24 +6,24 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.alerts.outward import outward_pagers
-from fuseboard.app.adopting import Person, adoption_at_start
-from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.app.adopting import adoption_at_start
+from fuseboard.app.backup_schedule import BackupSchedule
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule, is_open
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
+from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
@@ -35,7 +35,6 @@ from fuseboard.control.operator_api import OperatorApi
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import (
     Identity,
-    StateDirectory,
     StateRefused,
 )
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
@@ -71,30 +70,6 @@ SWITCH_INTERVAL_S: Final = 0.0002
 STRATEGY_GRACE_S: Final = 5.0
 RECONCILED_S_MAX: Final = 15.0
 """How long a supervised strategy waits for the comparison with the broker."""
-
-
-class NodeOptions(Struct, frozen=True, kw_only=True):
-    """One gateway run."""
-
-    state: StateDirectory
-    policy: Policy
-    broker: BrokerKeys
-    broker_says: str
-    host: str = "127.0.0.1"
-    port: int = 8787
-    strategy: str = "default"
-    command: Sequence[str] = ()
-    control_port: int | None = None
-    """Of the control API on loopback, 0 for any; None: none."""
-    policy_file: Path = Path("policy.yaml")
-    """Where the policy was read; for what a person is told."""
-    person: Person = Person()
-    """Who wants this policy, where it is looser than the one in force."""
-    guardian: bool = True
-    """Whether a guardian is started beside it, where the policy has one."""
-    sessions: bool = True
-    """Whether sessions roll; where the broker's clock is a tape's, only by its speed."""
-    tape_speed_nanos: int = 0
 
 
 class Node:
@@ -145,27 +120,41 @@ class Node:
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
         self._outward = outward_pagers(os.environ)
         self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
-        self._guardian = GuardianLink(
-            self._state,
-            wanted=options.guardian and guardian_is_wanted(options.policy),
-            orders=self._guardians_orders,
-            policy_digest=self._kernel.policy_digest,
-            broker=options.broker,
-            register=self._register,
-            pagers=self._pagers,
-            say=say,
-        )
+        self._guardian = self._new_guardian()
+        self._backups = self._new_backups()
         self._launched: Launched | None = None
         self._stopping = asyncio.Event()
         self._ended_in_order = False
         self._hurry = asyncio.Event()
         self._last_line = ""
 
-    def _guardians_orders(self) -> Orders:
-        """By the policy in force; before the first one is adopted, by the one that is asked for."""
+    def _new_guardian(self) -> GuardianLink:
+        return GuardianLink(
+            self._state,
+            wanted=self._options.guardian and guardian_is_wanted(self._options.policy),
+            orders=self._guardians_orders,
+            policy_digest=self._kernel.policy_digest,
+            broker=self._options.broker,
+            register=self._register,
+            pagers=self._pagers,
+            say=self._say,
+        )
+
+    def _new_backups(self) -> BackupSchedule:
+        return BackupSchedule(
+            self._state,
+            rule=lambda: self._in_force().backup,
+            policy_digest=self._kernel.policy_digest,
+            pagers=self._pagers,
+        )
+
+    def _in_force(self) -> Policy:
+        """The policy in force; before the first one is adopted, the one that is asked for."""
         known = self._kernel.policy_again()
-        in_force = self._options.policy if known is None else policy_from_canonical(known.text)
-        return orders_of(in_force, self._identity, self._options.broker)
+        return self._options.policy if known is None else policy_from_canonical(known.text)
+
+    def _guardians_orders(self) -> Orders:
+        return orders_of(self._in_force(), self._identity, self._options.broker)
 
     async def serve(self) -> int:
         """Run until a signal, the supervised strategy's end, or a fault."""
@@ -278,6 +267,7 @@ class Node:
     def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us."""
         work = [RegisterWatch(self._register, intake.offer).run(), self._guardian.run()]
+        work.append(self._backups.run())
         if is_open(self._options.policy.kill_switch, "file"):
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
             halt_file.look()  # one that lies there already halts before the first order
@@ -425,11 +415,13 @@ class Node:
             "broker": self._options.broker_says,
             "state": str(self._state.path),
             "guardian": self._guardian.says(),
+            "backup": self._backups.says(),
         }
 
     def _close(self) -> None:
         if self._ended_in_order:
             self._guardian.stopped()
+        self._backups.stop()
         self._guardian.close()
         self._journal.close()
         self._history.close()

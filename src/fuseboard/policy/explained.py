@@ -11,6 +11,7 @@ from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, Tie
 from fuseboard.policy.loader import FILE
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.rules import (
+    BackupRule,
     BreakerRule,
     CheckRule,
     KillSwitch,
@@ -20,6 +21,7 @@ from fuseboard.policy.rules import (
     SessionRule,
     StrategyRule,
 )
+from fuseboard.policy.sections_backup import UNENFORCED
 from fuseboard.policy.shapes import Either, Items, Open, Section, Shape, Value
 from fuseboard.policy.shown import shown
 
@@ -44,6 +46,7 @@ OWNERS: dict[str, tuple[str, type[Struct]]] = {
     "liquidity.cautious": ("liquidity.cautious", TierRules),
     "liquidity.defensive": ("liquidity.defensive", TierRules),
     "liquidity.emergency": ("liquidity.emergency", EmergencyRules),
+    "backup": ("backup", BackupRule),
 }
 LATER = (
     *operations.TOP_LATER,
@@ -56,6 +59,7 @@ LATER_KEYS = (
         for key, shape in operations.ORDER_SETTINGS.keys.items()
         if isinstance(shape, Value) and not shape.enforced
     ),
+    *(f"backup.{key}" for key in UNENFORCED),
 )
 REQUIRED = "required"
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.policy import sections_accounts as accounts
+from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
@@ -20,6 +21,7 @@ from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
+    BackupRule,
     BreakerRule,
     CheckRule,
     KillSwitch,
@@ -75,6 +77,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "methods": "methods",
         "watchdog_timeout_ns": "triggers (watchdog)",
     },
+    BackupRule: _filled(backups.KEYS),
     ResetRules: {
         **_filled(accounts.RESETS, "resets."),
         **_filled(accounts.OVERRIDES, "overrides."),
@@ -126,6 +129,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "data": "data",
         "execution": "execution",
         "liquidity": "liquidity",
+        "backup": "backup",
         "later": "sections that nothing enforces yet",
     },
 }

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fuseboard.policy import sections_accounts as accounts
+from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
@@ -81,6 +82,7 @@ FILE: Final = Section(
         "resets": Section(accounts.RESETS, "Who may loosen, and how often."),
         "overrides": Section(accounts.OVERRIDES, "Exceptions for one order, by two people."),
         **operations.TOP_LATER,
+        "backup": backups.BACKUP,
     },
     "A Fuseboard policy.",
 )
@@ -167,6 +169,7 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
             reading, execution.get("reconciliation", {})
         ),
         liquidity=liquidity.liquidity_of(reading, top.get("liquidity")),
+        backup=backups.backup_of(reading, top.get("backup"), later),
         later={path: _canonical(later[path]) for path in sorted(later)},
     )
     for field, what in unmeasured(policy):

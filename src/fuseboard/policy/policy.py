@@ -12,6 +12,7 @@ from fuseboard.policy.data_rules import DataRules, ExecutionRules, Reconciliatio
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.rules import (
+    BackupRule,
     BreakerRule,
     CheckRule,
     KillSwitch,
@@ -49,6 +50,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: ExecutionRules = ExecutionRules()
     reconciliation: ReconciliationRules = ReconciliationRules()
     liquidity: LiquidityRules = LiquidityRules()
+    backup: BackupRule = BackupRule()
     later: dict[str, str] = {}
     """Sections that are validated and not yet enforced: the path and its canonical text."""
 

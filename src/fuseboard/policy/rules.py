@@ -95,6 +95,19 @@ class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long an override for one order may wait for its order at most."""
 
 
+class BackupRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Copies of the state directory that the gateway takes while it runs."""
+
+    enabled: bool = False
+    every_ns: int = 24 * HOUR_NS
+    path: str = "backups"
+    """To which directory; a relative one is inside the state directory."""
+    retention_days: int | None = None
+    copies: int = 30
+    verify: bool = True
+    """Whether each copy is restored for trial."""
+
+
 class StrategyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One strategy that may trade, and the capital its own losses are measured on."""
 

@@ -326,22 +326,6 @@ AUDIT: Final = Section(
     },
     "Evidence for others.",
 )
-BACKUP: Final = Section(
-    {
-        "enabled": _flag("Whether copies are made."),
-        "every": EVERY,
-        "path": _value(unit.TEXT, "Where to.", "destination", "location", "target"),
-        "url": _value(unit.SECRET, "Where to, when the address is a secret."),
-        "retention": RETENTION,
-        "copies": _value(unit.whole(1, 10_000), "How many are kept.", "keep"),
-        "compress": _flag("Whether they are compressed.", "compression"),
-        "encrypt": _flag("Whether they are encrypted.", "encryption"),
-        "key": _value(unit.SECRET, "With which key.", "encryption_key"),
-        "verify": _flag("Whether each copy is read back.", "verify_restore"),
-    },
-    "Copies of the state directory.",
-    aliases=("backups",),
-)
 EXECUTION_LATER: Final[dict[str, Shape]] = {"slippage": SLIPPAGE}
 EXECUTION_PARTLY: Final[dict[str, Shape]] = {
     "order_settings": ORDER_SETTINGS,
@@ -352,5 +336,4 @@ TOP_LATER: Final[dict[str, Shape]] = {
     "alerting": ALERTING,
     "logging": LOGGING,
     "audit": AUDIT,
-    "backup": BACKUP,
 }

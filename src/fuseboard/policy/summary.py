@@ -5,6 +5,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.policy import sections_accounts as accounts
+from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
@@ -101,6 +102,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
         ("execution", data.EXECUTION, policy.execution, "execution"),
         ("execution", comparing.ORDER_TIMEOUT, policy.execution, "execution"),
         ("reconciliation", comparing.RECONCILIATION, policy.reconciliation, "reconciliation"),
+        ("backup", backups.KEYS, policy.backup, "backup"),
         ("resets", accounts.RESETS, policy.resets, "resets"),
         ("resets", accounts.OVERRIDES, policy.resets, "resets"),
     ):

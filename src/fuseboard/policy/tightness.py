@@ -19,6 +19,7 @@ from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
+    BackupRule,
     BreakerRule,
     CheckRule,
     KillSwitch,
@@ -116,6 +117,11 @@ def _permitted(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
 def _kept(old: dict[str, str], new: dict[str, str]) -> Direction:
     """Nothing enforces these yet; somebody relies on each, so only additions need no person."""
     return TIGHTER if all(new.get(path) == text for path, text in old.items()) else LOOSER
+
+
+def _keeps_longer(old: int | None, new: int | None) -> Direction:
+    """More days are tighter; not set keeps for ever."""
+    return TIGHTER if new is None or (old is not None and new > old) else LOOSER
 
 
 def _condition(*, order: bool, holding_tightens: bool) -> Rule:
@@ -216,6 +222,14 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "two_persons_always": _switch_on,
         "second_person_ns_max": _down,
         "override_ns_max": _down,
+    },
+    BackupRule: {
+        "enabled": _switch_on,
+        "every_ns": _down,
+        "path": _never,
+        "retention_days": _keeps_longer,
+        "copies": _up,
+        "verify": _switch_on,
     },
     StrategyRule: {
         "name": _never,
@@ -323,6 +337,7 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
         "execution",
         "reconciliation",
         "liquidity",
+        "backup",
     ),
     LiquidityRules: ("normal", "cautious", "defensive", "emergency"),
     StrategyRule: ("losses",),
