@@ -116,6 +116,8 @@ def run_sessions(seed: int, steps: int) -> SessionWorld:
             world.session(agrees=random.random() < 0.7, forward=random.random() < 0.8)
         elif kind < 0.06:
             world.index(random.choice((20, 20, 20, 31)))
+        elif kind < 0.1:
+            world.take(facts.BrokerClockSeen(wall_ns=world.wall_ns, is_open=True))
         else:
             random_step(world, random)
     world.quiesce()

@@ -209,6 +209,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
         return  # an older wish came true; nothing is due before the earliest one
     state.next_wake_boot_ns = 0
     valuation.check_confirmations(turn)
+    sessions.judge_clocks(turn)
     sessions.roll_when_agreed(turn)
     if state.cancel_again_boot_ns and turn.boot_ns >= state.cancel_again_boot_ns:
         cancel_again(turn)

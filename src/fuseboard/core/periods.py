@@ -37,7 +37,24 @@ class Period(Struct):
     broker_ahead_ns: int = 0
     """The broker's clock less ours when it was read."""
     broker_read_boot_ns: int | None = None
+    read_wall_ns: int = 0
+    """Our wall time when it was read."""
+    clocks_apart: bool = False
+    """Whether the clocks differ: until a reading of the broker's agrees, nothing is opened."""
     broker_is_open: bool | None = None
+
+    def ahead_ns(self, boot_ns: int, wall_ns: int) -> int:
+        """The broker's clock less our wall clock, now: what has passed since it was read counts in
+        boot time, so that a wall clock that was set shows at once. 0 before the first reading.
+        """
+        if self.broker_read_boot_ns is None:
+            return 0
+        passed_ns = boot_ns - self.broker_read_boot_ns
+        return self.broker_ahead_ns + passed_ns - (wall_ns - self.read_wall_ns)
+
+    def differs(self, boot_ns: int, wall_ns: int) -> bool:
+        """Whether the clocks are further apart than honest ones are."""
+        return abs(self.ahead_ns(boot_ns, wall_ns)) > CLOCKS_APART_NS_MAX
 
     def doubt(self, boot_ns: int, wall_ns: int) -> str:
         """Why the pending session cannot begin yet, in words; empty when it can."""
@@ -45,8 +62,8 @@ class Period(Struct):
         assert pending is not None, "only a pending session is doubted"
         if read_boot_ns is None or boot_ns - read_boot_ns > BROKER_CLOCK_AGE_NS_MAX:
             return "the broker's clock has not been read"
-        if abs(self.broker_ahead_ns) > CLOCKS_APART_NS_MAX:
-            seconds = self.broker_ahead_ns // NANOS
+        if self.differs(boot_ns, wall_ns):
+            seconds = self.ahead_ns(boot_ns, wall_ns) // NANOS
             return f"the broker's clock differs from ours by {seconds} s"
         if wall_ns >= pending.close_ns:
             return "that session is over by our clock"

@@ -8,6 +8,7 @@ began rolls when it has started and compared its books.
 
 from fuseboard.core import gate
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
+from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
 from fuseboard.core.resets import reset_by_calendar
@@ -15,6 +16,7 @@ from fuseboard.core.state import Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerClockSeen, SessionRolled
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -42,9 +44,30 @@ def broker_clock_seen(turn: Turn, fact: BrokerClockSeen) -> None:
     period = turn.state.period
     period.broker_ahead_ns = fact.wall_ns - turn.wall_ns
     period.broker_read_boot_ns = turn.boot_ns
+    period.read_wall_ns = turn.wall_ns
     period.broker_is_open = fact.is_open
     gate.judge_sessions(turn)
+    judge_clocks(turn)
+    if period.clocks_apart and not period.differs(turn.boot_ns, turn.wall_ns):
+        period.clocks_apart = False
+        publish_postures(turn)
+        turn.alert(Severity.INFO, Reason.CLOCKS_DISAGREE, "the broker's clock agrees with ours")
     roll_when_agreed(turn)
+
+
+def judge_clocks(turn: Turn) -> None:
+    """Clocks that differ open nothing; only a reading of the broker's that agrees ends it.
+
+    Durations are unharmed: they count in boot time.
+    """
+    period = turn.state.period
+    if period.clocks_apart or not period.differs(turn.boot_ns, turn.wall_ns):
+        return
+    period.clocks_apart = True
+    publish_postures(turn)
+    seconds = period.ahead_ns(turn.boot_ns, turn.wall_ns) // NANOS
+    text = f"the broker's clock differs from ours by {seconds} s: reductions only until it agrees"
+    turn.alert(Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
 
 
 def node_started(turn: Turn) -> None:

@@ -190,7 +190,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.EQUITY_JUMP: "equity moved without an explanation",
     Reason.BREAKER: "a circuit breaker's condition holds",
     Reason.BREAKER_UNKNOWN: "a circuit breaker's condition cannot be judged: a value is missing",
-    Reason.CLOCKS_DISAGREE: "the broker's clock does not agree that a new session began",
+    Reason.CLOCKS_DISAGREE: "the broker's clock differs from ours, or agrees to no new session",
     Reason.SESSION_ROLLED: "a new session began",
     Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
     Reason.DISCREPANCY: "the broker's record of orders or fills differs from ours",
