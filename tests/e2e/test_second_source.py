@@ -1,0 +1,65 @@
+"""The broker keeps a fill from us, and somebody trades by hand: found, said, settled."""
+
+import urllib.request
+from typing import Any
+
+from msgspec import json
+
+from tests.e2e import truth
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, Exchange, World, fuseboard, until
+
+POLICY = """\
+name: second source
+execution: {reconciliation: {every: 5s}}
+"""
+
+
+def by_hand(exchange: Exchange, **order: Any) -> None:
+    """Somebody who has the account's key trades past the gateway."""
+    body = {"side": "buy", "type": "market", "time_in_force": "day", **order}
+    headers = {"APCA-API-KEY-ID": EXCHANGE_KEY, "APCA-API-SECRET-KEY": EXCHANGE_SECRET}
+    request = urllib.request.Request(f"{exchange.url}/v2/orders", json.encode(body), headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 200
+
+
+def held(status: dict[str, Any]) -> dict[str, str]:
+    return {at["symbol"]: at["quantity"] for at in status["positions"] if not at["strategy"]}
+
+
+def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_a_person_accepts(
+    here: World,
+) -> None:
+    here.init(POLICY)
+    exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
+    gateway = here.open_gateway(exchange.url)
+    bot = here.bot(gateway.url)
+    exchange.start()
+    assert bot.buy("AAPL", 1)["ok"]
+    gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
+    exchange.faults(hide_fills=1)
+    bid = float(exchange.state()["market"]["AAPL"]["bid"])
+    assert bot.buy_limit("AAPL", 2, round(bid - 0.02, 2))["ok"], "it rests, and fills later"
+    until(lambda: exchange.positions() == {"AAPL": "3"}, "the second is filled")
+    gateway.wait_for(lambda now: held(now) == {"AAPL": "3"}, "and adopted, though nobody told it")
+    gateway.wait_for(
+        lambda now: now["posture"] == "OPEN" and not now["discrepancies"], "both agree again"
+    )
+
+    by_hand(exchange, symbol="AAPL", qty="4")
+    now = gateway.wait_for(lambda now: len(now["discrepancies"]) >= 2, "it is found")
+    assert now["posture"] == "HALTED"
+    found = {at["source"]: at for at in now["discrepancies"]}
+    assert (found["positions"]["ours"], found["positions"]["theirs"]) == ("3", "7")
+    assert (found["activity feed"]["ours"], found["activity feed"]["theirs"]) == ("0", "4")
+    assert held(now) == {"AAPL": "3"}, "nothing is corrected without a person"
+    text = fuseboard("status", "--state", here.state).stdout
+    assert "differs   AAPL: the broker holds 7, our book 3 [positions], since 20" in text
+    words = ("--operator", "ann", "--reason", "hedge of the desk, ticket 12")
+    assert fuseboard("reset", "--state", here.state, *words).returncode == 0
+    gateway.wait_for(lambda now: now["posture"] == "OPEN", "a named person took the broker's word")
+    assert held(gateway.status()) == {"AAPL": "7"}
+    assert bot.sell("AAPL", 1)["ok"]
+    assert gateway.stop() == 0
+    truth.nothing_twice(exchange.ledger())
+    here.evidence_is_clean()
