@@ -307,7 +307,7 @@ _OF_THE_ACCOUNT = (
     Measure(
         name="max_position_divergence",
         unit=Unit.FRACTION,
-        about="largest difference between our position and the broker's, as a fraction of ours",
+        about="largest difference between our position and the broker's, of the larger of the two",
         source="PositionsSeen",
         warm_up="one comparison of positions",
         age_ns_max=10 * _MINUTE_NS,
