@@ -9,6 +9,7 @@ from msgspec import Struct
 import fuseboard
 from fuseboard.policy.data_rules import DataRules, ExecutionRules, ReconciliationRules
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
@@ -30,6 +31,9 @@ PARTS: dict[str, type[Struct]] = {
     "execution": ExecutionRules,
     "kill_switch": KillSwitch,
     "limits": Limits,
+    "liquidity": LiquidityRules,
+    "liquidity.emergency": EmergencyRules,
+    "liquidity.normal": TierRules,
     "losses": LossRule,
     "market": MarketBreakers,
     "reconciliation": ReconciliationRules,

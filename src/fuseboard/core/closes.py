@@ -3,6 +3,7 @@
 from typing import Final
 
 from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
@@ -75,13 +76,31 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     start_nanos = start_nanos or quoted or instrument.mark_nanos
     if start_nanos <= 0:
         return None
-    collar_nanos = min(turn.policy.execution.close_collar_nanos << leg.tries, NANOS // 2)
+    collar_nanos = min(_first_collar_nanos(turn, leg.symbol) << leg.tries, NANOS // 2)
     step_nanos = price_step_nanos(start_nanos)
     if side is Side.SELL:
         edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
         return max(edge_nanos // step_nanos * step_nanos, step_nanos)
     edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
     return -(-edge_nanos // step_nanos) * step_nanos
+
+
+def _first_collar_nanos(turn: Turn, symbol: str) -> int:
+    """The policy's own, and where liquidity is measured at least that of the symbol's tier."""
+    own_nanos = turn.policy.execution.close_collar_nanos
+    at = turn.state.liquidity.get(symbol)
+    if turn.liquidity is None or at is None:
+        return own_nanos
+    return max(own_nanos, turn.liquidity.exit_collars_nanos[at.gauge.tier])
+
+
+def waits_for_liquidity(turn: Turn, plan: Plan, symbol: str) -> bool:
+    """Whether a plan had better not sell into an empty book yet; it does not wait for ever."""
+    at = turn.state.liquidity.get(symbol)
+    if turn.liquidity is None or at is None or at.gauge.tier is not Tier.EMERGENCY:
+        return False
+    wait_ns = turn.liquidity.rules.emergency.exit_wait_ns
+    return turn.boot_ns < plan.began_boot_ns + wait_ns
 
 
 def price_step_nanos(price_nanos: int) -> int:

@@ -35,6 +35,7 @@ from fuseboard.core.closes import (
     strategy_of,
     symbols_of,
     unseen_nanos,
+    waits_for_liquidity,
 )
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
@@ -181,6 +182,10 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
 def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     if turn.state.stands_still(leg.symbol):
         _stand(leg)
+        return
+    if waits_for_liquidity(turn, plan, leg.symbol):
+        leg.reads, leg.why = 0, "the book is empty"
+        _wait(turn, leg)
         return
     position_nanos = abs(fact.position_nanos)
     side = protective_side(fact.position_nanos)

@@ -26,13 +26,15 @@ class TierRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clip_nanos: int
     """Largest part of the top five levels on the side taken; only where a book tells levels."""
     exit_collar_nanos: int
-    """How far beyond the quote a market order that reduces may trade."""
+    """How far beyond the quote a market order that reduces may trade, and a plan's first close."""
 
 
 class EmergencyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What EMERGENCY lets through: exits only."""
 
     exit_collar_nanos: int = 5 * PERCENT_NANOS
+    exit_wait_ns: int = MINUTE_NS
+    """For so long after its beginning a plan waits for a better tier before it closes a symbol."""
 
 
 class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -103,12 +103,21 @@ TIER: Final[dict[str, Shape]] = {
     "exit_collar": Value(
         unit.SHARE,
         ("exit_collar_nanos",),
-        "How far beyond the quote a market order that reduces may trade.",
+        "How far beyond the quote a market order that reduces may trade, and a first close.",
         "exits",
     ),
 }
 EMERGENCY: Final = Section(
-    {"exit_collar": TIER["exit_collar"]}, "What EMERGENCY lets through: exits only."
+    {
+        "exit_collar": TIER["exit_collar"],
+        "exit_wait": Value(
+            unit.DURATION,
+            ("exit_wait_ns",),
+            "For so long a liquidation waits for a better tier before it closes all the same.",
+            "plan",
+        ),
+    },
+    "What EMERGENCY lets through: exits only.",
 )
 
 

@@ -311,7 +311,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "clip_nanos": _down,
         "exit_collar_nanos": _never,
     },
-    EmergencyRules: {"exit_collar_nanos": _never},
+    EmergencyRules: {"exit_collar_nanos": _never, "exit_wait_ns": _never},
     Policy: {
         "name": _neutral,
         "checks_off": _fewer,

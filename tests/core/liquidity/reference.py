@@ -90,7 +90,7 @@ class Reference:
         scale = Fraction(rules.velocity_scale * SECOND, rules.velocity_scale_window_ns)
         plain = _rising(rate, scale)
         watched_s = Fraction(min(watched_ns, 3600 * SECOND), SECOND)
-        if watched_s < 300 or usual / watched_s * 10 < 5:
+        if watched_s < 300 or usual / watched_s * 10 < 20:
             return plain, None
         return plain, max(plain, _rising(rate, usual / watched_s))
 
