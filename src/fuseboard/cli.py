@@ -358,6 +358,9 @@ def _add_evidence(commands: "Commands[argparse.ArgumentParser]") -> None:
         parser.add_argument("--json", action="store_true")
         if name == "verify":
             parser.add_argument("--anchor", metavar="N:HEX", help="an anchor that was written down")
+            parser.add_argument(
+                "--halts-anchor", metavar="N:HEX", help="the same of the halts register's history"
+            )
 
 
 def _add_keys(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -30,6 +30,9 @@ def test_a_history_that_was_changed_is_told_from_one_that_was_not(fuseboard: Com
         append(history, change)
     good = fuseboard.on_state("verify")
     assert (good.code, "2 changes of the halts register, the chain holds" in good.out) == (0, True)
+    ends = fuseboard.on_state("verify", "--json").json()["halts"]["anchor"]
+    assert ends.startswith("2:")
+    assert fuseboard.on_state("verify", "--halts-anchor", ends).code == 0
     with closing(sqlite3.connect(history)) as database:
         database.execute("UPDATE changes SET line = replace(line, 'Ada', 'Bob') WHERE sequence = 2")
         database.commit()
@@ -37,4 +40,29 @@ def test_a_history_that_was_changed_is_told_from_one_that_was_not(fuseboard: Com
     assert (bad.code, bad.json()["ok"]) == (1, False)
     assert bad.json()["halts"]["ok"] is False
     said = fuseboard.on_state("verify")
-    assert (said.code, "damaged after these" in said.out) == (1, True)
+    assert (said.code, "not good: change 2 is" in said.out) == (1, True)
+    with closing(sqlite3.connect(history)) as database:
+        database.execute("DELETE FROM changes WHERE sequence = 2")
+        database.commit()
+    assert fuseboard.on_state("verify").code == 0, "a chain does not know its own end"
+    cut = fuseboard.on_state("verify", "--halts-anchor", ends)
+    assert (cut.code, "cut off" in cut.out) == (1, True)
+
+
+def test_a_register_that_was_put_back_is_found_by_its_history_and_shown_without_a_gateway(
+    fuseboard: CommandLine,
+) -> None:
+    assert fuseboard.on_state("init").code == 0
+    register = fuseboard.state / "halts.register"
+    old = register.read_bytes()
+    assert fuseboard.on_state("halt", "--operator", "Ada", "--reason", "storm").code == 0
+    assert fuseboard.on_state("verify").code == 0
+    shown = fuseboard.on_state("status").out
+    assert "gateway   not running" in shown
+    assert "latched account HALT [operator] Ada: storm" in shown
+    register.write_bytes(old)
+    found = fuseboard.on_state("verify")
+    assert (found.code, "the slot of operator ended later" in found.out) == (1, True)
+    shown = fuseboard.on_state("status").out
+    assert shown.startswith("posture   HALTED")
+    assert "[register_rolled_back]" in shown

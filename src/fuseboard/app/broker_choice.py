@@ -1,6 +1,7 @@
 """Which broker a node speaks to, and with which key: from the environment, `.env`, or simulated."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -9,8 +10,9 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from msgspec import Struct
 
-from fuseboard.control.state_directory import StateRefused
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.exchange.process import DEFAULT_KEY_PAIRS
+from fuseboard.halts.account_lock import AccountTaken, account_name, take_account
 
 PAPER_URL: Final = "https://paper-api.alpaca.markets"
 DATA_URL: Final = "https://data.alpaca.markets"
@@ -127,6 +129,22 @@ def simulated_keys(base_url: str) -> BrokerKeys:
         secret=secret,
         real_time=False,
     )
+
+
+def account_of(broker: BrokerKeys, state: StateDirectory) -> socket.socket:
+    """Become the one gateway of this machine that trades the account, until the socket is closed.
+
+    Raises `StateRefused` when another one does.
+    """
+    try:
+        return take_account(account_name(broker.base_url, broker.key_id))
+    except AccountTaken as taken:
+        who = f"process {taken.pid}" if taken.pid else "another process"
+        raise StateRefused(
+            f"{who} on this machine trades this account at {broker.base_url} already, with another"
+            f" state directory than {state.path}: two gateways would not know of each other's"
+            f" orders. Stop that one first (`ps -fp {taken.pid or 'PID'}`), or use another account"
+        ) from taken
 
 
 def _stream_of(base_url: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,10 @@ from msgspec import Struct
 from fuseboard.app.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
-from fuseboard.halts.history import verify_history
+from fuseboard.halts.block import Slot
+from fuseboard.halts.evidence import weigh
+from fuseboard.halts.history import history_anchor, verify_history
+from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.file import JournalDamaged, require_file
 from fuseboard.journal.reader import anchor, lines
 from fuseboard.journal.verification import verify
@@ -47,7 +51,7 @@ def command_verify(options: argparse.Namespace) -> int:
     if verdict.ok:
         sequence, digest = anchor(path)
         ends = f"{sequence}:{digest}"
-    halts_ok, changes, halts_said = _halts_history(options)
+    halts_ok, changes, halts_said, halts_ends = _halts_history(options)
     if options.json:
         say_json(
             {
@@ -56,7 +60,12 @@ def command_verify(options: argparse.Namespace) -> int:
                 "what": verdict.what,
                 "first_bad_sequence": verdict.first_bad_sequence,
                 "anchor": ends,
-                "halts": {"ok": halts_ok, "changes": changes, "what": halts_said},
+                "halts": {
+                    "ok": halts_ok,
+                    "changes": changes,
+                    "what": halts_said,
+                    "anchor": halts_ends,
+                },
             }
         )
     elif verdict.ok:
@@ -66,16 +75,28 @@ def command_verify(options: argparse.Namespace) -> int:
         say(f"damaged{'' if at is None else f' at record {at}'}: {verdict.what}")
         say(f"{verdict.records} records before it are good")
     if not options.json and (changes or not halts_ok):
-        said = "the chain holds" if halts_ok else f"damaged after these: {halts_said}"
+        said = f"the chain holds; anchor {halts_ends}" if halts_ok else f"not good: {halts_said}"
         say(f"{changes} changes of the halts register, {said}")
     return 0 if verdict.ok and halts_ok else DAMAGED
 
 
-def _halts_history(options: argparse.Namespace) -> tuple[bool, int, str]:
-    """The verdict on the register's history; a journal that was named stands for itself."""
+def _halts_history(options: argparse.Namespace) -> tuple[bool, int, str, str]:
+    """The verdict on the register's history; a journal that was named stands for itself.
+
+    It is read first and the register after it, so that a gateway at work is no contradiction.
+    """
     if options.journal is not None:
-        return True, 0, "not asked"
-    return verify_history(StateDirectory(options.state).history_file)
+        return True, 0, "not asked", ""
+    state = StateDirectory(options.state)
+    ok, changes, said = verify_history(state.history_file, options.halts_anchor or "")
+    if not ok:
+        return False, changes, said, ""
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+        weighed = weigh(register, state.history_file)
+    doubt = weighed.register_doubt or weighed.history_doubt
+    if doubt:
+        return False, changes, f"register and history do not agree: {doubt}", ""
+    return True, changes, said, history_anchor(state.history_file)
 
 
 def _anchor(text: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from fuseboard.alerts.logfile import LogFile
 from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import adoption_at_start
 from fuseboard.app.backup_schedule import BackupSchedule
+from fuseboard.app.broker_choice import account_of
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule, is_open
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
@@ -82,6 +83,7 @@ class Node:
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
         wait_until_idle(options.state)
+        self._account_lock = account_of(options.broker, options.state)
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
@@ -124,9 +126,8 @@ class Node:
         self._backups = self._new_backups()
         self._launched: Launched | None = None
         self._stopping = asyncio.Event()
-        self._ended_in_order = False
+        self._ended_in_order, self._last_line = False, ""
         self._hurry = asyncio.Event()
-        self._last_line = ""
 
     def _new_guardian(self) -> GuardianLink:
         return GuardianLink(
@@ -431,4 +432,5 @@ class Node:
         self._log.close()
         self._state.gateway_file.unlink(missing_ok=True)
         Path(self._state.socket_file).unlink(missing_ok=True)
+        self._account_lock.close()
         os.close(self._lock)

@@ -2,19 +2,23 @@
 
 import os
 import time
+from collections import deque
 from contextlib import closing
+from pathlib import Path
+from typing import Final
 
 from msgspec import structs
 
 from fuseboard import __version__
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
+from fuseboard.control.render import utc
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
 from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.evidence import weigh
-from fuseboard.halts.history import noting
+from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
@@ -25,6 +29,8 @@ from fuseboard.vocabulary.inputs import Moment, NodeStarted
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
+
+CHANGES_SHOWN_MAX: Final = 5
 
 
 def offline_status(state: StateDirectory) -> Status:
@@ -75,7 +81,24 @@ def offline_status(state: StateDirectory) -> Status:
         postures=postures,
         alerts=tuple(_alert(refused) for refused in came_back.recovered.refused),
         register=tuple(_register_line(at) for at in in_register),
+        history=_last_changes(state.history_file),
     )
+
+
+def _last_changes(history: Path) -> tuple[str, ...]:
+    """What was latched and cleared last, and by whom; or why that cannot be said."""
+    last: deque[HaltChange] = deque(maxlen=CHANGES_SHOWN_MAX)
+    said: list[str] = []
+    try:
+        last.extend(changes(history))
+    except HistoryDamaged as damage:
+        said.append(f"damaged: {damage}; see `fuseboard verify`")
+    lines = [
+        f"{utc(at.moment.wall_ns)} {at.what} {at.scope} {at.level.name} [{at.reason.value}]"
+        f" {at.detail}{f', by {at.operator}' if at.operator else ''}"
+        for at in last
+    ]
+    return (*lines, *said)
 
 
 def _latched_postures(board: Board) -> tuple[PostureLine, ...]:

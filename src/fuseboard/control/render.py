@@ -33,6 +33,7 @@ def status_text(status: Status) -> str:
     if status.policy.digest:
         lines.append(f"policy    {policy_line(status.policy)}")
     lines += [f"register  {line}" for line in status.register]
+    lines += [f"history   {line}" for line in status.history]
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
     lines += [f"override  {line}" for line in status.overrides]
     lines += [f"reset     {wanted_line(at)}" for at in status.resets_wanted]
@@ -72,30 +73,31 @@ def differs_line(at: DiscrepancyLine) -> str:
 
 def policy_line(at: PolicyLine) -> str:
     """The policy in force: its name, its digest and since when."""
-    return f"{at.name}, digest {at.digest[:16]}, in force since {_utc(at.since_wall_ns)}"
+    return f"{at.name}, digest {at.digest[:16]}, in force since {utc(at.since_wall_ns)}"
 
 
 def wanted_line(at: RecordReset) -> str:
     """A reset that waits for a second person: who, when, until when, and how it is confirmed."""
     rebase = " --rebase" if at.rebase else ""
     return (
-        f"of {at.scope} asked for by {at.operator} ({at.via}) at {_utc(at.asked_wall_ns)}:"
+        f"of {at.scope} asked for by {at.operator} ({at.via}) at {utc(at.asked_wall_ns)}:"
         f" {at.reason}; a second person confirms it with `fuseboard reset --scope {at.scope}"
-        f"{rebase}` or a key until {_utc(at.lapses_wall_ns)}"
+        f"{rebase}` or a key until {utc(at.lapses_wall_ns)}"
     )
 
 
 def recovery_lines(at: RecordRecovery) -> list[str]:
     """A recovery and what each of its checks found."""
     by = f" by {at.operator}" if at.operator else ""
-    said = f"of {at.scope}, started{by}: {at.stage} at {_utc(at.wall_ns)}"
+    said = f"of {at.scope}, started{by}: {at.stage} at {utc(at.wall_ns)}"
     if not at.checks:
-        return [f"of {at.scope} started{by} at {_utc(at.wall_ns)}: waits for the broker's answers"]
+        return [f"of {at.scope} started{by} at {utc(at.wall_ns)}: waits for the broker's answers"]
     found = [f"  {'ok    ' if it.passed else 'FAILED'} {it.name}: {it.said}" for it in at.checks]
     return [said, *found]
 
 
-def _utc(wall_ns: int) -> str:
+def utc(wall_ns: int) -> str:
+    """A time for people."""
     return f"{datetime.fromtimestamp(wall_ns // NANOS, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

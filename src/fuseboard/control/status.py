@@ -88,6 +88,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The recoveries since this start, one a scope, each with its checks."""
     discrepancies: tuple[DiscrepancyLine, ...] = ()
     """What our record and the broker's do not agree on."""
+    history: tuple[str, ...] = ()
+    """The register's last changes, the oldest first, when they were read."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
 

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from fuseboard.core import orders, replacing
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.orders import at_broker
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, Turn
 from fuseboard.vocabulary.effects import CancelOrder
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import ForeignOrderSeen
+from fuseboard.vocabulary.inputs import FillReported, ForeignOrderSeen, OrderWorking
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
@@ -29,9 +30,7 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
         return
     if fact.broker_order_id in state.foreign_orders:
         return
-    if len(state.foreign_orders) >= FOREIGN_ORDERS_MAX:
-        del state.foreign_orders[next(iter(state.foreign_orders))]
-    state.foreign_orders[fact.broker_order_id] = None
+    _remember(turn, fact.broker_order_id)
     text = f"{fact.symbol}: order {fact.wire_id} at the broker is not in our book"
     if fact.ours_by_prefix:
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
@@ -42,3 +41,42 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     state.foreign_alert_boot_ns = turn.boot_ns
     text = f"{text}; it was not placed through the gateway"
     turn.alert(Severity.WARNING, Reason.FOREIGN_ORDER, text)
+
+
+def order_working(turn: Turn, fact: OrderWorking) -> None:
+    """The stream says that an order works; one of ours that we never sent is a twin's."""
+    if _is_known(turn, fact.order_id):
+        orders.order_working(turn, fact)
+    else:
+        _twins(turn, fact.order_id, fact.broker_order_id)
+
+
+def fill_reported(turn: Turn, fact: FillReported) -> None:
+    """The stream says that an order was filled; one of ours that we never sent is a twin's."""
+    if _is_known(turn, fact.order_id):
+        replacing.fill_reported(turn, fact)
+    else:
+        _twins(turn, fact.order_id, fact.broker_order_id)
+
+
+def _is_known(turn: Turn, order_id: str) -> bool:
+    return order_id in turn.state.book.orders or order_id in turn.state.spent_ids
+
+
+def _twins(turn: Turn, order_id: str, broker_order_id: str) -> None:
+    """A copy of our state directory trades: it has our instance, so the stream calls it ours."""
+    if broker_order_id in turn.state.foreign_orders:
+        return
+    _remember(turn, broker_order_id)
+    text = (
+        f"order {turn.ids.wire_prefix}{order_id} at the broker has our own prefix and is not in our"
+        " book: another gateway runs on a copy of this state, or the state is an older copy"
+    )
+    latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
+
+
+def _remember(turn: Turn, broker_order_id: str) -> None:
+    known = turn.state.foreign_orders
+    if len(known) >= FOREIGN_ORDERS_MAX:
+        del known[next(iter(known))]
+    known[broker_order_id] = None

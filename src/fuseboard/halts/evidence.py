@@ -39,9 +39,6 @@ def weigh(register: HaltsRegister, history: Path) -> Weighed:
     known = dict.fromkeys(SLOTS, 0)
     left: dict[tuple[str, str], HaltChange] = {}
     history_doubt = ""
-    counters = register.counters()
-    if not history.exists() and any(count > BLOCKS_PER_SLOT for count in counters.values()):
-        history_doubt = f"{history.name} is missing"
     by_name = {slot.name.lower(): slot for slot in SLOTS}
     try:
         for change in changes(history):
@@ -53,6 +50,9 @@ def weigh(register: HaltsRegister, history: Path) -> Weighed:
                 left[change.slot, change.scope] = change
     except HistoryDamaged as damage:
         history_doubt = f"{history.name}: {damage}"
+    counters = register.counters()  # after the history, which is written after it
+    if not history.exists() and any(count > BLOCKS_PER_SLOT for count in counters.values()):
+        history_doubt = f"{history.name} is missing"
     register.remember(known)
     latched, unreadable = register.at_start()
     older = [slot for slot in SLOTS if counters.get(slot, 0) < known[slot]]

@@ -174,12 +174,42 @@ def changes(path: Path) -> Iterator[HaltChange]:
         raise HistoryDamaged(f"the history cannot be read: {error}") from error
 
 
-def verify_history(path: Path) -> tuple[bool, int, str]:
-    """Whether the history is good, how many changes are, and what is wrong."""
+def verify_history(path: Path, anchor: str = "") -> tuple[bool, int, str]:
+    """Whether the history is good, how many changes are, and what is wrong.
+
+    With an anchor (`N:HEX`, as `history_anchor` gave it before) also that its end was not cut off.
+    """
     good = 0
     try:
         for _ in changes(path):
             good += 1
+        if anchor and not _has(path, anchor):
+            return False, good, f"the change that {anchor[:40]} names is not in it: cut off, or new"
     except HistoryDamaged as damage:
         return False, good, str(damage)
     return True, good, "every change is good"
+
+
+def history_anchor(path: Path) -> str:
+    """The last change's number and chain, `N:HEX`; empty without one. Raises `HistoryDamaged`."""
+    last = _row(path, "ORDER BY sequence DESC")
+    return "" if last is None else f"{last[0]}:{last[1].hex()}"
+
+
+def _has(path: Path, anchor: str) -> bool:
+    sequence, _, chain = anchor.partition(":")
+    row = _row(path, f"WHERE sequence = {int(sequence) if sequence.isdecimal() else 0}")
+    return row is not None and row[1].hex() == chain
+
+
+def _row(path: Path, which: str) -> tuple[int, bytes] | None:
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            found: tuple[int, bytes] | None = database.execute(
+                f"SELECT sequence, chain FROM changes {which} LIMIT 1"  # noqa: S608 - our words
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise HistoryDamaged(f"the history cannot be read: {error}") from error
+    return found
