@@ -16,6 +16,12 @@ from tests.app.command_line import CommandLine
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 
 
+def line_of(text: str) -> int:
+    """Where the example says this first."""
+    lines = (EXAMPLES / "policy.yaml").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
 @pytest.fixture
 def example(fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLACK_URL", "https://secret.invalid/hook")
@@ -31,7 +37,8 @@ def test_the_page_is_not_stale() -> None:
 def test_check_says_every_limit_and_where_it_is_set(fuseboard: CommandLine, example: Path) -> None:
     done = fuseboard("policy", "check", example)
     assert done.code == 0
-    assert "max_order_value          25000 USD              line 88" in done.out
+    where = line_of("max_order_value: 25000")
+    assert f"max_order_value          25000 USD              line {where}" in done.out
     assert "max_order_adv            not set" in done.out
     assert "all written out" in done.out
     assert "later[alerting]" in done.out
@@ -40,7 +47,7 @@ def test_check_says_every_limit_and_where_it_is_set(fuseboard: CommandLine, exam
     assert told["required_on_defaults"] == []
     by_key = {row["key"]: row for row in told["limits"]}
     assert by_key["max_position"]["value"] == "10%"
-    assert by_key["max_position"]["line"] == 45
+    assert by_key["max_position"]["line"] == line_of("max_position: 10%")
     assert {row["section"] for row in told["limits"]} > {"losses", "circuit breakers", "strategies"}
 
 
@@ -70,7 +77,7 @@ def test_check_refuses_with_every_place_and_no_secret(
 def test_explain_says_what_a_key_means(fuseboard: CommandLine, example: Path) -> None:
     out = fuseboard("policy", "explain", example, "risk.limits.max_position").out
     assert out.splitlines()[0] == "risk.limits.max_position"
-    assert "  here      10% (in line 45)" in out
+    assert f"  here      10% (in line {line_of('max_position: 10%')})" in out
     assert "  enforced  check max_position" in out
     rows = fuseboard("policy", "explain", example, "--json").json()
     assert len(rows) > 250
