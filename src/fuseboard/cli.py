@@ -440,3 +440,9 @@ def _add_recovery(commands: "Commands[argparse.ArgumentParser]") -> None:
     lost = "give up the records of a sound journal that the backup does not hold"
     parser.add_argument("--give-up-records", action="store_true", help=lost)
     parser.add_argument("--json", action="store_true")
+    text = "try kill, restore, failover and alerts on the simulated exchange; leave evidence"
+    parser = _command(commands, "drill", text)
+    _add_state(parser)
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="default: STATE/policy.yaml")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="the evidence here too")
+    parser.add_argument("--json", action="store_true")

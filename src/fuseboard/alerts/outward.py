@@ -35,11 +35,15 @@ class WebhookRefused(ValueError):
 class OutwardPager:
     """A `Pager` that hands each alert to `deliver`, which raises `OSError` when it failed.
 
-    `failed` counts alerts given up after `TRIES_MAX` tries, `dropped` those that found no room.
+    `delivered` counts alerts that were taken, `failed` those given up after `TRIES_MAX` tries,
+    `dropped` those that found no room; `failure` says why the last try failed.
     """
 
     def __init__(self, deliver: Callable[[bytes], None], *, name: str) -> None:
+        self.name = name
+        self.delivered = 0
         self.failed = 0
+        self.failure = ""
         self.dropped = 0
         self._deliver = deliver
         self._alerts: queue.Queue[bytes | None] = queue.Queue(ALERTS_MAX)
@@ -77,8 +81,10 @@ class OutwardPager:
             for number in range(TRIES_MAX):
                 try:
                     self._deliver(alert)
-                    break  # delivered
-                except OSError:
+                    self.delivered += 1
+                    break
+                except OSError as error:
+                    self.failure = str(error)
                     self._closing.wait(PAUSE_S * 2**number)
             else:
                 self.failed += 1

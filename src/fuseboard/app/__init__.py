@@ -15,6 +15,7 @@ from fuseboard.app.commands import (
     command_status,
     command_top,
 )
+from fuseboard.app.drill import command_drill
 from fuseboard.app.evidence import command_replay, command_verify
 from fuseboard.app.explaining import command_explain
 from fuseboard.app.operator_commands import command_operators
@@ -28,6 +29,7 @@ __all__ = [
     "command_backup",
     "command_cash",
     "command_demo",
+    "command_drill",
     "command_exchange",
     "command_explain",
     "command_init",

@@ -110,6 +110,7 @@ class Reason(Enum):
     DYNAMIC_LIMIT = "dynamic_limit"
     POLICY = "policy"
     BACKUP = "backup"
+    DRILL = "drill"
 
 
 SENTENCES: dict[Reason, str] = {
@@ -216,4 +217,5 @@ SENTENCES: dict[Reason, str] = {
     Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
     Reason.POLICY: "the policy in force changed, or a change of it was refused",
     Reason.BACKUP: "a backup of the state failed or is late",
+    Reason.DRILL: "a drill tests the alerts; nothing happened",
 }
