@@ -78,7 +78,7 @@ class Gateway:
 
 def _add(kept: list[list[int]], more: tuple[list[int], list[int]]) -> None:
     for values, new in zip(kept, more, strict=True):
-        values += new
+        values.extend(new)
 
 
 def _runs(process: "subprocess.Popen[bytes]") -> bool:
