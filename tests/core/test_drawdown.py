@@ -183,6 +183,17 @@ def test_while_our_marks_are_blind_the_brokers_equity_confirms_itself_twice_in_a
     assert fuse.equity_attos == BREACH
 
 
+def test_marks_after_a_trip_call_for_nothing_more() -> None:
+    fuse = plain(NANOS // 20, 1_000_000)
+    assert fuse.watch(940_000, "AAPL", 1) is None
+    assert fuse.watch(939_000, "AAPL", 2) is FuseEvent.BREACHED
+    fuse.move(FuseEvent.BREACHED)
+    for equity in (938_000, 937_000, 1_100_000, 900_000, 899_000):
+        assert fuse.watch(equity, "AAPL", 3) is None
+        assert not fuse.breach.source
+    assert fuse.mark_attos == 1_000_000
+
+
 def test_one_bad_figure_of_the_broker_is_withdrawn_by_its_next_good_one() -> None:
     fuse = plain(NANOS // 20, 100)
     fuse.watch_broker(BREACH, 1, blind=False)

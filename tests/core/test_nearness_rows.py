@@ -194,6 +194,18 @@ def test_every_loss_of_the_account_and_of_a_strategy_is_near_from_four_fifths_of
     assert said(quote_at(desk, "AAPL", 220)) == [], "a trip is the fuse's to say"
 
 
+def test_a_loss_that_tripped_between_two_judgements_is_not_said_to_be_near() -> None:
+    rules = msgspec.structs.replace(
+        policy(WIDE), losses=(loss("daily_loss", Reference.SESSION_OPEN),)
+    )
+    desk = Desk(rules, cash=0, held=400)
+    desk.now_ns += nearness.JUDGED_EVERY_NS
+    effects = [*desk.quote("AAPL", 250), *desk.quote("AAPL", 225), *desk.quote("AAPL", 225)]
+    assert any(isinstance(effect, fx.LatchHalt) for effect in effects)
+    desk.now_ns += nearness.JUDGED_EVERY_NS
+    assert texts([*effects, *desk.take(facts.TimeAdvanced())]) == []
+
+
 def test_a_loss_at_its_limit_that_waits_for_confirmation_says_so() -> None:
     rules = msgspec.structs.replace(
         policy(WIDE), losses=(loss("daily_loss", Reference.SESSION_OPEN),)

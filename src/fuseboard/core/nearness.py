@@ -298,11 +298,6 @@ def next_deadline(state: State) -> int:
     return state.near_due_boot_ns if state.near_waits else 0
 
 
-def node_started(turn: Turn) -> None:
-    """The clock that judgements are due by is another one."""
-    turn.state.near_due_boot_ns, turn.state.near_waits = 0, False
-
-
 def judge(turn: Turn) -> None:
     """Judge every limit of the table; books that are not compared say nothing."""
     state, limits = turn.state, turn.active.limits
