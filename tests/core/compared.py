@@ -26,6 +26,7 @@ def policy_of(
     timeout_ns: int | None = None,
     scheduled: bool = True,
     every_ns: int = 30 * SECOND,
+    foreign_orders: str = "leave",
 ) -> Policy:
     return Policy(
         limits=Limits(order_value_nanos_max=NANOS**2),
@@ -37,6 +38,7 @@ def policy_of(
             cash_tolerance_nanos=cash_tolerance_nanos,
             scheduled=scheduled,
             every_ns=every_ns,
+            foreign_orders=foreign_orders,
         ),
     )
 

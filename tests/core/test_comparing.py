@@ -250,3 +250,27 @@ def test_an_order_that_works_there_as_another_than_was_sent_is_a_discrepancy() -
     assert desk.posture() is Posture.REDUCE_ONLY
     assert stages(desk.take(facts.WorkingSeen())) == [("resolved", f"order {order.order_id}")]
     assert desk.posture() is Posture.OPEN
+
+
+@pytest.mark.parametrize("policy", ["leave", "cancel"])
+def test_a_strangers_order_is_left_or_cancelled_as_the_policy_says_and_a_twins_halts(
+    policy: str,
+) -> None:
+    def seen(desk: Compared, *, twin: bool) -> tuple[fx.Effect, ...]:
+        wire_id = "fb-other123-x" if twin else "by-hand"
+        return desk.take(
+            facts.ForeignOrderSeen(
+                wire_id=wire_id, broker_order_id="b9", symbol="AAPL", ours_by_prefix=twin
+            )
+        )
+
+    desk = Compared(policy_of(foreign_orders=policy))
+    wanted = [fx.CancelOrder(order_id="by-hand", broker_order_id="b9")] * (policy == "cancel")
+    for again in (False, True):
+        effects = seen(desk, twin=False)
+        assert [e for e in effects if isinstance(e, fx.CancelOrder)] == wanted, "until it is gone"
+        assert any(isinstance(e, fx.RaiseAlert) for e in effects) is not again, "said once"
+    assert desk.posture() is Posture.OPEN
+    effects = seen(Compared(policy_of(foreign_orders=policy)), twin=True)
+    assert latched(effects)
+    assert not any(isinstance(e, fx.CancelOrder) for e in effects)

@@ -120,7 +120,8 @@ def test_reconciliation_is_read_and_what_is_not_done_yet_stays_listed() -> None:
 execution:
   order_settings: {timeout: 1m, timeout_action: market}
   reconciliation: {enabled: true, every: 1m, at: ["09:25"], on_startup: true,
-    position_tolerance: 0.1%, cash_tolerance: 50, on_mismatch: alert, auto_correct: true}
+    position_tolerance: 0.1%, cash_tolerance: 50, on_mismatch: alert, foreign_orders: cancel,
+    auto_correct: true}
 """
     policy = read(written)
     assert policy.reconciliation == ReconciliationRules(
@@ -129,6 +130,7 @@ execution:
         tolerance_nanos=PERCENT_NANOS // 10,
         cash_tolerance_nanos=50 * NANOS,
         mismatch_action="notify",
+        foreign_orders="cancel",
         auto_correct=True,
     )
     assert policy.execution.order_timeout_ns == MINUTE_NS

@@ -28,6 +28,9 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
                 CancelOrder(order_id=known.order_id, broker_order_id=fact.broker_order_id)
             )
         return
+    if turn.policy.reconciliation.foreign_orders == "cancel" and not fact.ours_by_prefix:
+        # Each time that it is seen: a cancel may be lost. A twin's are not ours to take away.
+        turn.out.append(CancelOrder(order_id=fact.wire_id, broker_order_id=fact.broker_order_id))
     if fact.broker_order_id in state.foreign_orders:
         return
     _remember(turn, fact.broker_order_id)
@@ -39,7 +42,8 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     if last_ns is not None and turn.boot_ns - last_ns < FOREIGN_ALERT_EVERY_NS:
         return
     state.foreign_alert_boot_ns = turn.boot_ns
-    text = f"{text}; it was not placed through the gateway"
+    cancels = turn.policy.reconciliation.foreign_orders == "cancel"
+    text = f"{text}; it was not placed through the gateway{': cancelled' if cancels else ''}"
     turn.alert(Severity.WARNING, Reason.FOREIGN_ORDER, text)
 
 

@@ -86,6 +86,13 @@ RECONCILIATION: Final[dict[str, Shape]] = {
         "reconciliation",
         aliases=("on_mismatch", "action", "discrepancy_action"),
     ),
+    "foreign_orders": Value(
+        unit.words("leave", "cancel", synonyms={"alert": "leave"}),
+        ("foreign_orders",),
+        "What is done to working orders that were not placed through the gateway. People are told;"
+        " one with a gateway's prefix halts the account instead.",
+        "reconciliation",
+    ),
     "auto_correct": Value(
         unit.FLAG,
         ("auto_correct",),

@@ -160,6 +160,8 @@ execution:
     every: 30s
     # What a difference that nothing explains does: notify, reduce_only or halt.
     mismatch_action: halt
+    # Working orders that were not placed through the gateway: leave or cancel.
+    foreign_orders: leave
     # Whether our book takes the broker's positions by itself; else a person's reset does.
     auto_correct: false
 

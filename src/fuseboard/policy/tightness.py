@@ -277,6 +277,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "tolerance_nanos": _down,
         "cash_tolerance_nanos": _down,
         "mismatch_action": _MISMATCH,
+        "foreign_orders": _never,
         "auto_correct": _switch_off,
     },
     LiquidityRules: {
