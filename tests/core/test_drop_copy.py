@@ -206,14 +206,16 @@ def test_a_restart_reads_on_from_the_last_known_point_and_takes_what_came_meanwh
     assert desk.kernel._state.copy.apart == {}
 
 
-def test_nothing_is_said_of_the_feed_before_the_books_are_compared() -> None:
+def test_nothing_is_said_of_the_feed_before_the_books_are_compared_and_then_it_is() -> None:
     desk = Compared()
-    desk.working("b1")
-    desk.tells("b1", 10)
+    desk.tells("hand", 10)
     desk.kernel = Kernel.restored(desk.kernel.snapshot())
     desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
     desk.feed()
     assert stages(desk.passes(20)) == []
+    desk.account()
+    desk.positions(0)
+    assert desk.standing() == ["fill hand"]
 
 
 def test_a_feed_that_has_more_is_read_on_at_once_and_judged_when_it_ends() -> None:
