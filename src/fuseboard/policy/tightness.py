@@ -273,9 +273,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
     },
     ReconciliationRules: {
         "scheduled": _switch_on,
-        "every_ns": _down,
-        "tolerance_nanos": _down,
-        "cash_tolerance_nanos": _down,
+        **dict.fromkeys(("every_ns", "tolerance_nanos", "cash_tolerance_nanos"), _down),
         "mismatch_action": _MISMATCH,
         "foreign_orders": _never,
         "auto_correct": _switch_off,
