@@ -284,6 +284,7 @@ def test_a_latch_on_a_register_that_was_put_back_is_not_taken_for_one_that_was_r
     tmp_path: Path,
 ) -> None:
     house = House(tmp_path)
+    house.halted("symbol:AAPL", HaltLevel.HALT)  # it knows an epoch: a latch counts on from it
     old, _, _ = house.copies()
     for _ in range(3):
         house.halted("account", HaltLevel.HALT)
