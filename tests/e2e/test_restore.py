@@ -61,11 +61,15 @@ def test_what_the_journal_lost_is_found_at_the_broker_and_no_id_is_used_twice(he
     assert "symbol:TSLA" in {at["scope"] for at in now["postures"]}
     at_exchange = truth.positions_of(exchange.ledger())
     assert at_exchange == {"AAPL": 16 * NANOS}
-    again.wait_for(lambda now: held(now) == at_exchange, "the books are the exchange's")
+    again.wait_for(
+        lambda now: "position AAPL" in {at["subject"] for at in now["discrepancies"]},
+        "what differs is told",
+    )
     assert bot.buy("AAPL", 1)["status"] == 403, "it is halted"
 
     here.person("reset", "--reason", "positions reviewed")
     again.wait_for(lambda now: now["posture"] == "OPEN", "a named person opens it")
+    again.wait_for(lambda now: held(now) == at_exchange, "the books are the exchange's")
     before = len(exchange.ledger())
     for words in ({"qty": 2}, {"qty": 7}):
         refusal = bot.buy("AAPL", client_order_id="lost-1", **words)

@@ -64,7 +64,7 @@ def kill(here: Sandbox) -> Figures:
 
 
 def restore(here: Sandbox) -> Figures:
-    """A backup under way, more trades, kill -9, restore: halted, books as the exchange's."""
+    """A backup under way, more trades, kill -9, restore: halted, with what was lost told."""
     here.start_open("--no-guardian")
     here.trade()
     began = time.monotonic()
@@ -85,11 +85,12 @@ def restore(here: Sandbox) -> Figures:
         "the broker has said which orders it has had since",
     )
     _must_be(here, "HALTED")
-    here.until(lambda: here.held() == held, f"the books are the exchange's: {held}")
+    here.until(lambda: here.status().discrepancies, "it is told what differs from the broker")
     if f"symbol:{SYMBOLS[1]}" not in [at.scope for at in here.status().postures]:
         raise DrillFailed("the halt that was set since the backup is gone")
     here.command("reset", *PERSON)
     here.until(lambda: here.status().posture == "OPEN", "a named person opens it")
+    here.until(lambda: here.held() == held, f"the books are the exchange's: {held}")
     status, message = here.order(SYMBOLS[0], "buy", 9, name=lost)
     if status != 422:
         raise DrillFailed(f"the id of a lost order was answered {status} {message}")
