@@ -2,7 +2,7 @@
 
     python bench/liquidity.py
 
-Depth is known after 290 s, velocity after 10: until then an update does less.
+Depth is known after 240 s, velocity after 10: until then an update does less.
 `monitor alone` is one update of the score with both depths, velocity, both walks and the tier;
 `whole step` is `Kernel.step(QuoteSeen)` under a policy that measures liquidity, and without. Each
 is measured after so many seconds of history at 1,000 updates a second: the cost may not grow. The

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from fuseboard.control import board as board_module
 from fuseboard.control.board import Board
+from fuseboard.control.render import status_text
 from fuseboard.control.status import status_of
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import AnswerDenied, RecordTransition, WakeAt
+from fuseboard.vocabulary.effects import AnswerDenied, RecordTier, RecordTransition, WakeAt
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.postures import Posture
@@ -150,3 +151,27 @@ def test_a_status_counts_its_orders_and_carries_them_only_when_asked() -> None:
     for with_orders, carried in ((True, 2), (False, 0)):
         status = status_of(board, NOTHING, about={}, durable_sequence=7, with_orders=with_orders)
         assert (status.working, len(status.orders)) == (2, carried)
+
+
+def tier(symbol: str, after: str, absent: tuple[str, ...] = ()) -> RecordTier:
+    return RecordTier(
+        symbol=symbol,
+        before="CAUTIOUS",
+        after=after,
+        score=3_420,
+        plain_score=3_000,
+        calibrated_score=3_420,
+        absent=absent,
+    )
+
+
+def test_liquidity_is_shown_while_it_is_less_than_normal_with_what_is_not_known() -> None:
+    board = Board()
+    board.apply(tier("AAPL", "EMERGENCY"))
+    board.apply(tier("TSLA", "DEFENSIVE", ("velocity", "depth")))
+    board.apply(tier("AAPL", "NORMAL"))
+    board.apply(tier("IBM", "NORMAL"))
+    status = status_of(board, NOTHING, about={}, durable_sequence=1)
+    line = "TSLA is DEFENSIVE: score 34.2 (plain 30), not known: velocity, depth"
+    assert status.liquidity == (line,)
+    assert f"liquidity {line}" in status_text(status)

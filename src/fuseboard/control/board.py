@@ -24,10 +24,13 @@ from fuseboard.vocabulary.effects import (
     RecordPolicy,
     RecordRecovery,
     RecordReset,
+    RecordShaping,
+    RecordTier,
     RecordTransition,
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -107,7 +110,10 @@ class Board:
         self.resets_wanted: dict[str, RecordReset] = {}
         self.recoveries: dict[str, RecordRecovery] = {}
         self.drain: RecordDrain | None = None
+        self.tiers: dict[str, RecordTier] = {}
+        """By symbol, where liquidity was last told to be less than NORMAL."""
         self.allowed = 0
+        self.shaped = 0
         self.denied: dict[str, int] = {}
 
     def apply(self, effect: Effect) -> None:
@@ -135,6 +141,12 @@ class Board:
                 self.policy = PolicyLine(
                     name=effect.name, digest=effect.digest, since_wall_ns=effect.since_wall_ns
                 )
+            case RecordTier():
+                self.tiers[effect.symbol] = effect
+                if effect.after == Tier.NORMAL.name:
+                    del self.tiers[effect.symbol]
+            case RecordShaping():
+                self.shaped += 1
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
             case PublishDiscrepancy():

@@ -35,6 +35,9 @@ def status_text(status: Status) -> str:
     lines += [f"register  {line}" for line in status.register]
     lines += [f"history   {line}" for line in status.history]
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
+    lines += [f"liquidity {line}" for line in status.liquidity[:DIFFERENCES_SHOWN_MAX]]
+    more = len(status.liquidity) - DIFFERENCES_SHOWN_MAX
+    lines += [f"liquidity and {more} more: see --json"] if more > 0 else []
     lines += [f"override  {line}" for line in status.overrides]
     lines += [f"reset     {wanted_line(at)}" for at in status.resets_wanted]
     lines += [f"recovery  {line}" for at in status.recoveries for line in recovery_lines(at)]

@@ -9,8 +9,9 @@ from fuseboard.vocabulary.effects import (
     RecordOverride,
     RecordRecovery,
     RecordReset,
+    RecordTier,
 )
-from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 
 
 class PostureLine(Struct, frozen=True, kw_only=True):
@@ -80,6 +81,10 @@ class Status(Struct, frozen=True, kw_only=True):
     """The policy in force."""
     dynamic_limits: tuple[str, ...] = ()
     """The dynamic limits that hold, by name."""
+    liquidity: tuple[str, ...] = ()
+    """The symbols whose liquidity was last told to be less than NORMAL, in words."""
+    shaped: int = 0
+    """Orders that were sent smaller or otherwise priced than they were asked for."""
     overrides: tuple[str, ...] = ()
     """The overrides that are open, in words."""
     resets_wanted: tuple[RecordReset, ...] = ()
@@ -144,6 +149,8 @@ def status_of(
         durable_sequence=durable_sequence,
         policy=board.policy,
         dynamic_limits=board.dynamic_limits,
+        liquidity=tuple(_tier_text(at) for at in board.tiers.values()),
+        shaped=board.shaped,
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
         resets_wanted=tuple(board.resets_wanted.values()),
         recoveries=tuple(board.recoveries.values()),
@@ -161,6 +168,12 @@ def _discrepancy(at: PublishDiscrepancy) -> DiscrepancyLine:
         since_ns=at.since_wall_ns,
         adopted=at.stage == "adopted",
     )
+
+
+def _tier_text(at: RecordTier) -> str:
+    score, plain = (text_from_nanos(points * NANOS // 100) for points in (at.score, at.plain_score))
+    absent = f", not known: {', '.join(at.absent)}" if at.absent else ""
+    return f"{at.symbol} is {at.after}: score {score} (plain {plain}){absent}"
 
 
 def _override_text(at: RecordOverride) -> str:

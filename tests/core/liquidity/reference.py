@@ -66,7 +66,7 @@ class Reference:
         velocity, usual_velocity = self._velocities(now_ns)
         depth = usual_depth = impact = None
         known = self.average(now_ns) if self.sizes else None
-        if known is not None and known[1] >= 290 * SECOND:
+        if known is not None and known[1] >= 240 * SECOND:
             ratio = Fraction(self.stood[-1][2]) / known[0]
             plain = _rising(ratio, Fraction(rules.depth_scale_nanos, NANOS))
             depth = _confirmed(plain, velocity)

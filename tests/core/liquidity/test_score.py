@@ -101,13 +101,14 @@ RULES_DRAWN = st.sampled_from(
 @given(data=st.data(), rules=RULES_DRAWN, lacks=st.sampled_from((0, 0, 0, NO_SIZES, NO_TRADES, 3)))
 def test_the_score_is_exactly_its_definition(data: Any, rules: LiquidityRules, lacks: int) -> None:
     now_ns = data.draw(st.integers(0, 10**6)) * 10**7
+    stale_ns = data.draw(st.sampled_from((STALE_NS, STALE_NS, 1_000 * SECOND)))
     at = watched(lacks=lacks, began_ns=now_ns)
     by = Reference(rules, now_ns, sizes=not lacks & NO_SIZES, trades=not lacks & NO_TRADES)
     usual = (10_000 * CENT - CENT, 100 * NANOS), (10_000 * CENT + CENT, 100 * NANOS)
     if data.draw(st.booleans()):  # a past that is long enough for averages
         for second in range(0, 300, 3):
-            at.book(usual[:1], usual[1:], now_ns, STALE_NS)
-            by.book(usual[:1], usual[1:], now_ns, STALE_NS)
+            at.book(usual[:1], usual[1:], now_ns, stale_ns)
+            by.book(usual[:1], usual[1:], now_ns, stale_ns)
             at.traded(second % 4, now_ns)
             by.trades.append((now_ns, second % 4))
             now_ns += 3 * SECOND
@@ -119,8 +120,8 @@ def test_the_score_is_exactly_its_definition(data: Any, rules: LiquidityRules, l
             by.trades.append((now_ns, count))
         else:
             bids, asks = data.draw(side(-1)), data.draw(side(1))
-            at.book(bids, asks, now_ns, STALE_NS)
-            by.book(bids, asks, now_ns, STALE_NS)
+            at.book(bids, asks, now_ns, stale_ns)
+            by.book(bids, asks, now_ns, stale_ns)
         at.judge(rules, now_ns)
         assert (at.plain, at.calibrated) == by.scores(now_ns)
         assert at.score == (at.calibrated if rules.calibrated else at.plain)
@@ -138,13 +139,13 @@ def test_a_steady_market_scores_by_the_scales_of_the_policy() -> None:
     assert at.calibrated == (3 * 9_960 + 3 * 10_000 + 2 * 10_000 + 2 * 9_990) // 10
 
 
-def test_depth_is_unknown_and_never_one_until_five_minutes_were_seen() -> None:
+def test_depth_is_unknown_and_never_one_until_four_minutes_of_five_were_seen() -> None:
     at = watched()
-    for second in range(1, 289):
+    for second in range(1, 241):
         quoted(at, second * SECOND)
         assert at.points.depth == ABSENT
         assert "depth" in at.points.absent()
-    quoted(at, 292 * SECOND)
+    quoted(at, 241 * SECOND)
     assert at.points.depth == 5_000
 
 
@@ -299,6 +300,17 @@ def test_what_is_reported_beside_the_score_is_right() -> None:
     at.book(((9_999 * CENT, 1),), ((10_201 * CENT, 1),), 2 * SECOND, STALE_NS)
     assert at.volatility_nanos(2 * SECOND) == NANOS // 100
     assert at.volatility_nanos(70 * SECOND) == 0
+
+
+def test_a_silence_of_any_length_is_passed_over_at_once() -> None:
+    """A walk over each bucket of thirty years would take for ever."""
+    at, now_ns = warmed()
+    now_ns += 30 * 366 * 24 * 3_600 * SECOND
+    quoted(at, now_ns)
+    at.traded(1, now_ns)
+    at.judge(RULES, now_ns)
+    assert at.points.depth == ABSENT
+    assert (at.trades.total, at.usual_trades.total) == (1, 1)
 
 
 def test_memory_is_bounded_whatever_goes_through() -> None:

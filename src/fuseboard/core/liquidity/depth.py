@@ -15,8 +15,8 @@ from fuseboard.vocabulary.money import NANOS
 AVERAGE_BUCKETS: Final = 30
 AVERAGE_BUCKET_NS: Final = 10 * NANOS
 """300 seconds: the present ten, which are not over yet, and the 29 times ten before."""
-WARM_NS: Final = (AVERAGE_BUCKETS - 1) * AVERAGE_BUCKET_NS
-"""Before it has stood for so long within the window an average is not known."""
+WARM_NS: Final = 240 * NANOS
+"""Before depths have stood for so long within the window their average is not known."""
 HALF_POINTS: Final = FULL_POINTS // 2
 ABSENT: Final = -1
 """Stands for the points of a component that is not known."""
