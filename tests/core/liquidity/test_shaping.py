@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from fuseboard.core import judging
 from fuseboard.core.checks.active import ALLOWED
 from fuseboard.core.checks.table import judge
+from fuseboard.policy.data_rules import DataRules
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
@@ -94,6 +95,15 @@ def test_a_limit_is_priced_at_most_the_offset_away_and_a_calmer_one_is_left_alon
     effects = ask(desk, BUY, 1, 25_026)
     assert sent(effects).limit_price_nanos == 25_026 * CENT
     assert not of(effects, fx.RecordShaping)
+
+
+def test_an_order_is_priced_by_the_nearer_of_the_good_quote_and_the_book() -> None:
+    """A quote that jumped prices nothing yet, and the market that it may show is the cheaper."""
+    jumpy = DataRules(spread_nanos_max=NANOS // 2, jump_nanos_max=NANOS // 100)
+    for side, book, edge in ((BUY, (24_499, 24_501), 24_525), (SELL, (25_499, 25_501), 25_474)):
+        desk = LiquidDesk(Policy(limits=LIMITS, losses=(), data=jumpy)).at(N)
+        desk.quoted(*book)
+        assert sent(ask(desk, side, 1)).limit_price_nanos == edge * CENT
 
 
 def test_a_stop_that_opens_becomes_a_stop_limit_as_far_beyond_its_stop() -> None:
@@ -188,6 +198,9 @@ def test_a_replacement_that_would_be_cut_is_denied_and_a_calmer_one_passes() -> 
         )
 
     assert denial(change(300, "r1")).reason is Reason.LIQUIDITY_TIER
+    desk.known.stale_boot_ns, fresh_ns = 0, desk.known.stale_boot_ns
+    assert denial(change(21, "r0")).observed == "CAUTIOUS: no usable book"
+    desk.known.stale_boot_ns = fresh_ns
     desk.quoted(25_001, 24_999)
     assert of(change(10, "r2"), fx.AnswerOrder)
 

@@ -157,6 +157,14 @@ def test_a_breaker_over_the_tier_or_the_score_halts_when_the_market_is_gone() ->
         assert desk.kernel._state.postures["account"] is Posture.HALTED, condition
 
 
+def test_a_breaker_over_the_score_halts_when_the_book_is_stale() -> None:
+    rule = BreakerRule(name="gone", condition="liquidity_score < 20", scope="account")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), breakers=(rule,)), held=10).calm()
+    desk.now_ns += 121 * SECOND
+    desk.take(facts.TimeAdvanced())
+    assert desk.kernel._state.postures["account"] is Posture.HALTED
+
+
 def test_a_check_of_ones_own_asks_the_orders_symbol() -> None:
     rule = CheckRule(name="good books", condition="liquidity_score > 90")
     desk = LiquidDesk(Policy(limits=LIMITS, losses=(), checks=(rule,))).calm()
