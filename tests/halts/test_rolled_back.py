@@ -351,6 +351,22 @@ def test_a_history_that_is_not_what_was_written_halts_once_and_is_put_aside(
     assert house.shown("account") is Posture.OPEN
 
 
+@pytest.mark.parametrize("damage", ["chain = NULL", "chain = 'text'"])
+def test_a_history_whose_last_row_is_damaged_never_holds_back_a_latch(
+    tmp_path: Path, damage: str
+) -> None:
+    house = House(tmp_path)
+    house.halted("symbol:AAPL", HaltLevel.HALT)
+    with closing(sqlite3.connect(house.history_file, isolation_level=None)) as database:
+        database.execute("ALTER TABLE changes RENAME TO strict")
+        database.execute("CREATE TABLE changes(sequence INTEGER PRIMARY KEY, line, chain)")
+        database.execute("INSERT INTO changes SELECT * FROM strict")
+        database.execute(f"UPDATE changes SET {damage}")
+    house.halted("symbol:TSLA", HaltLevel.HALT)
+    assert "symbol:TSLA" in {latch.scope for latch in house.register.latched()}
+    assert not verify_history(house.history_file)[0]
+
+
 def test_a_history_that_lacks_what_a_crash_takes_halts_nothing(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.halted("symbol:AAPL", HaltLevel.HALT)

@@ -112,6 +112,8 @@ def append(path: Path, change: HaltChange) -> None:
             "SELECT sequence, chain FROM changes ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
         sequence, chain = (0, GENESIS) if last is None else last
+        if not isinstance(sequence, int) or not isinstance(chain, bytes):
+            raise sqlite3.DatabaseError("the history's last change is damaged")
         values = (sequence + 1, line, hashlib.sha256(chain + line).digest())
         database.execute("INSERT INTO changes VALUES(?, ?, ?)", values)
         database.execute("COMMIT")
