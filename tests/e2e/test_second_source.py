@@ -63,3 +63,27 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
     assert gateway.stop() == 0
     truth.nothing_twice(exchange.ledger())
     here.evidence_is_clean()
+
+
+def test_what_filled_while_the_gateway_was_down_is_accounted_for_before_anything_trades(
+    here: World,
+) -> None:
+    here.init(POLICY)
+    exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
+    gateway = here.open_gateway(exchange.url)
+    bot = here.bot(gateway.url)
+    exchange.start()
+    assert bot.buy("AAPL", 1)["ok"]
+    gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
+    bid = float(exchange.state()["market"]["AAPL"]["bid"])
+    assert bot.buy_limit("AAPL", 2, round(bid - 0.05, 2))["ok"], "it rests"
+    gateway.kill()
+    until(lambda: exchange.positions() == {"AAPL": "3"}, "it fills, and nobody hears of it")
+    again = here.open_gateway(exchange.url)
+    now = again.wait_for(lambda now: now["posture"] == "OPEN", "compared")
+    assert held(now) == {"AAPL": "3"}
+    assert not now["discrepancies"]
+    assert not now["working"]
+    assert again.stop() == 0
+    truth.nothing_twice(exchange.ledger())
+    here.evidence_is_clean()
