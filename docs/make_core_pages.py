@@ -1,5 +1,6 @@
 """Writes fuse-machine.md, checks.md and a table of liquidity.md from the kernel's own tables."""
 
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,8 @@ from fuseboard.vocabulary.postures import Posture
 ROOT = Path(__file__).resolve().parent.parent
 WRITTEN_BY = "<!-- Written by docs/make_core_pages.py from the code; do not edit. -->"
 YES, NO = "yes", "-"
+_SENTENCE_END = re.compile(r"(?<!\bArt)(?<!\bNo)(?<!\be\.g)(?<!\bcf)\. (?=[A-Z`])")
+"""A full stop, but not one that abbreviates before a number or a name."""
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -27,7 +30,7 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 def first_sentence(docstring: str | None) -> str:
     """The first sentence of a docstring on one line."""
     text = " ".join((docstring or "").split("\n\n")[0].split())
-    return text.partition(". ")[0].rstrip(".")
+    return _SENTENCE_END.split(text, maxsplit=1)[0].rstrip(".")
 
 
 def fuse_machine() -> str:

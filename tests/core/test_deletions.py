@@ -10,13 +10,24 @@ from typing import Any
 
 import pytest
 
-from fuseboard.core import closes, exposure, halting, judging, outgoing, plan, rearming
+from fuseboard.core import (
+    closes,
+    exposure,
+    halting,
+    judging,
+    orders,
+    outgoing,
+    plan,
+    rearming,
+    replacing,
+)
 from fuseboard.core.position import Position
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.orders import Side
 from tests.core import test_epochs as epochs
 from tests.core import test_ids as named
 from tests.core import test_known_failures as known
+from tests.core import test_owners as owners
 from tests.core import test_reduce_only as clamp
 from tests.deletion import fails, without
 
@@ -230,6 +241,32 @@ THE_EPOCH: tuple[Row, ...] = (
         epochs.test_a_reduction_is_not_stopped_by_an_epoch,
     ),
 )
+THE_OWNER: tuple[Row, ...] = (
+    (
+        orders.cancel_requested,
+        " or order.strategy != fact.strategy",
+        "",
+        owners.test_a_strategy_cannot_cancel_anothers_order,
+    ),
+    (
+        orders.cancel_requested,
+        " or order.intent is Intent.PLAN",
+        "",
+        owners.cancel_by_owner_of_a_plan,
+    ),
+    (
+        replacing.replace_requested,
+        " or old.strategy != fact.strategy",
+        "",
+        owners.test_a_strategy_cannot_replace_anothers_order,
+    ),
+    (
+        replacing.replace_requested,
+        " or old.intent is Intent.PLAN",
+        "",
+        owners.cancel_by_owner_of_a_plan,
+    ),
+)
 
 
 def _name(row: Row) -> str:
@@ -237,7 +274,7 @@ def _name(row: Row) -> str:
     return f"{function.__qualname__}: {text.strip()} - {getattr(test, '__name__', '')}"
 
 
-@pytest.mark.parametrize("row", [*THE_CLAMP, *THE_IDS, *THE_EPOCH], ids=_name)
+@pytest.mark.parametrize("row", [*THE_CLAMP, *THE_IDS, *THE_EPOCH, *THE_OWNER], ids=_name)
 def test_without_this_line_the_test_that_pins_it_fails(
     monkeypatch: pytest.MonkeyPatch, row: Row
 ) -> None:
