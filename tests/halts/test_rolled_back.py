@@ -362,8 +362,8 @@ def test_a_history_whose_last_row_is_damaged_never_holds_back_a_latch(
         database.execute("CREATE TABLE changes(sequence INTEGER PRIMARY KEY, line, chain)")
         database.execute("INSERT INTO changes SELECT * FROM strict")
         database.execute(f"UPDATE changes SET {damage}")
-    house.halted("symbol:TSLA", HaltLevel.HALT)
-    assert "symbol:TSLA" in {latch.scope for latch in house.register.latched()}
+    house.halted("strategy:a", HaltLevel.HALT)
+    assert "strategy:a" in {latch.scope for latch in house.register.latched()}
     assert not verify_history(house.history_file)[0]
 
 
