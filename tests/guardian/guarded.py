@@ -34,11 +34,14 @@ safety:
 
 
 class GuardianProcess(Running):
-    """`fuseboard guardian` on a state directory."""
+    """`fuseboard guardian` on a state directory, for the run it finds there.
+
+    Without `--run` it may miss a gateway that stops before it has looked twice.
+    """
 
     def __init__(self, here: World, name: str = "guardian", **more: str) -> None:
         super().__init__(
-            here.folder, name, *FUSEBOARD, "guardian", "--state", here.state,
+            here.folder, name, *FUSEBOARD, "guardian", "--state", here.state, "--run", "1",
             **{"ALPACA_API_KEY": EXCHANGE_KEY, "ALPACA_SECRET_KEY": EXCHANGE_SECRET, **more},
         )  # fmt: skip
 
