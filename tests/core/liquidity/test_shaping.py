@@ -78,6 +78,14 @@ def test_each_tier_cuts_an_order_to_its_value_in_whole_shares() -> None:
         assert (record.tier, record.asked_quantity_nanos) == (tier.name, 300 * NANOS)
 
 
+def test_an_order_is_judged_by_the_tier_of_its_own_moment() -> None:
+    """Nothing was heard since, and the dwell is over: the quote stood, so the tier is NORMAL."""
+    desk = LiquidDesk().calm(5)
+    assert desk.tier() is C
+    desk.now_ns += 60 * SECOND
+    assert sent(ask(desk, shares=300)).quantity_nanos == 199 * NANOS
+
+
 def test_a_market_order_becomes_a_limit_at_the_tiers_offset_on_the_tick() -> None:
     # The last good quote: 249.99 / 250.01, and asks of 252.00 and 254.80 in the tighter tiers.
     for tier, buy, sell in ((N, 25_026, 24_975), (C, 25_263, 24_937), (D, 25_607, 24_875)):

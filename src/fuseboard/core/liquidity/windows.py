@@ -99,12 +99,13 @@ class Average(Struct):
         self.counted_ns = end_ns
 
     def _forget(self, at: int) -> None:
-        """Longer than the window since the last value: begin at its first bucket, empty."""
+        """Longer than the window since the last value: begin one bucket before it, empty.
+
+        What stood until then is counted into that bucket, which leaves with the walk's last step.
+        """
         self.areas, self.spans_ns = [0] * len(self.areas), [0] * len(self.areas)
         self.area = self.span_ns = 0
         self.at = at
-        if self.counted_ns < at * self.width_ns:
-            self.counted_ns = at * self.width_ns
 
 
 def count_of(length: int, width_ns: int, now_ns: int) -> Count:
