@@ -9,7 +9,8 @@ from fuseboard.vocabulary.inputs import OrdersSinceSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_values import ns_from_rfc3339
 from fuseboard.wire.http_messages import Request, Response
-from tests.brokers.test_alpaca_broker import answer, asked, working
+from tests.brokers.scripted_broker import answer
+from tests.brokers.test_alpaca_broker import asked, working
 
 BEGAN_NS = 1_700_000_000 * NANOS
 
