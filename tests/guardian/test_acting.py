@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.core.closes import close_price_nanos as core_price_nanos
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Leg, State, Turn
 from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccepted
+from fuseboard.guardian import acting
 from fuseboard.guardian.acting import Acts, Outcome
 from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.closing import close_price_nanos
+from fuseboard.guardian.closing import Close, Left, close_price_nanos
 from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
 from fuseboard.guardian.orders import (
     Orders,
@@ -46,7 +48,7 @@ from fuseboard.vocabulary.identifiers import (
     order_id,
     wire_id,
 )
-from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.inputs import Moment, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
@@ -166,6 +168,7 @@ def test_lost_answers_and_refusals_lead_to_one_close_of_each_position(scene: Sce
     ]
     before = json.loads(scene.place.latches_file.read_bytes())
     assert before == {"no_shorting": False, "suspend_trade": False}
+    assert last_said(scene) == "nothing works any more; all that was to be closed is flat"
     assert last_done(read_lines(scene.place.journal_file)) == RUN_NS
     again = scene.act()  # as a guardian that crashed after its last act
     assert again.cancelled
@@ -206,15 +209,42 @@ def test_a_trip_that_the_gateway_had_begun_goes_on_under_its_ids(scene: Scene) -
 
 
 def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
-    scene: Scene,
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scene.act(flatten=False)
+    assert last_said(scene) == "nothing works any more; no position is held"
     scene.send("AAPL", 10, "buy")
     scene.send("AAPL", 1, "buy", limit_price="1.00")
-    assert "may still be alive" in scene.act(may_close=False).why
+    alive = scene.act(may_close=False)
     assert scene.exchange.state()["working_orders"] == 0
-    assert scene.act(flatten=False).why == ""
-    assert scene.exchange.positions() == {"AAPL": "10"}
+    assert "NOT closed (the gateway may still be alive): 10 AAPL are open" in alive.says()
+    scene.send("TSLA", 4, "sell")
+    scene.act(flatten=False)
+    kept = "nothing works any more; positions were NOT closed (the policy does not ask for it)"
+    assert last_said(scene) == f"{kept}: 10 AAPL, -4 TSLA are open"
+    assert scene.heard.texts[-1].endswith(f"the guardian is done: {last_said(scene)}")
+
+    async def down(broker: AlpacaBroker) -> PositionsSeen:
+        raise BrokerUnavailable("no connection")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AlpacaBroker, "positions", down)
+        patched.setattr(acting, "HELD_S_MAX", 0.1)
+        scene.act(flatten=False)
+    assert last_said(scene) == (f"{kept}, and cannot be read: no connection; look at the broker")
+
+    async def closed(close: Close) -> Left:
+        return Left(symbol="AAPL", left_nanos=0)
+
+    monkeypatch.setattr(Close, "run", closed)
+    scene.act()
+    assert last_said(scene).endswith("; the broker's last read: 10 AAPL, -4 TSLA are open")
+    assert scene.exchange.positions() == {"AAPL": "10", "TSLA": "-4"}
     assert not scene.ours()
+
+
+def last_said(scene: Scene) -> str:
+    return read_lines(scene.place.journal_file)[-1].detail
 
 
 @given(

@@ -7,6 +7,7 @@
    put on its way is waited for (`IN_FLIGHT_S`).
 4. Where the policy says so, or where the gateway was closing positions already: no new short sales
    at the broker, then each position closed (`closing.py`); then a proof by two more reads.
+   Otherwise the positions are read, and people are told what is open.
 5. When flat, the broker's own latch: no new orders at all.
 
 Each step is journaled before the next one begins and people are paged. A second run of the same
@@ -38,7 +39,8 @@ from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
-from fuseboard.vocabulary.inputs import Moment, PositionsSeen
+from fuseboard.vocabulary.inputs import BrokerPosition, Moment, PositionsSeen
+from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -48,25 +50,57 @@ IN_FLIGHT_S: Final = 1.0
 """How long after its death a request of the gateway may still arrive at the broker."""
 ACT_S_MAX: Final = 1_800.0
 """How long the broker is asked; then the leftovers are paged and a person is needed."""
+HELD_S_MAX: Final = 60.0
+"""How long positions that stay open are asked for: people wait for the answer, nothing else."""
+NAMED_MAX: Final = 50
+"""Positions that one line names; the journal's lines hold 2,000 characters."""
 CLOSES_AT_ONCE_MAX: Final = 8
 CONNECTIONS_MAX: Final = 12
 
+_NOT_ASKED: Final = "the policy does not ask for it"
+_ALIVE: Final = "the gateway may still be alive"
+
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How it ended: `cancelled` when two reads agreed, and what is left of the positions."""
+    """How it ended: `cancelled` when two reads agreed; what is open, None when no read says so."""
 
     cancelled: bool
     left: tuple[Left, ...] = ()
+    held: tuple[BrokerPosition, ...] | None = None
+    kept: str = ""
+    """Why positions were not to be closed; empty where they were."""
     why: str = ""
+    """What the broker said last, where it was asked until the time was over."""
 
     def says(self) -> str:
-        """One line for people."""
+        """One line for people; "flat" is only what a read of the broker's showed after closing."""
         if not self.cancelled:
-            return f"orders may still work at the broker: {self.why}"
-        if self.why:
-            return f"nothing works any more; then: {self.why}"
+            return f"orders may still work at the broker: {self.why}; positions were not closed"
+        return f"nothing works any more; {self._says_held()}"
+
+    def _says_held(self) -> str:
+        if self.kept and self.held is None:
+            return (
+                f"positions were NOT closed ({self.kept}), and cannot be read: {self.why};"
+                " look at the broker"
+            )
+        if self.held is None:
+            return f"then: {self.why}; positions may be open, look at the broker"
+        if self.kept and self.held:
+            return f"positions were NOT closed ({self.kept}): {_named(self.held)} are open"
+        if self.kept:
+            return "no position is held"
         left = [each.says() for each in self.left if each.left_nanos]
-        return f"nothing works any more; {'; '.join(left) or 'all that was to be closed is flat'}"
+        if self.held:
+            left.append(f"the broker's last read: {_named(self.held)} are open")
+        return "; ".join(left) or "all that was to be closed is flat"
+
+
+def _named(held: tuple[BrokerPosition, ...]) -> str:
+    """Quantities and symbols; a short position's quantity is negative."""
+    names = [f"{text_from_nanos(at.quantity_nanos)} {at.symbol}" for at in held]
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 class Acts:
@@ -148,22 +182,27 @@ class Acts:
         """
         broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
         asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
-        cancelled, why = False, ""
+        cancelled, why, kept = False, "", ""
         left: tuple[Left, ...] = ()
+        held: tuple[BrokerPosition, ...] | None = None
         try:
             await self._cancelled(protection, asking)
             cancelled = True
             if self._flatten and may_close:
-                left = await self._closed(broker, protection, asking)
+                left, proof = await self._closed(broker, protection, asking)
                 await self._cancelled(protection, asking)
-            elif self._flatten:
-                why = "positions were not closed: the gateway may still be alive"
+                held = proof
+            else:
+                kept = _ALIVE if self._flatten else _NOT_ASKED
+                asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
+                held = (await asking.answer(broker.positions)).positions
         except OutOfTime as late:
-            why = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: {late}"
+            asked = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: {late}"
+            why = str(late) if kept else asked
         finally:
             await protection.close()
             await broker.stop()
-        outcome = Outcome(cancelled=cancelled, left=left, why=why)
+        outcome = Outcome(cancelled=cancelled, left=left, held=held, kept=kept, why=why)
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
         self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}")
         return outcome
@@ -189,8 +228,8 @@ class Acts:
 
     async def _closed(
         self, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
-    ) -> tuple[Left, ...]:
-        """Close every position; what became of each."""
+    ) -> tuple[tuple[Left, ...], tuple[BrokerPosition, ...]]:
+        """Close every position; what became of each, and what the broker holds afterwards."""
         held = await asking.answer(broker.positions)
         text = ", ".join(position.symbol for position in held.positions) or "nothing is held"
         self._journal.write("closing", run_ns=self._run_ns, detail=f"trip {self._trip}: {text}")
@@ -218,7 +257,7 @@ class Acts:
         self._journal.write(
             "closed", run_ns=self._run_ns, detail="; ".join(each.says() for each in left)
         )
-        return tuple(left)
+        return tuple(left), proof.positions
 
     async def _latch_broker(
         self, protection: AlpacaProtection, asking: Asking, wanted: BrokerLatches
