@@ -260,7 +260,7 @@ def test_the_guardian_prices_a_close_as_the_kernel_does(
     instrument = Instrument()
     instrument.bid_nanos = instrument.ask_nanos = start_nanos
     state = State(instruments={"AAPL": instrument})
-    turn = cast("Turn", SimpleNamespace(state=state, policy=policy))
+    turn = cast("Turn", SimpleNamespace(state=state, policy=policy, liquidity=None))
     price = close_price_nanos(start_nanos, side, collar_nanos=collar_nanos, tries=tries)
     assert price == core_price_nanos(turn, Leg(symbol="AAPL", tries=tries), side)
 
