@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pwd
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fuseboard.app.commands import _keep_journal
+from fuseboard.app.offline import UNCHECKED
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
@@ -123,7 +125,6 @@ def test_a_halt_of_one_scope_leaves_the_others(made: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        ((), "refused: a halt needs your name: --operator NAME"),
         (("--operator", "Ada", "--scope", "dusk:1"), "none of account, strategy:NAME"),
         (("--operator", "Ada", "--reason", "x" * 501), "longer than 500 characters"),
         (("--operator", "A\x1bda"), "cannot be printed"),
@@ -138,6 +139,21 @@ def test_a_halt_that_is_refused_latches_nothing(
     as_json = made.on_state("halt", "--json", *words)
     assert (as_json.code, as_json.json()["accepted"]) == (1, False)
     assert made.on_state("status", "--json").json()["register"] == []
+
+
+def test_a_halt_without_a_name_is_the_unix_users_and_a_scope_is_not_looked_up(
+    made: CommandLine,
+) -> None:
+    done = made.on_state("halt", "--scope", "strategy:alpa", "--json")
+    assert done.code == 0
+    me = f"unix user {pwd.getpwuid(os.getuid()).pw_name}"
+    assert done.json()["note"] == f"{UNCHECKED}; no --operator NAME was given: recorded as {me!r}"
+    (latched,) = made.on_state("status", "--json").json()["register"]
+    assert latched.startswith("strategy:alpa: HALT")
+    assert f"{me}: no reason given" in latched
+    plainly = made.on_state("halt", "--operator", "Ada").out
+    assert "NOTE" not in plainly
+    assert "\nNOTE: no --operator" in made.on_state("halt").out
 
 
 @contextmanager

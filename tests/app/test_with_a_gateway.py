@@ -127,7 +127,12 @@ def test_an_operators_day(gateway: Gateway) -> None:
     assert "asked by Ada (block), verified by Bo" in listed
     assert len(gateway.on("override", "list", "--json").json()) == 1
 
-    assert gateway.on("halt").code == 1
+    mistyped = gateway.on("halt", "--scope", "strategy:nope", "--json", "--operator", "Ada").json()
+    assert mistyped["note"] == 'no strategy "nope" is known; known: none'
+    assert "NOTE: no symbol" in gateway.on("halt", "--scope", "symbol:APPL").out
+    for scope in ("strategy:nope", "symbol:APPL"):
+        said = ("--operator", "Ada", "--reason", "mistyped", "--scope", scope)
+        assert gateway.on("reset", *said).code == 0
     halted = gateway.on("halt", "--operator", "Ada", "--reason", "storm", "--json")
     assert halted.json() == {
         "accepted": True,

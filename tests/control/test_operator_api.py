@@ -162,6 +162,16 @@ def test_an_act_is_taken_in_whole_and_answered_when_it_is_durable(tmp_path: Path
     ]
 
 
+def test_what_is_odd_about_a_halt_reaches_who_asked(tmp_path: Path) -> None:
+    desk = Desk()
+    noted = AnswerOperator(request=1, accepted=True, message="done", note="no such thing")
+    desk.intake.answer = lambda _fact: asyncio.get_running_loop().call_soon(  # type: ignore[assignment]
+        desk.api.apply, noted
+    )
+    answer = at_desk(tmp_path / "s", lambda client: client.act("halt", HALT), desk)
+    assert answer == OperatorAnswer(accepted=True, message="done", note="no such thing")
+
+
 def test_a_refusal_of_the_kernel_is_an_answer_with_another_status(tmp_path: Path) -> None:
     desk = Desk()
     desk.intake.answer = lambda fact: asyncio.get_running_loop().call_soon(  # type: ignore[assignment]

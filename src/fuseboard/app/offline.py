@@ -31,6 +31,9 @@ from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 
 CHANGES_SHOWN_MAX: Final = 5
+UNCHECKED: Final = (
+    "without the gateway nobody looks whether anything has this name: mind its spelling"
+)
 
 
 def offline_status(state: StateDirectory) -> Status:
@@ -158,7 +161,8 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
     )
     if fact.level is HaltLevel.FLATTEN:
         message += "; it closes nothing by itself: ask for the flattening again when it runs"
-    return OperatorAnswer(accepted=True, message=message)
+    unchecked = "" if fact.scope == ACCOUNT_SCOPE else UNCHECKED
+    return OperatorAnswer(accepted=True, message=message, note=unchecked)
 
 
 def renew_register(state: StateDirectory) -> None:

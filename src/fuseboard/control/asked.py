@@ -86,6 +86,8 @@ class OperatorAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a halt: every request that had started is answered, or listed in `in_doubt`."""
     in_doubt: tuple[str, ...] = ()
     """Our ids of orders that may still arrive at the broker; they are being looked for."""
+    note: str = ""
+    """What is odd about what was accepted: that nothing known bears the name that was given."""
 
 
 class Settled(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ is given by whoever knows it and imported when it is taken.
 """
 
 import argparse
+import os
+import pwd
 import sys
 from collections.abc import Callable
 
@@ -27,8 +29,9 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
     """
     state = StateDirectory(options.state)
     state.identity()
+    operator = options.operator.strip() or _unix_user()
     asked = HaltAsked(
-        operator=options.operator,
+        operator=operator,
         reason=options.reason,
         scope=options.scope,
         level=options.level,
@@ -40,7 +43,20 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
             answer = _settled(OperatorClient(state.socket_file), asked)
         except GatewayUnreachable:
             answer = without_gateway(state, asked, "the gateway runs and does not answer")
+    if answer.accepted and operator != options.operator.strip():
+        nameless = f"no --operator NAME was given: recorded as {operator!r}"
+        note = f"{answer.note}; {nameless}" if answer.note else nameless
+        answer = structs.replace(answer, note=note)
     return told(answer, as_json=options.json)
+
+
+def _unix_user() -> str:
+    """Who runs this, as far as the system knows: a name that is asked for costs seconds."""
+    user = os.getuid()
+    try:
+        return f"unix user {pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"unix user {user}"
 
 
 def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
@@ -64,6 +80,8 @@ def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
 def told(answer: OperatorAnswer, *, as_json: bool) -> int:
     """Say an answer to the operator on standard output; the exit code."""
     text = answer.message if answer.accepted else f"refused: {answer.message}"
+    if answer.note:
+        text = f"{text}\nNOTE: {answer.note}"
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
     sys.stdout.write(f"{text}\n")

@@ -165,7 +165,9 @@ class OperatorApi:
         if isinstance(effect, AnswerOperator):
             future = self._waiting.pop(effect.request, None)
             if future is not None and not future.done():
-                answer = OperatorAnswer(accepted=effect.accepted, message=effect.message)
+                answer = OperatorAnswer(
+                    accepted=effect.accepted, message=effect.message, note=effect.note
+                )
                 future.set_result(answer)
 
     def status(self, *, with_orders: bool) -> Status:

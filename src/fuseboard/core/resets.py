@@ -4,7 +4,7 @@ A reset is durable in the journal before `ClearHalt` reaches the register. The c
 reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
-from fuseboard.core import consent, plan, recovering, roster
+from fuseboard.core import consent, plan, recovering, roster, scopes
 from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -20,7 +20,6 @@ from fuseboard.vocabulary.actions import ResetRule
 from fuseboard.vocabulary.effects import AnswerOperator
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
-    TAG_KINDS,
     is_tag_scope,
     strategy_scope,
 )
@@ -28,18 +27,20 @@ from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequ
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
-_KINDS = ("strategy", "symbol", *TAG_KINDS)
-
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
-    """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name."""
-    if not _is_scope(fact.scope):
+    """A person halts, flattens, kills or freezes a scope. Tightening is not refused for a name:
+    not for that of an operator who gives none, nor for a scope that nothing bears, which is said.
+    """
+    if not scopes.is_scope(fact.scope):
         message = (
-            f"{fact.scope!r} is no scope: use account, {', '.join(f'{it}:NAME' for it in _KINDS)}"
+            f"{fact.scope!r} is no scope: use account,"
+            f" {', '.join(f'{it}:NAME' for it in scopes.SCOPE_KINDS)}"
         )
         _answer(turn, fact.request, accepted=False, message=message)
         return
     turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
+    note = scopes.unknown(turn, fact.scope)
     operator = fact.operator.strip() or "somebody"
     detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:
@@ -54,18 +55,13 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     else:
         latch_scope(turn, fact.scope, fact.level, fact.code, detail=detail, operator=operator)
     message = f"{fact.scope}: {fact.level.name} accepted{whom}"
-    _answer(turn, fact.request, accepted=True, message=message)
+    _answer(turn, fact.request, accepted=True, message=message, note=note)
 
 
 def _scopes_of(turn: Turn, scope: str) -> list[str]:
     """The scope, and for a tag those of the strategies that have it."""
     members = [strategy_scope(name) for name, tags in turn.gate.tags.items() if scope in tags]
     return [scope, *members]
-
-
-def _is_scope(scope: str) -> bool:
-    kind, colon, name = scope.partition(":")
-    return scope == ACCOUNT_SCOPE or (kind in _KINDS and bool(colon and name))
 
 
 def _halt_tag(turn: Turn, fact: OperatorHaltRequested, detail: str, operator: str) -> str:
@@ -214,6 +210,8 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
         _trip_again_if_breached(turn, scope)
 
 
-def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
+def _answer(turn: Turn, request: int, *, accepted: bool, message: str, note: str = "") -> None:
     if request:
-        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))
+        turn.out.append(
+            AnswerOperator(request=request, accepted=accepted, message=message, note=note)
+        )

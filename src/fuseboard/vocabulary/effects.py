@@ -185,6 +185,8 @@ class AnswerOperator(Act, frozen=True, tag=True):
     request: int
     accepted: bool
     message: str
+    note: str = ""
+    """What is odd about what was accepted, such as a scope that nothing bears."""
 
 
 # --- views and evidence --------------------------------------------------------------------------
