@@ -337,15 +337,100 @@ def test_a_thousand_pipelined_requests_with_a_queue_of_four_are_all_answered_in_
 
 def test_connections_above_the_limit_are_told_so_and_room_is_made_again() -> None:
     async def scenario() -> None:
-        async with served(echo, limits=tight(connections_max=2)) as port:
-            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        go_on = asyncio.Event()
+
+        async def waiting(request: Request) -> Response:
+            await go_on.wait()
+            return echo(request)
+
+        async with served(waiting, limits=tight(connections_max=2)) as port:
+            held = [asyncio.create_task(exchanged(port, LAST)) for _ in range(2)]
             await asyncio.sleep(0.05)
-            assert answers(await exchanged(port))[0][0] == 503
-            for _, writer in held:
-                writer.close()
-                await writer.wait_closed()
+            assert answers(await exchanged(port))[0][0] == 503, "each has a request under way"
+            go_on.set()
+            assert [answers(each)[0][0] for each in await asyncio.gather(*held)] == [200, 200]
             await asyncio.sleep(0.05)
             assert answers(await exchanged(port, LAST))[0][0] == 200
+
+    asyncio.run(scenario())
+
+
+GET = b"GET /one HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class Held:
+    """A connection that is left open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def asked(self) -> bool:
+        """Whether the connection, asked now, is still answered."""
+        try:
+            self._writer.write(GET)
+            head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await self._reader.readexactly(length)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
+        return head.startswith(b"HTTP/1.1 200")
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def opened(port: int, *sent: bytes) -> Held:
+    held = Held(*await asyncio.open_connection("127.0.0.1", port))
+    for each in sent:
+        held._writer.write(each)
+    await asyncio.sleep(0.01)
+    return held
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_leaked_connections_turn_nobody_away(run: Any) -> None:
+    async def scenario() -> None:
+        async with served(echo, limits=tight(connections_max=8)) as port:
+            in_use = await opened(port)
+            assert await in_use.asked()
+            leaked = [await opened(port, sent) for sent in [b"", b"GET /hal"] * 8]
+            fresh = await opened(port)
+            assert await fresh.asked()
+            assert await in_use.asked(), "those that never sent a whole request go first"
+            assert not await leaked[0].asked()
+            for each in [in_use, fresh, *leaked]:
+                each.close()
+
+    run(scenario())
+
+
+def test_of_connections_that_were_used_the_longest_idle_makes_room() -> None:
+    async def scenario() -> None:
+        async with served(echo, limits=tight(connections_max=3)) as port:
+            used = [await opened(port) for _ in range(3)]
+            for at in (1, 0, 2):
+                assert await used[at].asked()
+                await asyncio.sleep(0.01)
+            fresh = await opened(port)
+            assert await fresh.asked()
+            assert [await used[at].asked() for at in (0, 2)] == [True, True]
+            assert not await used[1].asked()
+            for each in [fresh, *used]:
+                each.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_newcomer_is_given_its_turn_where_used_connections_hold_the_places() -> None:
+    async def scenario() -> None:
+        async with served(echo, limits=tight(connections_max=8)) as port:
+            used = [await opened(port) for _ in range(8)]
+            assert all([await each.asked() for each in used])
+            first, second = await opened(port), await opened(port)
+            assert [await first.asked(), await second.asked()] == [True, True]
+            for each in [first, second, *used]:
+                each.close()
 
     asyncio.run(scenario())
 

@@ -31,6 +31,7 @@ from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.offline import offline_status, renew_register
+from fuseboard.app.open_files import OPEN_FILES_WANTED, allow_open_files
 from fuseboard.app.policy_file import loaded_policy, policy_text
 from fuseboard.app.saying import say, say_json
 from fuseboard.app.secrecy import forget_broker_secrets
@@ -133,6 +134,8 @@ def command_run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loaded) -> int:
     if not hide_this_process():
         say("this process cannot be hidden here: its user's other programs may read the key")
+    if not allow_open_files():
+        say(f"fewer than {OPEN_FILES_WANTED} open files are allowed here (ulimit -Hn)")
     environment = settings()
     forget_broker_secrets()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")

@@ -286,6 +286,23 @@ class HttpConnection(asyncio.Protocol):
 
     # --- the server's side ---------------------------------------------------------------------
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no whole request has come over this connection yet."""
+        return self._reader.begun_count == self._reader.in_message
+
+    def quiet_since(self) -> float | None:
+        """Since when nothing but the peer is waited for; None while a request is under way.
+
+        Half a first request is not one: of a connection that is new it is the start of that half.
+        """
+        reader = self._reader
+        if self._running is not None or reader.arrived or reader.over or self._unparsed:
+            return None
+        if not reader.in_message:
+            return self._idle_by - self._limits.idle_s_max
+        return self._receive_by - self._limits.receive_s_max if self.is_new else None
+
     def sweep(self, now: float) -> None:
         """Act on deadlines that have passed."""
         if now >= self._answer_by:

@@ -6,6 +6,7 @@ redirect, never a status that makes Alpaca's clients send an order again (429, 5
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -38,6 +39,10 @@ __all__ = [
 
 _BACKLOG = 512
 _SWEEP_S_MAX = 0.5
+_NEW_PART = 4
+"""Above one in so many places, connections without a whole request yet make room first."""
+_LOOK_PART = 32
+"""One look at all connections finds at most one in so many to close: it costs a millisecond."""
 
 
 class HttpServer:
@@ -60,6 +65,7 @@ class HttpServer:
         self._websocket = websocket
         self._websocket_limits = websocket_limits or WebSocketLimits()
         self._connections: set[HttpConnection] = set()
+        self._leaving: deque[tuple[float, HttpConnection]] = deque()
         self._sessions: set[WebSocketSession] = set()
         self._listeners: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
@@ -146,11 +152,39 @@ class HttpServer:
     # --- what connections ask of their owner ---------------------------------------------------
 
     def opened(self, connection: HttpConnection) -> bool:
-        """Whether there is room for one more connection; if so it is counted."""
+        """Whether there is room for one more connection, made if need be; if so it is counted.
+
+        A full server closes the connection that has been quiet longest, so that leaked ones turn
+        nobody away. It refuses only where each of the others has a request under way.
+        """
         if len(self._connections) + len(self._sessions) >= self.limits.connections_max:
-            return False
+            leaving = self._next_leaving()
+            if leaving is None:
+                return False
+            self._connections.discard(leaving)
+            leaving.transport.abort()
         self._connections.add(connection)
         return True
+
+    def _next_leaving(self) -> HttpConnection | None:
+        """The next connection to close for room; one look at all of them serves several times."""
+        for looked_again in (False, True):
+            while self._leaving:
+                since, each = self._leaving.popleft()
+                if each in self._connections and each.quiet_since() == since:
+                    return each
+            if not looked_again:
+                self._leaving.extend(self._longest_quiet())
+        return None
+
+    def _longest_quiet(self) -> list[tuple[float, HttpConnection]]:
+        """Whom to close for room, next first: new ones, as long as those are many, else any."""
+        most = self.limits.connections_max
+        quiet = [(since, at) for at in self._connections if (since := at.quiet_since()) is not None]
+        new = [at for at in quiet if at[1].is_new]
+        over = len(new) - most // _NEW_PART
+        found = sorted(new if over > 0 else quiet, key=lambda at: at[0])
+        return found[: max(min(most // _LOOK_PART, over if over > 0 else most), 1)]
 
     def closed(self, connection: HttpConnection) -> None:
         """The connection is gone and none of its requests runs."""
