@@ -66,7 +66,7 @@ def test_a_status_says_posture_why_and_what_to_do_first() -> None:
         "plan      drawdown:account#1: ended, cancelled=3 closed=2 errors=0",
         "orders    1 working, 1 allowed since the start",
         "denied    posture_halted 1",
-        "measured  evaluation p50 9.4 µs, p99 15.9 µs, 0.00% waited",
+        "measured  whole step of a quote p50 9.4 µs, p99 15.9 µs, 0.00% waited",
         "measured  trip 85.7 µs, cancels confirmed 0.41 ms, liquidation 1.18 ms",
         "journal   1,234 records durable",
         "alert     [page] drawdown:account tripped",
@@ -78,13 +78,13 @@ def test_the_share_of_evaluations_that_waited_is_shown_and_beyond_half_a_percent
 ):
     def said(measured: Measured) -> str:
         lines = render.status_text(status_with(halted(), measured=measured)).splitlines()
-        (line,) = [line for line in lines if "evaluation" in line]
+        (line,) = [line for line in lines if "whole step" in line]
         return line.rpartition("µs, ")[2]
 
     assert said(WAITED) == "0.50% waited"
     more = structs.replace(WAITED, waited=501)
     assert said(more) == "0.50% (too many: shard, see docs/performance.md) waited"
-    assert "evaluations waited" in drawn(status_with(halted(), measured=more))
+    assert "quotes waited" in drawn(status_with(halted(), measured=more))
 
 
 def test_an_empty_state_is_said_in_words() -> None:
@@ -189,7 +189,7 @@ def test_the_screen_says_what_matters_at_80_columns() -> None:
         "94,900.00",
         "100,000.00",
         "5.10%",
-        "evaluation p99",
+        "quote step p99",
         "15.9 µs",
         "▁",
         "posture_halted 1",

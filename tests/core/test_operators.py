@@ -29,6 +29,12 @@ def reset(scope: str = "account", *, rebase: bool = False) -> facts.OperatorRese
     )
 
 
+def answered(effects: tuple[fx.Effect, ...]) -> str:
+    (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
+    assert answer.accepted
+    return answer.message
+
+
 def closing(desk: Desk) -> fx.SubmitOrder:
     """Flatten, and let the close go out and work."""
     reads = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
@@ -107,6 +113,23 @@ def test_a_halt_needs_no_name_but_a_scope_that_exists() -> None:
     assert any(isinstance(e, fx.LatchHalt) for e in desk.take(asked(HaltLevel.HALT, operator="")))
     effects = desk.take(asked(HaltLevel.HALT, scope="stratgy:alpha"))
     assert [e.accepted for e in effects if isinstance(e, fx.AnswerOperator)] == [False]
+
+
+def test_a_rebase_says_the_old_mark_and_the_equity_that_follows_it_halted_or_not() -> None:
+    desk = Desk(CALM, cash=100_000)
+    idle = answered(desk.take(reset(rebase=True)))
+    assert idle == (
+        "account: rebased by ann, nothing was halted: drawdown:account gives up its mark of"
+        " 100,000.00 and takes the next equity, now 100,000.00"
+    )
+    desk.take(asked(HaltLevel.HALT))
+    halted = answered(desk.take(reset(rebase=True)))
+    assert halted.startswith("account: reset and rebased by ann: drawdown:account gives up")
+    desk.take(asked(HaltLevel.HALT))
+    assert answered(desk.take(reset())) == "account: reset by ann"
+    desk.take(asked(HaltLevel.HALT, scope="symbol:AAPL"))
+    markless = answered(desk.take(reset("symbol:AAPL", rebase=True)))
+    assert markless == "symbol:AAPL: reset and rebased by ann: nothing here keeps a mark"
 
 
 def test_unexplained_cash_seen_twice_asks_for_reduce_only_until_a_person_accepts_it() -> None:

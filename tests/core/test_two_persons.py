@@ -260,6 +260,7 @@ def test_a_recovery_says_what_it_looked_at_and_what_each_check_found() -> None:
     (passed,) = [effect for effect in effects if isinstance(effect, fx.RecordRecovery)]
     assert (passed.stage, passed.operator) == ("passed", "ann")
     assert all(it.passed for it in passed.checks)
+    assert passed.checks[-1].said == "nothing was killed since the recovery began"
 
 
 def test_a_recovery_without_the_order_stream_or_with_an_order_in_doubt_fails() -> None:

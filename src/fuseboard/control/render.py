@@ -149,7 +149,7 @@ def _measured_lines(measured: Measured) -> list[str]:
     lines = []
     if measured.evaluations:
         lines.append(
-            f"measured  evaluation p50 {micros(measured.evaluation_p50_ns)},"
+            f"measured  whole step of a quote p50 {micros(measured.evaluation_p50_ns)},"
             f" p99 {micros(measured.evaluation_p99_ns)}, {waited_text(measured)} waited"
         )
     if measured.trigger_ns:

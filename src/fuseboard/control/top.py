@@ -110,8 +110,8 @@ def _numbers(status: Status) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="ellipsis", no_wrap=True)
     for name, text in (
-        ("evaluation p99", micros(status.measured.evaluation_p99_ns)),
-        ("evaluations waited", waited_text(status.measured)),
+        ("quote step p99", micros(status.measured.evaluation_p99_ns)),
+        ("quotes waited", waited_text(status.measured)),
         ("orders", f"{status.working} working, {status.allowed} allowed since the start"),
         ("denied", denied_text(status)),
         ("positions", positions or "flat"),

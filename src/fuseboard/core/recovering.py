@@ -92,7 +92,7 @@ def _checks(turn: Turn, scope: str, differences: list[BrokerPosition]) -> tuple[
         ),
         RecoveryCheck("order stream", state.stream_connected, stream),
         _check("plans", plans, "none is at work"),
-        _check("halts", again, "nothing was halted meanwhile"),
+        _check("halts", again, "nothing was killed since the recovery began"),
     )
 
 

@@ -14,6 +14,7 @@ from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import Tripping, apply, latch_scope, publish_postures, settle, trip
 from fuseboard.core.measures.recording import forget
 from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
+from fuseboard.core.rebasing import rebased_text
 from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
@@ -93,6 +94,11 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     operator, reason = agreement
     let_on_by_person(turn, fact.scope, operator, reason)
     event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
+    message = f"{fact.scope}: reset by {operator}"
+    if fact.rebase:
+        halted = "reset and rebased" if any(fuse.latched() for fuse in fuses) else "rebased"
+        idle = ", nothing was halted" if halted == "rebased" else ""
+        message = f"{fact.scope}: {halted} by {operator}{idle}: {rebased_text(fuses)}"
     is_recovery = False
     for fuse in fuses:
         if not fuse.latched() and not fact.rebase:
@@ -118,7 +124,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     clear(turn, fact.scope, operator=operator, reason=reason)
     roster.retire(turn)
     publish_postures(turn)
-    _answer(turn, fact.request, accepted=True, message=f"{fact.scope}: reset by {operator}")
+    _answer(turn, fact.request, accepted=True, message=message)
     _trip_again_if_breached(turn, fact.scope)
 
 
