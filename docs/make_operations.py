@@ -26,7 +26,7 @@ STATE = Path("fuseboard-state")
 START_S_MAX = 30.0
 COLUMNS = 80
 MASKS = (
-    (r"(in force since |^history +)[-0-9]+ [:0-9]+", r"\1…"),
+    (r"(in force since |record of |^history +)[-0-9]+ [:0-9]+", r"\1…"),
     (r"^[0-9]{2}:[0-9]{2}:[0-9]{2} ", "12:00:00 "),
     (r"[▁▂▃▄▅▆▇█]+", "▁▂▃▄▅▆▇█"),
     (r"\b(fuseboard) [0-9]+\.[0-9.]+[0-9]", r"\1 …"),

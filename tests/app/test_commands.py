@@ -90,9 +90,10 @@ def test_a_fresh_state_is_open_and_not_running(made: CommandLine) -> None:
     ]
     status = made.on_state("status", "--json").json()
     assert (status["running"], status["posture"], status["postures"]) == (False, "OPEN", [])
-    assert made.on_state("orders").out == "no working orders\n"
-    assert made.on_state("positions").out == "no positions\n"
-    assert made.on_state("orders", "--json").json() == []
+    empty = "gateway not running: our record is empty, and not the broker's\n"
+    assert made.on_state("orders").out == f"{empty}no working orders\n"
+    assert made.on_state("positions").out == f"{empty}no positions\n"
+    assert made.on_state("orders", "--json") == (0, "[]\n", empty)
     assert made.on_state("positions", "--json").json() == []
 
 

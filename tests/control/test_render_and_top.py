@@ -65,6 +65,7 @@ def test_a_status_says_posture_why_and_what_to_do_first() -> None:
         ),
         "plan      drawdown:account#1: ended, cancelled=3 closed=2 errors=0",
         "orders    1 working, 1 allowed since the start",
+        "positions flat",
         "denied    posture_halted 1",
         "measured  whole step of a quote p50 9.4 µs, p99 15.9 µs, 0.00% waited",
         "measured  trip 85.7 µs, cancels confirmed 0.41 ms, liquidation 1.18 ms",
@@ -95,7 +96,9 @@ def test_an_empty_state_is_said_in_words() -> None:
         "gateway   not running: this is what its next start begins with",
         "next      `fuseboard run`",
         "account   default",
+        "recorded  our record is empty, and not the broker's",
         "orders    0 working",
+        "positions flat",
         "journal   1,234 records durable",
     ]
     assert render.orders_text(status) == "no working orders"

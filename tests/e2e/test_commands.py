@@ -202,5 +202,6 @@ def test_json_parses_on_every_command_that_offers_it(here: World) -> None:
     assert gateway.stop() == 0
     for words in (("status",), ("orders",), ("positions",), ("keys", "list")):
         done = fuseboard(words[0], "--state", here.state, "--json", *words[1:])
-        assert (done.returncode, done.stderr) == (0, ""), words
+        ours = "gateway not running: our record of " if words[0] in ("orders", "positions") else ""
+        assert (done.returncode, done.stderr[: len(ours) or None]) == (0, ours), words
         json.loads(done.stdout)

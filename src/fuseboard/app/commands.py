@@ -33,7 +33,7 @@ from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.offline import offline_status, renew_register
 from fuseboard.app.open_files import OPEN_FILES_WANTED, allow_open_files
 from fuseboard.app.policy_file import loaded_policy, policy_text
-from fuseboard.app.saying import say, say_json
+from fuseboard.app.saying import say, say_aside, say_json
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, MeasureAsked
@@ -307,6 +307,7 @@ def command_status(options: argparse.Namespace) -> int:
 def command_orders(options: argparse.Namespace) -> int:
     """The working orders."""
     status = _status(options)
+    _say_whose(status, options)
     if options.json:
         say_json(status.orders)
     else:
@@ -317,11 +318,19 @@ def command_orders(options: argparse.Namespace) -> int:
 def command_positions(options: argparse.Namespace) -> int:
     """The positions."""
     status = _status(options)
+    _say_whose(status, options)
     if options.json:
         say_json(status.positions)
     else:
         say(render.positions_text(status))
     return 0
+
+
+def _say_whose(status: Status, options: argparse.Namespace) -> None:
+    """Without a gateway, first of all: what follows is our record; beside JSON, on the errors."""
+    if not status.running:
+        text = f"gateway not running: {render.record_line(status)}"
+        (say_aside if options.json else say)(text)
 
 
 def command_top(options: argparse.Namespace) -> int:

@@ -80,6 +80,7 @@ def offline_status(state: StateDirectory) -> Status:
     return structs.replace(
         status,
         running=False,
+        recorded_wall_ns=moment.wall_ns,
         posture=at_account[0] if at_account else Posture.OPEN.name,
         postures=postures,
         alerts=tuple(_alert(refused) for refused in came_back.recovered.refused),

@@ -1,4 +1,4 @@
-"""How commands speak: lines for people, JSON for programs, on standard output."""
+"""How commands speak: lines for people, JSON for programs, on standard output but for asides."""
 
 import sys
 
@@ -9,6 +9,11 @@ def say(text: str) -> None:
     """One line for people, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def say_aside(text: str) -> None:
+    """One line for people beside a document for programs: on standard error."""
+    sys.stderr.write(f"{text}\n")
 
 
 def say_json(document: object) -> None:

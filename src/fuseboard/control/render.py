@@ -13,6 +13,7 @@ from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 ALERTS_SHOWN_MAX: Final = 5
 PLANS_SHOWN_MAX: Final = 5
+POSITIONS_SHOWN_MAX: Final = 8
 DIFFERENCES_SHOWN_MAX: Final = 10
 CELL_CHARACTERS_MAX: Final = 128
 SHARD_FROM_ONE_IN: Final = 200
@@ -53,7 +54,10 @@ def status_text(status: Status) -> str:
             f"plan      {plan.trip}: {plan.stage}, cancelled={plan.cancelled}"
             f" closed={plan.closed} errors={plan.errors}{left}"
         )
+    if not status.running:
+        lines.append(f"recorded  {record_line(status)}")
     lines.append(f"orders    {status.working} working{_since_start(status)}")
+    lines.append(f"positions {held_text(status)}")
     lines += [f"denied    {denied_text(status)}"] if status.running else []
     lines += _measured_lines(status.measured)
     lines.append(f"journal   {status.durable_sequence:,} records durable")
@@ -133,6 +137,21 @@ def fuse_line(fuse: FuseLine) -> str:
         f"{fuse.fuse}: {fuse.state}, equity {shown_money(fuse.equity_nanos)},"
         f" mark {shown_money(fuse.mark_nanos)}, drawdown {shown_percent(fuse.drawdown_nanos)}"
     )
+
+
+def record_line(status: Status) -> str:
+    """Without a gateway: from when orders and positions are, and that the broker was not asked."""
+    if not status.recorded_wall_ns:
+        return "our record is empty, and not the broker's"
+    return f"our record of {utc(status.recorded_wall_ns)}, not the broker's"
+
+
+def held_text(status: Status) -> str:
+    """What the account holds, in one line."""
+    held = [f"{at.quantity} {at.symbol}" for at in status.positions if not at.strategy]
+    more = len(held) - POSITIONS_SHOWN_MAX
+    shown = ", ".join(held[:POSITIONS_SHOWN_MAX]) or "flat"
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def denied_text(status: Status) -> str:

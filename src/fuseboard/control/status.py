@@ -95,6 +95,9 @@ class Status(Struct, frozen=True, kw_only=True):
     """What our record and the broker's do not agree on."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
+    recorded_wall_ns: int = 0
+    """Without a gateway: the time of our last record, which may be older than the broker's truth;
+    0 when there is none."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
 

@@ -14,6 +14,7 @@ from fuseboard.control.board import FuseLine
 from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.render import (
     denied_text,
+    held_text,
     micros,
     next_step,
     printable,
@@ -27,7 +28,6 @@ UPDATES_PER_S: Final = 10
 WIDTH_MAX: Final = 100
 FUSES_SHOWN_MAX: Final = 12
 WHYS_SHOWN_MAX: Final = 6
-POSITIONS_SHOWN_MAX: Final = 8
 ALERTS_SHOWN_MAX: Final = 3
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GREEN, _YELLOW, _ORANGE, _RED = "bold green", "bold yellow", "bold dark_orange", "bold red"
@@ -101,11 +101,6 @@ def _fuses(fuses: tuple[FuseLine, ...]) -> Table:
 
 
 def _numbers(status: Status) -> Table:
-    held = [f"{at.quantity} {at.symbol}" for at in status.positions if not at.strategy]
-    more = f" and {len(held) - POSITIONS_SHOWN_MAX} more"
-    positions = ", ".join(held[:POSITIONS_SHOWN_MAX]) + (
-        more if len(held) > POSITIONS_SHOWN_MAX else ""
-    )
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="ellipsis", no_wrap=True)
@@ -114,7 +109,7 @@ def _numbers(status: Status) -> Table:
         ("quotes waited", waited_text(status.measured)),
         ("orders", f"{status.working} working, {status.allowed} allowed since the start"),
         ("denied", denied_text(status)),
-        ("positions", positions or "flat"),
+        ("positions", held_text(status)),
         ("journal", f"{status.durable_sequence:,} records durable"),
     ):
         grid.add_row(name, Text(printable(text)))
