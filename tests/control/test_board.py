@@ -144,6 +144,44 @@ def test_alerts_are_bounded_and_other_effects_change_nothing() -> None:
     assert board.alerts[0].text == "5"
 
 
+def reset_of(scope: str, *, fuse: str, event: str = "RESET", by: str = "ann") -> RecordTransition:
+    return RecordTransition(
+        fuse=fuse,
+        scope=scope,
+        before="HALTED",
+        event=event,
+        after="MONITORING",
+        generation=1,
+        operator=by,
+        reason="reviewed",
+    )
+
+
+def test_an_alert_has_its_time_and_below_it_stands_who_reset_and_when() -> None:
+    now_ns = [1_767_366_000 * NANOS]
+    board = Board(lambda: now_ns[0])
+    board.page("page", "operator", "account", "account HALT: ann: storm")
+    now_ns[0] += 60 * NANOS
+    board.apply(reset_of("account", fuse="latch:account"))
+    board.apply(reset_of("account", fuse="drawdown:account", event="REBASED"))
+    board.apply(reset_of("account", fuse="latch:account", event="RESETS_EXHAUSTED", by="bo"))
+    status = status_of(board, NOTHING, about={}, durable_sequence=1)
+    assert status_text(status).splitlines()[-2:] == [
+        "alert     2026-01-02 15:00:00 UTC [page] account HALT: ann: storm",
+        "reset     account reset by ann at 2026-01-02 15:01:00 UTC, rebased: reviewed",
+    ]
+
+
+def test_resets_are_bounded_and_the_newest_of_a_scope_is_the_last() -> None:
+    board = Board()
+    for number in range(board_module.RESETS_MAX + 5):
+        board.apply(reset_of(f"symbol:S{number}", fuse="f"))
+    board.apply(reset_of("symbol:S10", fuse="f"))
+    assert len(board.resets) == board_module.RESETS_MAX
+    assert next(iter(board.resets)) == "symbol:S5"
+    assert list(board.resets)[-1] == "symbol:S10"
+
+
 def test_a_status_counts_its_orders_and_carries_them_only_when_asked() -> None:
     board = Board()
     board.apply(submit("1"))

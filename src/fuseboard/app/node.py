@@ -118,7 +118,7 @@ class Node:
             told=self._history.note,
             tags=tags_of(options.policy),
         )
-        self._board = Board()
+        self._board = Board(lambda: self._clock.now().wall_ns)
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
         self._outward = outward_pagers(os.environ)
         self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]

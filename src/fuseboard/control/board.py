@@ -5,6 +5,7 @@ named here, the rest by what the policy and the vocabulary name.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -40,6 +41,9 @@ EQUITIES_MAX: Final = 600
 CLOSED_ORDERS_MAX: Final = 1_000
 PLANS_MAX: Final = 100
 RECOVERIES_MAX: Final = 20
+RESETS_MAX: Final = 20
+_LET_GO: Final = ("RESET", "REBASED")
+"""Events of fuses that loosen at once; recoveries have lines of their own."""
 _FINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
 
 
@@ -72,6 +76,18 @@ class AlertLine(Struct, frozen=True, kw_only=True):
     code: str
     scope: str
     text: str
+    wall_ns: int = 0
+    """When it was told; 0: not known."""
+
+
+class ResetLine(Struct, frozen=True, kw_only=True):
+    """The last reset of a scope: by whom, when and why."""
+
+    scope: str
+    operator: str
+    reason: str
+    rebased: bool
+    wall_ns: int
 
 
 class OrderLine(Struct, kw_only=True):
@@ -93,7 +109,10 @@ class OrderLine(Struct, kw_only=True):
 class Board:
     """Postures, fuses, orders, positions, plans, alerts and counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ns: Callable[[], int] = lambda: 0) -> None:
+        """`wall_ns` is the time of day, 0 where it is not known."""
+        self._wall_ns = wall_ns
+        self.resets: dict[str, ResetLine] = {}
         self.postures: dict[str, PublishPosture] = {}
         self.fuses: dict[str, FuseLine] = {}
         self.orders: dict[str, OrderLine] = {}
@@ -174,7 +193,9 @@ class Board:
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
         """Alerts come by the pagers' way, because they may overtake the disk."""
-        self.alerts.append(AlertLine(severity=severity, code=code, scope=scope, text=text))
+        self.alerts.append(
+            AlertLine(severity=severity, code=code, scope=scope, text=text, wall_ns=self._wall_ns())
+        )
 
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:
@@ -257,6 +278,21 @@ class Board:
             line.drawdown_nanos = effect.drawdown_nanos
             line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
         line.trips += effect.after == "TRIGGERED"
+        if effect.event in _LET_GO:
+            self._let_go(effect)
+
+    def _let_go(self, effect: RecordTransition) -> None:
+        """A scope was reset; the newest is the last, and one with many fuses is one."""
+        self.resets.pop(effect.scope, None)
+        self.resets[effect.scope] = ResetLine(
+            scope=effect.scope,
+            operator=effect.operator,
+            reason=effect.reason,
+            rebased=effect.event == "REBASED",
+            wall_ns=self._wall_ns(),
+        )
+        if len(self.resets) > RESETS_MAX:
+            del self.resets[next(iter(self.resets))]
 
     def is_reconciled(self) -> bool:
         """Whether the books have been compared with the broker's since the last start."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from fuseboard.control.board import FuseLine, PolicyLine
+from fuseboard.control.board import AlertLine, FuseLine, PolicyLine, ResetLine
 from fuseboard.control.status import DiscrepancyLine, PostureLine, Status
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import RecordRecovery, RecordReset
@@ -14,6 +14,7 @@ from fuseboard.vocabulary.reasons import SENTENCES, Reason
 ALERTS_SHOWN_MAX: Final = 5
 PLANS_SHOWN_MAX: Final = 5
 POSITIONS_SHOWN_MAX: Final = 8
+RESETS_SHOWN_MAX: Final = 3
 DIFFERENCES_SHOWN_MAX: Final = 10
 CELL_CHARACTERS_MAX: Final = 128
 SHARD_FROM_ONE_IN: Final = 200
@@ -61,7 +62,8 @@ def status_text(status: Status) -> str:
     lines += [f"denied    {denied_text(status)}"] if status.running else []
     lines += _measured_lines(status.measured)
     lines.append(f"journal   {status.durable_sequence:,} records durable")
-    lines += [f"alert     [{at.severity}] {at.text}" for at in status.alerts[-ALERTS_SHOWN_MAX:]]
+    lines += [f"alert     {alert_line(at)}" for at in status.alerts[-ALERTS_SHOWN_MAX:]]
+    lines += [f"reset     {reset_line(at)}" for at in status.resets[-RESETS_SHOWN_MAX:]]
     return "\n".join(printable(line) for line in lines)
 
 
@@ -69,6 +71,19 @@ def why_line(at: PostureLine) -> str:
     """Why a scope is tighter than OPEN, in words."""
     known = {reason.value: sentence for reason, sentence in SENTENCES.items()}
     return f"{at.scope}: {at.posture}, {known.get(at.reason, at.reason)} [{at.reason}]"
+
+
+def alert_line(at: AlertLine) -> str:
+    """An alert, and when it was told: it stays when what it tells is over."""
+    when = f"{utc(at.wall_ns)} " if at.wall_ns else ""
+    return f"{when}[{at.severity}] {at.text}"
+
+
+def reset_line(at: ResetLine) -> str:
+    """Who reset a scope last, when and why."""
+    when = f" at {utc(at.wall_ns)}" if at.wall_ns else ""
+    rebased = ", rebased" if at.rebased else ""
+    return f"{at.scope} reset by {at.operator}{when}{rebased}: {at.reason}"
 
 
 def differs_line(at: DiscrepancyLine) -> str:

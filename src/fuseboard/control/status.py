@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine
+from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine, ResetLine
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import (
     PublishDiscrepancy,
@@ -93,6 +93,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The recoveries since this start, one a scope, each with its checks."""
     discrepancies: tuple[DiscrepancyLine, ...] = ()
     """What our record and the broker's do not agree on."""
+    resets: tuple[ResetLine, ...] = ()
+    """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
     recorded_wall_ns: int = 0
@@ -157,6 +159,7 @@ def status_of(
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
         resets_wanted=tuple(board.resets_wanted.values()),
         recoveries=tuple(board.recoveries.values()),
+        resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
     )
 

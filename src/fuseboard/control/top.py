@@ -13,6 +13,7 @@ from rich.text import Text
 from fuseboard.control.board import FuseLine
 from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.render import (
+    alert_line,
     denied_text,
     held_text,
     micros,
@@ -71,7 +72,7 @@ def screen(status: Status, width: int, away: str = "") -> Panel:
     parts += [_line(sparkline(status.equities_nanos, width - 4), "cyan"), _fuses(status.fuses)]
     parts += [_numbers(status)]
     alerts = list(status.alerts)[-ALERTS_SHOWN_MAX:]
-    parts += [_line(f"[{at.severity}] {at.text}", "yellow") for at in alerts]
+    parts += [_line(alert_line(at), "yellow") for at in alerts]
     subtitle = "Ctrl-C leaves; the gateway goes on"
     style = "dim" if away else ""
     return Panel(Group(*parts), title="fuseboard", subtitle=subtitle, width=width, style=style)
