@@ -228,6 +228,16 @@ def test_books_that_are_not_compared_say_nothing_and_are_judged_once_they_are() 
 # --- what passes while a limit is passed ---
 
 
+def test_a_restart_while_a_judgement_waits_does_not_ask_to_be_woken_in_the_past() -> None:
+    desk = Desk(policy(Limits(gross_exposure_nanos_max=NANOS)), held=1_000)
+    quote_at(desk, "AAPL", 251)
+    quote_at(desk, "AAPL", 252)  # within a quarter of a second: it waits
+    desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
+    desk.now_ns += NANOS  # its time has passed, and the books are not compared yet
+    woken = desk.take(facts.TimeAdvanced())
+    assert all(at.boot_ns > desk.now_ns for at in woken if isinstance(at, fx.WakeAt))
+
+
 def test_beyond_a_gross_limit_another_symbol_is_denied_and_any_holder_may_reduce() -> None:
     desk = Desk(policy(CALM.limits), cash=300_000, held=-400, multiplier=4)
     desk.quote("TSLA", 100)

@@ -298,6 +298,11 @@ def next_deadline(state: State) -> int:
     return state.near_due_boot_ns if state.near_waits else 0
 
 
+def node_started(turn: Turn) -> None:
+    """Nothing waits: all is judged once the books are compared, by a clock that may be another."""
+    turn.state.near_due_boot_ns, turn.state.near_waits = 0, False
+
+
 def judge(turn: Turn) -> None:
     """Judge every limit of the table; books that are not compared say nothing."""
     state, limits = turn.state, turn.active.limits

@@ -16,6 +16,7 @@ from fuseboard.core import (
     draining,
     drop_copy,
     dynamic,
+    nearness,
     overrides,
     plan,
     restoring,
@@ -74,6 +75,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     roster.follow(turn)
     sessions.node_started(turn)
     data_health.node_started(turn)
+    nearness.node_started(turn)
     draining.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
