@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fuseboard.app.explaining import JUDGEMENTS_MAX
 from fuseboard.core.checks.table import TABLE
 from fuseboard.journal.reader import records
 from fuseboard.vocabulary import inputs as facts
@@ -15,6 +16,8 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.records import Record
 from tests.app.command_line import CommandLine
 from tests.core.test_replacing import Replacing
@@ -145,3 +148,37 @@ def test_a_replacement_that_is_denied_or_cannot_be_has_one_judgement(
     assert "denied: order_not_replaceable: nothing of it would change" in out
     assert "no check was asked" in out
     assert desk.kernel.digest() == digest, "explaining changes nothing"
+
+
+def test_an_id_that_was_judged_again_shows_each_judgement_with_its_own_order(
+    fuseboard: CommandLine,
+) -> None:
+    desk = Recorded()
+    desk.order(Side.BUY, 100 * NANOS, 240, name="x1")
+    desk.order(Side.BUY, 9_999 * NANOS, 240, name="x1")
+    desk.order(Side.BUY, 100 * NANOS, 240, name="x2")
+    journal = desk.journal(fuseboard.folder / "r.db")
+    told = fuseboard("explain", "x1", "--journal", journal, "--json").json()
+    assert told["order"].startswith("buy 9999 AAPL")
+    assert told["decision"].startswith("denied: ")
+    (first,) = told["earlier"]
+    assert first["order"].startswith("buy 100 AAPL")
+    assert (first["decision"], len(first["checks"])) == ("let through", len(TABLE))
+    lines = fuseboard("explain", "x1", "--journal", journal).out.splitlines()
+    assert lines[0] == "2 judgements of this id, the oldest first"
+    assert lines[1] == f"{told['order_id']}  alpha  {first['order']}"
+    assert f"asked for again  alpha  {told['order']}" in lines
+    alone = fuseboard("explain", "x2", "--journal", journal).out
+    assert "judgements" not in alone
+
+
+def test_of_an_id_that_is_asked_for_again_and_again_the_first_and_the_newest_are_shown(
+    fuseboard: CommandLine,
+) -> None:
+    desk = Recorded()
+    for shares in range(1, JUDGEMENTS_MAX + 4):
+        desk.order(Side.BUY, shares * NANOS, 240, name="x1")
+    journal = desk.journal(fuseboard.folder / "r.db")
+    told = fuseboard("explain", "x1", "--journal", journal, "--json").json()
+    orders = [at["order"].split()[1] for at in (*told["earlier"], told)]
+    assert orders == ["1", *(str(at) for at in range(5, JUDGEMENTS_MAX + 4))]

@@ -35,6 +35,8 @@ from fuseboard.vocabulary.reasons import SENTENCES
 from fuseboard.vocabulary.records import Record
 
 NOT_FOUND: Final = 1
+JUDGEMENTS_MAX: Final = 10
+"""Of one id that is asked for again and again, the first and the newest are explained."""
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """The lines of the policy file, by field, where the file still is that policy."""
     then: "Explanation | None" = None
     """Of a replacement: its second judgement, when the order that it replaces was final."""
+    earlier: "tuple[Explanation, ...]" = ()
+    """The judgements of the same id before this one, the oldest first."""
 
 
 class _Decision(Struct, frozen=True):
@@ -69,13 +73,14 @@ class _Decision(Struct, frozen=True):
 def command_explain(options: argparse.Namespace) -> int:
     """Show each check of one order with its numbers. Raises `StateRefused`, `JournalDamaged`."""
     path = journal_file(options)
-    decision = _decided(options.order, records(path))
-    if decision is None:
+    decisions = _decided(options.order, records(path))
+    if not decisions:
         raise StateRefused(
             f"no order {options.order!r} was decided in this journal: give our order id or the"
             " strategy's client order id"
         )
-    explanation = _explanation(decision, path, options)
+    *earlier, last = _explanations(decisions, path, options)
+    explanation = structs.replace(last, earlier=tuple(earlier))
     if options.json:
         say_json(explanation)
     else:
@@ -83,30 +88,40 @@ def command_explain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _explanation(decision: _Decision, path: Path, options: argparse.Namespace) -> Explanation:
+def _explanations(
+    decisions: list[_Decision], path: Path, options: argparse.Namespace
+) -> list[Explanation]:
     """Fold the journal, and at each decision let the same checks say what they found."""
-    moments = decision.moments
-    kernel = Kernel()
-    found: list[Explanation] = []
-    for record in records(path, to_sequence=moments[-1][0].sequence):
-        at, policy = moments[len(found)]
-        if record.sequence == at.sequence:
-            found.append(
-                Explanation(
-                    sequence=record.sequence,
-                    order_id=decision.order_id,
-                    client_order_id=decision.fact.client_order_id,
-                    strategy=decision.fact.strategy,
-                    order=_order_text(decision.fact),
-                    decision=_decision_text(record, decision.order_id),
-                    policy=policy,
-                    checks=_checks(kernel, record, decision),
-                    lines=_lines(options, policy),
-                )
-            )
-        if len(found) < len(moments):
+    wanted: dict[int, list[tuple[int, str]]] = {}
+    for number, decision in enumerate(decisions):
+        for record, policy in decision.moments:
+            wanted.setdefault(record.sequence, []).append((number, policy))
+    kernel, last = Kernel(), max(wanted)
+    found: list[Explanation | None] = [None] * len(decisions)
+    for record in records(path, to_sequence=last):
+        for number, policy in wanted.get(record.sequence, ()):
+            decision, first = decisions[number], found[number]
+            told = _explained(kernel, record, decision, policy, options)
+            found[number] = told if first is None else structs.replace(first, then=told)
+        if record.sequence < last:
             kernel.step(record.moment, record.input)
-    return found[0] if len(found) == 1 else structs.replace(found[0], then=found[1])
+    return [told for told in found if told is not None]
+
+
+def _explained(
+    kernel: Kernel, record: Record, decision: _Decision, policy: str, options: argparse.Namespace
+) -> Explanation:
+    return Explanation(
+        sequence=record.sequence,
+        order_id=decision.order_id,
+        client_order_id=decision.fact.client_order_id,
+        strategy=decision.fact.strategy,
+        order=_order_text(decision.fact),
+        decision=_decision_text(record, decision.order_id),
+        policy=policy,
+        checks=_checks(kernel, record, decision),
+        lines=_lines(options, policy),
+    )
 
 
 def _checks(kernel: Kernel, record: Record, decision: _Decision) -> tuple[Explained, ...]:
@@ -117,11 +132,15 @@ def _checks(kernel: Kernel, record: Record, decision: _Decision) -> tuple[Explai
     return judged.get(decision.order_id, ())
 
 
-def _decided(wanted: str, journal: Iterable[Record]) -> _Decision | None:
-    """The last decision about an order of this id; repeats of it decide nothing."""
+def _decided(wanted: str, journal: Iterable[Record]) -> list[_Decision]:
+    """The decisions about orders of this id, oldest first; repeats of it decide nothing.
+
+    One id is decided more than once where what was denied is tried again, and where another order
+    is asked for under the id of one that was let through.
+    """
     ids = OrderIds(instance="", account="")
     policy = ""
-    found: _Decision | None = None
+    found: list[_Decision] = []
     for record in journal:
         fact = record.input
         if isinstance(fact, NodeStarted):
@@ -133,9 +152,14 @@ def _decided(wanted: str, journal: Iterable[Record]) -> _Decision | None:
             order_id = ids.order_id(fact.strategy, fact.client_order_id)
             asked = wanted in (order_id, fact.client_order_id, ids.wire_prefix + order_id)
             if asked and _decides(record):
-                found = _Decision(fact, order_id, ((record, policy),))
-        elif found is not None and _ends(record, found):
-            found = structs.replace(found, moments=(*found.moments, (record, policy)))
+                found.append(_Decision(fact, order_id, ((record, policy),)))
+                if len(found) > JUDGEMENTS_MAX:
+                    del found[1]
+        else:
+            for at, decision in enumerate(found):
+                if _ends(record, decision):
+                    moments = (*decision.moments, (record, policy))
+                    found[at] = structs.replace(decision, moments=moments)
     return found
 
 
@@ -208,11 +232,15 @@ def _lines(options: argparse.Namespace, digest: str) -> dict[str, int]:
 
 
 def _say(explanation: Explanation) -> None:
-    say(f"{explanation.order_id}  {explanation.strategy}  {explanation.order}")
-    _say_decision(explanation)
-    if explanation.then is not None:
-        say("\nand when the order that it replaces was final:")
-        _say_decision(explanation.then)
+    if explanation.earlier:
+        say(f"{len(explanation.earlier) + 1} judgements of this id, the oldest first")
+    for number, at in enumerate((*explanation.earlier, explanation)):
+        name = "\nasked for again" if number else at.order_id
+        say(f"{name}  {at.strategy}  {at.order}")
+        _say_decision(at)
+        if at.then is not None:
+            say("\nand when the order that it replaces was final:")
+            _say_decision(at.then)
 
 
 def _say_decision(explanation: Explanation) -> None:
