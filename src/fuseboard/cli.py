@@ -192,7 +192,7 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--broker", choices=("sim", "alpaca"), help="default: alpaca with keys, else sim"
     )
-    _add_tape(parser)
+    _add_tape(parser, known=True)
     parser.add_argument(
         "--sessions", action="store_true", help="sessions roll by the tape's time (simulated only)"
     )
@@ -217,13 +217,15 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
 
 
-def _add_tape(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tape", default="normal", metavar="NAME|PATH", help="what the simulated market plays"
-    )
+def _add_tape(parser: argparse.ArgumentParser, *, known: bool = False) -> None:
+    """What the market plays; `known`: for what is not given, an exchange that still runs tells."""
+    says = f"what the simulated market plays{' (default: as the one that runs)' if known else ''}"
+    parser.add_argument("--tape", default="normal", metavar="NAME|PATH", help=says)
     parser.add_argument("--speed", type=speed, default=NANOS, help="tape time per time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cash", type=money, default=100_000 * NANOS, metavar="USD")
+    if known:
+        parser.set_defaults(tape=None, speed=None, seed=None, cash=None)
 
 
 def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:

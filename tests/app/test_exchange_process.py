@@ -11,11 +11,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvloop
 from msgspec import structs
 
-from fuseboard.app.exchange_process import ExchangeRunning, ExchangeWanted, end, found_or_started
+from fuseboard.app.exchange_process import (
+    DEFAULTS,
+    ExchangeRunning,
+    ExchangeWanted,
+    end,
+    found_or_started,
+    wanted_or_running,
+)
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from tests.app.command_line import CommandLine
 
@@ -53,6 +61,29 @@ def started(state: StateDirectory, wanted: ExchangeWanted = WANTED) -> tuple[Exc
         return await found_or_started(state, wanted)
 
     return uvloop.run(run())
+
+
+def test_what_is_not_asked_for_is_what_the_exchange_that_still_runs_plays(
+    state: StateDirectory,
+) -> None:
+    plays = ExchangeWanted(tape="crash", speed="20", seed=7, cash_nanos=5)
+    assert wanted_or_running(state) == DEFAULTS
+    words = ("-c", "input()", str(state.path.resolve() / "exchange.port"))
+    runs = subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE)
+    try:
+        known = ExchangeRunning(pid=runs.pid, port=1, wanted=plays)
+        state.exchange_file.write_bytes(msgspec.json.encode(known))
+        ends = time.monotonic() + 20
+        while not ours(runs.pid, state):  # an instant after it was started it has no words yet
+            assert time.monotonic() < ends
+        assert wanted_or_running(state) == plays
+        other = wanted_or_running(state, tape="normal", speed="1")
+        assert other == structs.replace(plays, tape="normal", speed="1")
+        mine = wanted_or_running(state, seed=3, cash_nanos=9)
+        assert mine == structs.replace(plays, seed=3, cash_nanos=9)
+    finally:
+        runs.communicate(b"\n")
+    assert wanted_or_running(state) == DEFAULTS, "one that has ended tells nothing"
 
 
 def test_one_is_started_found_again_and_a_new_one_keeps_the_old_ledger(

@@ -26,7 +26,7 @@ from fuseboard.app.broker_choice import (
     settings,
     simulated_keys,
 )
-from fuseboard.app.exchange_process import ExchangeWanted, end, found_or_started
+from fuseboard.app.exchange_process import end, found_or_started, wanted_or_running
 from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node
 from fuseboard.app.node_options import NodeOptions
@@ -64,7 +64,7 @@ from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.runtime.loop import NodeStopped
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
 from fuseboard.vocabulary.records import Record
 
 REFUSALS: Final = (
@@ -149,16 +149,18 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
     if options.live:
         raise StateRefused("--live needs --broker alpaca")
     state.must_have_register()
-    wanted = ExchangeWanted(
+    wanted = wanted_or_running(
+        state,
         tape=options.tape,
-        speed=text_from_nanos(options.speed),
+        speed=None if options.speed is None else text_from_nanos(options.speed),
         seed=options.seed,
         cash_nanos=options.cash,
     )
+    options.speed = nanos_from_text(wanted.speed)
     exchange, is_new = await found_or_started(state, wanted)
     why = "" if options.broker else "no Alpaca keys: "
     says = (
-        f"{why}the simulated exchange at {exchange.url()}, playing {options.tape}"
+        f"{why}the simulated exchange at {exchange.url()}, playing {wanted.tape}"
         f" (it outlives this gateway: `kill {exchange.pid}` ends it)"
     )
     try:
@@ -195,7 +197,7 @@ async def _serve(
             person=Person(options.operator, options.reason),
             guardian=options.guardian,
             sessions=broker != simulated_keys(broker.base_url),
-            tape_speed_nanos=options.speed if options.sessions else 0,
+            tape_speed_nanos=(options.speed or NANOS) if options.sessions else 0,
         ),
         say,
     )

@@ -21,7 +21,7 @@ from msgspec import Struct
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.exchange.starter import FOUND_WORD
 from fuseboard.halts.whole_file import write_atomically
-from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 
 START_S_MAX: Final = 30.0
 ANSWER_S_MAX: Final = 2.0
@@ -37,6 +37,9 @@ class ExchangeWanted(Struct, frozen=True, kw_only=True):
     cash_nanos: int
 
 
+DEFAULTS: Final = ExchangeWanted(tape="normal", speed="1", seed=1, cash_nanos=100_000 * NANOS)
+
+
 class ExchangeRunning(Struct, frozen=True, kw_only=True):
     """Where a simulated exchange listens, and what it plays."""
 
@@ -47,6 +50,28 @@ class ExchangeRunning(Struct, frozen=True, kw_only=True):
     def url(self) -> str:
         """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
+
+
+def wanted_or_running(
+    state: StateDirectory,
+    *,
+    tape: str | None = None,
+    speed: str | None = None,
+    seed: int | None = None,
+    cash_nanos: int | None = None,
+) -> ExchangeWanted:
+    """What is wanted: what is given, and for the rest what the exchange that still runs plays.
+
+    Where none runs, the rest is `DEFAULTS`. So a node that stopped is started again as before.
+    """
+    known = _known(state)
+    plays = known.wanted if known is not None and _runs(known, state) else DEFAULTS
+    return ExchangeWanted(
+        tape=plays.tape if tape is None else tape,
+        speed=plays.speed if speed is None else speed,
+        seed=plays.seed if seed is None else seed,
+        cash_nanos=plays.cash_nanos if cash_nanos is None else cash_nanos,
+    )
 
 
 async def found_or_started(
