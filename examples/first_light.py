@@ -222,7 +222,7 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     measured = final["measured"]
     console.print(
         f"latencies    trigger {measured['trigger_ns'] / 1e3:,.0f} µs,"
-        f" cancels confirmed {measured['cancel_ns'] / 1e6:,.0f} ms,"
+        f" {cancels_text(measured)} {measured['cancel_ns'] / 1e6:,.0f} ms,"
         f" evaluation p50 {measured['evaluation_p50_ns'] / 1e3:.1f} µs"
         f" p99 {measured['evaluation_p99_ns'] / 1e3:.1f} µs over {measured['evaluations']:,} marks"
     )
@@ -232,6 +232,13 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
         )
         console.print(f"{act:<12} {(done.stdout or done.stderr).splitlines()[0]}")
     console.print(f"journal      {state / 'journal.db'}")
+
+
+def cancels_text(measured: dict[str, Any]) -> str:
+    """What the time of the cancels is: until the last was confirmed, or waited for in vain."""
+    if measured["unconfirmed"]:
+        return f"{measured['unconfirmed']} cancels not confirmed after"
+    return "cancels confirmed"
 
 
 def epilogue(guarded: Sandbox, state: Path) -> bool:

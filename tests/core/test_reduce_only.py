@@ -291,3 +291,32 @@ def test_stops_that_a_halt_keeps_are_together_no_larger_than_the_accounts_positi
     kept, too_large = stop(desk, 40), stop(desk, 41)
     assert cancelled_by_a_halt(desk) == [too_large]
     assert kept != too_large
+
+
+def test_a_plan_says_how_many_cancels_were_not_confirmed_when_it_begins_to_close() -> None:
+    for confirmed in (False, True):
+        desk = Desk()
+        traded(desk, "alpha", Side.BUY, 100)
+        (resting,) = submitted(desk.order(Side.BUY, 10 * NANOS, strategy="alpha"))
+        flatten = facts.OperatorHaltRequested(
+            request=90, operator="ann", reason="drill", scope="account", level=HaltLevel.FLATTEN
+        )
+        accept(desk, resting, "b-1")
+        effects = desk.take(flatten)
+        if confirmed:
+            canceled = facts.OrderEnded(
+                order_id=resting.order_id,
+                broker_order_id="b-1",
+                status=OrderStatus.CANCELED,
+                filled_quantity_nanos=0,
+                filled_price_nanos=0,
+            )
+            effects += desk.take(canceled)
+        else:
+            desk.now_ns += 3 * SECOND
+            effects += desk.take(facts.TimeAdvanced())
+        plans = [effect for effect in effects if isinstance(effect, fx.RecordPlan)]
+        assert [(at.stage, at.orders) for at in plans] == [
+            ("cancelling", 1),
+            ("closing", 0 if confirmed else 1),
+        ]

@@ -188,10 +188,18 @@ def _measured_lines(measured: Measured) -> list[str]:
         )
     if measured.trigger_ns:
         lines.append(
-            f"measured  trip {micros(measured.trigger_ns)}, cancels confirmed"
-            f" {millis(measured.cancel_ns)}, liquidation {millis(measured.liquidation_ns)}"
+            f"measured  trip {micros(measured.trigger_ns)}, {cancels_text(measured)},"
+            f" liquidation {millis(measured.liquidation_ns)}"
         )
     return lines
+
+
+def cancels_text(measured: Measured) -> str:
+    """How long the cancels of the last trip took to be confirmed, or were waited for in vain."""
+    if measured.unconfirmed:
+        after = millis(measured.cancel_ns)
+        return f"{measured.unconfirmed} cancels not confirmed after {after}"
+    return f"cancels confirmed {millis(measured.cancel_ns)}"
 
 
 def waited_text(measured: Measured) -> str:

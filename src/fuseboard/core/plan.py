@@ -86,8 +86,8 @@ def _close(turn: Turn, plan: Plan) -> None:
         return
     plan.stage = "closing"
     plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
-    symbols = symbols_of(turn.state, plan)
-    turn.out.append(RecordPlan(trip=plan.trip, stage="closing", symbols=tuple(symbols)))
+    symbols, late = tuple(symbols_of(turn.state, plan)), len(plan.orders)
+    turn.out.append(RecordPlan(trip=plan.trip, stage="closing", orders=late, symbols=symbols))
     for symbol in symbols:
         leg = plan.legs[symbol] = Leg(symbol=symbol)
         _read(turn, plan, leg)

@@ -7,6 +7,7 @@ demo is the same each time but for the times it measures. Prices are invented an
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -121,12 +122,21 @@ def demo_policy(options: DemoOptions) -> Policy:
     )
 
 
-def run_demo(options: DemoOptions, say: Callable[[str], None]) -> DemoResult:
-    """Run one demo to its end, saying what happens as it happens.
+def run_demo(
+    options: DemoOptions,
+    say: Callable[[str], None],
+    stopwatch_ns: Callable[[], int] = time.perf_counter_ns,
+) -> DemoResult:
+    """Run one demo to its end, saying what happens as it happens; latencies by the stopwatch.
 
     Raises `NodeStopped` when the node under it finds a fault in itself.
     """
-    return run_lockstep(START, lambda loop: _Demo(options, say, loop).run())
+    return run_lockstep(START, lambda loop: _Demo(options, say, loop, stopwatch_ns).run())
+
+
+def _cancel_text(measured: Measured) -> str:
+    took = f"{measured.cancel_ns / 1_000_000:.2f}ms"
+    return f"{measured.unconfirmed} not confirmed after {took}" if measured.unconfirmed else took
 
 
 class _Register:
@@ -154,7 +164,11 @@ class _Demo:
     """One demo: the world, the node, and what is said about them."""
 
     def __init__(
-        self, options: DemoOptions, say: Callable[[str], None], clock: LockstepEventLoop
+        self,
+        options: DemoOptions,
+        say: Callable[[str], None],
+        clock: LockstepEventLoop,
+        stopwatch_ns: Callable[[], int],
     ) -> None:
         self._options = options
         self._tell = say
@@ -174,7 +188,7 @@ class _Demo:
         )
         self._feed = DirectFeed()
         self._broker = DirectBroker(self._exchange, INSTANCE, lambda: clock.now().wall_ns)
-        self._meter = MeteredKernel(Kernel())
+        self._meter = MeteredKernel(Kernel(), stopwatch_ns)
         self._intake = Intake()
         watermark = Watermark()
         chance = random.Random(options.seed)  # noqa: S311 - jitter, repeatable here on purpose
@@ -363,7 +377,7 @@ class _Demo:
         if self._trips:
             self._say(
                 f"[METRICS] Trigger latency: {measured.trigger_ns / 1000:.1f}µs"
-                f" | Cancel latency: {measured.cancel_ns / 1_000_000:.2f}ms"
+                f" | Cancel latency: {_cancel_text(measured)}"
             )
         if self._plan is not None:
             self._say(

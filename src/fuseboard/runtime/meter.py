@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -25,9 +26,11 @@ class Measured(Struct, frozen=True, kw_only=True):
     trigger_ns: int
     """From the first look at the input that tripped to its latch, as an effect, in hand."""
     cancel_ns: int
-    """From the trip to the last cancel confirmed."""
+    """From the trip to the last cancel confirmed, or to the end of the wait for it."""
     liquidation_ns: int
     """From the trip to the plan's end."""
+    unconfirmed: int = 0
+    """Cancels that were not confirmed when the plan had waited for them long enough."""
     waited: int = 0
     """Of the evaluations, those whose quote or trade had waited in the intake: contention."""
 
@@ -35,20 +38,24 @@ class Measured(Struct, frozen=True, kw_only=True):
 class MeteredKernel:
     """A kernel with a stopwatch: the same steps, the same effects."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(
+        self, kernel: Kernel, stopwatch_ns: Callable[[], int] = time.perf_counter_ns
+    ) -> None:
         self._kernel = kernel
+        self._stopwatch_ns = stopwatch_ns
         self._evaluations: deque[int] = deque(maxlen=EVALUATIONS_MAX)
         self._count = 0
         self._tripped_at_ns = 0
         self._trigger_ns = 0
         self._cancel_ns = 0
+        self._unconfirmed = 0
         self._liquidation_ns = 0
 
     def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:
         """Fold one input, and note how long it took."""
-        began_ns = time.perf_counter_ns()
+        began_ns = self._stopwatch_ns()
         effects = self._kernel.step(moment, fact)
-        ended_ns = time.perf_counter_ns()
+        ended_ns = self._stopwatch_ns()
         market = type(fact) is QuoteSeen or type(fact) is TradeSeen
         if market:
             self._evaluations.append(ended_ns - began_ns)
@@ -61,10 +68,12 @@ class MeteredKernel:
         for effect in effects:
             if type(effect) is RecordTransition and effect.after == "TRIGGERED":
                 self._tripped_at_ns, self._trigger_ns = began_ns, ended_ns - began_ns
-                self._cancel_ns = self._liquidation_ns = 0
+                self._cancel_ns = self._unconfirmed = self._liquidation_ns = 0
             elif type(effect) is RecordPlan and self._tripped_at_ns:
                 if effect.stage == "closing":
-                    self._cancel_ns = ended_ns - self._tripped_at_ns
+                    if not self._cancel_ns:  # a fill that comes late opens the plan again
+                        self._cancel_ns = ended_ns - self._tripped_at_ns
+                        self._unconfirmed = effect.orders
                 elif effect.stage in {"ended", "frozen"}:
                     self._liquidation_ns = ended_ns - self._tripped_at_ns
 
@@ -86,5 +95,6 @@ class MeteredKernel:
             trigger_ns=self._trigger_ns,
             cancel_ns=self._cancel_ns,
             liquidation_ns=self._liquidation_ns,
+            unconfirmed=self._unconfirmed,
             waited=waited,
         )

@@ -278,7 +278,8 @@ class RecordTransition(Act, frozen=True, tag=True):
 class RecordPlan(Act, frozen=True, tag=True):
     """Evidence of a liquidation plan's stage: `cancelling`, `closing`, `ended`, `frozen`.
 
-    `left` lists what is still open as `SYMBOL QUANTITY why`, empty when flat.
+    `orders` counts what is cancelled, and with `closing` those whose cancel was not confirmed in
+    time. `left` lists what is still open as `SYMBOL QUANTITY why`, empty when flat.
     """
 
     trip: str
