@@ -91,7 +91,7 @@ def test_the_share_of_evaluations_that_waited_is_shown_and_beyond_half_a_percent
 def test_cancels_that_were_waited_for_in_vain_are_not_called_confirmed() -> None:
     late = structs.replace(MEASURED, cancel_ns=2_000_000_000, unconfirmed=3)
     text = render.status_text(status_with(Board(), measured=late))
-    assert ", 3 cancels not confirmed after 2,000.00 ms," in text
+    assert ", 3 cancels not confirmed after 2000.00 ms," in text
     assert "cancels confirmed" not in text
 
 
