@@ -108,6 +108,12 @@ class Sandbox:
         self.clock = state["now"][11:19]
         self.positions = len(state["positions"])
 
+    def told(self) -> tuple[int, int]:
+        """How many orders the bot says that it placed, and how many it was refused."""
+        lines = (self.folder / "output.log").read_text().splitlines()
+        placed = sum(line.startswith(("buy ", "sell ")) for line in lines)
+        return placed, sum(line.startswith("refused to ") for line in lines)
+
     def stop(self) -> None:
         for process in reversed(self.processes):
             if process.poll() is None:
@@ -190,9 +196,13 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     table.add_row("equity kept", f"${alone.equity:,.2f}", f"${guarded.equity:,.2f}")
     table.add_row("worst drawdown", f"-{alone.worst:.2%}", f"-{guarded.worst:.2%}")
     table.add_row("positions left", str(alone.positions), str(guarded.positions))
-    table.add_row("orders allowed", "all", str(final["allowed"]))
-    for reason, count in sorted(final["denied"].items()):
-        table.add_row(f"  denied: {reason}", "0", str(count))
+    taken, refused = alone.told()
+    denied = dict(final["denied"])
+    rejected = denied.pop("broker_rejected", 0)
+    table.add_row("orders sent to the exchange", str(taken + refused), str(final["allowed"]))
+    table.add_row("  refused by the exchange", str(refused), str(rejected))
+    for reason, count in sorted(denied.items()):
+        table.add_row(f"  denied by Fuseboard: {reason}", "", str(count))
     console.print(table)
     if alone.equity > guarded.equity:
         console.print(
