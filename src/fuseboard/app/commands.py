@@ -197,6 +197,7 @@ async def _serve(
             person=Person(options.operator, options.reason),
             guardian=options.guardian,
             sessions=broker != simulated_keys(broker.base_url),
+            plays_tape=broker == simulated_keys(broker.base_url),
             tape_speed_nanos=(options.speed or NANOS) if options.sessions else 0,
         ),
         say,

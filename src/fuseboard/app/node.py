@@ -29,6 +29,7 @@ from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_do
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
+from fuseboard.app.tape_end import tell_tape_end
 from fuseboard.app.tape_time import tell_sessions
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
@@ -273,6 +274,9 @@ class Node:
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
             halt_file.look()  # one that lies there already halts before the first order
             work.append(halt_file.run())
+        if self._options.plays_tape:
+            tell = partial(self._tell, Severity.WARNING, Reason.FEED_DEAD)
+            work.append(tell_tape_end(self._options.broker.base_url, tell))
         if self._options.sessions or self._options.tape_speed_nanos:
             sessions = tell_sessions(
                 calendar=self._calendar,

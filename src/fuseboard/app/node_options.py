@@ -32,4 +32,6 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     """Whether a guardian is started beside it, where the policy has one."""
     sessions: bool = True
     """Whether sessions roll; where the broker's clock is a tape's, only by its speed."""
+    plays_tape: bool = False
+    """Whether the broker is the simulated exchange, whose market ends."""
     tape_speed_nanos: int = 0
