@@ -110,8 +110,10 @@ def test_what_is_latched_in_the_journal_is_shown_while_nothing_runs(
     assert (status.running, status.posture) == (False, "HALTED")
     (why,) = status.postures
     assert (why.scope, why.reason) == (ACCOUNT_SCOPE, Reason.DRAWDOWN.value)
-    (fuse,) = status.fuses
-    assert (fuse.fuse, fuse.state) == ("drawdown:account", "COOLING_DOWN")
+    assert {fuse.fuse: fuse.state for fuse in status.fuses} == {
+        "drawdown:account": "COOLING_DOWN",
+        "latch:account": "HALTED",  # a new register, which knows less than the journal
+    }
     assert status.positions == ()
     assert status.durable_sequence > 50
     assert status.register == ()

@@ -27,6 +27,7 @@ from fuseboard.app.broker_choice import (
     simulated_keys,
 )
 from fuseboard.app.exchange_process import end, found_or_started, wanted_or_running
+from fuseboard.app.journal_lost import WAY_ON, JournalLost
 from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node
 from fuseboard.app.node_options import NodeOptions
@@ -304,7 +305,9 @@ def command_status(options: argparse.Namespace) -> int:
         say_json(status)
     else:
         say(render.status_text(status))
-    return 0
+        if status.journal_lost:
+            say(WAY_ON)
+    return 1 if status.journal_lost else 0
 
 
 def command_orders(options: argparse.Namespace) -> int:
@@ -330,7 +333,12 @@ def command_positions(options: argparse.Namespace) -> int:
 
 
 def _say_whose(status: Status, options: argparse.Namespace) -> None:
-    """Without a gateway, first of all: what follows is our record; beside JSON, on the errors."""
+    """Without a gateway, first of all: what follows is our record; beside JSON, on the errors.
+
+    Raises `JournalLost` where there is no record: what works and is held is then not known.
+    """
+    if status.journal_lost:
+        raise JournalLost(status.journal_lost)
     if not status.running:
         text = f"gateway not running: {render.record_line(status)}"
         (say_aside if options.json else say)(text)

@@ -24,6 +24,7 @@ from fuseboard.app.broker_choice import account_of
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule, is_open
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
+from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.restore import restored_since
@@ -57,7 +58,6 @@ from fuseboard.runtime.launcher import Launched, strategy_environment
 from fuseboard.runtime.loop import Loop, NodeStopped
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
-from fuseboard.runtime.recovery import restored
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.doors import Pager
@@ -91,7 +91,7 @@ class Node:
         self._strategy_key = ("", "")
         if options.command:
             self._strategy_key = self._keys.add_ephemeral(options.strategy)
-        came_back = restored(self._state.journal_file)
+        came_back = restored_of(self._state)
         recovered = came_back.recovered
         self._kernel = came_back.kernel
         self._adopted = adoption_at_start(

@@ -10,19 +10,24 @@ from typing import Final
 from msgspec import structs
 
 from fuseboard import __version__
+from fuseboard.app.journal_lost import (
+    JournalLost,
+    register_line,
+    restored_of,
+    status_without_journal,
+)
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
-from fuseboard.halts.block import Latched, Slot
+from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
-from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted
@@ -40,10 +45,15 @@ def offline_status(state: StateDirectory) -> Status:
     """What the state directory holds: the journal's last state, and the register as it is.
 
     A kernel that is thrown away is asked what a start would show. The posture is that of the
-    latches: every start also waits for its books to be compared, which is left out here.
+    latches: every start also waits for its books to be compared, which is left out here. Where the
+    journal cannot be read it is what the register holds, with `journal_lost`.
     """
     identity = state.identity()
-    came_back = restored(state.journal_file)
+    try:
+        came_back = restored_of(state)
+    except JournalLost as lost:
+        status = status_without_journal(state, identity, lost.said)
+        return structs.replace(status, history=_last_changes(state.history_file))
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         weighed = weigh(register, state.history_file)
         epochs = register.epochs()
@@ -84,7 +94,7 @@ def offline_status(state: StateDirectory) -> Status:
         posture=at_account[0] if at_account else Posture.OPEN.name,
         postures=postures,
         alerts=tuple(_alert(refused) for refused in came_back.recovered.refused),
-        register=tuple(_register_line(at) for at in in_register),
+        register=tuple(register_line(at) for at in in_register),
         history=_last_changes(state.history_file),
     )
 
@@ -121,10 +131,6 @@ def _latched_postures(board: Board) -> tuple[PostureLine, ...]:
         for scope, (posture, reason) in tightest.items()
         if posture is not Posture.OPEN
     )
-
-
-def _register_line(at: Latched) -> str:
-    return f"{at.scope}: {at.level.name} ({at.reason.value}), {at.slot.name.lower()}: {at.detail}"
 
 
 def _alert(text: str) -> AlertLine:

@@ -26,7 +26,9 @@ _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREAC
 def status_text(status: Status) -> str:
     """One screen: posture first, then why and what to do, then the numbers."""
     lines = [f"posture   {status.posture}"]
-    if not status.running:
+    if status.journal_lost:
+        lines.append("gateway   not running, and it does not start: its journal cannot be read")
+    elif not status.running:
         lines.append("gateway   not running: this is what its next start begins with")
     lines += [f"why       {why_line(at)}" for at in status.postures]
     what = next_step(status)
@@ -36,6 +38,10 @@ def status_text(status: Status) -> str:
         lines.append(f"policy    {policy_line(status.policy)}")
     lines += [f"register  {line}" for line in status.register]
     lines += [f"history   {line}" for line in status.history]
+    if status.journal_lost:
+        lines += [] if status.register else ["register  holds no halt"]
+        lines.append(f"journal   {status.journal_lost}")
+        return "\n".join(printable(line) for line in lines)
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
     lines += [f"liquidity {line}" for line in status.liquidity[:DIFFERENCES_SHOWN_MAX]]
     more = len(status.liquidity) - DIFFERENCES_SHOWN_MAX
@@ -125,6 +131,8 @@ def utc(wall_ns: int) -> str:
 
 def next_step(status: Status) -> str:
     """What a person can do about the posture; empty when nothing is to be done."""
+    if status.journal_lost:
+        return "docs/runbook.md, restore from a backup"
     if not status.running:
         held = [at.scope for at in status.postures if at.posture in {"HALTED", "KILLED"}]
         reset = ", then `fuseboard reset --operator NAME --reason TEXT`" if held else ""

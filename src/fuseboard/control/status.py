@@ -97,6 +97,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
+    journal_lost: str = ""
+    """Why our record cannot be read: then nothing of it is here, only what the register holds."""
     recorded_wall_ns: int = 0
     """Without a gateway: the time of our last record, which may be older than the broker's truth;
     0 when there is none."""

@@ -99,6 +99,7 @@ class Reason(Enum):
     REGISTER_ROLLED_BACK = "register_rolled_back"
     JOURNAL_ROLLED_BACK = "journal_rolled_back"
     HISTORY_DAMAGED = "history_damaged"
+    JOURNAL_DAMAGED = "journal_damaged"
     RECOVERY = "recovery"
     NODE_FAULT = "node_fault"
     GUARDIAN = "guardian"
@@ -204,6 +205,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.REGISTER_ROLLED_BACK: "the halts register is older than what is known of it",
     Reason.JOURNAL_ROLLED_BACK: "the journal is older than the halts register",
     Reason.HISTORY_DAMAGED: "the history of the halts register is not what was written",
+    Reason.JOURNAL_DAMAGED: "the journal cannot be read: what was decided is not known",
     Reason.RECOVERY: "what the recovery after a kill found",
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
