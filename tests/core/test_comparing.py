@@ -9,7 +9,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.copy_inputs import WorkingOrder
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.orders import Intent, OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.compared import PRICE, Compared, finds, latched, policy_of, stages
@@ -141,6 +141,46 @@ def test_while_books_differ_only_what_reduces_on_both_sides_is_a_reduction() -> 
     assert submitted(desk.order(Side.SELL, 30 * NANOS))
     assert denied(desk.order(Side.SELL, 20 * NANOS)) == [Reason.POSTURE_REDUCE_ONLY], "30 work"
     assert submitted(desk.order(Side.SELL, 10 * NANOS))
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_while_books_differ_a_fill_takes_from_what_the_broker_holds_too(side: Side) -> None:
+    sign = 1 if side is Side.SELL else -1
+    desk = Compared(policy_of("notify", scheduled=False), held=sign * 150)
+    desk.positions(sign * 100)
+    first = desk.working("b1", shares=60, side=side)
+    desk.filled(first, "b1", 60)
+    assert desk.kernel._state.compare_asked
+    (order,) = submitted(desk.order(side, 40 * NANOS))
+    orders = desk.kernel._state.book.orders
+    assert orders[order.order_id].intent is Intent.REDUCE, "40 are left on both sides"
+    desk.take(
+        facts.OrderSent(order_id=order.order_id, broker_order_id="b2", status=OrderStatus.WORKING)
+    )
+    desk.filled(order, "b2", 40)
+    assert desk.held_nanos() == sign * 50 * NANOS
+    (flip,) = submitted(desk.order(side, NANOS))
+    assert orders[flip.order_id].intent is Intent.OPEN, "the broker holds nothing any more"
+    before = reads(desk.said)
+    desk.passes(6)
+    assert reads(desk.said) == before + 1
+    reset(desk)
+    assert desk.held_nanos() == 0, "what a person takes over has moved, too"
+
+
+def test_a_fill_that_the_broker_may_have_counted_already_leaves_no_more_to_reduce() -> None:
+    desk = Compared(policy_of("notify", scheduled=False), held=100)
+    desk.positions(40)
+    desk.filled(desk.working("b1", shares=9), "b1", 9)
+    (order,) = submitted(desk.order(Side.SELL, 41 * NANOS))
+    assert desk.kernel._state.book.orders[order.order_id].intent is Intent.OPEN
+
+
+def test_a_fill_on_the_side_to_which_the_broker_already_leans_leaves_its_number() -> None:
+    desk = Compared(policy_of("notify", scheduled=False), held=100)
+    desk.positions(-40)
+    desk.filled(desk.working("b1", shares=9, side=Side.SELL), "b1", 9)
+    assert desk.kernel._state.positions_apart["AAPL"].quantity_nanos == -40 * NANOS
 
 
 def test_a_flatten_takes_the_brokers_numbers_because_it_closes_what_the_broker_holds() -> None:

@@ -1,10 +1,12 @@
 """Taking positions from the broker as they stand: at the first start, and where books differed."""
 
+from fuseboard.core.book import Order
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import WatchSymbol
 from fuseboard.vocabulary.inputs import BrokerPosition
+from fuseboard.vocabulary.orders import Side
 
 
 def adopt(turn: Turn, position: BrokerPosition) -> None:
@@ -35,6 +37,29 @@ def take_over(turn: Turn) -> None:
         for position in apart:
             adopt(turn, position)
         state.book.account.cash_attos = state.broker_cash_attos
+
+
+def filled(state: State, order: Order, filled_nanos: int) -> None:
+    """Our fill takes from what the broker holds, where that differed; the books are compared soon.
+
+    Whether the broker's number already had the fill is not known: it moves towards zero and never
+    past it, and a fill that adds to it counts with the next comparison.
+    """
+    apart = state.positions_apart.get(order.symbol)
+    if apart is None:
+        return
+    state.compare_asked = True
+    theirs_nanos = apart.quantity_nanos
+    if order.side is Side.SELL and theirs_nanos > 0:
+        theirs_nanos = max(theirs_nanos - filled_nanos, 0)
+    elif order.side is Side.BUY and theirs_nanos < 0:
+        theirs_nanos = min(theirs_nanos + filled_nanos, 0)
+    state.positions_apart[order.symbol] = BrokerPosition(
+        symbol=apart.symbol,
+        quantity_nanos=theirs_nanos,
+        average_price_nanos=apart.average_price_nanos,
+        price_nanos=apart.price_nanos,
+    )
 
 
 def reduces_at_broker(state: State, symbol: str, *, sells: bool, quantity_nanos: int) -> bool:

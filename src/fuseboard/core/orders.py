@@ -1,6 +1,6 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
-from fuseboard.core import drop_copy, hygiene, plan, valuation
+from fuseboard.core import drop_copy, holdings, hygiene, plan, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -187,6 +187,8 @@ def _filled(
     if new_nanos == 0:
         return
     turn.state.quiet_since_read = False
+    if turn.state.positions_apart:
+        holdings.filled(turn.state, order, new_nanos)
     note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos)
     drop_copy.note_fill(turn, order, filled_nanos=new_nanos, cost_attos=cost_attos, rounded=rounded)
     if order.strategy and turn.gate.lengths.executions:
