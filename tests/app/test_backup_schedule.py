@@ -1,13 +1,17 @@
 """The running gateway takes the backups that its policy asks for, and says when one is missing."""
 
+import errno
 import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from fuseboard.app import backup_schedule
-from fuseboard.app.backup import backups_of, taken
+from fuseboard.app.backup import NEWEST_NAME, Newest, backups_of
 from fuseboard.app.backup_schedule import BackupSchedule
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.heartbeats import boot_ns
@@ -52,6 +56,13 @@ class Scheduled:
 
     def made(self) -> int:
         return len(backups_of(self.state.path / self.rule.path, self.state.identity().instance))
+
+    def note(self) -> None:
+        """As a backup leaves it that was taken just now."""
+        folder = str(self.state.path / self.rule.path)
+        newest = Newest(folder=folder, name="b", taken_ns=time.time_ns())
+        (self.state.path / NEWEST_NAME).write_bytes(msgspec.json.encode(newest))
+        self.schedule._newest_ns = self.schedule._read_newest(self.rule)
 
     def look(self, minutes: int = 0) -> None:
         """Look, and wait until what that began has ended."""
@@ -157,7 +168,8 @@ def test_a_late_backup_pages_once_until_one_is_made(
         ]
         it.shift_ns += backup_schedule.RUN_NS_MAX
         it.schedule.look()
-        assert "ended with status" in it.said.alerts[-1][1]
+        assert it.said.alerts[-1] == ("page", "a backup took longer than 7200 s, and was ended")
+        os.waitid(os.P_PID, it.schedule._pid, os.WEXITED | os.WNOWAIT)
     it.look(2)
     assert it.made() == 1
     assert it.said.alerts[-1] == ("info", "backups are made again")
@@ -168,7 +180,7 @@ def test_a_backup_from_the_future_is_none_and_a_stop_ends_what_is_under_way(
     fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = Scheduled(fuseboard, RULE)
-    taken(it.state, it.state.path / "backups")
+    it.note()
     it.wall_shift_ns = -1_000 * MINUTE_NS
     asked = instead(monkeypatch, "exec sleep 60")
     it.schedule.look()
@@ -176,5 +188,87 @@ def test_a_backup_from_the_future_is_none_and_a_stop_ends_what_is_under_way(
     pid = it.schedule._pid
     assert "LATE" not in it.schedule.says()
     it.schedule.stop()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+
+
+def test_the_gateway_neither_looks_at_the_target_nor_waits_for_a_backup_that_cannot_die(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = Scheduled(fuseboard, RULE)
+    it.note()
+    target, real = it.state.path / "backups", os.stat
+
+    def stat(path: Any, *more: Any, **options: Any) -> Any:
+        assert not str(path).startswith(str(target)), "a target that hangs would hang trading"
+        return real(path, *more, **options)
+
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        assert options == os.WNOHANG, "a process in the kernel's hands does not die"
+        return 0, 0
+
+    asked = instead(monkeypatch, "exec sleep 60")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", stat)
+        patched.setattr(os, "waitpid", waitpid)
+        patched.setattr(os, "scandir", stat)
+        it.shift_ns += 11 * MINUTE_NS
+        it.schedule.look()
+        assert it.schedule.says().endswith(f"s old, in {target}")
+        pid = it.schedule._pid
+        for _ in range(3):
+            it.shift_ns += backup_schedule.RUN_NS_MAX
+            it.schedule.look()
+        it.schedule.stop()
+    assert (len(asked), it.schedule._pid) == (1, pid), "no second one beside it"
+    ended = [text for _, text in it.said.alerts if "was ended" in text]
+    assert len(ended) == 1
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    it.schedule.look()
+    assert len(asked) == 2
+    it.schedule.stop()
+    os.waitpid(it.schedule._pid, 0)
+
+
+def test_a_new_run_knows_the_newest_backup_of_its_own_target_only(
+    fuseboard: CommandLine, tmp_path: Path
+) -> None:
+    it = Scheduled(fuseboard, RULE)
+    it.note()
+
+    def says(rule: BackupRule) -> str:
+        schedule = BackupSchedule(
+            it.state, rule=lambda: rule, policy_digest=lambda: "", pagers=[it.said]
+        )
+        return schedule.says()
+
+    assert says(RULE).endswith(f"s old, in {it.state.path / 'backups'}")
+    elsewhere = BackupRule(enabled=True, every_ns=1, path=str(tmp_path))
+    assert says(elsewhere) == f"none yet, to {tmp_path}"
+    (it.state.path / NEWEST_NAME).write_text("{")
+    assert says(RULE).startswith("none yet")
+
+
+def test_what_the_system_refuses_is_a_backup_that_failed_and_not_the_end_of_backups(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = Scheduled(fuseboard, RULE)
+
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for name, minutes in (("open", 0), ("posix_spawn", 2)):
+        with monkeypatch.context() as patched:
+            patched.setattr(backup_schedule.os, name, refused)  # type: ignore[attr-defined]
+            it.look(minutes)
+        assert it.said.alerts.pop()[1] == (
+            "a backup could not be started: [Errno 24] Too many open files"
+        )
+        assert it.said.alerts == []
+    with monkeypatch.context() as patched:
+        instead(patched, "exit 3")
+        patched.setattr(Path, "open", refused)
+        it.look(2)
+    assert it.said.alerts.pop()[1] == "it ended with status 768"
+    instead(monkeypatch, "head -c 200000 /dev/zero; exit 3")
+    it.look(2)
+    assert it.said.alerts.pop()[1] == "\0" * backup_schedule.LOG_BYTES_MAX

@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.outward import OutwardPager, outward_pagers
@@ -50,6 +53,8 @@ from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
 FOLDER_NAME: Final = "backups"
+NEWEST_NAME: Final = "backup-newest.json"
+"""In the state directory: what the gateway knows of its newest backup, without looking there."""
 UNFINISHED: Final = ".unfinished-"
 REMOVED: Final = ".removed-"
 BACKUPS_MAX: Final = 20_000
@@ -68,6 +73,14 @@ _FAILURES: Final = (
 )
 
 
+class Newest(Struct, frozen=True, kw_only=True):
+    """The newest scheduled backup, by who made it. `taken_ns` is wall time, since 1970."""
+
+    folder: str
+    name: str
+    taken_ns: int
+
+
 def command_backup(options: argparse.Namespace) -> int:
     """Take one backup; a failure leaves nothing behind that looks like one, and pages."""
     state = StateDirectory(options.state)
@@ -76,6 +89,9 @@ def command_backup(options: argparse.Namespace) -> int:
         os.nice(NICE)
     try:
         made, manifest = taken(state, folder, verify=not options.unverified)
+        if options.scheduled:
+            newest = Newest(folder=str(folder), name=made.name, taken_ns=manifest.taken_ns)
+            write_atomically(state.path / NEWEST_NAME, msgspec.json.encode(newest))
     except _FAILURES as failure:
         text = f"the backup of {state.path} to {folder} failed: {failure}"
         if not options.scheduled:  # else the gateway, which reads the message, pages
