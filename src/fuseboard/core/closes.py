@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
@@ -91,13 +92,13 @@ def _first_collar_nanos(turn: Turn, symbol: str) -> int:
     at = turn.state.liquidity.get(symbol)
     if turn.liquidity is None or at is None:
         return own_nanos
-    return max(own_nanos, turn.liquidity.exit_collars_nanos[at.gauge.tier])
+    return max(own_nanos, turn.liquidity.exit_collars_nanos[tier_now(turn, symbol, at)])
 
 
 def waits_for_liquidity(turn: Turn, plan: Plan, symbol: str) -> bool:
     """Whether a plan had better not sell into an empty book yet; it does not wait for ever."""
     at = turn.state.liquidity.get(symbol)
-    if turn.liquidity is None or at is None or at.gauge.tier is not Tier.EMERGENCY:
+    if turn.liquidity is None or at is None or tier_now(turn, symbol, at) is not Tier.EMERGENCY:
         return False
     wait_ns = turn.liquidity.rules.emergency.exit_wait_ns
     return turn.boot_ns < plan.began_boot_ns + wait_ns

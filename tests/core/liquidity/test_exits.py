@@ -111,3 +111,13 @@ def test_it_goes_on_as_soon_as_the_tier_is_better() -> None:
     broker.wait(2, empty=False)
     ((after_ns, _),) = broker.closes
     assert after_ns < 8 * SECOND
+
+
+def test_a_market_that_is_silent_is_an_emergency_to_a_close_too() -> None:
+    desk = LiquidDesk(held=SHARES, emergency=EmergencyRules(exit_wait_ns=10 * SECOND))
+    desk.at(Tier.NORMAL).now_ns += 121 * SECOND
+    broker = Broker(desk).wait(9, empty=False)
+    assert not broker.closes
+    ((after_ns, order),) = broker.wait(2, empty=False).closes
+    assert 10 * SECOND <= after_ns <= 12 * SECOND
+    assert priced(order) == 24_999 * CENT * 95 // 100 // CENT * CENT

@@ -1,5 +1,7 @@
 """Market data moves tiers in the kernel: told, journaled, a gauge, and nothing without a policy."""
 
+import pytest
+
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.liquidity.watching import TOLD_EVERY_NS
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
@@ -157,12 +159,43 @@ def test_a_breaker_over_the_tier_or_the_score_halts_when_the_market_is_gone() ->
         assert desk.kernel._state.postures["account"] is Posture.HALTED, condition
 
 
-def test_a_breaker_over_the_score_halts_when_the_book_is_stale() -> None:
-    rule = BreakerRule(name="gone", condition="liquidity_score < 20", scope="account")
+def silent(condition: str, *, halted: bool = False, restarted: bool = False) -> LiquidDesk:
+    """A market that is silent for a second longer than the two minutes that a quote may stand."""
+    rule = BreakerRule(name="gone", condition=condition, scope="account")
     desk = LiquidDesk(Policy(limits=LIMITS, losses=(), breakers=(rule,)), held=10).calm()
-    desk.now_ns += 121 * SECOND
-    desk.take(facts.TimeAdvanced())
+    if restarted:
+        desk.start()
+    if halted:
+        desk.take(facts.TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
+    for seconds in (119, 2):
+        assert desk.kernel._state.postures.get("account") is not Posture.HALTED
+        desk.now_ns += seconds * SECOND
+        desk.take(facts.TimeAdvanced())
+    return desk
+
+
+@pytest.mark.parametrize("condition", ["liquidity_score < 20", "liquidity_tier >= 3"])
+def test_a_breaker_over_the_tier_or_the_score_halts_when_the_book_is_stale(condition: str) -> None:
+    assert silent(condition).kernel._state.postures["account"] is Posture.HALTED
+
+
+def test_a_restart_gives_a_symbol_the_age_of_a_quote_to_be_heard_before_it_is_stale() -> None:
+    desk = silent("liquidity_tier >= 3", restarted=True)
     assert desk.kernel._state.postures["account"] is Posture.HALTED
+
+
+@pytest.mark.parametrize("condition", ["liquidity_score < 20", "liquidity_tier >= 3"])
+def test_a_symbol_that_its_exchange_halted_is_halted_and_not_stale(condition: str) -> None:
+    desk = silent(condition, halted=True)
+    desk.order(Side.SELL, NANOS)
+    desk.now_ns += SECOND
+    desk.take(facts.TimeAdvanced())
+    assert desk.kernel._state.postures.get("account") is not Posture.HALTED
+    assert desk.tier() is Tier.NORMAL
+    desk.take(facts.TradingResumed(symbol="AAPL", code="T", event_ns=2))
+    desk.now_ns += SECOND
+    desk.take(facts.TimeAdvanced())
+    assert desk.kernel._state.postures["account"] is Posture.HALTED, "it trades, and is not heard"
 
 
 def test_a_check_of_ones_own_asks_the_orders_symbol() -> None:

@@ -1,12 +1,14 @@
 """Liquidity as a measure: of a symbol, or the worst of what a scope holds.
 
 Where nothing is held, the worst of all that is watched: a condition must have an answer before the
-first position. None: nothing is measured.
+first position. None: nothing is measured. What is stale is an emergency, though its gauge, which
+moves at quotes, trades and orders, is still where the last one left it.
 """
 
 from fuseboard.core.liquidity.monitor import Liquidity
-from fuseboard.core.liquidity.watching import POINT_NANOS
+from fuseboard.core.liquidity.watching import POINT_NANOS, stale
 from fuseboard.core.state import Turn
+from fuseboard.vocabulary.liquidity import Tier
 
 
 def score_nanos(turn: Turn, strategy: str, symbol: str, *, before: bool = False) -> int | None:
@@ -14,16 +16,21 @@ def score_nanos(turn: Turn, strategy: str, symbol: str, *, before: bool = False)
     found = _of(turn, strategy, symbol)
     if not found:
         return None
-    now_ns = turn.boot_ns
     return POINT_NANOS * min(
-        0 if now_ns > at.stale_boot_ns else at.score_before if before else at.score for at in found
+        0 if stale(turn, name, at) else at.score_before if before else at.score
+        for name, at in found.items()
     )
 
 
 def tier_number(turn: Turn, strategy: str, symbol: str) -> int | None:
     """The tightest tier's number."""
     found = _of(turn, strategy, symbol)
-    return max(int(at.gauge.tier) for at in found) if found else None
+    return max(int(tier_now(turn, name, at)) for name, at in found.items()) if found else None
+
+
+def tier_now(turn: Turn, symbol: str, at: Liquidity) -> Tier:
+    """The tier of a symbol at this moment: EMERGENCY while it is stale."""
+    return Tier.EMERGENCY if stale(turn, symbol, at) else at.gauge.tier
 
 
 def lower(one: int | None, other: int | None) -> int | None:
@@ -33,12 +40,12 @@ def lower(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-def _of(turn: Turn, strategy: str, symbol: str) -> list[Liquidity]:
+def _of(turn: Turn, strategy: str, symbol: str) -> dict[str, Liquidity]:
     watched = turn.state.liquidity
     if symbol:
         at = watched.get(symbol)
-        return [] if at is None else [at]
+        return {} if at is None else {symbol: at}
     held = turn.state.book.held(strategy=strategy)
     if any(name not in watched for name in held):
-        return []  # something held is not measured yet: nothing is known of the whole
-    return [watched[name] for name in held] or list(watched.values())
+        return {}  # something held is not measured yet: nothing is known of the whole
+    return {name: watched[name] for name in held} or watched

@@ -75,9 +75,14 @@ def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:
     """The liquidity of a symbol, judged at this moment; None when nothing is known of it."""
     at = turn.state.liquidity.get(symbol)
-    if at is not None:
+    if at is not None and (turn.boot_ns <= at.stale_boot_ns or stale(turn, symbol, at)):
         judge(turn, tiers, symbol, at)
     return at
+
+
+def stale(turn: Turn, symbol: str, at: Liquidity) -> bool:
+    """Whether a symbol was silent for too long; one that its exchange has halted is not stale."""
+    return turn.boot_ns > at.stale_boot_ns and not turn.state.stands_still(symbol)
 
 
 def feed_heard(state: State, fact: FeedHeard) -> None:
@@ -99,7 +104,8 @@ def node_started(turn: Turn) -> None:
     state = turn.state
     for symbol, at in state.liquidity.items():
         gauge = Gauge(max(at.gauge.tier, Tier.CAUTIOUS), changes=at.gauge.changes)
-        state.liquidity[symbol] = new_liquidity(turn.boot_ns, at.lacks, gauge)
+        fresh = state.liquidity[symbol] = new_liquidity(turn.boot_ns, at.lacks, gauge)
+        fresh.stale_boot_ns = turn.boot_ns + turn.policy.data.quote_age_ns_max
 
 
 def follow_policy(turn: Turn) -> None:
