@@ -2,7 +2,8 @@
 
 Three things keep what the lost records did from being done again under the same ids (law 3). Each
 arming that begins from now on is numbered above all that the lost records can have counted to. The
-broker is asked which orders with our prefix it has had since; until it has said so, nobody resets.
+broker is asked which orders with our prefix it has had since; until it has answered, nobody resets
+(that it did not give its list to the end is in the halt's reason, for a person to judge).
 Ids of orders that our book does not know are spent: a request that leads to one is denied.
 """
 
