@@ -22,10 +22,10 @@ import msgspec
 
 from bench.journal import SWITCH_SECONDS, Acknowledged, opened
 from bench.replay_kernel import QUOTES_AN_ORDER, Recording, quote, session
-from fuseboard import __version__
 from fuseboard.control.state_directory import Identity, StateDirectory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.writer import JournalWriter
+from fuseboard.runtime.build import build
 from fuseboard.vocabulary.records import Record
 
 ROUNDS = 3
@@ -39,7 +39,7 @@ class Gateway:
     def __init__(self, state: StateDirectory, records: int) -> None:
         self.writer: JournalWriter
         self.acknowledged: Acknowledged
-        self.writer, self.acknowledged = opened(state.journal_file, release=__version__)
+        self.writer, self.acknowledged = opened(state.journal_file, release=build())
         self._waiting: list[Record] = []
         self.recording = Recording(self._keep)
         session(self.recording, records // (QUOTES_AN_ORDER + 4))

@@ -11,10 +11,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.runtime.build import build
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
@@ -52,7 +52,7 @@ def start(recording: Recording) -> None:
     limits = Limits(order_rate_max=100_000, order_rate_window_ns=1)
     text = canonical_text(Policy(limits=limits))
     recording.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="bench"))
-    recording.take(facts.NodeStarted(instance="benchben", account="A1", release=__version__))
+    recording.take(facts.NodeStarted(instance="benchben", account="A1", release=build()))
     recording.take(facts.BrokerStreamChanged(connected=True))
     recording.take(
         facts.AccountSeen(

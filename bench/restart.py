@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.journal import opened, spread
 from bench.replay_kernel import QUOTES_AN_ORDER, Recording, session
-from fuseboard import __version__
 from fuseboard.journal.verification import verify
+from fuseboard.runtime.build import build
 from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.records import Record
 
@@ -32,7 +32,7 @@ COMMIT_RECORDS = 100
 
 def make(path: Path, records: int) -> None:
     """A journal as a node writes it: records of the real kernel, and its snapshots."""
-    writer, acknowledged = opened(path, release=__version__)
+    writer, acknowledged = opened(path, release=build())
     waiting: list[Record] = []
 
     def keep(record: Record) -> None:

@@ -1,6 +1,5 @@
 """A state directory with a past: facts folded by the real kernel into the real journal."""
 
-from fuseboard import __version__
 from fuseboard.app.restore import restored_since
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
@@ -8,6 +7,7 @@ from fuseboard.halts.history import append
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.runtime.build import build
 from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
 from fuseboard.vocabulary.inputs import (
@@ -37,7 +37,7 @@ def live(state: StateDirectory, *facts: Input, start: bool = True) -> int:
         last_chain=recovered.last_chain,
         durable=lambda _sequence: None,
         failed=failures.append,
-        release=__version__,
+        release=build(),
     )
     register = HaltsRegister(
         state.register_file, Slot.GATEWAY, told=lambda change: append(state.history_file, change)
@@ -46,7 +46,7 @@ def live(state: StateDirectory, *facts: Input, start: bool = True) -> int:
     node = NodeStarted(
         instance=identity.instance,
         account=identity.account,
-        release=__version__,
+        release=build(),
         latched=latched,
         register_unreadable=unreadable,
         restored=restored_since(state, came_back.kernel.restored_wall_ns()),

@@ -8,7 +8,9 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from fuseboard.app.drain import DrainLimits
 from fuseboard.cli import _parser
 from fuseboard.runtime.pulse import systemd_notify
 
@@ -34,6 +36,13 @@ def test_the_command_of_a_unit_is_one_of_ours(name: str) -> None:
     assert words[:2] == ["/usr/bin/env", "fuseboard"]
     options = _parser().parse_args(words[2:])
     assert str(options.state) in unit["Service"]["ReadWritePaths"].split()
+
+
+def test_systemd_waits_for_the_longest_orderly_stop() -> None:
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.read(UNITS / "fuseboard.service")
+    steps_s = sum(structs.astuple(DrainLimits()))
+    assert float(unit["Service"]["TimeoutStopSec"]) > steps_s
 
 
 def test_systemd_is_told_over_its_socket_and_nobody_else_is(tmp_path: Path) -> None:

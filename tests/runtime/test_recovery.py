@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from fuseboard import __version__
 from fuseboard.app.commands import _keep_journal
 from fuseboard.app.offline import offline_status
 from fuseboard.control.state_directory import Identity, StateDirectory
@@ -13,6 +12,7 @@ from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.file import JournalDamaged
 from fuseboard.lab.demo import DemoOptions, run_demo
 from fuseboard.policy.policy import canonical_text, digest_of, policy_from_canonical
+from fuseboard.runtime.build import build
 from fuseboard.runtime.recovery import restored
 from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -21,7 +21,7 @@ from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 
 
-def crashed(*, release: str = __version__) -> list[Record]:
+def crashed(*, release: str = build()) -> list[Record]:
     """A crash demo's records, as a gateway of a release would have written them."""
     records = run_demo(DemoOptions(scene="crash", ticks=20), lambda _line: None).records
     return [
@@ -84,7 +84,7 @@ def test_a_looser_policy_that_another_release_took_unasked_is_in_force(tmp_path:
 def test_a_record_that_the_kernel_cannot_take_is_damage_at_its_place(tmp_path: Path) -> None:
     records = crashed()
     last = records[-1]
-    other = NodeStarted(instance="other000", account="demo", release=__version__)
+    other = NodeStarted(instance="other000", account="demo", release=build())
     stranger = structs.replace(last, sequence=last.sequence + 1, input=other, effects=())
     _keep_journal(tmp_path / "j", [*records, stranger])
     with pytest.raises(JournalDamaged, match="cannot be folded") as damage:

@@ -19,7 +19,6 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard import __version__
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.outward import OutwardPager, outward_pagers
 from fuseboard.app.backup_files import (
@@ -47,6 +46,7 @@ from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.copying import copied_journal
 from fuseboard.journal.file import JournalAbsent, JournalDamaged, head_path_of
 from fuseboard.journal.recovery import recover
+from fuseboard.runtime.build import build
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
@@ -153,7 +153,7 @@ def _written(
     moment = recover(unfinished / state.journal_file.name).last_moment
     manifest = Manifest(
         format=FORMAT,
-        release=__version__,
+        release=build(),
         instance=identity.instance,
         account=identity.account,
         taken_ns=taken_ns,

@@ -15,7 +15,6 @@ from typing import Final
 import uvloop
 from rich.console import Console
 
-from fuseboard import __version__
 from fuseboard.alerts.outward import WebhookRefused
 from fuseboard.app.adopting import Person
 from fuseboard.app.backup_files import BackupUnusable
@@ -64,6 +63,7 @@ from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
+from fuseboard.runtime.build import build
 from fuseboard.runtime.loop import NodeStopped
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
 from fuseboard.vocabulary.records import Record
@@ -267,7 +267,7 @@ def _keep_journal(path: Path, records: list[Record]) -> None:
         last_chain=bytes.fromhex(chain),
         durable=lambda sequence: None,
         failed=failures.append,
-        release=__version__,
+        release=build(),
     )
     for at in range(0, len(records), 1_000):
         writer.append(records[at : at + 1_000])

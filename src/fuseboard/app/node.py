@@ -51,6 +51,7 @@ from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, policy_from_canonical, tags_of
 from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.halt_file import HaltFile
 from fuseboard.runtime.intake import Intake
@@ -106,7 +107,7 @@ class Node:
             last_chain=recovered.last_chain,
             durable=self._watermark.durable,
             failed=self._watermark.failed,
-            release=__version__,
+            release=build(),
         )
         self._clock = SystemClock(recovered.last_moment)
         self._last = recovered.last_moment

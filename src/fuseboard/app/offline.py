@@ -9,7 +9,6 @@ from typing import Final
 
 from msgspec import structs
 
-from fuseboard import __version__
 from fuseboard.app.journal_lost import (
     JournalLost,
     register_line,
@@ -26,6 +25,7 @@ from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import LatchHalt
@@ -61,7 +61,7 @@ def offline_status(state: StateDirectory) -> Status:
     start = NodeStarted(
         instance=identity.instance,
         account=identity.account,
-        release=__version__,
+        release=build(),
         latched=weighed.latched,
         register_unreadable=weighed.unreadable,
         register_epochs=epochs,

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from fuseboard import __version__
 from fuseboard.control.state_directory import Identity
 from fuseboard.halts.evidence import found, weigh
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, Restored
 
@@ -32,7 +32,7 @@ def node_started(
     return NodeStarted(
         instance=identity.instance,
         account=identity.account,
-        release=__version__,
+        release=build(),
         strategies=strategies,
         latched=weighed.latched,
         register_unreadable=weighed.unreadable,

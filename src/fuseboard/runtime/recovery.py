@@ -4,10 +4,10 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from fuseboard import __version__
 from fuseboard.core.kernel import Kernel
 from fuseboard.journal.file import Connect, JournalDamaged, connected
 from fuseboard.journal.recovery import Recovered, recover
+from fuseboard.runtime.build import build
 from fuseboard.vocabulary.inputs import Input, NodeFaulted, NodeStarted, PolicyAdopted
 
 
@@ -21,14 +21,14 @@ class Restored(Struct, frozen=True):
 def restored(journal_file: Path, connect: Connect = connected) -> Restored:
     """The kernel of a journal. Raises `JournalDamaged` when a record does not derive again.
 
-    Records of another release are folded without comparing: that release decided them.
+    Records of another build are folded without comparing: that build decided them.
     """
-    recovered = recover(journal_file, release=__version__, connect=connect)
+    recovered = recover(journal_file, release=build(), connect=connect)
     snapshot = recovered.snapshot
     kernel = Kernel() if snapshot is None else Kernel.restored(snapshot.body)
     if snapshot is not None and kernel.digest() != snapshot.digest:
         raise JournalDamaged("the snapshot's state is not what its digest says", snapshot.sequence)
-    release = __version__ if snapshot is not None else ""
+    release = build() if snapshot is not None else ""
     for record in recovered.tail:
         if isinstance(record.input, NodeStarted):
             release = record.input.release
@@ -37,7 +37,7 @@ def restored(journal_file: Path, connect: Connect = connected) -> Restored:
         except AssertionError as error:
             what = f"the record cannot be folded: {error}"
             raise JournalDamaged(what, record.sequence) from error
-        ours = release == __version__ and not isinstance(record.input, NodeFaulted)
+        ours = release == build() and not isinstance(record.input, NodeFaulted)
         if ours and effects != record.effects:
             raise JournalDamaged("the recorded effects do not follow", record.sequence)
     return Restored(kernel, recovered)
@@ -45,7 +45,7 @@ def restored(journal_file: Path, connect: Connect = connected) -> Restored:
 
 def _as_decided(fact: Input, release: str) -> Input:
     """An adoption of another release, which may have asked nobody: what it took is in force."""
-    if not isinstance(fact, PolicyAdopted) or release in ("", __version__):
+    if not isinstance(fact, PolicyAdopted) or release in ("", build()):
         return fact
     who = fact.operator.strip() or "nobody"
     return structs.replace(fact, operator=who, reason=fact.reason or f"taken by release {release}")

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from fuseboard import __version__
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.journal.file import create_journal
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.loop import Loop, LoopLimits, NodeStopped
@@ -160,7 +160,7 @@ class Process:
             last_chain=recovered.last_chain,
             durable=watermark.durable,
             failed=watermark.failed,
-            release=__version__,
+            release=build(),
             connect=disk.connect,
             files=disk,
             commits=lambda turn: WorldCommits(machine, turn),
@@ -224,7 +224,7 @@ class Process:
             NodeStarted(
                 instance=self._machine.instance,
                 account=ACCOUNT,
-                release=__version__,
+                release=build(),
                 strategies=STRATEGIES,
                 latched=latched,
                 register_unreadable=unreadable,
