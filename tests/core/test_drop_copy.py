@@ -267,6 +267,40 @@ def test_a_place_that_the_broker_forgot_is_said_and_the_next_reading_begins_anew
     assert stages(desk.feed()) == []
 
 
+@pytest.mark.parametrize("problem", ["lost", "absent"])
+def test_a_lost_place_in_the_feed_ends_no_discrepancy_that_stands(problem: str) -> None:
+    desk = Compared()
+    desk.tells("hand", 7)
+    desk.reading()
+    desk.passes(1)
+    assert desk.standing() == ["fill hand"]
+    desk.passes(30)
+    desk.feed(newest="", problem=problem)
+    if problem == "absent":
+        desk.passes(30)
+    desk.feed()
+    assert desk.standing() == ["fill hand"], "nobody agreed"
+    desk.reading()
+    assert desk.standing() == ["fill hand"]
+    assert desk.posture() is Posture.REDUCE_ONLY
+    desk.take(
+        facts.OperatorResetRequested(request=1, operator="ann", reason="mine", scope="account")
+    )
+    assert desk.standing() == []
+    assert desk.posture() is Posture.OPEN
+
+
+def test_only_a_reading_of_the_feed_is_a_comparison_and_not_a_deadline_between_two() -> None:
+    desk = Compared(policy_of("halt"))
+    for readings in range(1, 4):
+        desk.tells(f"hand{readings}", 7)
+        desk.reading()
+        desk.passes(2)
+        at = desk.kernel._state.discrepancies["fill hand1"]
+        assert at.comparisons == readings
+        assert latched(desk.said) == (readings == 3)
+
+
 def test_fills_from_before_the_place_was_known_are_compared_by_the_orders_own_count() -> None:
     desk = Compared(feed=False)
     order = desk.working("b1", shares=10)
@@ -335,7 +369,9 @@ def test_what_waits_for_the_feed_is_bounded_and_a_feed_too_far_behind_is_said(
         order = desk.working(f"b{number}")
         desk.filled(order, f"b{number}", 10)
     assert list(desk.kernel._state.copy.apart) == ["b1", "b2", "b3"]
-    assert desk.standing() == ["activity feed"]
+    assert desk.standing() == ["fills that wait"]
+    desk.reading()
+    assert "fills that wait" in desk.standing(), "the oldest was never compared"
 
 
 @given(data=st.data(), shares=st.lists(st.integers(1, 5), min_size=1, max_size=6))

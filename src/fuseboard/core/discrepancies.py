@@ -30,10 +30,12 @@ def found(
     theirs: str,
     code: Reason = Reason.DISCREPANCY,
     at_once: bool = False,
+    counts: bool = True,
 ) -> None:
     """A comparison found that something differs: told when it is news, latched as the policy says.
 
     `at_once`: it cannot be a matter of time, so that `halt` latches without another comparison.
+    `counts`: a comparison says so, and not a deadline between two.
     """
     known = turn.state.discrepancies.get(subject)
     if known is None and len(turn.state.discrepancies) >= DISCREPANCIES_MAX:
@@ -53,7 +55,7 @@ def found(
         )
         _told(turn, known, what)
     else:
-        known.comparisons += 1
+        known.comparisons += counts
         known.healed = False
         if (known.what, known.ours, known.theirs) != (what, ours, theirs):
             known.what, known.ours, known.theirs = what, ours, theirs

@@ -30,6 +30,7 @@ from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.reasons import Reason
 
 SOURCE: Final = "activity feed"
+TOO_MANY: Final = "fills that wait"
 SETTLE_NS: Final = NANOS // 2
 """How far the order stream may be behind the feed."""
 LAG_NS: Final = 30 * NANOS
@@ -40,6 +41,8 @@ SILENT_NS: Final = 300 * NANOS
 APART_MAX: Final = 10_000
 FINDS_MAX: Final = 50
 """Orders asked for after one judging; the others follow with the next."""
+NOT_TOLD: Final = "the activity feed does not tell a fill that we have"
+OTHER_COST: Final = "a fill cost something else by the activity feed"
 ROUNDING_NANOS: Final = NANOS // 100
 """How far a broker's average price may be rounded."""
 
@@ -115,8 +118,7 @@ def executions_seen(turn: Turn, fact: ExecutionsSeen) -> None:
         read(turn)
         return
     judge(turn, read_to_its_end=True)
-    standing = {_subject(key): None for key in copy.apart}
-    discrepancies.agreed(turn, SOURCE, but=standing)
+    discrepancies.agreed(turn, SOURCE, but=_standing(turn))
 
 
 def _begin(turn: Turn, fact: ExecutionsSeen) -> None:
@@ -135,7 +137,21 @@ def _begin(turn: Turn, fact: ExecutionsSeen) -> None:
             at.order_id, at.has_costs = order.order_id, False
             at.ours_nanos, at.theirs_nanos = order.filled_quantity_nanos, told[key]
             at.ours_boot_ns = at.theirs_boot_ns = turn.boot_ns
-    discrepancies.agreed(turn, SOURCE, but={})
+    discrepancies.agreed(turn, SOURCE, but=_standing(turn))
+
+
+def _standing(turn: Turn) -> dict[str, None]:
+    """What this reading does not end: what is apart, and what was and never came to agree.
+
+    A note is lost with the place in the feed, or when there are too many: only a person ends its
+    discrepancy. That the feed cannot be read is over when it is.
+    """
+    state = turn.state
+    standing = {_subject(key): None for key in state.copy.apart}
+    for at in state.discrepancies.values():
+        if at.source == SOURCE and at.subject != SOURCE and not at.healed:
+            standing[at.subject] = None
+    return standing
 
 
 def _told(turn: Turn, execution: Execution) -> None:
@@ -156,7 +172,9 @@ def _apart(turn: Turn, key: str, symbol: str, side: Side) -> Apart:
             del apart[next(iter(apart))]
             what = f"fills of more than {APART_MAX} orders wait for the activity feed"
             kept = str(APART_MAX)
-            discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours=kept, theirs="behind")
+            discrepancies.found(
+                turn, TOO_MANY, source=SOURCE, what=what, ours=kept, theirs="behind"
+            )
         at = apart[key] = Apart(symbol=symbol, side=side)
     return at
 
@@ -192,15 +210,16 @@ def judge(turn: Turn, *, read_to_its_end: bool) -> None:
     finds = 0
     for key, at in list(copy.apart.items()):
         if at.theirs_nanos > at.ours_nanos:
-            finds += _missing(turn, key, at, may_find=finds < FINDS_MAX)
+            may_find = finds < FINDS_MAX
+            finds += _missing(turn, key, at, counts=read_to_its_end, may_find=may_find)
         elif at.ours_nanos > at.theirs_nanos:
             if read_to_its_end and copy.asked_boot_ns - at.ours_boot_ns >= LAG_NS:
-                _differs(turn, key, at, "the activity feed does not tell a fill that we have")
+                _differs(turn, key, at, NOT_TOLD, counts=True)
         else:
-            _differs(turn, key, at, "a fill cost something else by the activity feed", costs=True)
+            _differs(turn, key, at, OTHER_COST, counts=read_to_its_end, costs=True)
 
 
-def _missing(turn: Turn, key: str, at: Apart, *, may_find: bool) -> bool:
+def _missing(turn: Turn, key: str, at: Apart, *, counts: bool, may_find: bool) -> bool:
     """The feed knows more; whether the broker was asked for the order."""
     state = turn.state
     due_boot_ns = at.theirs_boot_ns + SETTLE_NS
@@ -214,10 +233,11 @@ def _missing(turn: Turn, key: str, at: Apart, *, may_find: bool) -> bool:
         return False
     if order is None:
         what = "the activity feed tells a fill of an order that is not in our book"
-        _differs(turn, key, at, what)
+        _differs(turn, key, at, what, counts=counts)
         return False
     if state.stream_connected:
-        _differs(turn, key, at, "the activity feed tells a fill that we do not have")
+        what = "the activity feed tells a fill that we do not have"
+        _differs(turn, key, at, what, counts=counts)
     if may_find:
         find(turn, order)
     return may_find
@@ -244,13 +264,18 @@ def _may_be_unanswered(turn: Turn, at: Apart) -> bool:
     )
 
 
-def _differs(turn: Turn, key: str, at: Apart, what: str, *, costs: bool = False) -> None:
+def _differs(
+    turn: Turn, key: str, at: Apart, what: str, *, counts: bool, costs: bool = False
+) -> None:
+    """Say it. `counts`: a reading judges; a deadline between two is no comparison."""
     ours, theirs = text_from_nanos(at.ours_nanos), text_from_nanos(at.theirs_nanos)
     if costs:
         ours = text_from_nanos(nanos_from_attos(at.ours_attos))
         theirs = text_from_nanos(nanos_from_attos(at.theirs_attos))
     text = f"{at.symbol}: {what} ({at.side.value}, order {key}: ours {ours}, theirs {theirs})"
-    discrepancies.found(turn, _subject(key), source=SOURCE, what=text, ours=ours, theirs=theirs)
+    discrepancies.found(
+        turn, _subject(key), source=SOURCE, what=text, ours=ours, theirs=theirs, counts=counts
+    )
 
 
 def _subject(key: str) -> str:
