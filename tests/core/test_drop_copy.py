@@ -257,6 +257,19 @@ def test_a_feed_that_ceases_or_falls_silent_tightens_until_it_is_read_again() ->
     assert stages(desk.feed()) == [("resolved", "activity feed")]
 
 
+def test_a_feed_is_silent_when_a_question_waits_and_not_when_it_is_seldom_asked() -> None:
+    desk = Compared(policy_of(every_ns=600 * SECOND))
+    for _ in range(2):
+        assert stages(desk.passes(600)) == [], "it was not asked until now"
+        assert desk.kernel._state.copy.asking
+        assert stages(desk.feed()) == []
+    desk.passes(600)
+    assert stages(desk.passes(299)) == []
+    assert stages(desk.passes(6)) == [("found", "activity feed")], "long before the next reading"
+    desk.passes(60)
+    assert desk.kernel._state.discrepancies["activity feed"].comparisons == 1
+
+
 def test_a_place_that_the_broker_forgot_is_said_and_the_next_reading_begins_anew() -> None:
     desk = Compared()
     desk.passes(30)

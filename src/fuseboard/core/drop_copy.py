@@ -66,12 +66,14 @@ def read(turn: Turn) -> None:
     turn.out.append(ReadExecutions(after=copy.asked))
 
 
-def judge_silence(turn: Turn) -> None:
-    """A feed that was read before and gives no answer for long is a missing second source."""
+def judge_silence(turn: Turn, *, counts: bool) -> None:
+    """A feed that was read before and leaves a question unanswered for long: no second source."""
     copy = turn.state.copy
-    if copy.known and turn.boot_ns - copy.answered_boot_ns >= SILENT_NS:
+    if copy.known and copy.asking and turn.boot_ns - copy.asked_boot_ns >= SILENT_NS:
         what = f"the activity feed has not answered for {SILENT_NS // NANOS} s"
-        discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="silent")
+        discrepancies.found(
+            turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="silent", counts=counts
+        )
 
 
 # --- what both sides say ------------------------------------------------------------------------

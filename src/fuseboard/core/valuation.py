@@ -210,8 +210,8 @@ def read_when_due(turn: Turn) -> None:
         late = turn.boot_ns - state.compared_boot_ns >= rules.every_ns
         compares = state.compare_asked or (rules.scheduled and late)
         read_account(turn, positions=compares)
+        drop_copy.judge_silence(turn, counts=compares)
         if compares:
-            drop_copy.judge_silence(turn)
             drop_copy.read(turn)
 
 
