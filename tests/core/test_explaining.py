@@ -1,6 +1,7 @@
 """Every check says its numbers on a pass too, and explaining changes nothing."""
 
 import pytest
+from msgspec.structs import replace
 
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.explaining import Explained
@@ -118,3 +119,18 @@ def test_what_cannot_be_understood_is_explained_as_such() -> None:
     lines = explained(desk(FULL), request(quantity=-1))
     assert list(lines) == ["parse"]
     assert lines["parse"].verdict == "denied"
+
+
+def test_a_usable_book_beside_a_quote_that_is_too_wide_is_denied_and_not_priced_by() -> None:
+    at = Desk(Policy(liquidity=LiquidityRules(enabled=True)))
+    bids, asks = ((100 * NANOS, NANOS),), ((100 * NANOS, NANOS),)
+    at.take(facts.BookSeen(symbol="MSFT", bids=bids, asks=asks, event_ns=0))
+    at.take(
+        facts.QuoteSeen(
+            symbol="MSFT", bid_nanos=100 * NANOS, ask_nanos=900 * NANOS, bid_size_nanos=NANOS,
+            ask_size_nanos=NANOS, event_ns=0, bid_low_nanos=100 * NANOS, ask_high_nanos=900 * NANOS,
+        )
+    )  # fmt: skip
+    line = explained(at, replace(request(), symbol="MSFT"))["liquidity_tier"]
+    assert line.verdict == "denied"
+    assert line.observed.endswith("no good quote")

@@ -22,6 +22,8 @@ def passes(proposal: Proposal) -> bool:
     rules = tiers.of_tier[at.gauge.tier]
     if rules is None:
         return False
+    if not proposal.instrument.priced(turn.policy.data, turn.boot_ns):
+        return False  # no price to shape by, though the book is usable
     spread_nanos = at.asks[0][0] - at.bids[0][0]
     if 2 * spread_nanos * NANOS > rules.spread_nanos_max * at.twice_middle:
         return False
@@ -50,6 +52,8 @@ def found(proposal: Proposal) -> Finding:
     )
     if spread > rules.spread_nanos_max:
         return Finding(Reason.LIQUIDITY_SPREAD, observed, limit)
+    if not proposal.instrument.priced(turn.policy.data, turn.boot_ns):
+        return Finding(Reason.QUOTE_MISSING, f"{observed}: no good quote", limit)
     shape = opening_shape(order, at, rules, proposal.instrument)
     if not shape.keeps(order):
         observed = f"{observed}: {_change(proposal, shape)}"
