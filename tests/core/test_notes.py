@@ -1,6 +1,7 @@
+from fuseboard.control.board import Board
 from fuseboard.core.kernel import Kernel
-from fuseboard.vocabulary.effects import RaiseAlert
-from fuseboard.vocabulary.inputs import Moment, RequestsThrottled
+from fuseboard.vocabulary.effects import RaiseAlert, RecordDenials
+from fuseboard.vocabulary.inputs import Moment, RequestsDenied, RequestsThrottled
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -16,3 +17,17 @@ def test_a_flood_is_one_alert_with_its_numbers_and_changes_nothing_else() -> Non
     assert "50 times a second" in alert.text
     assert "7 since the last note" in alert.text
     assert kernel.digest() == before
+
+
+def test_what_the_gateway_denied_is_evidence_and_changes_nothing() -> None:
+    kernel, board = Kernel(), Board()
+    before = kernel.digest()
+    for count in (3, 4):
+        note = RequestsDenied(strategy="alpha", reason=Reason.NUMBER_REFUSED, count=count)
+        effects = kernel.step(Moment(boot_ns=1, wall_ns=1), note)
+        assert effects == (
+            RecordDenials(strategy="alpha", reason=Reason.NUMBER_REFUSED, count=count),
+        )
+        board.apply(effects[0])
+    assert kernel.digest() == before
+    assert board.denied == {"number_refused": 7}

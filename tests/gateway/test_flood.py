@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuseboard.gateway.door_denials import DoorDenials
 from fuseboard.gateway.flood import SECOND_NS, Flood, FloodLimits
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.vocabulary.effects import AnswerDenied, PublishPosition
-from fuseboard.vocabulary.inputs import RequestsThrottled
+from fuseboard.vocabulary.inputs import RequestsDenied, RequestsThrottled
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason
 from tests.gateway.calls import Called, asked, running_here
@@ -149,6 +150,58 @@ def test_what_was_under_way_at_once_is_paid_back_before_the_next_is_let_through(
     assert not flood.is_over("one", is_reduction=False)
 
 
+# --- what the door denies by itself ---------------------------------------------------------------
+
+
+def test_what_the_door_denies_is_noted_by_strategy_and_reason_and_conflated() -> None:
+    bad = (b"{", BODY.replace(b":5,", b':"NaN",'), BODY.replace(b'"qty":5', b'"notional":"100"'))
+
+    async def test(gateway: Gateway) -> None:
+        reasons = []
+        for body in [bad[0], *bad, *bad]:
+            answer = await asked(gateway, "POST", "/v2/orders", body)
+            assert answer.status == 422
+            reasons.append(Reason(answer.object()["reason"]))
+        assert (await asked(gateway, "POST", "/v2/orders", b"{", key=gateway.two)).status == 422
+        first = RequestsDenied(strategy="one", reason=reasons[0], count=1)
+        assert gateway.loop.inputs == [first], "one note a period"
+        await gateway.door.stop()
+        notes = [each for each in gateway.loop.inputs if isinstance(each, RequestsDenied)]
+        told = {(it.strategy, it.reason): 0 for it in notes}
+        for it in notes:
+            told[it.strategy, it.reason] += it.count
+        wanted = {("one", each): reasons.count(each) for each in reasons}
+        assert told == {**wanted, ("two", reasons[0]): 1}
+
+    _run(test, GatewayLimits(door_denials_note_every_s=600.0))
+
+
+def test_counts_are_noted_when_their_second_is_over_and_kept_while_the_intake_is_full() -> None:
+    class Full:
+        open = False
+
+        def __init__(self) -> None:
+            self.taken: list[object] = []
+
+        def offer(self, fact: object) -> bool:
+            if self.open:
+                self.taken.append(fact)
+            return self.open
+
+    async def run() -> None:
+        intake = Full()
+        denials = DoorDenials(intake, every_s=0.01)
+        denials.note("one", Reason.MALFORMED)
+        denials.note("one", Reason.MALFORMED)
+        intake.open = True
+        await asyncio.sleep(0.1)
+        assert intake.taken == [RequestsDenied(strategy="one", reason=Reason.MALFORMED, count=2)]
+        denials.close()
+        assert len(intake.taken) == 1
+
+    asyncio.run(run())
+
+
 # --- symbols -------------------------------------------------------------------------------------
 
 
@@ -162,7 +215,9 @@ def test_a_symbol_that_the_broker_does_not_know_takes_no_room_and_no_turn() -> N
         assert _reason(answer) == (422, "symbol_unknown")
         again = await asked(gateway, "POST", "/v2/orders", _order("NOSUCH"))
         assert _reason(again) == (422, "symbol_unknown")
-        assert gateway.loop.inputs == []
+        assert gateway.loop.inputs == [
+            RequestsDenied(strategy="one", reason=Reason.SYMBOL_UNKNOWN, count=1)
+        ]
         assert gateway.feed.watched == []
         assert gateway.broker.asked == [("GET", "/v2/assets/NOSUCH")], "asked once a minute"
 

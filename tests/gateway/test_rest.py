@@ -13,6 +13,8 @@ from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node
 from fuseboard.gateway.queries import QueryRefused, order_filter
 from fuseboard.gateway.reads import Budget, Reads
+from fuseboard.vocabulary.inputs import RequestsDenied
+from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.http_messages import HttpLimits
 from fuseboard.wire.http_server import Response
 from tests.gateway.calls import asked, running_here
@@ -93,7 +95,8 @@ def test_what_is_not_for_strategies_is_refused_and_never_reaches_the_broker(
         assert answer.status == status
         assert {"code", "message"} <= answer.object().keys()
         assert gateway.broker.asked == []
-        assert gateway.loop.inputs == []
+        noted = RequestsDenied(strategy="one", reason=Reason.UNSUPPORTED, count=1)
+        assert gateway.loop.inputs == ([noted] if target.endswith("/exercise") else [])
 
     _run(test)
 

@@ -19,6 +19,7 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
+    RecordDenials,
     RecordDrain,
     RecordOverride,
     RecordPlan,
@@ -188,6 +189,9 @@ class Board:
             case AnswerDenied():
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1
+            case RecordDenials():
+                reason = effect.reason.value
+                self.denied[reason] = self.denied.get(reason, 0) + effect.count
             case _:
                 pass
 

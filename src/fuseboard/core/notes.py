@@ -1,8 +1,9 @@
 """What the gateway did by itself and the journal has to know: one note, one alert, no state."""
 
 from fuseboard.core.state import Turn
+from fuseboard.vocabulary.effects import RecordDenials
 from fuseboard.vocabulary.identifiers import strategy_scope
-from fuseboard.vocabulary.inputs import ControlUsed, RequestsThrottled
+from fuseboard.vocabulary.inputs import ControlUsed, RequestsDenied, RequestsThrottled
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -15,6 +16,11 @@ def requests_throttled(turn: Turn, fact: RequestsThrottled) -> None:
     )
     scope = strategy_scope(fact.strategy)
     turn.alert(Severity.WARNING, Reason.THROTTLED, text, scope)
+
+
+def requests_denied(turn: Turn, fact: RequestsDenied) -> None:
+    """Keep as evidence what the gateway denied before the kernel saw it; nothing is decided."""
+    turn.out.append(RecordDenials(strategy=fact.strategy, reason=fact.reason, count=fact.count))
 
 
 def control_used(_turn: Turn, _fact: ControlUsed) -> None:

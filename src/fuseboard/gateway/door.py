@@ -13,6 +13,7 @@ from fuseboard.gateway.assets import AssetBook
 from fuseboard.gateway.closing import ClosingDesk
 from fuseboard.gateway.connections import Connections
 from fuseboard.gateway.data_stream import OTHER_PATHS, STOCK_PATH, DataStreams
+from fuseboard.gateway.door_denials import DoorDenials
 from fuseboard.gateway.doors import IntakeDoor, MarketDoor, ReadDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
@@ -81,6 +82,7 @@ class GatewayDoor:
             limits=limits,
             numbers=numbers or itertools.count(1).__next__,
         )
+        self._denials = DoorDenials(intake, every_s=limits.door_denials_note_every_s)
         self._connections = Connections()
         self._portfolio = Portfolio(
             reads=reads, views=self.views, minutes_max=limits.equity_minutes_max
@@ -94,12 +96,11 @@ class GatewayDoor:
             closing=ClosingDesk(
                 orders=self._orders, views=self.views, symbols=self._symbols, limits=limits
             ),
-            repeats=Repeats(
-                repeats_max=limits.repeats_max, window_ns=limits.repeat_window_ns, mint=_minted
-            ),
+            repeats=_repeats(limits),
             reads=reads,
             assets=self._assets,
             connections=self._connections,
+            denials=self._denials,
             portfolio=self._portfolio,
             watchlists=WatchlistRoutes(
                 lists=watchlists or Watchlists(None),
@@ -125,6 +126,7 @@ class GatewayDoor:
         self._orders.close()
         await self._symbols.stop()
         await self._server.stop()
+        self._denials.close()
 
     def apply(self, shown: Effect | ViewFact) -> None:
         """Take one durable effect, or a fact that is only shown. Never blocks."""
@@ -168,6 +170,10 @@ class GatewayDoor:
 def _minted() -> str:
     """A client order id for a request that has none."""
     return str(uuid.uuid4())
+
+
+def _repeats(limits: GatewayLimits) -> Repeats:
+    return Repeats(repeats_max=limits.repeats_max, window_ns=limits.repeat_window_ns, mint=_minted)
 
 
 def _must_answer_first(limits: GatewayLimits, http_limits: HttpLimits) -> None:

@@ -31,6 +31,8 @@ class GatewayLimits(Struct, frozen=True, kw_only=True):
     denials_a_second_max: int = 50
     """Denials by the kernel that one strategy may cause; the door denies what goes beyond."""
     denials_note_every_ns: int = 60_000_000_000
+    door_denials_note_every_s: float = 1.0
+    """How often the door's own denials are noted, for each strategy and reason."""
     equity_minutes_max: int = 10_080
     """Minutes whose equity is kept for portfolio histories: a week."""
     watchlist_changes_a_minute_max: int = 120

@@ -23,6 +23,7 @@ from fuseboard.gateway.denials import (
     unauthorized,
     unprocessable,
 )
+from fuseboard.gateway.door_denials import DoorDenials
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.orders import OrderDesk, Outcome
 from fuseboard.gateway.portfolio import PATH as PORTFOLIO_PATH
@@ -66,6 +67,7 @@ class StrategyRest:
         reads: Reads,
         assets: AssetBook,
         connections: Connections,
+        denials: DoorDenials,
         portfolio: Portfolio,
         watchlists: WatchlistRoutes,
         account: str,
@@ -78,6 +80,7 @@ class StrategyRest:
         self._reads = reads
         self._assets = assets
         self._connections = connections
+        self._denials = denials
         self._watchlists = watchlists
         self._account = account
         self._routes: dict[tuple[str, str], Callable[[Caller, Request], Answering]] = {
@@ -105,6 +108,8 @@ class StrategyRest:
         if found := _ORDER.fullmatch(request.path):
             return self._one_order(caller, request, found.group(1))
         if _EXERCISE.fullmatch(request.path) or request.path.startswith("/v2/options"):
+            if request.method != "GET":
+                self._denials.note(caller.strategy, Reason.UNSUPPORTED)
             return unprocessable("fuseboard does not support options", Reason.UNSUPPORTED)
         if found := _POSITION.fullmatch(request.path):
             return self._one_position(caller, request, found.group(1))
@@ -129,7 +134,7 @@ class StrategyRest:
     def _place(self, caller: Caller, request: Request) -> Answering:
         parsed = shapes.order_asked(request.body, strategy=caller.strategy)
         if isinstance(parsed, AnswerDenied):
-            return denied(parsed)
+            return self._outcome(parsed)
         if parsed.client_order_id:
             return self._placed(self._orders.place(parsed))
 
@@ -144,6 +149,9 @@ class StrategyRest:
 
     def _outcome(self, outcome: Outcome) -> Response:
         if isinstance(outcome, AnswerDenied):
+            # A denial of the kernel's has its request's number; a flood has notes of its own.
+            if outcome.request == 0 and outcome.reason is not Reason.THROTTLED:
+                self._denials.note(outcome.strategy, outcome.reason)
             return denied(outcome)
         return json_response(self._order_body(outcome))
 
@@ -154,6 +162,7 @@ class StrategyRest:
         mark = (caller.key_id, request.method, request.target, request.body)
         attempt = self._repeats.begin(mark, request.link)
         if attempt is None:
+            self._denials.note(caller.strategy, Reason.INTAKE_FULL)
             return denied_here(Reason.INTAKE_FULL)
         answered = False
         try:
@@ -200,7 +209,7 @@ class StrategyRest:
             request.body, strategy=caller.strategy, order_id=old.order_id
         )
         if isinstance(asked, AnswerDenied):
-            return denied(asked)
+            return self._outcome(asked)
         if asked.client_order_id:
             return self._placed(self._orders.replace(old, asked))
 
@@ -259,6 +268,7 @@ class StrategyRest:
         try:
             asked = close_asked(request.query)
         except QueryRefused as refused:
+            self._denials.note(caller.strategy, Reason.NUMBER_REFUSED)
             return unprocessable(str(refused), Reason.NUMBER_REFUSED)
         return self._once(caller, request, lambda minted: self._close(position, asked, minted))
 

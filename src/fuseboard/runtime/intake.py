@@ -32,6 +32,7 @@ from fuseboard.vocabulary.inputs import (
     OrderRequested,
     QuoteSeen,
     ReplaceRequested,
+    RequestsDenied,
     RequestsThrottled,
     TradeSeen,
     TradeWithdrawn,
@@ -40,7 +41,7 @@ from fuseboard.vocabulary.inputs import (
 WAITED_NS: Final = 1_000_000
 """A quote or trade that stood longer than this in the intake waited behind other work: 1 ms."""
 _Conflated = QuoteSeen | BookSeen | TradeSeen
-_Sealing = OrderRequested | ReplaceRequested | RequestsThrottled
+_Sealing = OrderRequested | ReplaceRequested | RequestsThrottled | RequestsDenied
 """What a strategy asks for: it keeps its place among the quotes."""
 
 OPERATOR: Final = 0
@@ -87,6 +88,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.OrderRequested: MARKET,
     inputs.ReplaceRequested: MARKET,
     inputs.RequestsThrottled: MARKET,
+    inputs.RequestsDenied: MARKET,
     inputs.QuoteSeen: MARKET,
     inputs.BookSeen: MARKET,
     inputs.TradeSeen: MARKET,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.denial_effects import RecordDenials as RecordDenials
 from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
 from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
 from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
@@ -429,6 +430,7 @@ Effect: TypeAlias = (
     | RecordOverride
     | RecordPolicy
     | RecordReset
+    | RecordDenials
     | RecordRecovery
     | RecordTradingHalt
     | RecordTier

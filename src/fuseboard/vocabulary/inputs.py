@@ -347,6 +347,17 @@ class RequestsThrottled(Fact, frozen=True, tag=True):
     a_second_max: int
 
 
+class RequestsDenied(Fact, frozen=True, tag=True):
+    """The gateway denied a strategy's requests itself: how many since the last note of the reason.
+
+    What they asked for could not be read, is not supported, or is unknown to the broker.
+    """
+
+    strategy: str
+    reason: Reason
+    count: int
+
+
 class MeasureReported(Fact, frozen=True, tag=True):
     """Somebody outside reports a measure that we do not compute, such as `vix`."""
 
@@ -397,6 +408,7 @@ Input: TypeAlias = (
     | OperatorResetRequested
     | ControlUsed
     | RequestsThrottled
+    | RequestsDenied
     | CashMoved
     | MeasureReported
     | OverrideRequested
