@@ -4,22 +4,35 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.app import broker_choice
 from fuseboard.app.broker_choice import (
     DATA_STREAM_URL,
     DATA_URL,
     LIVE_WORDS,
     PAPER_URL,
     BrokerKeys,
+    account_of,
     alpaca_keys,
     has_keys,
     settings,
     simulated_keys,
 )
-from fuseboard.control.state_directory import StateRefused
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from tests.app.command_line import CommandLine, without_variables
 
 KEYS = {"ALPACA_API_KEY": "PK1", "ALPACA_SECRET_KEY": "very-secret"}
 LIVE = {**KEYS, "ALPACA_BASE_URL": "https://api.alpaca.markets"}
+
+
+def test_a_system_that_does_not_say_who_trades_an_account_is_quoted_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(_name: str) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(broker_choice, "take_account", refused)
+    with pytest.raises(StateRefused, match=r"cannot be known, .*: \[Errno 24\] Too many open"):
+        account_of(chosen(), StateDirectory(tmp_path))
 
 
 def nobody(_question: str) -> str:

@@ -1,7 +1,9 @@
 """One gateway a broker account on one machine: refused by name, free at once, never inherited."""
 
+import errno
 import os
 import secrets
+import socket
 import subprocess
 import sys
 
@@ -27,6 +29,30 @@ def test_a_second_one_is_refused_with_the_process_that_has_it_and_free_when_it_i
     take_account(secrets.token_hex(16), 1).close()
     held.close()
     take_account(name, 1).close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM, errno.EAFNOSUPPORT])
+def test_what_the_system_refuses_is_not_another_gateway(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", refused)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        take_account(secrets.token_hex(16), 3)
+    monkeypatch.undo()
+    tries: list[object] = []
+
+    class Unbindable(socket.socket):
+        def bind(self, address: object) -> None:
+            tries.append(address)
+            refused()
+
+    monkeypatch.setattr(socket, "socket", Unbindable)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        take_account(secrets.token_hex(16), 3)
+    assert len(tries) == 1, "it is not tried again"
 
 
 def test_a_process_that_was_killed_leaves_nothing_and_its_child_keeps_nothing() -> None:

@@ -134,7 +134,7 @@ def simulated_keys(base_url: str) -> BrokerKeys:
 def account_of(broker: BrokerKeys, state: StateDirectory) -> socket.socket:
     """Become the one gateway of this machine that trades the account, until the socket is closed.
 
-    Raises `StateRefused` when another one does.
+    Raises `StateRefused` when another one does, or when the system does not let it be known.
     """
     try:
         return take_account(account_name(broker.base_url, broker.key_id))
@@ -145,6 +145,11 @@ def account_of(broker: BrokerKeys, state: StateDirectory) -> socket.socket:
             f" state directory than {state.path}: two gateways would not know of each other's"
             f" orders. Stop that one first (`ps -fp {taken.pid or 'PID'}`), or use another account"
         ) from taken
+    except OSError as error:
+        raise StateRefused(
+            f"whether another gateway on this machine trades this account at {broker.base_url}"
+            f" cannot be known, so nothing is started: {error}"
+        ) from error
 
 
 def _stream_of(base_url: str) -> str:

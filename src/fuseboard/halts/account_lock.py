@@ -6,6 +6,7 @@ ended; children do not inherit it; and whoever is refused learns who holds it. M
 containers with a network of their own, are told apart by foreign orders instead.
 """
 
+import errno
 import hashlib
 import os
 import socket
@@ -41,7 +42,8 @@ def account_name(base_url: str, key_id: str) -> str:
 
 
 def take_account(name: str, attempts_max: int = ATTEMPTS_MAX) -> socket.socket:
-    """Become the one gateway of an account until the socket is closed. Raises `AccountTaken`.
+    """Become the one gateway of an account until the socket is closed. Raises `AccountTaken`,
+    and `OSError` when the system refuses for a reason of its own.
 
     Nothing is ever accepted: who connects learns the holder from the kernel and goes.
     """
@@ -51,8 +53,10 @@ def take_account(name: str, attempts_max: int = ATTEMPTS_MAX) -> socket.socket:
         try:
             held.bind(address)
             held.listen(1)
-        except OSError:
+        except OSError as error:
             held.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
             time.sleep(_PAUSE_S if attempt < attempts_max - 1 else 0)
         else:
             assert not os.get_inheritable(held.fileno()), "a child would keep the account"
