@@ -81,7 +81,11 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     again = here.gateway(it.exchange.url, "--port", it.gateway.port())
     now = again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
     assert any("guardian" in alert["text"] for alert in now["alerts"])
-    again.wait_for(lambda now: not now["positions"], "the books are compared")
+    differs = again.wait_for(lambda now: len(now["discrepancies"]) == 2, "the books are compared")
+    assert {each["what"] for each in differs["discrepancies"]} == {
+        "AAPL: the broker holds 0, our book 10",
+        "TSLA: the broker holds 0, our book -4",
+    }
     assert it.order("AAPL", 1, "buy") == 403
 
     def opened() -> bool:
@@ -89,6 +93,7 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
         return bool(again.status()["posture"] == "OPEN")
 
     until(opened, "a named person opens it")
+    assert not again.status()["positions"], "with the reset the broker's word is taken"
     until(lambda: it.configured()[-1] == (False, False), "the broker's latches are lifted")
     assert it.order("AAPL", 1, "buy") == 200
     it.guardian.must_run()
