@@ -89,13 +89,15 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     assert it.order("AAPL", 1, "buy") == 403
 
     def opened() -> bool:
-        here.person("reset", "--reason", "seen")
-        return bool(again.status()["posture"] == "OPEN")
+        """A second reset may be needed: the guardian's fills can come to light after the first."""
+        if again.status()["posture"] != "OPEN":
+            here.person("reset", "--reason", "seen")
+        return it.order("AAPL", 1, "buy") == 200
 
     until(opened, "a named person opens it")
-    assert not again.status()["positions"], "with the reset the broker's word is taken"
     until(lambda: it.configured()[-1] == (False, False), "the broker's latches are lifted")
-    assert it.order("AAPL", 1, "buy") == 200
+    held = again.wait_for(lambda now: now["positions"], "it is filled")["positions"]
+    assert {(each["symbol"], each["quantity"]) for each in held} == {("AAPL", "1")}
     it.guardian.must_run()
     assert again.status()["about"]["guardian"] == "watches", "the same one, over gateways"
 

@@ -34,6 +34,8 @@ class Cut(NamedTuple):
     instead: str
     law: str
     """How what is found begins, at least in one seed."""
+    first: int = 0
+    """The seed that is tried first: one that noticed when this was written."""
 
 
 CUTS = (
@@ -67,6 +69,7 @@ CUTS = (
         "not self._allowed(submit.order)",
         "False",
         "law 5",
+        first=198,
     ),
     Cut(
         "the clamp of a close",
@@ -112,7 +115,7 @@ CUTS = (
 @pytest.mark.parametrize("cut", CUTS, ids=lambda cut: cut.name.replace(" ", "-"))
 def test_without_it_a_law_is_seen_to_break(monkeypatch: pytest.MonkeyPatch, cut: Cut) -> None:
     without(monkeypatch, cut.function, cut.text, cut.instead)
-    for seed in range(SEEDS):
+    for seed in (*range(cut.first, SEEDS), *range(cut.first)):
         try:
             broken = run_seed(seed).broken
         except AssertionError as failure:
