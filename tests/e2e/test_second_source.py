@@ -6,7 +6,16 @@ from typing import Any
 from msgspec import json
 
 from tests.e2e import truth
-from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, Exchange, World, fuseboard, until
+from tests.e2e.processes import (
+    EXCHANGE_KEY,
+    EXCHANGE_SECRET,
+    Bot,
+    Exchange,
+    Gateway,
+    World,
+    fuseboard,
+    until,
+)
 
 POLICY = """\
 name: second source
@@ -27,9 +36,8 @@ def held(status: dict[str, Any]) -> dict[str, str]:
     return {at["symbol"]: at["quantity"] for at in status["positions"] if not at["strategy"]}
 
 
-def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_a_person_accepts(
-    here: World,
-) -> None:
+def one_held(here: World) -> tuple[Exchange, Gateway, Bot]:
+    """An open gateway whose bot holds one share, and has been told so."""
     here.init(POLICY)
     exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
     gateway = here.open_gateway(exchange.url)
@@ -37,6 +45,13 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
     exchange.start()
     assert bot.buy("AAPL", 1)["ok"]
     gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
+    return exchange, gateway, bot
+
+
+def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_a_person_accepts(
+    here: World,
+) -> None:
+    exchange, gateway, bot = one_held(here)
     exchange.faults(hide_fills=1)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
     assert bot.buy_limit("AAPL", 2, round(bid - 0.02, 2))["ok"], "it rests, and fills later"
@@ -68,13 +83,7 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
 def test_what_filled_while_the_gateway_was_down_is_accounted_for_before_anything_trades(
     here: World,
 ) -> None:
-    here.init(POLICY)
-    exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
-    gateway = here.open_gateway(exchange.url)
-    bot = here.bot(gateway.url)
-    exchange.start()
-    assert bot.buy("AAPL", 1)["ok"]
-    gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
+    exchange, gateway, bot = one_held(here)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
     assert bot.buy_limit("AAPL", 2, round(bid - 0.05, 2))["ok"], "it rests"
     gateway.kill()
