@@ -14,12 +14,21 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node as OrderNode
 from fuseboard.gateway.watchlists import Watchlists
+from fuseboard.runtime.cancels import CancelLimits
 from fuseboard.runtime.intake import Intake
+from fuseboard.runtime.questions import QuestionLimits
+from fuseboard.runtime.submits import SubmitLimits
 
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""
-CONNECTIONS_MAX: Final = 208
-"""To the broker: orders, closes, cancels and questions may all be under way at once."""
+_SUBMITS, _CANCELS, _QUESTIONS = SubmitLimits(), CancelLimits(), QuestionLimits()
+CONNECTIONS_MAX: Final = (
+    _SUBMITS.orders_in_flight_max
+    + _SUBMITS.protective_in_flight_max
+    + _CANCELS.cancels_in_flight_max
+    + 2 * _QUESTIONS.in_flight_max
+)
+"""To the broker: orders, closes, cancels and both kinds of questions may be under way at once."""
 
 
 def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]:
