@@ -6,6 +6,7 @@ because how old a quote may be depends on how often the tape was sampled.
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from typing import TypeAlias
 
 from msgspec import Struct, structs
 
@@ -38,8 +39,15 @@ class Session(Struct, frozen=True, kw_only=True):
     close_ns: int
 
 
+TapeLevels: TypeAlias = tuple[tuple[int, int], ...]
+
+
 class TapeQuote(Struct, frozen=True, kw_only=True, gc=False):
-    """The best bid and ask of one symbol. `derived`: made from trades, not recorded."""
+    """The best bid and ask of one symbol. `derived`: made from trades, not recorded.
+
+    `bids` and `asks` are the levels of the book, pairs of price and size, the best first, where the
+    tape tells them: the first is then the quote. Empty: the tape tells the best of each side only.
+    """
 
     symbol: str
     at_ns: int
@@ -48,6 +56,8 @@ class TapeQuote(Struct, frozen=True, kw_only=True, gc=False):
     bid_size_nanos: int
     ask_size_nanos: int
     derived: bool = False
+    bids: TapeLevels = ()
+    asks: TapeLevels = ()
 
 
 class TapeTrade(Struct, frozen=True, kw_only=True, gc=False):
