@@ -214,8 +214,9 @@ class Acts:
         """Cancel until two reads in a row show nothing, the last one after all that was on its
         way when the gateway died.
         """
-        clean, attempt, seen = 0, 0, 0
-        while clean < CLEAN_READS or self._now_s() < self._dead_at_s + IN_FLIGHT_S:
+        clean, attempt, seen, asked_s = 0, 0, 0, self._dead_at_s
+        while clean < CLEAN_READS or asked_s < self._dead_at_s + IN_FLIGHT_S:
+            asked_s = self._now_s()
             working = await asking.answer(protection.working_orders)
             clean = 0 if working else clean + 1
             if working:
@@ -223,7 +224,7 @@ class Acts:
                 await asking.answer(protection.cancel_all)
             attempt = 0 if clean else attempt + 1
             await asking.pause(attempt, why=f"{len(working)} orders still work")
-        detail = f"two reads show nothing at work; at most {seen} were seen"
+        detail = f"{clean} reads in a row show nothing at work; at most {seen} were seen"
         self._journal.write("cancelled", run_ns=self._run_ns, detail=detail)
 
     async def _closed(

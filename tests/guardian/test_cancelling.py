@@ -1,0 +1,101 @@
+"""How long the guardian goes on cancelling: the reads that it asks for, and what was on its way."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.guardian.acting import Acts
+from fuseboard.guardian.journal import GuardianJournal, read_lines
+from fuseboard.guardian.orders import Orders, Place
+from fuseboard.guardian.watching import Finding, Kind, What
+from fuseboard.halts.register import HaltsRegister
+from fuseboard.vocabulary.inputs import PositionsSeen
+
+MISSED = Finding(What.MISSED, Kind.GONE, 2_000_000_000)
+
+
+class Told:
+    """A broker that shows what it is told, read by read, on a clock that each read moves."""
+
+    def __init__(self, *shown: int, read_s: float = 0.0, died_s: float = 0.0) -> None:
+        self.left = list(shown)
+        self.cancels = 0
+        self.reads_s: list[float] = []
+        self.now_s = died_s
+        self._read_s = read_s
+
+    def working(self) -> list[str]:
+        self.reads_s.append(self.now_s)
+        self.now_s += self._read_s
+        return ["an order"] * (self.left.pop(0) if self.left else 0)
+
+
+@pytest.fixture
+def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Told, float], str]:
+    """Act on what is told, the gateway dead at a time; what the journal says of the cancels."""
+
+    def act(told: Told, waited_s: float) -> str:
+        async def working_orders(_: AlpacaProtection) -> list[str]:
+            return told.working()
+
+        async def cancel_all(_: AlpacaProtection) -> None:
+            told.cancels += 1
+
+        async def positions(_: AlpacaBroker) -> PositionsSeen:
+            return PositionsSeen(positions=())
+
+        monkeypatch.setattr(AlpacaProtection, "working_orders", working_orders)
+        monkeypatch.setattr(AlpacaProtection, "cancel_all", cancel_all)
+        monkeypatch.setattr(AlpacaBroker, "positions", positions)
+        place = Place(tmp_path)
+        HaltsRegister.create(place.register_file)
+        orders = Orders(
+            instance="abcd1234", account="default", base_url="http://127.0.0.1:1",
+            data_url="http://127.0.0.1:1", key_mark="", timeout_ns=1, flatten=False,
+            close_collar_nanos=1, close_wait_ns=1, close_attempts_max=1, absent_after_ns=1,
+        )  # fmt: skip
+        with closing(GuardianJournal(place.journal_file)) as journal:
+            acts = Acts(
+                place=place, orders=orders, key=("key", "secret"), run_ns=5, journal=journal,
+                pagers=[], now_s=lambda: told.now_s,
+            )  # fmt: skip
+            acts.secure(MISSED, None)
+            told.now_s += waited_s
+            assert asyncio.run(acts.act(may_close=False)).cancelled
+        (line,) = [each for each in read_lines(place.journal_file) if each.act == "cancelled"]
+        return line.detail
+
+    return act
+
+
+def test_an_order_that_shows_again_after_an_empty_read_is_cancelled(
+    cancelled: Callable[[Told, float], str],
+) -> None:
+    told = Told(3, 0, 1)
+    said = cancelled(told, 1_000.0)  # nothing can be on its way any more
+    assert told.cancels == 2
+    assert len(told.reads_s) == 5
+    assert said == "2 reads in a row show nothing at work; at most 3 were seen"
+
+
+def test_what_was_on_its_way_at_the_death_is_waited_for_and_cancelled(
+    cancelled: Callable[[Told, float], str],
+) -> None:
+    told = Told(0, 0, 0, 1, read_s=0.3, died_s=50.0)  # it comes in at the last moment
+    said = cancelled(told, 0.0)
+    assert told.cancels == 1
+    assert said == "2 reads in a row show nothing at work; at most 1 were seen"
+
+
+def test_the_last_read_is_asked_after_all_that_was_on_its_way(
+    cancelled: Callable[[Told, float], str],
+) -> None:
+    told = Told(read_s=0.375, died_s=50.0)
+    said = cancelled(told, 0.0)
+    assert told.reads_s[-1] == 51.125, "the one of 50.75 ends after the second, and is too early"
+    assert said == "4 reads in a row show nothing at work; at most 0 were seen"
