@@ -19,7 +19,7 @@ from fuseboard.core.liquidity.impact import Levels
 from fuseboard.core.liquidity.monitor import NO_SIZES, NO_TRADES, new_liquidity
 from fuseboard.core.liquidity.tiers import Gauge, edges_of
 from fuseboard.feeds.tapes.by_name import data_folder, tape_by_name
-from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeUnreadable
+from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade, TapeUnreadable
 from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.liquidity import Tier
@@ -55,7 +55,7 @@ def of_tape(name: str) -> tuple[Iterator[Event], int, TapeKind]:
             if isinstance(event, TapeQuote):
                 bids = ((event.bid_nanos, event.bid_size_nanos),)
                 yield event.at_ns, bids, ((event.ask_nanos, event.ask_size_nanos),), 0
-            else:
+            elif isinstance(event, TapeTrade):
                 yield event.at_ns, (), (), 1
 
     return read(), lacks, tape.kind

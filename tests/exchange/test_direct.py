@@ -3,6 +3,7 @@
 import asyncio
 
 from fuseboard.exchange.direct import _STATUS, DirectBroker, DirectFeed
+from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.orders import Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.vocabulary.doors import BrokerFact
@@ -13,12 +14,14 @@ from fuseboard.vocabulary.inputs import (
     CancelRefused,
     FillReported,
     ForeignOrderSeen,
+    MarketFact,
     OrderEnded,
     OrderNotSent,
     OrderSent,
     OrderWorking,
     QuoteSeen,
-    TradeSeen,
+    TradingHalted,
+    TradingResumed,
 )
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -164,6 +167,29 @@ def test_a_strangers_order_is_seen_but_not_delivered_as_ours() -> None:
     assert (foreign.wire_id, foreign.ours_by_prefix) == ("fb-other123-1", True)
 
 
+def test_a_halt_and_a_resumption_of_what_is_watched_are_facts() -> None:
+    feed = DirectFeed()
+    seen: list[MarketFact] = []
+
+    def told(status: str, reason: str, symbol: str = "AAPL") -> None:
+        feed.show_status(StatusTold(symbol=symbol, at_ns=7, status=status, reason=reason))
+
+    async def run() -> None:
+        await feed.start(seen.append)
+        await feed.watch("AAPL")
+        told("P", "LUDP")
+        told("H", "MWC2")
+        told("P", "LUDP", "MSFT")
+        told("T", "LUDP")
+
+    asyncio.run(run())
+    assert seen == [
+        TradingHalted(symbol="AAPL", code="P LUDP", event_ns=7),
+        TradingHalted(symbol="AAPL", code="H MWC2", event_ns=7, level=2),
+        TradingResumed(symbol="AAPL", code="T LUDP", event_ns=7),
+    ]
+
+
 def test_after_stop_nothing_is_delivered() -> None:
     desk = Desk()
     asyncio.run(desk.broker.stop())
@@ -174,7 +200,7 @@ def test_after_stop_nothing_is_delivered() -> None:
 
 def test_a_feed_delivers_what_is_watched_beginning_with_the_latest_quote() -> None:
     feed = DirectFeed()
-    seen: list[QuoteSeen | TradeSeen] = []
+    seen: list[MarketFact] = []
 
     def quote(bid: int) -> TapeQuote:
         return TapeQuote(

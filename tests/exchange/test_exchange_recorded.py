@@ -9,7 +9,7 @@ from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.ledger import OrderFilled, entries_of
 from fuseboard.exchange.orders import Order, Ticket
 from fuseboard.feeds.tapes.by_name import tape_by_name
-from fuseboard.feeds.tapes.tape import TapeQuote
+from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
@@ -51,8 +51,9 @@ def test_a_large_sale_in_the_fall_is_filled_piece_by_piece_by_what_is_displayed(
     bid_sizes: list[int] = []
     sale: Order | None = None
     for event in tape.read():
-        if not isinstance(event, TapeQuote):
+        if isinstance(event, TapeTrade):
             exchange.on_trade(event)
+        if not isinstance(event, TapeQuote):
             continue
         exchange.on_quote(event)
         if not exchange.orders_by_id:

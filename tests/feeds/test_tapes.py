@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fuseboard.feeds.tapes import flash_crash_2010 as record
 from fuseboard.feeds.tapes.by_name import GENERATED, tape_by_name
 from fuseboard.feeds.tapes.generated import value_at
 from fuseboard.feeds.tapes.tape import (
+    Session,
     Tape,
+    TapeHalt,
     TapeKind,
     TapeQuote,
     TapeTrade,
@@ -55,7 +58,7 @@ def test_a_generated_tape_is_in_order_whole_and_inside_its_hours(name: str, seed
             assert 0 < event.bid_nanos < event.ask_nanos
             assert event.bid_size_nanos > 0
             assert event.ask_size_nanos > 0
-        else:
+        elif isinstance(event, TapeTrade):
             assert event.price_nanos > 0
             assert event.size_nanos > 0
 
@@ -180,6 +183,7 @@ def test_the_recorded_crypto_cascade_has_derived_quotes_around_each_trade() -> N
             last = event
             low = min(low, event.price_nanos)
             continue
+        assert isinstance(event, TapeQuote)
         assert event.derived
         if last is None:  # the quote that stood when the hours begin
             continue
@@ -187,6 +191,20 @@ def test_the_recorded_crypto_cascade_has_derived_quotes_around_each_trade() -> N
         assert last.price_nanos in (event.bid_nanos, event.ask_nanos)
         assert event.bid_size_nanos == event.ask_size_nanos == last.size_nanos
     assert low == 1_055 * NANOS // 1_000
+
+
+def test_a_halt_that_stands_when_the_hours_begin_is_repeated_then_and_one_that_is_over_is_not() -> (
+    None
+):
+    halts = [
+        TapeHalt(symbol="AAPL", at_ns=1),
+        TapeHalt(symbol="MSFT", at_ns=2),
+        TapeHalt(symbol="MSFT", at_ns=3, resumes=True),
+        TapeHalt(symbol="AAPL", at_ns=9, resumes=True),
+    ]
+    tape = structs.replace(tape_by_name("normal"), read=lambda: iter(halts))
+    part = tape.between(Session(open_ns=5, close_ns=10))
+    assert list(part.read()) == [TapeHalt(symbol="AAPL", at_ns=5), halts[3]]
 
 
 def test_every_symbol_is_quoted_from_the_first_moment() -> None:

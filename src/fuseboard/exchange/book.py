@@ -21,6 +21,7 @@ from bisect import insort
 from collections.abc import Callable
 
 from fuseboard.exchange.orders import Against, Order
+from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
 FillOrder = Callable[[Order, int, int, Against], None]
@@ -66,20 +67,11 @@ class SymbolBook:
 
     # --- the tape --------------------------------------------------------------------------------
 
-    def show_quote(
-        self,
-        *,
-        at_ns: int,
-        bid_nanos: int,
-        ask_nanos: int,
-        bid_size_nanos: int,
-        ask_size_nanos: int,
-        trading: Callable[[Order], bool],
-    ) -> None:
+    def show_quote(self, quote: TapeQuote, trading: Callable[[Order], bool]) -> None:
         """Take a new quote, which replenishes both sizes, and fill what it reaches."""
-        self.bid_nanos, self.bid_size_nanos = bid_nanos, bid_size_nanos
-        self.ask_nanos, self.ask_size_nanos = ask_nanos, ask_size_nanos
-        self.quoted_ns = at_ns
+        self.bid_nanos, self.bid_size_nanos = quote.bid_nanos, quote.bid_size_nanos
+        self.ask_nanos, self.ask_size_nanos = quote.ask_nanos, quote.ask_size_nanos
+        self.quoted_ns = quote.at_ns
         self.show_again(trading)
 
     def show_again(self, trading: Callable[[Order], bool]) -> None:
@@ -92,20 +84,13 @@ class SymbolBook:
                     self._take_displayed(order, resting=True)
             self._follow_queue(side)
 
-    def print_trade(
-        self,
-        *,
-        at_ns: int,
-        price_nanos: int,
-        size_nanos: int,
-        aggressor: Side | None,
-        trading: Callable[[Order], bool],
-    ) -> list[Order]:
+    def print_trade(self, trade: TapeTrade, trading: Callable[[Order], bool]) -> list[Order]:
         """Take a print, fill what it reaches, and return the stops that it triggers, by time."""
-        self.last_nanos, self.last_ns = price_nanos, at_ns
-        left_nanos = size_nanos
+        price_nanos = trade.price_nanos
+        self.last_nanos, self.last_ns = price_nanos, trade.at_ns
+        left_nanos = trade.size_nanos
         for side in (Side.BUY, Side.SELL):
-            if aggressor is not side:
+            if trade.aggressor is not side:
                 left_nanos = self._fill_from_print(side, price_nanos, left_nanos, trading)
         triggered = [o for o in self._stops if trading(o) and _stop_reached(o, price_nanos)]
         for order in triggered:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from fuseboard.exchange.activities import PAGE_MAX, Activity
 from fuseboard.exchange.exchange import Exchange
+from fuseboard.exchange.halts import LEVEL_OF, RESUMED, StatusTold
 from fuseboard.exchange.orders import Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.vocabulary.copy_inputs import Execution
@@ -19,6 +20,7 @@ from fuseboard.vocabulary.inputs import (
     FillReported,
     ForeignOrderSeen,
     LegRead,
+    MarketFact,
     OrderEnded,
     OrderNotSent,
     OrderSent,
@@ -29,6 +31,8 @@ from fuseboard.vocabulary.inputs import (
     QuoteSeen,
     SubmitOutcome,
     TradeSeen,
+    TradingHalted,
+    TradingResumed,
 )
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
@@ -277,11 +281,11 @@ class DirectFeed:
     """The tape of an exchange in this process: what is shown there is delivered here."""
 
     def __init__(self) -> None:
-        self._deliver: Callable[[QuoteSeen | TradeSeen], None] | None = None
+        self._deliver: Callable[[MarketFact], None] | None = None
         self._watched: dict[str, None] = {}
         self._latest: dict[str, QuoteSeen] = {}
 
-    async def start(self, deliver: Callable[[QuoteSeen | TradeSeen], None]) -> None:
+    async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Deliver from now on."""
         self._deliver = deliver
 
@@ -309,6 +313,23 @@ class DirectFeed:
         )
         if quote.symbol in self._watched and self._deliver is not None:
             self._deliver(seen)
+
+    def show_status(self, told: StatusTold) -> None:
+        """A halt or a resumption."""
+        if told.symbol not in self._watched or self._deliver is None:
+            return
+        code = f"{told.status} {told.reason}".strip()
+        if told.status == RESUMED:
+            self._deliver(TradingResumed(symbol=told.symbol, code=code, event_ns=told.at_ns))
+            return
+        self._deliver(
+            TradingHalted(
+                symbol=told.symbol,
+                code=code,
+                event_ns=told.at_ns,
+                level=LEVEL_OF.get(told.reason, 0),
+            )
+        )
 
     def show_trade(self, trade: TapeTrade) -> None:
         """A trade of the tape."""

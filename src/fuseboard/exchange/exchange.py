@@ -1,9 +1,10 @@
 """The exchange itself: requests in, order events out; pure, deterministic, without a clock.
 
-Every call carries the time, which never goes back. Quotes and prints come in through `on_quote` and
-`on_trade`; requests through `submit`, `cancel` and `replace`; `advance` lets time pass. An order
-reaches the book `latency_ns` after its request and sees only what the tape showed by then. What
-happened is drained with `events()` and recorded, entry by entry, through `record`.
+Every call carries the time, which never goes back. Quotes, prints and halts come in through
+`on_quote`, `on_trade` and `on_halt`; requests through `submit`, `cancel` and `replace`; `advance`
+lets time pass. An order reaches the book `latency_ns` after its request and sees only what the tape
+showed by then. What happened is drained with `events()` and recorded, entry by entry, through
+`record`.
 """
 
 import heapq
@@ -16,7 +17,7 @@ from fuseboard.exchange.account import Account, AccountView, PositionView, fee_n
 from fuseboard.exchange.book import SymbolBook
 from fuseboard.exchange.calendar import MarketHours
 from fuseboard.exchange.config import ExchangeConfig
-from fuseboard.exchange.halts import Halts
+from fuseboard.exchange.halts import Halts, StatusTold
 from fuseboard.exchange.orders import Against, Fill, Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.exchange.rules import (
     MALFORMED,
@@ -29,7 +30,7 @@ from fuseboard.exchange.rules import (
     unprocessable,
 )
 from fuseboard.exchange.scribe import Scribe, seeded_id
-from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
+from fuseboard.feeds.tapes.tape import TapeHalt, TapeKind, TapeQuote, TapeTrade
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
@@ -72,30 +73,25 @@ class Exchange:
     # --- the tape and the time -------------------------------------------------------------------
 
     def on_quote(self, quote: TapeQuote) -> None:
-        """The best bid and ask changed."""
+        """The best bid and ask changed, or the levels behind them."""
         self._advance_before(quote.at_ns)
-        self.books[quote.symbol].show_quote(
-            at_ns=quote.at_ns,
-            bid_nanos=quote.bid_nanos,
-            ask_nanos=quote.ask_nanos,
-            bid_size_nanos=quote.bid_size_nanos,
-            ask_size_nanos=quote.ask_size_nanos,
-            trading=self._may_trade,
-        )
+        self.books[quote.symbol].show_quote(quote, self._may_trade)
 
     def on_trade(self, trade: TapeTrade) -> None:
         """A trade was printed."""
         self._advance_before(trade.at_ns)
-        triggered = self.books[trade.symbol].print_trade(
-            at_ns=trade.at_ns,
-            price_nanos=trade.price_nanos,
-            size_nanos=trade.size_nanos,
-            aggressor=trade.aggressor,
-            trading=self._may_trade,
-        )
-        for order in triggered:
+        for order in self.books[trade.symbol].print_trade(trade, self._may_trade):
             self._write(ledger.StopTriggered, order_id=order.order_id)
             self._enter(order)
+
+    def on_halt(self, halt: TapeHalt) -> list[StatusTold]:
+        """The tape halts a symbol, or resumes it, and what rests there trades; what is told."""
+        self._advance_before(halt.at_ns)
+        if not halt.resumes:
+            return self.halts.halt(halt.at_ns, halt.symbol, reason=halt.reason)
+        told = self.halts.resume(halt.at_ns, halt.symbol)
+        self.match_again(halt.symbol)
+        return told
 
     def advance(self, now_ns: int) -> None:
         """Let time pass: all that is due up to and including now happens."""

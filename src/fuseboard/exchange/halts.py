@@ -14,7 +14,9 @@ from fuseboard.exchange import ledger
 
 PAUSE_REASON = "LUDP"
 MARKET_RESUMED = "MWCQ"
-LEVELS = (1, 2, 3)
+RESUMED = "T"
+LEVEL_OF = {"MWC1": 1, "MWC2": 2, "MWC3": 3}
+"""The market-wide levels by their reasons."""
 
 
 class StatusTold(Struct, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ class Halts:
 
         Raises `ValueError` for an unknown symbol or level.
         """
-        if level and (symbol or level not in LEVELS):
+        if level and (symbol or level not in LEVEL_OF.values()):
             raise ValueError("a market-wide level is 1, 2 or 3 and names no symbol")
         why = f"MWC{level}" if level else reason or PAUSE_REASON
         status = "P" if why == PAUSE_REASON else "H"
@@ -61,7 +63,7 @@ class Halts:
         for each in chosen:
             why = self._halted[each]
             why = MARKET_RESUMED if why.startswith("MWC") else why
-            told.append(self._told(now_ns, each, "T", why))
+            told.append(self._told(now_ns, each, RESUMED, why))
         return told
 
     def _chosen(self, symbol: str) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class Halts:
         return (symbol,) if symbol else self._symbols
 
     def _told(self, now_ns: int, symbol: str, status: str, reason: str) -> StatusTold:
-        if status == "T":
+        if status == RESUMED:
             del self._halted[symbol]
         else:
             self._halted[symbol] = reason

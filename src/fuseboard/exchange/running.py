@@ -16,7 +16,7 @@ from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, MINUTES_KEPT_MAX, Bar, SymbolHistory
 from fuseboard.exchange.orders import OrderEvent
-from fuseboard.feeds.tapes.tape import Tape, TapeQuote, TapeTrade
+from fuseboard.feeds.tapes.tape import Tape, TapeEvent, TapeHalt, TapeQuote, TapeTrade
 
 LEDGER_LINES_MAX = 2_000_000
 TURN_S_MIN = 0.001
@@ -97,7 +97,10 @@ class RunningExchange:
             self.catch_up()
             await asyncio.sleep(self._turn_s())
 
-    def _take(self, event: TapeQuote | TapeTrade, seen: list[MarketEvent]) -> None:
+    def _take(self, event: TapeEvent, seen: list[MarketEvent]) -> None:
+        if isinstance(event, TapeHalt):
+            seen += self.exchange.on_halt(event)
+            return
         history = self.history[event.symbol]
         if isinstance(event, TapeQuote):
             self.exchange.on_quote(event)

@@ -1,4 +1,4 @@
-"""What a tape is: a named, self-describing, repeatable sequence of quotes and trades.
+"""What a tape is: a named, self-describing, repeatable sequence of quotes, trades and halts.
 
 Prices and sizes are nano-units, times are UTC nanoseconds since 1970. A tape declares its cadence,
 because how old a quote may be depends on how often the tape was sampled.
@@ -70,7 +70,16 @@ class TapeTrade(Struct, frozen=True, kw_only=True, gc=False):
     aggressor: Side | None = None
 
 
-TapeEvent = TapeQuote | TapeTrade
+class TapeHalt(Struct, frozen=True, kw_only=True, gc=False):
+    """Trading of one symbol halts, or `resumes`; `reason` is the exchange's code for why."""
+
+    symbol: str
+    at_ns: int
+    resumes: bool = False
+    reason: str = "LUDP"
+
+
+TapeEvent = TapeQuote | TapeTrade | TapeHalt
 
 
 class Tape(Struct, frozen=True, kw_only=True):
@@ -92,20 +101,28 @@ class Tape(Struct, frozen=True, kw_only=True):
     def between(self, session: Session) -> "Tape":
         """The part of the tape inside the hours given (both ends included).
 
-        The quotes that stand when the hours begin are repeated then, so that no symbol is without.
+        The quotes and halts that stand when the hours begin are repeated then, so that no symbol is
+        without.
         """
 
         def read() -> Iterator[TapeEvent]:
             standing: dict[str, TapeQuote] = {}
+            halted: dict[str, TapeHalt] = {}
             for event in self.read():
                 if event.at_ns > session.close_ns:
                     return
                 if event.at_ns >= session.open_ns:
                     yield from standing.values()
+                    yield from halted.values()
                     standing.clear()
+                    halted.clear()
                     yield event
                 elif isinstance(event, TapeQuote):
                     standing[event.symbol] = structs.replace(event, at_ns=session.open_ns)
+                elif isinstance(event, TapeHalt):
+                    halted.pop(event.symbol, None)
+                    if not event.resumes:
+                        halted[event.symbol] = structs.replace(event, at_ns=session.open_ns)
 
         return structs.replace(self, session=session, read=read)
 
