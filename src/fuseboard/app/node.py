@@ -36,10 +36,7 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
 from fuseboard.control.operator_keys import OperatorKeys
-from fuseboard.control.state_directory import (
-    Identity,
-    StateRefused,
-)
+from fuseboard.control.state_directory import Identity, StateRefused
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
@@ -50,6 +47,7 @@ from fuseboard.halts.register import HaltsRegister
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, policy_from_canonical, tags_of
+from fuseboard.runtime.beside import begun_beside
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import SystemClock
@@ -268,18 +266,20 @@ class Node:
         )
 
     def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
-        """What runs beside the loop and offers it facts, or watches who watches us."""
-        work = [RegisterWatch(self._register, intake.offer).run(), self._guardian.run()]
-        work.append(self._backups.run())
+        """What runs beside the loop and offers it facts, or watches who watches us.
+
+        What protects stops the node when it dies; backups and the tape's end are only told.
+        """
+        work = {
+            "the watch over the halts register": RegisterWatch(self._register, intake.offer).run(),
+            "the watch over the guardian": self._guardian.run(),
+        }
         if is_open(self._options.policy.kill_switch, "file"):
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
             halt_file.look()  # one that lies there already halts before the first order
-            work.append(halt_file.run())
-        if self._options.plays_tape:
-            tell = partial(self._tell, Severity.WARNING, Reason.FEED_DEAD)
-            work.append(tell_tape_end(self._options.broker.base_url, tell))
+            work["the watch over the file HALT"] = halt_file.run()
         if self._options.sessions or self._options.tape_speed_nanos:
-            sessions = tell_sessions(
+            work["the telling of sessions"] = tell_sessions(
                 calendar=self._calendar,
                 broker=broker,
                 clock=self._clock,
@@ -287,8 +287,17 @@ class Node:
                 offer=intake.offer,
                 tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
-            work.append(sessions)
-        return [asyncio.create_task(each) for each in work]
+        tasks = [begun_beside(each, name=name, died=intake.fail) for name, each in work.items()]
+        page = partial(self._tell, Severity.PAGE, Reason.BACKUP)
+        schedule = "the schedule of backups (none is made until the gateway is started again)"
+        tasks.append(begun_beside(self._backups.run(), name=schedule, died=page))
+        if self._options.plays_tape:
+            tell = partial(self._tell, Severity.WARNING, Reason.FEED_DEAD)
+            tape = tell_tape_end(self._options.broker.base_url, tell)
+            tasks.append(
+                begun_beside(tape, name="the watch over the tape", died=tell, may_end=True)
+            )
+        return tasks
 
     def _tell(self, severity: Severity, reason: Reason, text: str) -> None:
         """Said wherever alerts go."""
