@@ -11,15 +11,26 @@ from fuseboard.core.state import Turn
 from fuseboard.vocabulary.liquidity import Tier
 
 
-def score_nanos(turn: Turn, strategy: str, symbol: str, *, before: bool = False) -> int | None:
-    """The score in nano-units, 0 where it is stale; `before`: before the last input of a symbol."""
+def score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
+    """The score in nano-units, 0 where it is stale."""
     found = _of(turn, strategy, symbol)
     if not found:
         return None
     return POINT_NANOS * min(
-        0 if stale(turn, name, at) else at.score_before if before else at.score
-        for name, at in found.items()
+        0 if stale(turn, name, at) else at.score for name, at in found.items()
     )
+
+
+def prior_score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
+    """The score before the last book of each symbol; None where no book agrees with the last one:
+    the first is alone, and silence is no report.
+    """
+    lowest: int | None = None
+    for name, at in _of(turn, strategy, symbol).items():
+        if at.score_before is None or stale(turn, name, at):
+            return None
+        lowest = lower(lowest, at.score_before)
+    return None if lowest is None else lowest * POINT_NANOS
 
 
 def tier_number(turn: Turn, strategy: str, symbol: str) -> int | None:

@@ -53,7 +53,9 @@ class Liquidity(Struct):
     """Of the last usable book; 0 before the first."""
     score: int = 0
     """By which the tier is judged, in basis points of the scale."""
-    score_before: int = 0
+    score_before: int | None = None
+    """When the last book came, without it: an order or a trade makes no second report of one. None
+    when there was no book before it, or that one was stale by then."""
     plain: int = 0
     calibrated: int = 0
     points: Points = Points(0, ABSENT, ABSENT, ABSENT)
@@ -65,6 +67,8 @@ class Liquidity(Struct):
 
     def book(self, bids: Levels, asks: Levels, now_ns: int, stale_ns: int) -> None:
         """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
+        heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
+        self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
         if not in_order(bids, asks, sized=not self.lacks & NO_SIZES):
             self.bids = self.asks = ()
@@ -103,7 +107,6 @@ class Liquidity(Struct):
 
     def judge(self, rules: LiquidityRules, now_ns: int) -> None:
         """Score what is known now."""
-        self.score_before = self.score
         bids, asks = self.bids, self.asks
         if not bids or now_ns > self.stale_boot_ns:
             self.score = self.plain = self.calibrated = 0

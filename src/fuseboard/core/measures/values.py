@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.book import Ledger
-from fuseboard.core.liquidity.asked import lower, score_nanos, tier_number
+from fuseboard.core.liquidity.asked import lower, prior_score_nanos, score_nanos, tier_number
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
@@ -291,7 +291,7 @@ def _liquidity_tier(reading: Reading) -> int | None:
 
 def _prior_liquidity_score(reading: Reading) -> int | None:
     reported = prior_value(reading.turn, "liquidity_score", reading.symbol)
-    before = score_nanos(reading.turn, reading.strategy, reading.symbol, before=True)
+    before = prior_score_nanos(reading.turn, reading.strategy, reading.symbol)
     return lower(before, reported)
 
 
