@@ -28,9 +28,10 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
   Unknown denies new risk and alerts; it never flattens or kills.
 - Everything is exact: no number is rounded on the way.
 - A breach over a measure **from marks** is confirmed by two marks before it trips anything.
-- What somebody else reports (`vix`, `liquidity_score`, `maintenance_margin`, `buying_power`) closes
-  positions or kills only when the report before says so too; until then the scope only reduces once
-  `confirm_within` has passed. To halt, one report is enough.
+- What somebody else reports (`vix`, `maintenance_margin`, `buying_power`; for `liquidity_score` and
+  `liquidity_tier` each quote or book) closes positions or kills only when the report before says so
+  too: silence is none. Until then the scope only reduces once `confirm_within` has passed. To halt,
+  one report is enough; of liquidity, so is silence.
 """
 
 

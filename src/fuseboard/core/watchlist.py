@@ -49,7 +49,13 @@ TOPICS: Final[dict[str, int]] = {
     "vix": READ | TIME,
 }
 """Which of them change each STATE measure of the catalogue."""
-REPORTED: Final = ("buying_power", "maintenance_margin", "liquidity_score", "vix")
+REPORTED: Final = (
+    "buying_power",
+    "maintenance_margin",
+    "liquidity_score",
+    "liquidity_tier",
+    "vix",
+)
 """Each value of these is one report of somebody else: one alone neither closes nor kills."""
 _PEAKS: Final = ("drawdown", "rolling_drawdown")
 

@@ -16,7 +16,7 @@ from tests.core.liquidity.market import LIMITS, SECOND, LiquidDesk
 from tests.core.test_breakers import trips
 
 CLOSING = (Action.FLATTEN, Action.KILL)
-CONDITIONS = ("liquidity_score < 20",)
+CONDITIONS = ("liquidity_score < 20", "liquidity_tier >= 3")
 CROSSED = (25_001, 24_999)
 
 

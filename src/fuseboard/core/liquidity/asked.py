@@ -6,6 +6,7 @@ moves at quotes, trades and orders, is still where the last one left it.
 """
 
 from fuseboard.core.liquidity.monitor import Liquidity
+from fuseboard.core.liquidity.tiers import tier_of
 from fuseboard.core.liquidity.watching import POINT_NANOS, stale
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.liquidity import Tier
@@ -16,9 +17,7 @@ def score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
     found = _of(turn, strategy, symbol)
     if not found:
         return None
-    return POINT_NANOS * min(
-        0 if stale(turn, name, at) else at.score for name, at in found.items()
-    )
+    return POINT_NANOS * min(0 if stale(turn, name, at) else at.score for name, at in found.items())
 
 
 def prior_score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
@@ -37,6 +36,19 @@ def tier_number(turn: Turn, strategy: str, symbol: str) -> int | None:
     """The tightest tier's number."""
     found = _of(turn, strategy, symbol)
     return max(int(tier_now(turn, name, at)) for name, at in found.items()) if found else None
+
+
+def agreed_tier_number(turn: Turn, strategy: str, symbol: str) -> int | None:
+    """The tightest tier that both of the last two books of a symbol say, each by its score alone: a
+    gauge stays where one book left it. None as in `prior_score_nanos`.
+    """
+    tiers, tightest = turn.liquidity, None
+    for name, at in _of(turn, strategy, symbol).items():
+        if tiers is None or at.score_before is None or stale(turn, name, at):
+            return None
+        said = int(tier_of(max(at.score, at.score_before), tiers.edges))
+        tightest = said if tightest is None else max(tightest, said)
+    return tightest
 
 
 def tier_now(turn: Turn, symbol: str, at: Liquidity) -> Tier:

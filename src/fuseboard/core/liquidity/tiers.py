@@ -43,6 +43,11 @@ def band_of(points: int, edges: tuple[int, ...]) -> int:
     return band
 
 
+def tier_of(points: int, edges: tuple[int, ...]) -> Tier:
+    """The tier that a score alone says, whatever was before it."""
+    return TABLE[_N][band_of(points, edges)]
+
+
 class Gauge(Struct):
     """The tier of one symbol, and how it came there."""
 

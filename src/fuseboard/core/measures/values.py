@@ -11,7 +11,13 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.book import Ledger
-from fuseboard.core.liquidity.asked import lower, prior_score_nanos, score_nanos, tier_number
+from fuseboard.core.liquidity.asked import (
+    agreed_tier_number,
+    lower,
+    prior_score_nanos,
+    score_nanos,
+    tier_number,
+)
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
@@ -333,6 +339,9 @@ PRIOR: Final[dict[str, Callable[[Reading], int | None]]] = {
         reading, reading.turn.state.prior_maintenance_nanos
     ),
     "liquidity_score": _prior_liquidity_score,
+    "liquidity_tier": lambda reading: agreed_tier_number(
+        reading.turn, reading.strategy, reading.symbol
+    ),
     "vix": lambda reading: prior_value(reading.turn, "vix"),
 }
 """Measures that rest on one report of somebody else: by the report before the last one."""
