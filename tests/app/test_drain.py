@@ -1,0 +1,110 @@
+"""The first steps of an orderly stop, before the loop has folded any of it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fuseboard.app.drain import Drain
+from fuseboard.control.board import Board
+from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.clock import SystemClock
+from fuseboard.runtime.intake import Intake
+from fuseboard.runtime.outlet import Outlet
+from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.inputs import DrainRequested
+from tests.gateway.calls import asked, running_here
+from tests.gateway.scripted import Gateway
+from tests.runtime.worlds import (
+    START,
+    MemoryBroker,
+    MemoryFeed,
+    MemoryRegister,
+    close_order,
+    submit_order,
+)
+
+ORDER = b'{"symbol":"AAPL","qty":5,"side":"buy","type":"market","time_in_force":"day"}'
+
+
+class Stopping:
+    """A drain over a real door, outlet and intake. No loop runs: nothing of it is ever folded."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.broker = MemoryBroker([])
+        self.intake = Intake()
+        self.board = Board()
+        self.hurry = asyncio.Event()
+        self.began = asyncio.Event()
+        chance = random.Random(1).randrange
+        self.outlet = Outlet(
+            broker=self.broker, feed=MemoryFeed(), register=MemoryRegister([]), intake=self.intake,
+            clock=SystemClock(None), views=(), pagers=(), randbelow=chance,
+            budget=Budget(requests_a_minute=1_000_000, reserved=250_000, randbelow=chance),
+        )  # fmt: skip
+        self.drain = Drain(
+            rule=DrainRule.CANCEL, door=gateway.door, outlet=self.outlet, intake=self.intake,
+            board=self.board, broker=self.broker, serving=asyncio.Future(), hurry=self.hurry,
+            say=lambda _text: self.began.set(),
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def begun(self) -> AsyncIterator[None]:
+        """Within the first step's wait for the disk, which a second signal ends afterwards."""
+
+        async def no_strategy() -> None:
+            pass
+
+        running = asyncio.create_task(self.drain.run(no_strategy))
+        try:
+            await self.began.wait()
+            yield
+            assert DrainRequested(rule=DrainRule.CANCEL) in self.intake.take(10)
+            assert self.board.drain is None, "nobody has folded it"
+        finally:
+            self.hurry.set()
+            await running
+
+
+@asynccontextmanager
+async def stopping() -> AsyncIterator[Stopping]:
+    async with running_here() as gateway:
+        made = Stopping(gateway)
+        await made.outlet.start()
+        try:
+            yield made
+        finally:
+            await made.outlet.stop()
+
+
+def test_the_door_takes_no_new_order_before_the_stop_is_folded() -> None:
+    async def main() -> None:
+        async with stopping() as stop:
+            gateway = stop.gateway
+            assert (await asked(gateway, "POST", "/v2/orders", ORDER)).status == 200
+            async with stop.begun():
+                with pytest.raises(ConnectionRefusedError):
+                    await asked(gateway, "POST", "/v2/orders", ORDER)
+            assert len(gateway.loop.placed()) == 1
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_the_socket_does_not_leave_before_the_stop_is_folded() -> None:
+    async def main() -> None:
+        async with stopping() as stop:
+            stop.broker.before_socket_ms = 50
+            stop.outlet.leave(submit_order("o1"), START)
+            while not stop.broker.in_flight:
+                await asyncio.sleep(0)
+            async with stop.begun():
+                stop.outlet.leave(submit_order("o2"), START)
+                stop.outlet.leave(close_order("c1"), START)
+                while stop.broker.in_flight or not stop.broker.written:
+                    await asyncio.sleep(0.01)
+                assert [order.order_id for order in stop.broker.written] == ["c1"]
+
+    asyncio.run(main())
