@@ -115,10 +115,10 @@ class Running:
         self.process.kill()
         self._over()
 
-    def stop(self, seconds: float = PATIENCE_S) -> int:
-        """TERM, and the exit code; a process that does not listen is killed and fails the test."""
+    def stop(self, seconds: float = PATIENCE_S, *, by: signal.Signals = signal.SIGTERM) -> int:
+        """A signal, and the exit code; one that does not listen is killed and fails the test."""
         if not self.ended():
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(by)
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""SIGTERM on real processes: nothing new, what works is cancelled, closed where told; exit 0."""
+"""SIGTERM, SIGINT on real processes: nothing new, all cancelled, closed where told; exit 0."""
 
 import signal
 
@@ -43,9 +43,12 @@ def test_a_stop_cancels_confirms_and_says_what_is_left_and_the_next_start_is_ope
     here.evidence_is_clean()
 
 
-def test_a_stop_flattens_where_the_policy_says_so(here: World) -> None:
+def test_an_interrupt_stops_in_the_same_order_and_flattens_where_the_policy_says_so(
+    here: World,
+) -> None:
     exchange, gateway, _ = trading(here, "flatten")
-    assert gateway.stop() == 0
+    assert gateway.stop(by=signal.SIGINT) == 0
+    assert "stopping: no new risk; what is open: flatten" in gateway.output()
     assert exchange.positions() == {}
     assert last_line(gateway) == "still open at the broker: orders none; positions none"
     truth.positions_of(exchange.ledger())
