@@ -1,29 +1,35 @@
 """One symbol's book: what the tape displays, and our orders against it.
 
-Theory of operation. The tape gives the best bid and ask with sizes, and prints. Our orders never
-change what the tape shows; they take from the displayed size, which comes back only with the next
-quote. Among themselves our orders go by price, then by time of acceptance.
+Theory of operation. The tape gives the best bid and ask with sizes, where it can the levels behind
+them, and prints. Our orders never change what the tape shows; they take from the displayed sizes,
+each of which comes back only with the next quote. Among themselves our orders go by price, then by
+time of acceptance. A tape without levels displays one level of each side.
 
-- An order that arrives and reaches the far side takes what is displayed there, at that price.
-  What is left of it rests (IOC: is cancelled by the exchange; FOK: takes all or nothing).
-- A resting limit order whose price the far quote reaches is filled at its own price, from the
-  displayed size.
+- An order that arrives walks the far side's levels, the best first, as far as its limit reaches,
+  and takes what is displayed at each, at that level's price: one fill a level. What is left of it
+  rests (IOC: is cancelled by the exchange; FOK: takes all or nothing).
+- A resting limit order whose price the far side reaches is filled at its own price, from the sizes
+  of all levels that it reaches, the best first.
 - A resting limit order is filled at its own price by a print beyond it. A print at its price first
   uses up what was displayed there before it; that quantity is known from the moment its price is
-  the best one, and shrinks when less is displayed.
-- What is left of a market order takes from each further quote.
+  among the displayed ones (nothing where it lies between two levels), and shrinks when less is
+  displayed. Behind the last displayed level it is not known.
+- What is left of a market order takes from each further quote, again level by level.
 
 Where both sides of a print are possible (the record names no aggressor), both sides' orders are
-judged by it. Prints do not reduce the displayed size: the next quote does.
+judged by it. Prints do not reduce the displayed sizes: the next quote does. What is quoted and what
+an order would reserve is the best level, also when we have taken all of it.
 """
 
 from bisect import insort
 from collections.abc import Callable
 
 from fuseboard.exchange.orders import Against, Order
-from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
+from fuseboard.feeds.tapes.tape import TapeLevels, TapeQuote, TapeTrade
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
+Levels = list[list[int]]
+"""Price and what is left of it, of each level behind the best, the best first."""
 FillOrder = Callable[[Order, int, int, Against], None]
 """Called with the order, the price and the quantity; the order has it afterwards."""
 
@@ -41,6 +47,8 @@ class SymbolBook:
         self.quoted_ns: int | None = None
         self.last_nanos: int | None = None
         self.last_ns: int | None = None
+        self._bids_behind: Levels = []
+        self._asks_behind: Levels = []
         self._fill = fill
         self._resting: dict[Side, list[Order]] = {Side.BUY: [], Side.SELL: []}
         self._stops: list[Order] = []
@@ -60,7 +68,7 @@ class SymbolBook:
         return self.ask_nanos if side is Side.BUY else self.bid_nanos
 
     def far_size_nanos(self, side: Side) -> int:
-        """How much of it is displayed and not yet taken."""
+        """How much of it is displayed at the best level and not yet taken."""
         if self.far_price_nanos(side) == 0:
             return 0
         return self.ask_size_nanos if side is Side.BUY else self.bid_size_nanos
@@ -68,9 +76,12 @@ class SymbolBook:
     # --- the tape --------------------------------------------------------------------------------
 
     def show_quote(self, quote: TapeQuote, trading: Callable[[Order], bool]) -> None:
-        """Take a new quote, which replenishes both sizes, and fill what it reaches."""
+        """Take a new quote, which replenishes all sizes, and fill what it reaches."""
         self.bid_nanos, self.bid_size_nanos = quote.bid_nanos, quote.bid_size_nanos
         self.ask_nanos, self.ask_size_nanos = quote.ask_nanos, quote.ask_size_nanos
+        bids, asks = quote.bids, quote.asks
+        self._bids_behind = _behind(bids, self.bid_nanos, self.bid_size_nanos) if bids else []
+        self._asks_behind = _behind(asks, self.ask_nanos, self.ask_size_nanos) if asks else []
         self.quoted_ns = quote.at_ns
         self.show_again(trading)
 
@@ -78,7 +89,8 @@ class SymbolBook:
         """What rests meets what is displayed: a new quote, or trading that has resumed."""
         for side in (Side.BUY, Side.SELL):
             for order in list(self._resting[side]):
-                if not self._reaches_far(order) or self.far_size_nanos(side) == 0:
+                nothing_left = self.far_size_nanos(side) == 0 and not self._far_behind(side)
+                if nothing_left or not self._reaches_far(order):
                     break
                 if trading(order):
                     self._take_displayed(order, resting=True)
@@ -104,8 +116,7 @@ class SymbolBook:
         """An order, or a stop that was triggered, reaches the market while it trades."""
         if self._reaches_far(order):
             all_or_nothing = order.ticket.time_in_force is TimeInForce.FOK
-            enough = self.far_size_nanos(order.ticket.side) >= order.remaining_nanos
-            if enough or not all_or_nothing:
+            if not all_or_nothing or self._left_for(order) >= order.remaining_nanos:
                 self._take_displayed(order, resting=False)
 
     def rest(self, order: Order) -> None:
@@ -132,31 +143,40 @@ class SymbolBook:
 
     def _reaches_far(self, order: Order) -> bool:
         far_nanos = self.far_price_nanos(order.ticket.side)
-        limit_nanos = order.priced_at_nanos
-        if far_nanos == 0:
-            return False
-        if limit_nanos is None:
-            return True
-        buying = order.ticket.side is Side.BUY
-        return far_nanos <= limit_nanos if buying else far_nanos >= limit_nanos
+        return far_nanos != 0 and _reaches(order, far_nanos)
+
+    def _far_behind(self, side: Side) -> Levels:
+        return self._asks_behind if side is Side.BUY else self._bids_behind
+
+    def _left_for(self, order: Order) -> int:
+        """What is left of all levels that an order reaches, the best of which it does."""
+        side = order.ticket.side
+        deeper = sum(left for price, left in self._far_behind(side) if _reaches(order, price))
+        return self.far_size_nanos(side) + deeper
 
     def _take_displayed(self, order: Order, *, resting: bool) -> None:
-        """Fill from the far side's displayed size, which shrinks by as much.
+        """Fill from the far side's displayed sizes, which shrink by as much.
 
-        An order that rested trades at its own price, one that arrives at the displayed one.
+        An order that rested trades at its own price, one that arrives at the displayed ones.
         """
         side = order.ticket.side
+        own_nanos = order.priced_at_nanos if resting else None
         quantity_nanos = min(order.remaining_nanos, self.far_size_nanos(side))
-        if quantity_nanos == 0:
-            return
-        price_nanos = self.far_price_nanos(side)
-        if resting and order.priced_at_nanos is not None:
-            price_nanos = order.priced_at_nanos
-        if side is Side.BUY:
-            self.ask_size_nanos -= quantity_nanos
-        else:
-            self.bid_size_nanos -= quantity_nanos
-        self._fill(order, price_nanos, quantity_nanos, Against.QUOTE)
+        if quantity_nanos:
+            if side is Side.BUY:
+                self.ask_size_nanos -= quantity_nanos
+            else:
+                self.bid_size_nanos -= quantity_nanos
+            price_nanos = own_nanos or self.far_price_nanos(side)
+            self._fill(order, price_nanos, quantity_nanos, Against.QUOTE)
+        for level in self._far_behind(side):
+            price_nanos, left_nanos = level
+            if order.remaining_nanos == 0 or not _reaches(order, price_nanos):
+                break
+            quantity_nanos = min(order.remaining_nanos, left_nanos)
+            if quantity_nanos:
+                level[1] -= quantity_nanos
+                self._fill(order, own_nanos or price_nanos, quantity_nanos, Against.QUOTE)
         self._drop_if_filled(order)
 
     def _fill_from_print(
@@ -191,7 +211,10 @@ class SymbolBook:
     # --- the place in the queue ------------------------------------------------------------------
 
     def _queue_at(self, order: Order) -> int | None:
-        """What trades before a limit order: all that is displayed at its price; None: not known."""
+        """What trades before a limit order: all that is displayed at its price; None: not known.
+
+        Not known is only what lies behind the last level of its own side.
+        """
         limit_nanos = order.priced_at_nanos
         assert limit_nanos is not None
         buying = order.ticket.side is Side.BUY
@@ -199,7 +222,14 @@ class SymbolBook:
         if limit_nanos == near_nanos:
             return self.bid_size_nanos if buying else self.ask_size_nanos
         better = limit_nanos > near_nanos if buying else limit_nanos < near_nanos or near_nanos == 0
-        return 0 if better else None
+        if better:
+            return 0
+        for price_nanos, left_nanos in self._bids_behind if buying else self._asks_behind:
+            if price_nanos == limit_nanos:
+                return left_nanos
+            if price_nanos < limit_nanos if buying else price_nanos > limit_nanos:
+                return 0
+        return None
 
     def _follow_queue(self, side: Side) -> None:
         """After a quote: nobody can be behind more than is displayed at his price."""
@@ -211,6 +241,19 @@ class SymbolBook:
                 return
             before = order.queue_ahead_nanos
             order.queue_ahead_nanos = shown if before is None else min(before, shown)
+
+
+def _behind(levels: TapeLevels, price_nanos: int, size_nanos: int) -> Levels:
+    """The levels behind the best, which must be the quote itself."""
+    assert levels[0] == (price_nanos, size_nanos), "the first level is the quote"
+    return [[price, size] for price, size in levels[1:]]
+
+
+def _reaches(order: Order, far_nanos: int) -> bool:
+    limit_nanos = order.priced_at_nanos
+    if limit_nanos is None:
+        return True
+    return far_nanos <= limit_nanos if order.ticket.side is Side.BUY else far_nanos >= limit_nanos
 
 
 def _priority(order: Order) -> tuple[int, int]:
