@@ -19,6 +19,7 @@ from fuseboard.core import (
     sessions,
 )
 from fuseboard.core.book import Order
+from fuseboard.core.discrepancies import Difference
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import settle
 from fuseboard.core.measures.recording import begin_courses, note_comparison
@@ -114,20 +115,22 @@ def _judged(turn: Turn, differences: list[BrokerPosition]) -> None:
     state.positions_apart = {at.symbol: at for at in differences}
     if turn.policy.reconciliation.auto_correct or state.plans:
         holdings.take_over(turn)
+    found: list[Difference] = []
     for at in differences:
         own, theirs = text_from_nanos(ours[at.symbol]), text_from_nanos(at.quantity_nanos)
-        discrepancies.found(
-            turn,
-            f"position {at.symbol}",
-            source=POSITIONS,
-            code=Reason.POSITION_MISMATCH,
-            what=f"{at.symbol}: the broker holds {theirs}, our book {own}",
-            ours=own,
-            theirs=theirs,
-            at_once=True,
+        found.append(
+            Difference(
+                subject=f"position {at.symbol}",
+                source=POSITIONS,
+                code=Reason.POSITION_MISMATCH,
+                what=f"{at.symbol}: the broker holds {theirs}, our book {own}",
+                ours=own,
+                theirs=theirs,
+                at_once=True,
+            )
         )
-    standing = {f"position {at.symbol}": None for at in differences}
-    discrepancies.agreed(turn, POSITIONS, but=standing)
+    discrepancies.found(turn, found)
+    discrepancies.agreed(turn, POSITIONS, but={at.subject: None for at in found})
 
 
 def _reconciled(turn: Turn) -> None:
@@ -181,7 +184,7 @@ def _find_missing(turn: Turn, missing: tuple[str, ...]) -> None:
 def working_seen(turn: Turn, fact: WorkingSeen) -> None:
     """What we sent against what the broker says that it works: another order is a discrepancy."""
     book = turn.state.book
-    standing: dict[str, None] = {}
+    found: list[Difference] = []
     for seen in fact.differing:
         order = book.orders.get(seen.order_id)
         if order is None or order.closed():
@@ -191,7 +194,9 @@ def working_seen(turn: Turn, fact: WorkingSeen) -> None:
         theirs = f"{seen.side.value} {'?' if quantity is None else text_from_nanos(quantity)}"
         if own != theirs:
             subject = f"order {order.order_id}"
-            standing[subject] = None
             what = f"{order.symbol}: the broker works order {order.wire_id} as {theirs}, sent {own}"
-            discrepancies.found(turn, subject, source=ORDERS, what=what, ours=own, theirs=theirs)
-    discrepancies.agreed(turn, ORDERS, but=standing)
+            found.append(
+                Difference(subject=subject, source=ORDERS, what=what, ours=own, theirs=theirs)
+            )
+    discrepancies.found(turn, found)
+    discrepancies.agreed(turn, ORDERS, but={at.subject: None for at in found})

@@ -7,6 +7,8 @@ again, or when a person's reset of the account takes the broker's word.
 
 from typing import Final
 
+from msgspec import Struct
+
 from fuseboard.core.halting import latch_scope, publish_postures
 from fuseboard.core.state import Discrepancy, Turn
 from fuseboard.vocabulary.effects import PublishDiscrepancy
@@ -16,54 +18,94 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
 DISCREPANCIES_MAX: Final = 1_000
+TOO_MANY: Final = "too many discrepancies"
+"""The one that stands for all that have no place of their own, until a person ends it."""
 STANDS_MAX: Final = 3
 """In how many comparisons one may stand before `halt` latches, where it does not at once."""
+NAMED_MAX: Final = 3
+"""How many a latch names; of the others it says how many they are."""
 
 
-def found(
-    turn: Turn,
-    subject: str,
-    *,
-    source: str,
-    what: str,
-    ours: str,
-    theirs: str,
-    code: Reason = Reason.DISCREPANCY,
-    at_once: bool = False,
-    counts: bool = True,
-) -> None:
-    """A comparison found that something differs: told when it is news, latched as the policy says.
+class Difference(Struct, frozen=True, kw_only=True):
+    """What one comparison found to differ: ours and theirs, in words.
 
     `at_once`: it cannot be a matter of time, so that `halt` latches without another comparison.
     `counts`: a comparison says so, and not a deadline between two.
     """
-    known = turn.state.discrepancies.get(subject)
-    if known is None and len(turn.state.discrepancies) >= DISCREPANCIES_MAX:
-        if turn.policy.reconciliation.mismatch_action != "notify":
-            detail = f"more than {DISCREPANCIES_MAX} discrepancies; the next: {what}"
-            latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, code, detail=detail)
+
+    subject: str
+    source: str
+    what: str
+    ours: str
+    theirs: str
+    code: Reason = Reason.DISCREPANCY
+    at_once: bool = False
+    counts: bool = True
+
+
+def found(turn: Turn, differences: list[Difference]) -> None:
+    """All that one comparison found: each told when it is news, latched once as the policy says."""
+    if not differences:
         return
+    action = turn.policy.reconciliation.mismatch_action
+    latching: list[Discrepancy] = []
+    for difference in differences:
+        known = _noted(turn, difference)
+        latches = action == "halt" or (action != "notify" and known.subject == TOO_MANY)
+        stands = difference.at_once or known.subject == TOO_MANY or known.comparisons >= STANDS_MAX
+        if latches and stands and not known.latched:
+            known.latched = True
+            latching.append(known)
+    publish_postures(turn)
+    if latching:
+        _latch(turn, latching)
+
+
+def _noted(turn: Turn, difference: Difference) -> Discrepancy:
+    """Keep it, and tell what is news. All that find no place are one, which is told once."""
+    standing = turn.state.discrepancies
+    known = standing.get(difference.subject)
+    if known is None and len(standing) >= DISCREPANCIES_MAX:
+        known = standing.get(TOO_MANY)
+        if known is not None:
+            return known
+        difference = Difference(
+            subject=TOO_MANY,
+            source="all comparisons",
+            what=f"more than {DISCREPANCIES_MAX} discrepancies; the next: {difference.what}",
+            ours=str(DISCREPANCIES_MAX),
+            theirs="more",
+            code=difference.code,
+        )
+    what, ours, theirs = difference.what, difference.ours, difference.theirs
     if known is None:
-        known = turn.state.discrepancies[subject] = Discrepancy(
-            subject=subject,
-            source=source,
-            code=code,
+        known = standing[difference.subject] = Discrepancy(
+            subject=difference.subject,
+            source=difference.source,
+            code=difference.code,
             what=what,
             ours=ours,
             theirs=theirs,
             since_wall_ns=turn.wall_ns,
         )
-        _told(turn, known, what)
-    else:
-        known.comparisons += counts
-        known.healed = False
-        if (known.what, known.ours, known.theirs) != (what, ours, theirs):
-            known.what, known.ours, known.theirs = what, ours, theirs
-            _told(turn, known, what)
-    stands = at_once or known.comparisons >= STANDS_MAX
-    if stands and not known.latched and turn.policy.reconciliation.mismatch_action == "halt":
-        known.latched = True
-        latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, code, detail=what)
+        _told(turn, known)
+        return known
+    known.comparisons += difference.counts
+    known.healed = False
+    if (known.what, known.ours, known.theirs) != (what, ours, theirs):
+        known.what, known.ours, known.theirs = what, ours, theirs
+        _told(turn, known)
+    return known
+
+
+def _latch(turn: Turn, latching: list[Discrepancy]) -> None:
+    """Halt the account, once for all of them."""
+    detail = "; ".join(at.what for at in latching[:NAMED_MAX])
+    if len(latching) > 1:
+        detail = f"{len(latching)} differences: {detail}"
+    if len(latching) > NAMED_MAX:
+        detail = f"{detail}; and {len(latching) - NAMED_MAX} more"
+    latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, latching[0].code, detail=detail)
 
 
 def healed(turn: Turn, subject: str) -> None:
@@ -123,7 +165,6 @@ def show(
     )
 
 
-def _told(turn: Turn, at: Discrepancy, what: str) -> None:
+def _told(turn: Turn, at: Discrepancy) -> None:
     show(turn, at)
-    turn.alert(Severity.WARNING, at.code, what)
-    publish_postures(turn)
+    turn.alert(Severity.WARNING, at.code, at.what)

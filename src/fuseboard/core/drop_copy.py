@@ -20,6 +20,7 @@ from typing import Final
 
 from fuseboard.core import discrepancies
 from fuseboard.core.book import Order
+from fuseboard.core.discrepancies import Difference
 from fuseboard.core.outgoing import find
 from fuseboard.core.state import Apart, Turn
 from fuseboard.vocabulary.copy_inputs import Execution
@@ -71,9 +72,7 @@ def judge_silence(turn: Turn, *, counts: bool) -> None:
     copy = turn.state.copy
     if copy.known and copy.asking and turn.boot_ns - copy.asked_boot_ns >= SILENT_NS:
         what = f"the activity feed has not answered for {SILENT_NS // NANOS} s"
-        discrepancies.found(
-            turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="silent", counts=counts
-        )
+        discrepancies.found(turn, [_unread(what, theirs="silent", counts=counts)])
 
 
 # --- what both sides say ------------------------------------------------------------------------
@@ -174,9 +173,10 @@ def _apart(turn: Turn, key: str, symbol: str, side: Side) -> Apart:
             del apart[next(iter(apart))]
             what = f"fills of more than {APART_MAX} orders wait for the activity feed"
             kept = str(APART_MAX)
-            discrepancies.found(
-                turn, TOO_MANY, source=SOURCE, what=what, ours=kept, theirs="behind"
+            behind = Difference(
+                subject=TOO_MANY, source=SOURCE, what=what, ours=kept, theirs="behind"
             )
+            discrepancies.found(turn, [behind])
         at = apart[key] = Apart(symbol=symbol, side=side)
     return at
 
@@ -209,20 +209,31 @@ def judge(turn: Turn, *, read_to_its_end: bool) -> None:
     copy.judge_boot_ns = 0
     if not turn.state.reconciled:
         return
-    finds = 0
-    for key, at in list(copy.apart.items()):
+    found: list[Difference] = []
+    wanted: list[Order] = []
+    for key, at in copy.apart.items():
         if at.theirs_nanos > at.ours_nanos:
-            may_find = finds < FINDS_MAX
-            finds += _missing(turn, key, at, counts=read_to_its_end, may_find=may_find)
+            _missing(turn, key, at, found, wanted, counts=read_to_its_end)
         elif at.ours_nanos > at.theirs_nanos:
             if read_to_its_end and copy.asked_boot_ns - at.ours_boot_ns >= LAG_NS:
-                _differs(turn, key, at, NOT_TOLD, counts=True)
+                found.append(_differs(key, at, NOT_TOLD, counts=True))
         else:
-            _differs(turn, key, at, OTHER_COST, counts=read_to_its_end, costs=True)
+            found.append(_differs(key, at, OTHER_COST, counts=read_to_its_end, costs=True))
+    discrepancies.found(turn, found)
+    for order in wanted[:FINDS_MAX]:
+        find(turn, order)
 
 
-def _missing(turn: Turn, key: str, at: Apart, *, counts: bool, may_find: bool) -> bool:
-    """The feed knows more; whether the broker was asked for the order."""
+def _missing(
+    turn: Turn,
+    key: str,
+    at: Apart,
+    found: list[Difference],
+    wanted: list[Order],
+    *,
+    counts: bool,
+) -> None:
+    """The feed knows more: once that had its time it is found, and its order wanted."""
     state = turn.state
     due_boot_ns = at.theirs_boot_ns + SETTLE_NS
     order = _order(turn, key, at)
@@ -232,17 +243,14 @@ def _missing(turn: Turn, key: str, at: Apart, *, counts: bool, may_find: bool) -
         waits = state.copy.judge_boot_ns
         state.copy.judge_boot_ns = min(waits, due_boot_ns) if waits else due_boot_ns
         turn.wake(state.copy.judge_boot_ns)
-        return False
-    if order is None:
+    elif order is None:
         what = "the activity feed tells a fill of an order that is not in our book"
-        _differs(turn, key, at, what, counts=counts)
-        return False
-    if state.stream_connected:
-        what = "the activity feed tells a fill that we do not have"
-        _differs(turn, key, at, what, counts=counts)
-    if may_find:
-        find(turn, order)
-    return may_find
+        found.append(_differs(key, at, what, counts=counts))
+    else:
+        if state.stream_connected:
+            what = "the activity feed tells a fill that we do not have"
+            found.append(_differs(key, at, what, counts=counts))
+        wanted.append(order)
 
 
 def _order(turn: Turn, key: str, at: Apart) -> Order | None:
@@ -266,17 +274,15 @@ def _may_be_unanswered(turn: Turn, at: Apart) -> bool:
     )
 
 
-def _differs(
-    turn: Turn, key: str, at: Apart, what: str, *, counts: bool, costs: bool = False
-) -> None:
-    """Say it. `counts`: a reading judges; a deadline between two is no comparison."""
+def _differs(key: str, at: Apart, what: str, *, counts: bool, costs: bool = False) -> Difference:
+    """It in words. `counts`: a reading judges; a deadline between two is no comparison."""
     ours, theirs = text_from_nanos(at.ours_nanos), text_from_nanos(at.theirs_nanos)
     if costs:
         ours = text_from_nanos(nanos_from_attos(at.ours_attos))
         theirs = text_from_nanos(nanos_from_attos(at.theirs_attos))
     text = f"{at.symbol}: {what} ({at.side.value}, order {key}: ours {ours}, theirs {theirs})"
-    discrepancies.found(
-        turn, _subject(key), source=SOURCE, what=text, ours=ours, theirs=theirs, counts=counts
+    return Difference(
+        subject=_subject(key), source=SOURCE, what=text, ours=ours, theirs=theirs, counts=counts
     )
 
 
@@ -294,6 +300,12 @@ def accept(turn: Turn) -> None:
 # --- a feed that cannot be read -------------------------------------------------------------------
 
 
+def _unread(what: str, *, theirs: str, counts: bool) -> Difference:
+    return Difference(
+        subject=SOURCE, source=SOURCE, what=what, ours="read", theirs=theirs, counts=counts
+    )
+
+
 def _unreadable(turn: Turn, problem: str) -> None:
     """The broker has no feed, or has forgotten our place in it: say so, and begin anew."""
     copy = turn.state.copy
@@ -307,7 +319,7 @@ def _unreadable(turn: Turn, problem: str) -> None:
         return
     if was_known:
         what = "the broker has ceased to tell account activities"
-        discrepancies.found(turn, SOURCE, source=SOURCE, what=what, ours="read", theirs="absent")
+        discrepancies.found(turn, [_unread(what, theirs="absent", counts=True)])
     elif not copy.absent:
         text = "the broker tells no account activities: fills have no second source"
         turn.alert(Severity.WARNING, Reason.DISCREPANCY, text)
