@@ -19,6 +19,7 @@ from fuseboard.exchange.orders import Against
 from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
+from fuseboard.runtime.build import whole_build
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.app.command_line import CommandLine
 
@@ -43,28 +44,58 @@ def broken(_here: object) -> Figures:
     raise DrillFailed("an order was taken twice")
 
 
+def taking(script: Path, told: Path) -> Path:
+    """A command that takes an alert and keeps it."""
+    script.write_text(f"#!/bin/sh\ncat > {told}\n")
+    script.chmod(0o700)
+    return script
+
+
 def test_a_drill_that_passed_is_written_down_and_lets_live_trading_start(
     fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     without_steps(monkeypatch, first=fine, second=fine)
+    told = {COMMAND_NAME: str(taking(tmp_path / "tell.sh", tmp_path / "told.json"))}
+    monkeypatch.setenv(COMMAND_NAME, told[COMMAND_NAME])
     assert fuseboard.on_state("init").code == 0
     state = StateDirectory(fuseboard.state)
     with pytest.raises(StateRefused, match=rf"run `fuseboard drill --state {state.path}`"):
-        must_be_ready_for_live(LOADED, state, time.time_ns())
+        must_be_ready_for_live(LOADED, state, told, time.time_ns())
     done = fuseboard("drill", "--state", state.path, "--report", tmp_path / "elsewhere")
     assert done.code == 0, done
-    every = ("[1/3] first", "passed in", "how long: 0.01 s", "none configured", "the drill passed")
+    every = (
+        "[1/3] first",
+        "passed in",
+        "how long: 0.01 s",
+        "alert-command took it: ",
+        "the drill passed",
+    )
     for said in every:
         assert said in done.out
-    must_be_ready_for_live(LOADED, state, time.time_ns())
+    must_be_ready_for_live(LOADED, state, told, time.time_ns())
     names = sorted(file.name for file in (state.path / "drills").iterdir())
     assert names == sorted(file.name for file in (tmp_path / "elsewhere").iterdir())
     assert [Path(name).suffix for name in names] == [".json", ".txt"]
     text = (state.path / "drills" / names[1]).read_text()
     evidence = json.loads((state.path / "drills" / names[0]).read_text())
-    assert evidence["policy_digest"] in text
+    assert f"told      {evidence['alert_doors'][0]}" in text
+    assert evidence["release"] == whole_build()
+    assert str(tmp_path) not in str(evidence["alert_doors"])
     assert [step["name"] for step in evidence["steps"]] == ["first", "second", "alerts"]
     assert "It is fine." in text
+
+
+def test_a_drill_that_told_nobody_passes_and_says_that_live_trading_needs_a_door(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_steps(monkeypatch, first=fine)
+    assert fuseboard.on_state("init").code == 0
+    assert "none configured: set" in fuseboard.on_state("drill").out
+    (text,) = (fuseboard.state / "drills").glob("*.txt")
+    assert "told      nobody: run --live needs a door" in text.read_text()
+    state = StateDirectory(fuseboard.state)
+    with pytest.raises(StateRefused, match=r"of those that are set now \(alert-command .* none"):
+        must_be_ready_for_live(LOADED, state, {COMMAND_NAME: "/bin/true"}, time.time_ns())
 
 
 def test_a_step_that_failed_fails_the_drill_and_the_others_are_still_tried(
@@ -77,17 +108,19 @@ def test_a_step_that_failed_fails_the_drill_and_the_others_are_still_tried(
     assert [step["passed"] for step in done.json()["steps"]] == [False, True, True]
     assert done.json()["steps"][0]["failure"] == "an order was taken twice"
     assert "the drill FAILED" in fuseboard.on_state("drill").out
+    monkeypatch.setenv(COMMAND_NAME, "/bin/false")
+    refused = fuseboard.on_state("drill", "--json").json()
+    assert (refused["steps"][2]["passed"], refused["alert_doors"]) == (False, [])
+    state = StateDirectory(fuseboard.state)
     with pytest.raises(StateRefused, match=r"the newest in .* did not"):
-        must_be_ready_for_live(LOADED, StateDirectory(fuseboard.state), time.time_ns())
+        must_be_ready_for_live(LOADED, state, {COMMAND_NAME: "/bin/true"}, time.time_ns())
 
 
 def test_a_test_alert_goes_through_each_door_and_a_door_that_refuses_it_fails_the_step(
     tmp_path: Path,
 ) -> None:
     told = tmp_path / "told.json"
-    script = tmp_path / "tell.sh"
-    script.write_text(f"#!/bin/sh\ncat > {told}\n")
-    script.chmod(0o700)
+    script = taking(tmp_path / "tell.sh", told)
     figures = alerts({COMMAND_NAME: str(script)})
     assert list(figures) == ["alert-command took it"]
     alert = json.loads(told.read_text())

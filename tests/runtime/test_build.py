@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fuseboard import __version__
-from fuseboard.runtime.build import build, named
+from fuseboard.runtime.build import build, named, whole_build
 
 
 def test_the_running_build_is_the_version_and_a_digest_of_its_sources() -> None:
@@ -11,6 +11,13 @@ def test_the_running_build_is_the_version_and_a_digest_of_its_sources() -> None:
     assert version == __version__
     assert len(digest) == 12
     assert int(digest, 16) > 0
+
+
+def test_the_whole_build_is_another_digest_than_that_of_what_decides() -> None:
+    version, _, digest = whole_build().partition("+")
+    assert version == __version__
+    assert len(digest) == 12
+    assert whole_build() != build()
 
 
 def test_other_sources_another_place_or_another_file_make_another_build(tmp_path: Path) -> None:

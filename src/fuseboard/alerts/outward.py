@@ -6,6 +6,7 @@ and counted. The webhook gets `POST` with one JSON object (`severity`, `code`, `
 object on its standard input.
 """
 
+import hashlib
 import http.client
 import json
 import queue
@@ -26,6 +27,9 @@ CLOSE_S_MAX: Final = 15.0
 COMMAND_WORDS_MAX: Final = 64
 WEBHOOK_NAME: Final = "FUSEBOARD_ALERT_WEBHOOK"
 COMMAND_NAME: Final = "FUSEBOARD_ALERT_COMMAND"
+WEBHOOK_DOOR: Final = "alert-webhook"
+COMMAND_DOOR: Final = "alert-command"
+_MARK_DIGITS: Final = 12
 
 
 class WebhookRefused(ValueError):
@@ -115,7 +119,7 @@ def webhook(url: str) -> OutwardPager:
         if not 200 <= status < 300:
             raise ConnectionError(f"the webhook answered {status}")
 
-    return OutwardPager(deliver, name="alert-webhook")
+    return OutwardPager(deliver, name=WEBHOOK_DOOR)
 
 
 def command(words: Sequence[str]) -> OutwardPager:
@@ -134,7 +138,7 @@ def command(words: Sequence[str]) -> OutwardPager:
         except subprocess.SubprocessError as failed:
             raise ConnectionError(f"the alert command failed: {failed}") from failed
 
-    return OutwardPager(deliver, name="alert-command")
+    return OutwardPager(deliver, name=COMMAND_DOOR)
 
 
 def outward_pagers(environment: Mapping[str, str]) -> list[OutwardPager]:
@@ -142,9 +146,21 @@ def outward_pagers(environment: Mapping[str, str]) -> list[OutwardPager]:
 
     `FUSEBOARD_ALERT_WEBHOOK` is a URL, `FUSEBOARD_ALERT_COMMAND` a program with its words.
     """
-    pagers: list[OutwardPager] = []
-    if url := environment.get(WEBHOOK_NAME, ""):
-        pagers.append(webhook(url))
-    if words := environment.get(COMMAND_NAME, "").split()[:COMMAND_WORDS_MAX]:
-        pagers.append(command(words))
-    return pagers
+    url, words = _configured(environment)
+    return [*([webhook(url)] if url else []), *([command(words)] if words else [])]
+
+
+def door_marks(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Each door by its name and a digest of where it leads: told apart, and no secret shown."""
+    url, words = _configured(environment)
+    doors = ((WEBHOOK_DOOR, url), (COMMAND_DOOR, "\0".join(words)))
+    return tuple(f"{name} {_digest(leads)}" for name, leads in doors if leads)
+
+
+def _configured(environment: Mapping[str, str]) -> tuple[str, list[str]]:
+    words = environment.get(COMMAND_NAME, "").split()[:COMMAND_WORDS_MAX]
+    return environment.get(WEBHOOK_NAME, ""), words
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_MARK_DIGITS]

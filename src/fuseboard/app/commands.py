@@ -144,7 +144,7 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
         if options.live and options.sessions:
             raise StateRefused("--sessions is for tapes: with real money sessions always roll")
         if options.live:
-            must_be_ready_for_live(loaded, state, time.time_ns())
+            must_be_ready_for_live(loaded, state, os.environ, time.time_ns())
         broker = alpaca_keys(environment, live=options.live, ask=input)
         return await _serve(options, state, loaded, broker, f"Alpaca at {broker.base_url}")
     if options.live:

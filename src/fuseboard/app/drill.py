@@ -2,7 +2,9 @@
 
 Four steps on the simulated exchange, in folders of their own, with real processes: a kill in the
 middle of a liquidation, a restore, a failover to the guardian, a test of the alerts' doors. The
-evidence is dated, names the policy by its digest, and is what `run --live` asks for.
+evidence is dated, names the release, the machine and the doors that took the test alert, and is
+what `run --live` asks for. Of your policy it takes the guardian's timeout: your limits are not
+tried.
 """
 
 import argparse
@@ -22,19 +24,19 @@ import msgspec
 from msgspec import Struct
 from rich.console import Console
 
-from fuseboard import __version__
-from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME
+from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME, door_marks
 from fuseboard.app.drill_sandbox import DrillFailed, Sandbox
 from fuseboard.app.drill_steps import ALERTS, STEPS, Figures, Step, alerts, end_guardian
 from fuseboard.app.policy_file import loaded_policy
 from fuseboard.app.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.whole_file import write_atomically
-from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.policy import Policy
+from fuseboard.runtime.build import whole_build
 from fuseboard.vocabulary.money import NANOS
 
 FOLDER_NAME: Final = "drills"
-FORMAT: Final = 1
+FORMAT: Final = 2
 WATCHDOG_NS_MAX: Final = 10 * NANOS
 """A policy may give the guardian longer; a drill does not wait for that."""
 FAILED: Final = 1
@@ -57,17 +59,17 @@ class StepEvidence(Struct, frozen=True, kw_only=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """One drill. Times are wall time, nanoseconds since 1970; `live.py` reads the first three."""
+    """One drill. Times are wall time, nanoseconds since 1970; `live.py` reads the first five."""
 
     passed: bool
     ended_ns: int
-    policy_digest: str
+    release: str
+    host: str
+    alert_doors: tuple[str, ...]
+    """The doors that took the test alert, as `door_marks` tells them apart."""
     format: int
     began_ns: int
-    policy: str
-    release: str
     python: str
-    host: str
     platform: str
     processors: int
     watchdog_ns: int
@@ -122,13 +124,12 @@ def drilled(policy: Policy, *, quiet: bool = False) -> Evidence:
     return Evidence(
         passed=passed,
         ended_ns=time.time_ns(),
-        policy_digest=digest_of(canonical_text(policy)),
+        release=whole_build(),
+        host=socket.gethostname(),
+        alert_doors=door_marks(os.environ) if steps[-1].passed else (),
         format=FORMAT,
         began_ns=began_ns,
-        policy=policy.name,
-        release=__version__,
         python=platform.python_version(),
-        host=socket.gethostname(),
         platform=platform.platform(),
         processors=os.cpu_count() or 0,
         watchdog_ns=watchdog_ns,
@@ -166,7 +167,7 @@ def _in_sandbox(step: Step, folder: Path, policy: str) -> Figures:
 def _alerts() -> Figures:
     figures = alerts(os.environ)
     if not figures:
-        return {"none configured": f"set {WEBHOOK_NAME} or {COMMAND_NAME} to be told elsewhere"}
+        return {"none configured": f"set {WEBHOOK_NAME} or {COMMAND_NAME}: --live needs one"}
     return figures
 
 
@@ -190,7 +191,8 @@ def report(evidence: Evidence) -> str:
     lines = [
         f"Drill of {began:%Y-%m-%d %H:%M:%S} UTC: {'passed' if evidence.passed else 'FAILED'}",
         "",
-        f"policy    {evidence.policy}, digest {evidence.policy_digest}",
+        "tried     this release on this machine, with a policy of the drill's own",
+        f"told      {', '.join(evidence.alert_doors) or 'nobody: run --live needs a door'}",
         f"release   fuseboard {evidence.release}, Python {evidence.python}",
         f"host      {evidence.host}, {evidence.processors} processors, {evidence.platform}",
         f"took      {_took(evidence):.1f} s",

@@ -1,15 +1,20 @@
-"""What must be true before real money is traded: limits written out, and a drill that passed."""
+"""What must be true before real money is traded: limits written out, a drill that passed, a door
+through which somebody is paged.
+"""
 
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME, door_marks
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.policy.loader import Loaded
-from fuseboard.policy.policy import canonical_text, digest_of
 from fuseboard.policy.summary import required_on_defaults
+from fuseboard.runtime.build import whole_build
 
 DRILL_AGE_NS_MAX: Final = 30 * 24 * 3600 * 1_000_000_000
 DRILLS_MAX: Final = 10_000
@@ -23,22 +28,35 @@ class Drill(Struct, frozen=True):
     passed: bool
     ended_ns: int
     """Wall time, nanoseconds since 1970."""
-    policy_digest: str
+    release: str
+    host: str
+    alert_doors: tuple[str, ...] = ()
+    """The doors that took the test alert."""
 
 
-def must_be_ready_for_live(loaded: Loaded, state: StateDirectory, now_ns: int) -> None:
-    """Raises `StateRefused` until required limits are written out and a recent drill has passed."""
+def must_be_ready_for_live(
+    loaded: Loaded, state: StateDirectory, environment: Mapping[str, str], now_ns: int
+) -> None:
+    """Raises `StateRefused` until required limits are written out, and a recent drill of this
+    release on this machine has passed, whose test alert a door took that is still set.
+    """
     missing = required_on_defaults(loaded)
     if missing:
         raise StateRefused(
             "--live needs these limits written out in the policy, not left to their defaults:"
             f" {', '.join(missing)} (see `fuseboard policy check`)"
         )
-    _must_have_drilled(state.path, digest_of(canonical_text(loaded.policy)), now_ns)
+    doors = door_marks(environment)
+    if not doors:
+        raise StateRefused(
+            f"--live needs somebody to page: set {WEBHOOK_NAME} or {COMMAND_NAME}, then"
+            f" {_DRILL.format(state=state.path)}"
+        )
+    _must_have_drilled(state.path, doors, now_ns)
 
 
-def _must_have_drilled(state: Path, policy_digest: str, now_ns: int) -> None:
-    """The newest drill passed, and one with this policy did within 30 days.
+def _must_have_drilled(state: Path, doors: tuple[str, ...], now_ns: int) -> None:
+    """The newest drill passed, and the newest of this release and machine did within 30 days.
 
     One that cannot be read is refused, not skipped.
     """
@@ -54,17 +72,25 @@ def _must_have_drilled(state: Path, policy_digest: str, now_ns: int) -> None:
             f"--live needs a drill that passed, and the newest in {folder} did not: read its"
             f" report, then {how}"
         )
-    same = [drill for drill in drills if drill.policy_digest == policy_digest and drill.passed]
+    here = (whole_build(), socket.gethostname())
+    same = [drill for drill in drills if drill.passed and (drill.release, drill.host) == here]
     if not same:
         raise StateRefused(
-            f"--live needs a drill with this policy (digest {policy_digest[:16]}), and those in"
-            f" {folder} are of others: {how}"
+            f"--live needs a drill of this release ({here[0]}) on this machine ({here[1]}), and"
+            f" those in {folder} are of others: {how}"
         )
-    if now_ns - same[-1].ended_ns > DRILL_AGE_NS_MAX:
-        days = (now_ns - same[-1].ended_ns) // (DRILL_AGE_NS_MAX // 30)
+    newest = same[-1]
+    if now_ns - newest.ended_ns > DRILL_AGE_NS_MAX:
+        days = (now_ns - newest.ended_ns) // (DRILL_AGE_NS_MAX // 30)
         raise StateRefused(
-            f"--live needs a drill of the last 30 days, and the newest with this policy in {folder}"
-            f" is {days} days old: {how}"
+            f"--live needs a drill of the last 30 days, and the newest of this release and machine"
+            f" in {folder} is {days} days old: {how}"
+        )
+    if not set(newest.alert_doors) & set(doors):
+        raise StateRefused(
+            f"--live needs an alert door that took the test alert of the newest drill, and of"
+            f" those that are set now ({', '.join(doors)}) none did: with the same {WEBHOOK_NAME}"
+            f" and {COMMAND_NAME}, {how}"
         )
 
 
