@@ -97,6 +97,22 @@ def test_a_fresh_state_is_open_and_not_running(made: CommandLine) -> None:
     assert made.on_state("positions", "--json").json() == []
 
 
+def test_the_file_halt_is_in_the_status_of_what_the_next_start_begins_with(
+    made: CommandLine,
+) -> None:
+    file = made.state / "HALT"
+    file.write_text("storm")
+    lines = made.on_state("status").out.splitlines()
+    assert lines[0] == "posture   HALTED"
+    reset = "`fuseboard reset --operator NAME --reason TEXT`"
+    assert f"next      `fuseboard run`, then `rm {file}`, then {reset}" in lines
+    assert f"file      {file} halts the account while it is there" in lines
+    said = made.refused("reset", "--operator", "Ada", "--reason", "x", "--state", made.state)
+    assert said.endswith(f"beside which no reset is taken: `rm {file}`")
+    file.unlink()
+    assert made.on_state("status").out.startswith("posture   OPEN\n")
+
+
 @pytest.mark.parametrize("level", ["halt", "flatten", "kill", "freeze"])
 def test_a_halt_without_a_gateway_is_in_the_register_and_in_the_status(
     made: CommandLine, level: str

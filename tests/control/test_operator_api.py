@@ -59,6 +59,7 @@ class Desk:
         self.board = Board()
         self.settled_scopes: list[str] = []
         self.unanswered: tuple[str, ...] = ()
+        self.halt_file = ""
         self.api = OperatorApi(
             intake=self.intake,
             board=self.board,
@@ -66,6 +67,7 @@ class Desk:
             about=lambda: {"account": "default"},
             watermark=lambda: 42,
             settled=self.settled,
+            halt_file=lambda: self.halt_file,
             answer_wait_s=answer_wait_s,
         )
 
@@ -160,6 +162,23 @@ def test_an_act_is_taken_in_whole_and_answered_when_it_is_durable(tmp_path: Path
         ),
         CashMoved(request=3, amount_nanos=-12_500_000_000, why="Bo: fees", via=me),
     ]
+
+
+def test_a_reset_says_whether_the_file_halt_is_there_when_it_arrives(tmp_path: Path) -> None:
+    desk = Desk()
+    desk.accepts()
+    desk.halt_file = "/state/HALT"
+
+    def visit(client: OperatorClient) -> str:
+        client.act("reset", ResetAsked(operator="Bo", reason="looked"))
+        shown = client.status().halt_file
+        desk.halt_file = ""
+        client.act("reset", ResetAsked(operator="Bo", reason="looked"))
+        return shown
+
+    assert at_desk(tmp_path / "s", visit, desk) == "/state/HALT"
+    resets = [fact for fact in desk.intake.facts if isinstance(fact, OperatorResetRequested)]
+    assert [fact.halt_file for fact in resets] == ["/state/HALT", ""]
 
 
 def test_what_is_odd_about_a_halt_reaches_who_asked(tmp_path: Path) -> None:

@@ -128,6 +128,18 @@ def test_the_next_step_follows_the_state(state: str, scope: str, reason: Reason,
     assert what in render.next_step(status_with(board))
 
 
+def test_beside_the_file_halt_it_is_taken_away_before_the_reset() -> None:
+    status = status_with(halted(), halt_file="/a state/HALT")
+    lines = render.status_text(status).splitlines()
+    assert lines[2:4] == [
+        (
+            "next      once reviewed: `rm '/a state/HALT'`,"
+            " then `fuseboard reset --operator NAME --reason TEXT`"
+        ),
+        "file      /a state/HALT halts the account while it is there",
+    ]
+
+
 def test_when_all_is_open_there_is_nothing_to_do() -> None:
     board = Board()
     board.apply(equity(99_000 * NANOS))

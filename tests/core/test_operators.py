@@ -1,5 +1,7 @@
 """What a person asks for: freezing, flattening again, accepting unexplained cash."""
 
+from msgspec import structs
+
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
@@ -33,6 +35,24 @@ def answered(effects: tuple[fx.Effect, ...]) -> str:
     (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
     assert answer.accepted
     return answer.message
+
+
+def test_beside_the_file_halt_no_reset_of_the_account_is_taken_nor_counted() -> None:
+    desk = Desk()
+    desk.take(asked(HaltLevel.HALT))
+    desk.take(asked(HaltLevel.HALT, "symbol:AAPL"))
+    beside = structs.replace(reset(), halt_file="/a state/HALT")
+    for _ in range(5):
+        effects = desk.take(beside)
+        (answer,) = [each for each in effects if isinstance(each, fx.AnswerOperator)]
+        assert not answer.accepted
+        assert answer.message == (
+            "the file /a state/HALT halts the account: `rm '/a state/HALT'`, then reset again"
+        )
+        assert effects == (answer,)
+    symbol = structs.replace(reset("symbol:AAPL"), halt_file="/a state/HALT")
+    assert answered(desk.take(symbol)) == "symbol:AAPL: reset by ann"
+    assert answered(desk.take(reset())) == "account: reset by ann"
 
 
 def closing(desk: Desk) -> fx.SubmitOrder:

@@ -20,8 +20,13 @@ def test_a_file_halts_and_only_a_person_lifts_it_and_not_while_it_is_there(here:
     assert "posture_halted" in bot.buy("AAPL", 1)["message"]
 
     reset = ("reset", "--state", here.state, "--operator", "Ada", "--reason", "looked")
-    assert fuseboard(*reset).returncode == 0
-    gateway.wait_for(lambda now: now["posture"] == "HALTED", "halted again: the file is there")
+    for _ in range(4):  # one more than a day may have: what is refused is not counted
+        refused = fuseboard(*reset)
+        assert refused.returncode == 1
+        assert f"the file {file} halts the account: `rm {file}`" in refused.stdout
+    shown = fuseboard("status", "--state", here.state).stdout
+    assert f"next      once reviewed: `rm {file}`, then `fuseboard reset" in shown
+    assert f"{file} halts the account while it is there" in shown
     file.unlink()
     gateway.kill()
     again = here.gateway(exchange.url)
@@ -30,10 +35,16 @@ def test_a_file_halts_and_only_a_person_lifts_it_and_not_while_it_is_there(here:
     again.wait_for(lambda now: now["posture"] == "OPEN", "a person lifted it")
     assert again.stop() == 0
     file.touch()
+    shown = fuseboard("status", "--state", here.state).stdout
+    assert shown.startswith("posture   HALTED\n")
+    assert f"then `rm {file}`, then `fuseboard reset" in shown
+    assert f"`rm {file}`" in fuseboard(*reset).stderr, "without a gateway too"
     third = here.gateway(exchange.url)
     third.wait_for(lambda now: now["posture"] == "HALTED", "a file that lies there at the start")
+    assert fuseboard(*reset).returncode == 1
     assert third.stop() == 0
     asked = [it.input for it in here.records() if isinstance(it.input, OperatorHaltRequested)]
     assert asked[0].reason == "the feed shows yesterday"
     assert {fact.operator for fact in asked} == {"the file HALT"}
+    assert len(asked) == 2, "once for each time that it came; no reset was taken beside it"
     here.evidence_is_clean()

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from fuseboard.app.kill_ways import is_open
 from fuseboard.control.board import Board
 from fuseboard.gateway.door import GatewayDoor
 from fuseboard.policy.rules import KillSwitch
@@ -120,11 +121,6 @@ class Drain:
 def drain_rule(kill_switch: KillSwitch) -> DrainRule:
     """What a stop does. Where signals are no way to the kill switch, it leaves what is open."""
     return kill_switch.drain if is_open(kill_switch, "signal") else DrainRule.LEAVE
-
-
-def is_open(kill_switch: KillSwitch, way: str) -> bool:
-    """Whether the policy has a way to the kill switch: `file`, `signal`, `api`."""
-    return kill_switch.enabled and way in kill_switch.methods
 
 
 async def still_open(broker: Broker, seconds: float) -> str:

@@ -22,9 +22,10 @@ from fuseboard.app.adopting import adoption_at_start
 from fuseboard.app.backup_schedule import BackupSchedule
 from fuseboard.app.broker_choice import account_of
 from fuseboard.app.calendar_choice import calendar_of
-from fuseboard.app.drain import Drain, drain_rule, is_open
+from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
 from fuseboard.app.journal_lost import restored_of
+from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
 from fuseboard.app.restore import restored_since
@@ -35,7 +36,6 @@ from fuseboard.app.tape_time import tell_sessions
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
-from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import Identity, StateRefused
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import GatewayDoor
@@ -171,10 +171,9 @@ class Node:
             about=self._about,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
-            keys=OperatorKeys(self._state.operators_file)
-            if is_open(self._options.policy.kill_switch, "api")
-            else None,
+            keys=operator_keys_of(self._state, self._options.policy.kill_switch),
             keeper=lambda: None if self._launched is None else self._launched.pid(),
+            halt_file=partial(halt_file_of, self._state, self._options.policy.kill_switch),
             page=partial(self._tell, Severity.PAGE, Reason.INTRUDER),
         )
         outlet = self._outlet(intake, broker, feed, door, api)

@@ -15,6 +15,7 @@ from fuseboard.app.journal_lost import (
     restored_of,
     status_without_journal,
 )
+from fuseboard.app.kill_ways import halt_file_of
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
@@ -25,8 +26,10 @@ from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
+from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -72,7 +75,10 @@ def offline_status(state: StateDirectory) -> Status:
     meter = MeteredKernel(came_back.kernel)
     moment = came_back.recovered.last_moment or Moment(0, 0)
     same = came_back.kernel.policy_again()
-    for fact in (start,) if same is None else (same, start):
+    in_force = Policy() if same is None else policy_from_canonical(same.text)
+    halt_file = halt_file_of(state, in_force.kill_switch)
+    facts = (start, halt_by(state.halt_file)) if halt_file else (start,)
+    for fact in facts if same is None else (same, *facts):
         for effect in meter.step(moment, fact):
             board.apply(effect)
     status = status_of(
@@ -84,6 +90,7 @@ def offline_status(state: StateDirectory) -> Status:
             "state": str(state.path),
         },
         durable_sequence=came_back.recovered.last_sequence,
+        halt_file=halt_file,
     )
     postures = _latched_postures(board)
     at_account = [at.posture for at in postures if at.scope == ACCOUNT_SCOPE]

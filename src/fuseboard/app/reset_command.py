@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from shlex import quote
 from typing import Final
 
 from fuseboard.app.saying import say, say_json
@@ -10,6 +11,7 @@ from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.render import printable, recovery_lines
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.recovering import STARTED
+from fuseboard.runtime.halt_file import is_there
 from fuseboard.vocabulary.effects import RecordRecovery
 
 RECOVERY_S_MAX: Final = 10.0
@@ -30,7 +32,7 @@ def command_reset(options: argparse.Namespace) -> int:
     if not state.is_running():
         raise StateRefused(
             f"no gateway runs on {state.path}: a reset is journaled first. Start it with"
-            f" `fuseboard run --state {state.path}` and try again"
+            f" `fuseboard run --state {state.path}` and try again{_beside(state)}"
         )
     client = OperatorClient(state.socket_file)
     answer = client.act("reset", asked)
@@ -44,6 +46,14 @@ def command_reset(options: argparse.Namespace) -> int:
             say(f"recovery {printable(line)}")
     failed = recovery is not None and recovery.stage == "failed"
     return 0 if answer.accepted and not failed else 1
+
+
+def _beside(state: StateDirectory) -> str:
+    """That the file HALT will be in the way, and what to do."""
+    if not is_there(state.halt_file):
+        return ""
+    remove = f"rm {quote(str(state.halt_file))}"
+    return f", without the file {state.halt_file}, beside which no reset is taken: `{remove}`"
 
 
 def _outcome(client: OperatorClient, scope: str) -> RecordRecovery | None:

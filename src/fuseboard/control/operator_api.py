@@ -118,12 +118,14 @@ class OperatorApi:
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
         waited: Callable[[], int] = lambda: 0,
         keeper: Callable[[], int | None] = lambda: None,
+        halt_file: Callable[[], str] = lambda: "",
         page: Callable[[str], None] = lambda _text: None,
         keys: OperatorKeys | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
         """`waited` counts the evaluations that stood in the intake for too long; `keeper` is the
-        process id of the supervised strategy's keeper, None when none runs.
+        process id of the supervised strategy's keeper, None when none runs; `halt_file` is the path
+        of the file HALT while it is there.
         """
         self._intake = intake
         self._board = board
@@ -133,6 +135,7 @@ class OperatorApi:
         self._waited = waited
         self._settled = settled
         self._keeper = keeper
+        self._halt_file = halt_file
         self._page = page
         self._paged_at_s = -math.inf
         self._answer_wait_s = answer_wait_s
@@ -178,6 +181,7 @@ class OperatorApi:
             about=self._about(),
             durable_sequence=self._watermark(),
             with_orders=with_orders,
+            halt_file=self._halt_file(),
         )
 
     async def _handle(self, request: Request) -> Response:
@@ -244,6 +248,8 @@ class OperatorApi:
             return _refused(422, str(error))
         if isinstance(fact, PERSONAL):
             fact = msgspec.structs.replace(fact, via=via)
+        if isinstance(fact, OperatorResetRequested):  # looked for now: the watch may be behind
+            fact = msgspec.structs.replace(fact, halt_file=self._halt_file())
         if not self._intake.offer(fact):
             return _refused(503, "the gateway takes nothing more: see its log")
         future: asyncio.Future[OperatorAnswer] = asyncio.get_running_loop().create_future()

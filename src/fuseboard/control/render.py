@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Final
 
 from fuseboard.control.board import AlertLine, FuseLine, PolicyLine, ResetLine
@@ -33,6 +34,8 @@ def status_text(status: Status) -> str:
     lines += [f"why       {why_line(at)}" for at in status.postures]
     what = next_step(status)
     lines += [f"next      {what}"] if what else []
+    if status.halt_file:
+        lines.append(f"file      {status.halt_file} halts the account while it is there")
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]
     if status.policy.digest:
         lines.append(f"policy    {policy_line(status.policy)}")
@@ -135,13 +138,17 @@ def next_step(status: Status) -> str:
         return "docs/runbook.md, restore from a backup"
     if not status.running:
         held = [at.scope for at in status.postures if at.posture in {"HALTED", "KILLED"}]
+        removed = f", then `{_removal(status)}`" if status.halt_file else ""
         reset = ", then `fuseboard reset --operator NAME --reason TEXT`" if held else ""
-        return f"`fuseboard run`{reset}"
+        return f"`fuseboard run`{removed}{reset}"
     settled = [fuse for fuse in status.fuses if fuse.state in _SETTLED]
     if any(fuse.state == "TRIGGERED" for fuse in status.fuses):
         return "wait: the plan and the cooldown end first, then a named person resets"
     if any(at.reason in _COMING_UP for at in status.postures):
         return "wait: the gateway is comparing its books with the broker's"
+    if status.halt_file:
+        reset = "`fuseboard reset --operator NAME --reason TEXT`"
+        return f"once reviewed: `{_removal(status)}`, then {reset}"
     if status.resets_wanted:
         return "a second person confirms the reset below, once reviewed"
     if status.discrepancies and not settled:
@@ -150,6 +157,10 @@ def next_step(status: Status) -> str:
         scope = "" if settled[0].scope == "account" else f" --scope {settled[0].scope}"
         return f"once reviewed: `fuseboard reset{scope} --operator NAME --reason TEXT`"
     return ""
+
+
+def _removal(status: Status) -> str:
+    return f"rm {quote(status.halt_file)}"
 
 
 def fuse_line(fuse: FuseLine) -> str:

@@ -97,6 +97,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
+    halt_file: str = ""
+    """The path of the file HALT while it is there: it halts the account."""
     journal_lost: str = ""
     """Why our record cannot be read: then nothing of it is here, only what the register holds."""
     recorded_wall_ns: int = 0
@@ -113,6 +115,7 @@ def status_of(
     about: dict[str, str],
     durable_sequence: int,
     with_orders: bool = True,
+    halt_file: str = "",
 ) -> Status:
     """The board as a document; without its orders, which may be many, it is cheap."""
     return Status(
@@ -163,6 +166,7 @@ def status_of(
         recoveries=tuple(board.recoveries.values()),
         resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
+        halt_file=halt_file,
     )
 
 

@@ -4,6 +4,8 @@ A reset is durable in the journal before `ClearHalt` reaches the register. The c
 reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
+from shlex import quote
+
 from fuseboard.core import consent, plan, recovering, roster, scopes
 from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import ongoing
@@ -143,6 +145,9 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
         return "a reset needs the operator's name: --operator NAME"
     if not fact.reason.strip():
         return "a reset needs a reason: --reason TEXT"
+    if fact.halt_file and fact.scope == ACCOUNT_SCOPE:
+        remove = f"rm {quote(fact.halt_file)}"
+        return f"the file {fact.halt_file} halts the account: `{remove}`, then reset again"
     if not state.reconciled or state.lost_since_wall_ns:
         return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
     fuses = fuses_of(state, fact.scope)

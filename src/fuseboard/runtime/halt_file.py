@@ -1,8 +1,8 @@
 """The file `HALT` in the state directory: whoever can make a file can halt the account.
 
 It is looked at several times a second. Its first line is the reason; one that cannot be read halts
-all the same. The halt is latched like any other: taking the file away resets nothing, and a reset
-does not last while the file is there.
+all the same. The halt is latched like any other: taking the file away resets nothing, and while it
+is there a reset of the account is refused.
 """
 
 import asyncio
@@ -47,13 +47,9 @@ class HaltFile:
 
     def look(self) -> None:
         """Ask for a halt when the file is new, or is there while the account is not halted."""
-        try:
-            self._path.lstat()
-        except FileNotFoundError:
+        if not is_there(self._path):
             self._is_there, self._asked_looks = False, 0
             return
-        except OSError:
-            pass  # it cannot be looked at: that halts
         is_new, self._is_there = not self._is_there, True
         if not is_new and self._register.halts("", ""):
             self._asked_looks = 0
@@ -62,15 +58,29 @@ class HaltFile:
             self._asked_looks += 1
             return
         self._asked_looks = 1
-        self._offer(
-            OperatorHaltRequested(
-                request=0,
-                operator=OPERATOR,
-                reason=_reason(self._path),
-                scope=ACCOUNT_SCOPE,
-                level=HaltLevel.HALT,
-            )
-        )
+        self._offer(halt_by(self._path))
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has the name; what cannot be looked at is there: that halts."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def halt_by(path: Path) -> OperatorHaltRequested:
+    """The halt that a file which is there asks for."""
+    return OperatorHaltRequested(
+        request=0,
+        operator=OPERATOR,
+        reason=_reason(path),
+        scope=ACCOUNT_SCOPE,
+        level=HaltLevel.HALT,
+    )
 
 
 def _reason(path: Path) -> str:

@@ -39,6 +39,8 @@ class OperatorResetRequested(Fact, frozen=True, tag=True):
     scope: str
     rebase: bool = False
     via: str = ""
+    halt_file: str = ""
+    """The path of the file HALT, where it was there when this was asked: it halts the account."""
 
 
 class ControlUsed(Fact, frozen=True, tag=True):

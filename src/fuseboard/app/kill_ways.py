@@ -1,0 +1,22 @@
+"""Which ways to the kill switch the policy opens on a state directory."""
+
+from fuseboard.control.operator_keys import OperatorKeys
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.policy.rules import KillSwitch
+from fuseboard.runtime.halt_file import is_there
+
+
+def is_open(kill_switch: KillSwitch, way: str) -> bool:
+    """Whether the policy has a way to the kill switch: `file`, `signal`, `api`."""
+    return kill_switch.enabled and way in kill_switch.methods
+
+
+def halt_file_of(state: StateDirectory, kill_switch: KillSwitch) -> str:
+    """The path of the file HALT while it is there and may halt, else empty."""
+    halts = is_open(kill_switch, "file") and is_there(state.halt_file)
+    return str(state.halt_file) if halts else ""
+
+
+def operator_keys_of(state: StateDirectory, kill_switch: KillSwitch) -> OperatorKeys | None:
+    """The keys of the control API; None where it is no way."""
+    return OperatorKeys(state.operators_file) if is_open(kill_switch, "api") else None
