@@ -7,18 +7,14 @@ left out. A tape's own time is the clock. What a tape does not have is declared 
 a sample of trades lacks `trades`, quotes that are derived from trades lack `sizes`.
 """
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import TextIOWrapper
-from pathlib import Path
 from typing import Final
-from zipfile import ZipFile
 
 from fuseboard.core.liquidity.impact import Levels
 from fuseboard.core.liquidity.monitor import NO_SIZES, NO_TRADES, new_liquidity
 from fuseboard.core.liquidity.tiers import Gauge, edges_of
-from fuseboard.feeds.tapes.by_name import data_folder, tape_by_name
+from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade, TapeUnreadable
 from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.policy.liquidity_rules import LiquidityRules
@@ -28,7 +24,7 @@ from fuseboard.vocabulary.money import NANOS
 RULES: Final = LiquidityRules(enabled=True)
 STALE_NS: Final = 120 * NANOS
 SHOWN_MAX: Final = 6
-LOBSTER: Final = "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
+BOOK_GAP_NS: Final = NANOS // 100
 TAPES: Final = (
     "us-equity-2010-05-06:AAPL@09:30-16:00",
     "us-equity-2010-05-06:PG@09:30-16:00",
@@ -39,53 +35,33 @@ TAPES: Final = (
     "us-equity-2010-04-14:PG@09:30-16:00",
     "crypto-2025-10-10:ATOMUSD_PERP",
     "crypto-2025-10-10:DOGE-USD",
+    "lobster-amzn-2012-06-21",
 )
 Event = tuple[int, Levels, Levels, int]
 """Time, bids, asks, trades; no bids and asks: only trades."""
 
 
 def of_tape(name: str) -> tuple[Iterator[Event], int, TapeKind]:
+    """What the monitor is told; full books are conflated to one in `BOOK_GAP_NS`."""
     tape = tape_by_name(name)
     lacks = NO_TRADES if tape.cadence.sampled else 0
     if tape.kind is TapeKind.CRYPTO:
         lacks |= NO_SIZES
 
     def read() -> Iterator[Event]:
+        last_ns = 0
         for event in tape.read():
-            if isinstance(event, TapeQuote):
+            if isinstance(event, TapeTrade):
+                yield event.at_ns, (), (), 1
+            elif isinstance(event, TapeQuote) and event.bids and event.asks:
+                if event.at_ns - last_ns >= BOOK_GAP_NS:
+                    last_ns = event.at_ns
+                    yield event.at_ns, event.bids, event.asks, 0
+            elif isinstance(event, TapeQuote):
                 bids = ((event.bid_nanos, event.bid_size_nanos),)
                 yield event.at_ns, bids, ((event.ask_nanos, event.ask_size_nanos),), 0
-            elif isinstance(event, TapeTrade):
-                yield event.at_ns, (), (), 1
 
     return read(), lacks, tape.kind
-
-
-def of_lobster(path: Path) -> Iterator[Event]:
-    """The NASDAQ book of one stock, five levels, conflated to a hundredth of a second."""
-    midnight_ns = int(datetime(2012, 6, 21, tzinfo=NEW_YORK).timestamp()) * NANOS
-    last_ns = 0
-    with ZipFile(path) as folder:
-        (messages,) = [name for name in folder.namelist() if "message" in name]
-        (books,) = [name for name in folder.namelist() if "orderbook" in name]
-        told = TextIOWrapper(folder.open(messages))
-        shown = TextIOWrapper(folder.open(books))
-        for message, book in zip(csv.reader(told), csv.reader(shown), strict=True):
-            whole, _, part = message[0].partition(".")
-            at_ns = midnight_ns + int(whole) * NANOS + int(part[:9].ljust(9, "0"))
-            if message[1] in ("4", "5"):
-                yield at_ns, (), (), 1
-            if at_ns - last_ns < NANOS // 100:
-                continue
-            last_ns = at_ns
-            numbers = [int(text) for text in book]
-            asks = tuple(zip(numbers[0::4], numbers[1::4], strict=True))
-            bids = tuple(zip(numbers[2::4], numbers[3::4], strict=True))
-            yield at_ns, _levels(bids), _levels(asks), 0
-
-
-def _levels(side: tuple[tuple[int, int], ...]) -> Levels:
-    return tuple((price * NANOS // 10_000, size * NANOS) for price, size in side if size > 0)
 
 
 def study(name: str, events: Iterator[Event], lacks: int, kind: TapeKind) -> None:
@@ -135,11 +111,6 @@ def main() -> None:
             study(name, *of_tape(name))
         except TapeUnreadable as missing:
             print(f"\n{name}: left out: {missing}")
-    path = data_folder() / "lobster_2012_06_21" / LOBSTER
-    if path.is_file():
-        study("lobster AMZN 2012-06-21, five levels", of_lobster(path), 0, TapeKind.US_EQUITY)
-    else:
-        print(f"\nlobster: left out: there is no {path}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from msgspec import structs
 from fuseboard.feeds.tapes import flash_crash_2010 as record
 from fuseboard.feeds.tapes.by_name import GENERATED, tape_by_name
 from fuseboard.feeds.tapes.generated import value_at
+from fuseboard.feeds.tapes.measuring import measured_cadence
 from fuseboard.feeds.tapes.tape import (
     Session,
     Tape,
@@ -19,7 +20,6 @@ from fuseboard.feeds.tapes.tape import (
     TapeQuote,
     TapeTrade,
     TapeUnreadable,
-    measured_cadence,
 )
 from fuseboard.feeds.tapes.times import SECOND_NS, day_ns_of_text, new_york_ns
 from fuseboard.vocabulary.money import NANOS

@@ -1,46 +1,56 @@
-"""Finds a tape by what a person types.
+"""Finds a tape by what a person types: `tapes_known` lists it, `fuseboard tape list` shows it.
 
-`flash-crash`, `normal`, `recovery` are generated. `us-equity-2010-05-06`, with `:AAPL,MSFT` for
-some symbols only, and `crypto-2025-10-10:ATOMUSD_PERP` are recorded and read from the folder in
-FUSEBOARD_DATA, which the product does not ship. Anything else is the path of a data file: a parquet
-file with `:YYYY-MM-DD` for the day, or a `.csv.gz` of trades. Any of them may end in
-`@14:30-15:10`: only these hours, New York time for shares, UTC for crypto.
+Generated tapes have a name. Recorded ones are read from the folder in FUSEBOARD_DATA, which the
+product does not ship, or from any file as `FORMAT:PATH`. To add a format: a module with a `FAMILY`,
+and a line below. Any of them may end in `@14:30-15:10`, only these hours of the first day, New York
+time for shares and UTC for crypto, or in `@2008-09-01..2009-03-31`, only these days.
+
+Every tape is checked while it is read: `checked.py`.
 """
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
+from typing import Final
 
-from fuseboard.feeds.tapes import generated
-from fuseboard.feeds.tapes.crypto_trades import crypto_trades
+from fuseboard.feeds.tapes import crypto_trades, generated, lobster, us_equity_nbbo
+from fuseboard.feeds.tapes.checked import checked
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName
 from fuseboard.feeds.tapes.flash_crash_2010 import flash_crash
 from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeUnreadable
-from fuseboard.feeds.tapes.times import NEW_YORK, utc_ns
-from fuseboard.feeds.tapes.us_equity_nbbo import us_equity_nbbo
+from fuseboard.feeds.tapes.times import NEW_YORK, day_of_text, utc_ns
 
 GENERATED: dict[str, Callable[[int], Tape]] = {
     "flash-crash": flash_crash,
     "normal": generated.normal,
     "recovery": generated.recovery,
 }
-US_EQUITY_PREFIX = "us-equity-"
-US_EQUITY_SYMBOLS = ("AAPL", "IBM", "JPM", "MSFT", "PG", "XOM")
-CRYPTO_PREFIX = "crypto-2025-10-10"
-CRYPTO_FILES = {
-    "ATOMUSD_PERP": "binance-delivery_trades_2025-10-10_ATOMUSD_PERP.csv.gz",
-    "DOGE-USD": "coinbase_trades_2025-10-10_DOGE-USD.csv.gz",
-    "BTCUSD": "gemini_trades_2025-10-10_BTCUSD.csv.gz",
-}
+FAMILIES: Final[tuple[TapeFamily, ...]] = (
+    us_equity_nbbo.FAMILY,
+    crypto_trades.FAMILY,
+    lobster.FAMILY,
+)
 
 
 def tape_by_name(name: str, seed: int = 1) -> Tape:
-    """The tape of a name or path. Raises `TapeUnreadable` with what to do."""
-    source, at_sign, hours = name.rpartition("@")
-    if not at_sign:
-        return _whole_tape(name, seed)
-    tape = _whole_tape(source, seed)
-    return tape.between(_hours(hours, tape))
+    """The tape of a name or path, its events checked. Raises `TapeUnreadable` with what to do."""
+    source, at_sign, part = name.rpartition("@")
+    if not at_sign or "/" in part:
+        return checked(_whole_tape(name, seed))
+    tape = checked(_whole_tape(source, seed))
+    return tape.between(_part(part, tape))
+
+
+def tapes_known() -> list[tuple[TapeName, bool]]:
+    """Every name that can be typed, and whether its data is here."""
+    folder = data_folder()
+    made = [
+        (TapeName(name=name, says=make(1).describes, file=""), True)
+        for name, make in GENERATED.items()
+    ]
+    recorded = [each for family in FAMILIES for each in family.names]
+    return made + [(each, (folder / each.file).is_file()) for each in recorded]
 
 
 def data_folder() -> Path:
@@ -51,37 +61,28 @@ def data_folder() -> Path:
 def _whole_tape(name: str, seed: int) -> Tape:
     if name in GENERATED:
         return GENERATED[name](seed)
-    base, _, detail = name.partition(":")
-    if base.startswith(US_EQUITY_PREFIX):
-        day = _day(base.removeprefix(US_EQUITY_PREFIX))
-        symbols = tuple(detail.split(",")) if detail else US_EQUITY_SYMBOLS
-        return us_equity_nbbo(data_folder() / "us_equity_nbbo_2010", day=day, symbols=symbols)
-    if base == CRYPTO_PREFIX:
-        file = CRYPTO_FILES.get(detail or "ATOMUSD_PERP")
-        if file is None:
-            raise TapeUnreadable(f"{detail!r} is not one of {', '.join(CRYPTO_FILES)}")
-        return crypto_trades(data_folder() / "crypto_2025_10_10" / file)
-    if base.endswith(".csv.gz"):
-        return crypto_trades(Path(base))
-    if base.endswith(".parquet"):
-        path = Path(base)
-        return us_equity_nbbo(path.parent, day=_day(detail), symbols=(path.stem,))
+    for family in FAMILIES:
+        try:
+            tape = family.tape(name, data_folder())
+        except TapeUnreadable:
+            raise
+        except ValueError as error:  # a day that is none
+            raise TapeUnreadable(str(error)) from error
+        if tape is not None:
+            return tape
+    names = ", ".join([*GENERATED, *(each.name for f in FAMILIES for each in f.names)])
+    paths = ", ".join(f"{family.path} ({family.reads})" for family in FAMILIES)
     raise TapeUnreadable(
-        f"{name!r} is no tape: use {', '.join(GENERATED)}, us-equity-YYYY-MM-DD[:SYMBOL],"
-        f" {CRYPTO_PREFIX}[:SYMBOL], or the path of a .csv.gz or .parquet:YYYY-MM-DD file"
+        f"{name!r} is no tape: use one of {names} (`fuseboard tape list` says what each is);"
+        f" or a file: {paths}"
     )
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise TapeUnreadable(f"{text!r} is not a day such as 2010-05-06") from error
-
-
-def _hours(text: str, tape: Tape) -> Session:
-    """`14:30-15:10` on the tape's first day, in the zone its people use."""
+def _part(text: str, tape: Tape) -> Session:
+    """`14:30-15:10` on the tape's first day, or `2008-09-01..2009-03-31`, in its people's zone."""
     zone = NEW_YORK if tape.kind is TapeKind.US_EQUITY else UTC
+    if ".." in text:
+        return _days(text, zone)
     day = datetime.fromtimestamp(tape.session.open_ns // 1_000_000_000, tz=zone).date()
     opens, _, closes = text.partition("-")
     try:
@@ -90,5 +91,22 @@ def _hours(text: str, tape: Tape) -> Session:
             for part in (opens, closes)
         ]
     except ValueError as error:
-        raise TapeUnreadable(f"{text!r} is not a pair of times such as 14:30-15:10") from error
+        raise TapeUnreadable(
+            f"{text!r} is not a pair of times such as 14:30-15:10, nor of days such as"
+            " 2008-09-01..2009-03-31"
+        ) from error
     return Session(open_ns=both[0], close_ns=both[1])
+
+
+def _days(text: str, zone: tzinfo) -> Session:
+    first, _, last = text.partition("..")
+    try:
+        opens = datetime.combine(day_of_text(first), time(0), tzinfo=zone)
+        closes = datetime.combine(day_of_text(last), time(23, 59, 59, 999_999), tzinfo=zone)
+    except ValueError as error:
+        raise TapeUnreadable(
+            f"{text!r} is not a pair of days such as 2008-09-01..2009-03-31: {error}"
+        ) from error
+    if closes < opens:
+        raise TapeUnreadable(f"{text!r} ends before it begins")
+    return Session(open_ns=utc_ns(opens), close_ns=utc_ns(closes))

@@ -4,12 +4,13 @@ Prices and sizes are nano-units, times are UTC nanoseconds since 1970. A tape de
 because how old a quote may be depends on how often the tape was sampled.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TypeAlias
 
 from msgspec import Struct, structs
 
+from fuseboard.feeds.tapes.findings import Findings
 from fuseboard.vocabulary.orders import Side
 
 
@@ -30,6 +31,19 @@ class Cadence(Struct, frozen=True, kw_only=True):
     typical_gap_ns: int
     largest_gap_ns: int
     sampled: bool
+
+
+class Tolerances(Struct, frozen=True, kw_only=True):
+    """What the checks of a tape let pass, see `checked.py`.
+
+    `late_ns_max`: how much older than one before it an event may be; it is put in its place.
+    `gap_ns_max`: the longest silence of a symbol that is none to speak of; 0: a hundred typical
+    gaps, at least half a minute. `jump_percent`: how far a print may be from the one before it.
+    """
+
+    late_ns_max: int = 0
+    gap_ns_max: int = 0
+    jump_percent: int = 10
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -87,6 +101,7 @@ class Tape(Struct, frozen=True, kw_only=True):
 
     `describes` says in one sentence what the events are: recorded, sampled, derived,
     reconstructed or invented. `prior_close_nanos` holds what is known of the prior session.
+    `read_noting` is the same pass, which keeps what it is given at the row that it reads.
     """
 
     name: str
@@ -97,6 +112,8 @@ class Tape(Struct, frozen=True, kw_only=True):
     session: Session
     prior_close_nanos: dict[str, int]
     read: Callable[[], Iterator[TapeEvent]]
+    read_noting: Callable[[Findings], Iterator[TapeEvent]] | None = None
+    tolerances: Tolerances = Tolerances()
 
     def between(self, session: Session) -> "Tape":
         """The part of the tape inside the hours given (both ends included).
@@ -105,10 +122,10 @@ class Tape(Struct, frozen=True, kw_only=True):
         without.
         """
 
-        def read() -> Iterator[TapeEvent]:
+        def cut(events: Iterator[TapeEvent]) -> Iterator[TapeEvent]:
             standing: dict[str, TapeQuote] = {}
             halted: dict[str, TapeHalt] = {}
-            for event in self.read():
+            for event in events:
                 if event.at_ns > session.close_ns:
                     return
                 if event.at_ns >= session.open_ns:
@@ -124,21 +141,10 @@ class Tape(Struct, frozen=True, kw_only=True):
                     if not event.resumes:
                         halted[event.symbol] = structs.replace(event, at_ns=session.open_ns)
 
-        return structs.replace(self, session=session, read=read)
-
-
-def measured_cadence(times_ns: Iterable[int], *, sampled: bool) -> Cadence:
-    """The median and the largest gap of one symbol's sorted event times; zero gaps are left out.
-
-    Raises `TapeUnreadable` when fewer than two different times are given.
-    """
-    gaps: list[int] = []
-    before = None
-    for now in times_ns:
-        if before is not None and now != before:
-            gaps.append(now - before)
-        before = now
-    if not gaps:
-        raise TapeUnreadable("the tape has fewer than two events: its cadence cannot be told")
-    gaps.sort()
-    return Cadence(typical_gap_ns=gaps[len(gaps) // 2], largest_gap_ns=gaps[-1], sampled=sampled)
+        noting = self.read_noting
+        return structs.replace(
+            self,
+            session=session,
+            read=lambda: cut(self.read()),
+            read_noting=None if noting is None else lambda found: cut(noting(found)),
+        )

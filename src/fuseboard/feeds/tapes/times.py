@@ -31,3 +31,11 @@ def day_ns_of_text(text: str) -> int:
     if hours > 24 or minutes > 59 or seconds > 60:
         raise ValueError(f"{text!r} is not a time of day")
     return (hours * 3600 + minutes * 60 + seconds) * SECOND_NS + int(fraction.ljust(9, "0"))
+
+
+def day_of_text(text: str) -> date:
+    """The day of `YYYY-MM-DD`; raises `ValueError` for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a day such as 2010-05-06") from error

@@ -10,8 +10,10 @@ from datetime import date, time
 from decimal import ROUND_HALF_UP, Decimal
 from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName
+from fuseboard.feeds.tapes.measuring import measured_cadence
 from fuseboard.feeds.tapes.tape import (
     Cadence,
     Session,
@@ -21,14 +23,15 @@ from fuseboard.feeds.tapes.tape import (
     TapeQuote,
     TapeTrade,
     TapeUnreadable,
-    measured_cadence,
 )
-from fuseboard.feeds.tapes.times import day_ns_of_text, new_york_ns
+from fuseboard.feeds.tapes.times import day_ns_of_text, day_of_text, new_york_ns
 from fuseboard.vocabulary.money import NANOS
 
 ROUND_LOT = 100
 COLUMNS = ("index", "bid-price", "bid-volume", "ask-price", "ask-volume", "trade-price")
 _NANO = Decimal(1).scaleb(-9)
+PREFIX: Final = "us-equity-"
+SYMBOLS: Final = ("AAPL", "IBM", "JPM", "MSFT", "PG", "XOM")
 
 
 def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
@@ -127,3 +130,29 @@ def _last_price_before(rows: list[dict[str, Any]], day: date) -> int | None:
             break
         before = row
     return None if before is None else _price_nanos(before["trade-price"])
+
+
+def _named(typed: str, data: Path) -> Tape | None:
+    base, _, detail = typed.partition(":")
+    if base.startswith(PREFIX):
+        symbols = tuple(detail.split(",")) if detail else SYMBOLS
+        day = day_of_text(base.removeprefix(PREFIX))
+        return us_equity_nbbo(data / "us_equity_nbbo_2010", day=day, symbols=symbols)
+    if base.endswith(".parquet"):
+        path = Path(base)
+        return us_equity_nbbo(path.parent, day=day_of_text(detail), symbols=(path.stem,))
+    return None
+
+
+FAMILY: Final = TapeFamily(
+    names=(
+        TapeName(
+            name=f"{PREFIX}2010-05-06",
+            says=f"the flash crash; any day of 2010, and :SYMBOL,... of {', '.join(SYMBOLS)}",
+            file="us_equity_nbbo_2010/AAPL.parquet",
+        ),
+    ),
+    path="PATH/SYMBOL.parquet:YYYY-MM-DD",
+    reads="a parquet file of sampled trades with bid and ask",
+    tape=_named,
+)
