@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from fuseboard.core import discrepancies
+from fuseboard.core.comparing import MORE_ORDERS
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.copy_inputs import WorkingOrder
@@ -86,6 +87,26 @@ def test_working_orders_that_differ_halt_once() -> None:
         )
     )
     assert [len(halts(desk.take(seen))) for _ in range(4)] == [0, 0, 1, 0]
+
+
+def test_an_order_that_a_comparison_had_no_room_to_name_does_not_agree() -> None:
+    desk = Compared()
+    names = [desk.working(f"b{number}", shares=1).order_id for number in range(2)]
+    first, second = (
+        WorkingOrder(order_id=name, side=Side.BUY, quantity_nanos=2 * NANOS) for name in names
+    )
+    desk.take(facts.WorkingSeen(differing=(second,)))
+    effects = desk.take(facts.WorkingSeen(differing=(first,), more=1))
+    assert stages(effects) == [("found", f"order {names[0]}"), ("found", MORE_ORDERS)]
+    assert (
+        warnings(effects)[1] == "working orders that differ from what was sent, beyond the named: 1"
+    )
+    assert stages(desk.take(facts.WorkingSeen(differing=(first,), more=1))) == []
+    assert desk.standing() == [f"order {names[1]}", f"order {names[0]}", MORE_ORDERS]
+    desk.take(facts.WorkingSeen(differing=(first,)))
+    assert desk.standing() == [f"order {names[0]}"]
+    desk.take(facts.WorkingSeen())
+    assert desk.standing() == []
 
 
 @pytest.mark.parametrize(("action", "halted"), [("halt", 1), ("reduce_only", 1), ("notify", 0)])

@@ -109,4 +109,5 @@ def test_one_comparison_names_a_bounded_number_of_orders() -> None:
         table.note(_fact("working", order_id))
     told = table.compared([_listed(order_id, quantity=6) for order_id in names])
     assert told is not None
-    assert len(told.differing) == TOLD_MAX
+    assert [order.order_id for order in told.differing] == names[:TOLD_MAX]
+    assert told.more == 5

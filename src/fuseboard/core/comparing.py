@@ -34,6 +34,7 @@ from fuseboard.vocabulary.reasons import Reason
 
 POSITIONS: Final = "positions"
 ORDERS: Final = "working orders"
+MORE_ORDERS: Final = "more working orders"
 COMPARISONS_MAX: Final = 5
 """How often books that differ are compared again while orders are working."""
 COMPARE_AGAIN_NS: Final = NANOS
@@ -198,5 +199,12 @@ def working_seen(turn: Turn, fact: WorkingSeen) -> None:
             found.append(
                 Difference(subject=subject, source=ORDERS, what=what, ours=own, theirs=theirs)
             )
+    if fact.more:
+        more = str(fact.more)
+        what = f"working orders that differ from what was sent, beyond the named: {more}"
+        found.append(
+            Difference(subject=MORE_ORDERS, source=ORDERS, what=what, ours="as sent", theirs=more)
+        )
     discrepancies.found(turn, found)
-    discrepancies.agreed(turn, ORDERS, but={at.subject: None for at in found})
+    if not fact.more:  # of what is not named nothing can be said to agree
+        discrepancies.agreed(turn, ORDERS, but={at.subject: None for at in found})

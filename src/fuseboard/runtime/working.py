@@ -21,7 +21,7 @@ from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
 WORKING_ORDERS_MAX = 65_536
 ENDED_ORDERS_MAX = 4_096
 TOLD_MAX = 100
-"""Orders that one comparison names; the others follow with the next."""
+"""Orders that one comparison names, the oldest first; the others it counts."""
 
 
 class WorkingOrders:
@@ -74,7 +74,8 @@ class WorkingOrders:
         differed, self._differed = self._differed, bool(differing)
         if not differing and not differed:
             return None
-        return WorkingSeen(differing=tuple(differing[:TOLD_MAX]))
+        named = tuple(differing[:TOLD_MAX])
+        return WorkingSeen(differing=named, more=len(differing) - len(named))
 
     def note(self, fact: Input) -> None:
         """Learn from a fact of the broker. The stream may be ahead of the answer to a submit, so

@@ -60,3 +60,5 @@ class WorkingSeen(Fact, frozen=True, tag=True):
     """
 
     differing: tuple[WorkingOrder, ...] = ()
+    more: int = 0
+    """How many more there are, which are not named."""
