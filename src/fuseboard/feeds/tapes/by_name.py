@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import Final
 
-from fuseboard.feeds.tapes import crypto_trades, generated, lobster, us_equity_nbbo
+from fuseboard.feeds.tapes import binance_depth, crypto_trades, generated, lobster, us_equity_nbbo
 from fuseboard.feeds.tapes.checked import checked
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName
 from fuseboard.feeds.tapes.flash_crash_2010 import flash_crash
@@ -30,6 +30,7 @@ FAMILIES: Final[tuple[TapeFamily, ...]] = (
     us_equity_nbbo.FAMILY,
     crypto_trades.FAMILY,
     lobster.FAMILY,
+    binance_depth.FAMILY,
 )
 
 
