@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuseboard.app.backup import taken
-from fuseboard.app.restore import restored_since
+from fuseboard.app.restore import SYSTEMD_STOP, restored_since
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys
+from fuseboard.guardian.journal import GuardianJournal
+from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import guardian_lock
 from fuseboard.halts.block import Slot
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase
 from fuseboard.halts.history import changes, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.reader import anchor, records
@@ -149,6 +153,40 @@ def test_a_state_that_somebody_uses_is_refused(it: Disaster) -> None:
     assert "a guardian watches" in it.restore().err
     os.close(held)
     assert "records that the backup does not" in it.restore().err
+
+
+def test_a_guardian_that_is_needed_at_the_broker_is_waited_for_and_else_only_stopped(
+    it: Disaster,
+) -> None:
+    place = Place(it.state.path)
+    held = guardian_lock(it.state.path)
+    gateways, guardians = (None, Phase.RUNNING, Phase.STOPPED), (Phase.RUNNING, Phase.ACTING)
+    for gateway, guardian, last in product(gateways, guardians, ("missed", "done")):
+        place.heartbeat_file.unlink(missing_ok=True)
+        place.journal_file.unlink(missing_ok=True)
+        with closing(HeartbeatFile(place.heartbeat_file)) as file:
+            file.write(Heart.GUARDIAN, Beat(guardian, 4711, 1, 9, 1, 1))
+            if gateway is not None:
+                file.write(Heart.GATEWAY, Beat(gateway, 4710, 1, 8, 1, 1))
+        with closing(GuardianJournal(place.journal_file)) as journal:
+            journal.write("done", run_ns=7, detail="of the run before")
+            journal.write(last, run_ns=8)
+        said = it.restore().err
+        needed = guardian is Phase.ACTING or (gateway is Phase.RUNNING and last != "done")
+        assert (
+            "wait until guardian.jsonl ends with a new `done`, then stop it" in said
+        ) is needed, said
+        assert ("it has nothing more to do at the broker: stop it" in said) is not needed, said
+        for way in ("`kill 4711`", "`systemctl stop fuseboard-guardian fuseboard`"):
+            assert way in said
+    os.close(held)
+
+
+def test_the_units_that_a_restore_names_are_those_that_are_shipped() -> None:
+    units = Path(__file__).resolve().parents[2] / "packaging" / "systemd"
+    assert {f"{name}.service" for name in SYSTEMD_STOP.split()[2:]} == {
+        file.name for file in units.iterdir()
+    }
 
 
 def test_a_state_of_another_instance_is_refused(it: Disaster, tmp_path: Path) -> None:

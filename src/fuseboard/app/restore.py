@@ -38,11 +38,12 @@ from fuseboard.control.asked import (
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
+from fuseboard.guardian.journal import last_done, read_lines
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import GuardianRefused, guardian_lock
 from fuseboard.halts.block import REGISTER_BYTES, Slot, judged
 from fuseboard.halts.copying import RegisterDamaged, left_latched, register_image
-from fuseboard.halts.heartbeats import Heart, HeartbeatFile
+from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase
 from fuseboard.halts.history import HistoryDamaged, noting, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.halts.whole_file import write_atomically
@@ -61,6 +62,8 @@ from fuseboard.vocabulary.reasons import Reason
 STAGING_NAME: Final = ".restoring"
 ASIDE_NAME: Final = "replaced"
 OTHERS_SHOWN_MAX: Final = 3
+SYSTEMD_STOP: Final = "systemctl stop fuseboard-guardian fuseboard"
+"""Of `packaging/systemd/`: both, since each starts by itself and the gateway wants the guardian."""
 
 
 def command_restore(options: argparse.Namespace) -> int:
@@ -156,7 +159,7 @@ def _nobody_else(state: StateDirectory) -> Iterator[None]:
             guardian = guardian_lock(state.path)
         except GuardianRefused:
             raise StateRefused(
-                f"a guardian watches {state.path}{_guardians_pid(state)}, then restore"
+                f"a guardian watches {state.path}: {_guardians_end(state)}, then restore"
             ) from None
         try:
             yield
@@ -167,12 +170,19 @@ def _nobody_else(state: StateDirectory) -> Iterator[None]:
         os.umask(mask)
 
 
-def _guardians_pid(state: StateDirectory) -> str:
-    with closing(HeartbeatFile(Place(state.path).heartbeat_file)) as file:
-        beat = file.read(Heart.GUARDIAN)
-    if beat is None:
-        return ": stop it"
-    return f": wait until it is done with the broker, stop it with `kill {beat.pid}`"
+def _guardians_end(state: StateDirectory) -> str:
+    """How to stop the guardian; before that, what to wait for while it is needed at the broker."""
+    place = Place(state.path)
+    with closing(HeartbeatFile(place.heartbeat_file)) as file:
+        gateway, guardian = file.read(Heart.GATEWAY), file.read(Heart.GUARDIAN)
+    acts = guardian is not None and guardian.phase is Phase.ACTING
+    if gateway is not None and gateway.phase is not Phase.STOPPED:
+        acts = acts or gateway.run_ns != last_done(read_lines(place.journal_file))
+    first = "it has nothing more to do at the broker: stop it"
+    if acts:
+        first = f"wait until {place.journal_file.name} ends with a new `done`, then stop it"
+    by_hand = "" if guardian is None else f" with `kill {guardian.pid}`"
+    return f"{first}{by_hand} (under systemd, which starts it again, with `{SYSTEMD_STOP}`)"
 
 
 class _Restore:
