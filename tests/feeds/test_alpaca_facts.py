@@ -198,7 +198,9 @@ def test_crypto_pairs_have_their_own_stream_from_the_first_pair_on() -> None:
             await feed.watch("BTC/USD")
             await market.until(lambda: market.session)
             assert paths == ["/v2/iex", "/v1beta3/crypto/us"]
-            await market.until(lambda: market.subscribed[-1].get("trades") == ["BTC/USD"])
+            await market.until(lambda: "orderbooks" in market.subscribed[-1])
+            assert market.subscribed[-1] == {"action": "subscribe", "orderbooks": ["BTC/USD"]}
+            assert any(said.get("trades") == ["BTC/USD"] for said in market.subscribed)
             assert "BTC/USD" not in str([s.get("statuses") for s in market.subscribed])
             market.say(market.session, {**QUOTE, "S": "BTC/USD"}, {**TRADE, "S": "BTC/USD"})
             await market.until(lambda: sum(isinstance(f, TradeSeen) for f in facts) == 1)

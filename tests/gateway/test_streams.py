@@ -368,7 +368,7 @@ def test_data_sessions_and_what_the_upstream_carries_are_bounded() -> None:
             await _authenticated(gateway, stream, as_msgpack=False)
             async with opened(gateway, "/v2/iex") as second:
                 assert await _closed_with(second) == 1013
-            names = [f"S{n}" for n in range(10)]
+            names = [f"S{n}" for n in range(11)]
             await stream.send({"action": "subscribe", "trades": names})
             assert (await _messages(stream))[0]["code"] == 500
             await stream.send({"action": "subscribe", "trades": names[:9]})

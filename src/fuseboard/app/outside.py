@@ -51,6 +51,7 @@ def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]
             secret=keys.secret,
             real_time=keys.real_time,
             lacks=lacks_of(keys.data_stream_url),
+            books=not keys.real_time,  # Alpaca's stock stream has none, the simulated one does
         )
     )
     return broker, feed

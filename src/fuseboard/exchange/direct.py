@@ -6,13 +6,14 @@ from fuseboard.exchange.activities import PAGE_MAX, Activity
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.halts import LEVEL_OF, RESUMED, StatusTold
 from fuseboard.exchange.orders import Order, OrderEvent, Refusal, Status, Ticket
-from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
+from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade, shown_levels
 from fuseboard.vocabulary.copy_inputs import Execution
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
+    BookSeen,
     BrokerPosition,
     BrokerStreamChanged,
     CancelRefused,
@@ -284,6 +285,7 @@ class DirectFeed:
         self._deliver: Callable[[MarketFact], None] | None = None
         self._watched: dict[str, None] = {}
         self._latest: dict[str, QuoteSeen] = {}
+        self._latest_book: dict[str, BookSeen] = {}
 
     async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Deliver from now on."""
@@ -294,13 +296,17 @@ class DirectFeed:
         self._deliver = None
 
     async def watch(self, symbol: str) -> None:
-        """Deliver this symbol, beginning with its latest quote."""
-        if symbol not in self._watched and symbol in self._latest and self._deliver is not None:
-            self._deliver(self._latest[symbol])
+        """Deliver this symbol, beginning with its latest book and quote."""
+        if symbol not in self._watched and self._deliver is not None:
+            for latest in (self._latest_book.get(symbol), self._latest.get(symbol)):
+                if latest is not None:
+                    self._deliver(latest)
         self._watched[symbol] = None
 
     def show_quote(self, quote: TapeQuote) -> None:
-        """A quote of the tape."""
+        """A quote of the tape; before it its book, where the tape has levels."""
+        if quote.bids or quote.asks:
+            self._show_book(quote)
         seen = self._latest[quote.symbol] = QuoteSeen(
             symbol=quote.symbol,
             bid_nanos=quote.bid_nanos,
@@ -310,6 +316,14 @@ class DirectFeed:
             event_ns=quote.at_ns,
             bid_low_nanos=quote.bid_nanos,
             ask_high_nanos=quote.ask_nanos,
+        )
+        if quote.symbol in self._watched and self._deliver is not None:
+            self._deliver(seen)
+
+    def _show_book(self, quote: TapeQuote) -> None:
+        bids, asks = shown_levels(quote)
+        seen = self._latest_book[quote.symbol] = BookSeen(
+            symbol=quote.symbol, bids=bids, asks=asks, event_ns=quote.at_ns
         )
         if quote.symbol in self._watched and self._deliver is not None:
             self._deliver(seen)

@@ -10,7 +10,7 @@ from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, Bar, SymbolHistory, joined
 from fuseboard.exchange.rules import MALFORMED, NOT_FOUND
 from fuseboard.exchange.running import RunningExchange
-from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
+from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade, shown_levels
 from fuseboard.wire import alpaca
 from fuseboard.wire.http_server import Request, Response
 
@@ -40,6 +40,12 @@ def quote_of(quote: TapeQuote) -> Message:
         ask_size_nanos=quote.ask_size_nanos,
         at_ns=quote.at_ns,
     )
+
+
+def book_of(quote: TapeQuote) -> Message:
+    """The data stream's order book: always a full one."""
+    bids, asks = shown_levels(quote)
+    return alpaca.book_message(quote.symbol, bids=bids, asks=asks, at_ns=quote.at_ns, full=True)
 
 
 def trade_of(trade_id: int, trade: TapeTrade) -> Message:

@@ -5,7 +5,7 @@ Like Alpaca's, they have no memory: what happens while nobody listens is not rep
 
 from collections.abc import Callable, Mapping, Sequence
 
-from fuseboard.exchange.face_data import Message, bar_of, quote_of, status_of, trade_of
+from fuseboard.exchange.face_data import Message, bar_of, book_of, quote_of, status_of, trade_of
 from fuseboard.exchange.faults import Faults
 from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.orders import OrderEvent
@@ -26,9 +26,10 @@ from fuseboard.wire.http_server import WebSocketSession
 SESSIONS_MAX = 64
 """Of each kind of stream."""
 MESSAGES_A_FRAME_MAX = 500
-CHANNELS = ("trades", "quotes", "bars", "statuses", "lulds")
-"""Price bands (`lulds`) are taken and never sent: the tapes have none."""
-_CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars", "s": "statuses"}
+CHANNELS = ("trades", "quotes", "bars", "statuses", "lulds", "orderbooks")
+"""Price bands (`lulds`) are taken and never sent: the tapes have none. `orderbooks`, which Alpaca
+has for crypto only, are sent of every tape that has levels, each a full one, before its quote."""
+_CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars", "s": "statuses", "o": "orderbooks"}
 Authenticates = Callable[[str, str], bool]
 
 
@@ -145,7 +146,7 @@ class Streams:
         sessions = [data for data in self._data.values() if data.wants_any()]
         if not sessions:
             return
-        messages = [_message(event) for event in events]
+        messages = [message for event in events for message in _messages(event)]
         for data in sessions:
             wanted = [message for message in messages if data.wants(message)]
             for start in range(0, len(wanted), MESSAGES_A_FRAME_MAX):
@@ -190,17 +191,18 @@ class DataSession:
         return message["S"] in symbols or "*" in symbols
 
 
-def _message(event: MarketEvent) -> Message:
+def _messages(event: MarketEvent) -> list[Message]:
     if isinstance(event, TapeQuote):
-        return quote_of(event)
+        leveled = event.bids or event.asks
+        return [book_of(event), quote_of(event)] if leveled else [quote_of(event)]
     if isinstance(event, StatusTold):
-        return status_of(event)
+        return [status_of(event)]
     first, second = event
     if isinstance(first, int):
         assert isinstance(second, TapeTrade)
-        return trade_of(first, second)
+        return [trade_of(first, second)]
     assert not isinstance(second, TapeTrade)
-    return bar_of(first, second)
+    return [bar_of(first, second)]
 
 
 def _send_update(session: WebSocketSession, message: Mapping[str, object]) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 
@@ -44,7 +44,9 @@ class SymbolHistory:
         self._trades_seen = 0
 
     def add_quote(self, quote: TapeQuote) -> None:
-        """Remember a quote."""
+        """Remember a quote, without the levels behind it: thousands are kept."""
+        if quote.bids or quote.asks:
+            quote = structs.replace(quote, bids=(), asks=())
         self.quotes.append(quote)
 
     def add_trade(self, trade: TapeTrade) -> Bar | None:

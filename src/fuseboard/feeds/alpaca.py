@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -17,7 +18,8 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from fuseboard.feeds.alpaca_facts import KINDS, fact_of, quote_of
+from fuseboard.feeds.alpaca_books import Books
+from fuseboard.feeds.alpaca_facts import KINDS, Message, fact_of, quote_of
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.identifiers import STOCKS_FEED, feed_of
 from fuseboard.vocabulary.inputs import FeedHeard, MarketFact
@@ -31,8 +33,19 @@ from fuseboard.wire.http_client import AnswerLost, HttpClient, NotWritten
 from fuseboard.wire.websocket_client import StreamLimits, StreamRefused, kept_connected
 
 CHANNELS = frozenset(
-    {"trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections"}
+    {
+        "trades",
+        "quotes",
+        "bars",
+        "updatedBars",
+        "dailyBars",
+        "statuses",
+        "lulds",
+        "corrections",
+        "orderbooks",
+    }
 )
+BOOKS: Final = "orderbooks"
 SYMBOLS_MAX = 10_000
 STOCK_CHANNELS = frozenset({"statuses", "lulds", "corrections"})
 """What only the stock stream has. Cancels and corrections of trades come with the trades."""
@@ -57,6 +70,8 @@ class AlpacaFeedOptions(Struct, frozen=True, kw_only=True):
     """Whether the times of its messages are the present, and no tape's."""
     lacks: tuple[str, ...] = ()
     """What it does not give: words of `vocabulary.market_inputs.LACKS`."""
+    books: bool = False
+    """Whether it has order books: Alpaca's crypto stream and the simulated exchange do."""
 
     def __repr__(self) -> str:
         return f"AlpacaFeedOptions(stream_url={self.stream_url!r}, data_url={self.data_url!r})"
@@ -68,7 +83,7 @@ class FeedCounts(Struct):
     frames: int = 0
     facts: int = 0
     refused: int = 0
-    """Quotes and trades whose numbers or times made no sense; none of them became a fact."""
+    """Quotes, trades and books whose numbers or times made no sense; none became a fact."""
     connections: int = 0
 
 
@@ -83,6 +98,7 @@ class AlpacaFeed:
         self._watched: set[str] = set()
         self._latest_seen: set[str] = set()
         self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
+        self._books = Books()
         self._connection: ClientConnection | None = None
         self._deliver: Callable[[MarketFact], None]
         self._task: asyncio.Task[None] | None = None
@@ -125,18 +141,20 @@ class AlpacaFeed:
         await self.subscribe("trades", [symbol])
         await self.subscribe("statuses", [symbol])
         await self.subscribe("lulds", [symbol])
+        if self._options.books:
+            await self.subscribe(BOOKS, [symbol])
         if symbol in self._latest_seen:
             return
         latest = await self._latest_quote(symbol)
         self._latest_seen.add(symbol)
         if latest is not None:
-            self._take({**latest, "T": "q", "S": symbol}, standing=True)
+            self._take({**latest, "T": "q", "S": symbol}, partial(quote_of, standing=True))
 
     async def subscribe(self, channel: str, symbols: Sequence[str]) -> None:
         """Have the upstream connection carry a channel of these symbols, now and after each
         reconnection. Raises `BrokerUnavailable` for an unknown channel or too many symbols.
         """
-        if channel not in CHANNELS:
+        if channel not in CHANNELS or (channel == BOOKS and not self._options.books):
             raise BrokerUnavailable(f"the data stream has no channel {channel[:20]!r}")
         if channel in STOCK_CHANNELS and self._options.feed != STOCKS_FEED:
             return
@@ -147,7 +165,7 @@ class AlpacaFeed:
         wanted |= dict.fromkeys(fresh)
         if fresh and self._connection is not None:
             with suppress(ConnectionClosed):  # The next connection subscribes to all of it.
-                await _send(self._connection, {"action": "subscribe", channel: fresh})
+                await _subscribe(self._connection, {channel: fresh})
 
     def listen(self, callback: Callable[[list[dict[str, Any]]], None]) -> None:
         """Call back with the market data of each frame, as `decoded_messages` gives it."""
@@ -165,8 +183,7 @@ class AlpacaFeed:
             await self._expect(connection, "authenticated")
             channels = {name: list(wanted) for name, wanted in self._wanted.items() if wanted}
             self._connection = connection
-            if channels:
-                await _send(connection, {"action": "subscribe", **channels})
+            await _subscribe(connection, channels)
         settled()
         self.counts.connections += 1
         self._heard()
@@ -178,7 +195,8 @@ class AlpacaFeed:
             beating.cancel()
 
     async def _beat(self, connection: ClientConnection) -> None:
-        """Say each second that the feed is alive: it spoke, or it answered a ping.
+        """Say each second that the feed is alive: it spoke, or it answered a ping; and ask anew for
+        books that came to be doubted.
 
         While a ping is unanswered nothing is said; a connection that is gone ends the session.
         """
@@ -190,6 +208,9 @@ class AlpacaFeed:
                     await (await connection.ping())
                 frames = self.counts.frames
                 self._heard()
+                for symbol in self._books.doubted():
+                    await _send(connection, {"action": "unsubscribe", BOOKS: [symbol]})
+                    await _subscribe(connection, {BOOKS: [symbol]})
 
     def _heard(self) -> None:
         options = self._options
@@ -203,28 +224,34 @@ class AlpacaFeed:
 
     def _lost(self) -> None:
         self._connection = None
+        self._books.forget()
 
     def _take_frame(self, messages: list[dict[str, Any]]) -> None:
         self.counts.frames += 1
         market = []
         for message in messages:
-            kind = message.get("T")
+            kind = str(message.get("T"))
             if kind in _CONTROL:
                 _control(message)
             else:
                 market.append(message)
-                if kind in KINDS and message.get("S") in self._watched:
-                    self._take(message)
+                symbol = message.get("S")
+                if not isinstance(symbol, str) or symbol not in self._watched:
+                    continue
+                if kind == "o":
+                    self._take(message, self._books.take)
+                elif kind in KINDS:
+                    self._take(message, fact_of)
         if market:
             for listener in self._listeners:
                 listener(market)
 
-    def _take(self, message: dict[str, Any], *, standing: bool = False) -> None:
+    def _take(self, message: Message, read: Callable[[Message], MarketFact | None]) -> None:
         """Deliver what a message says; one that makes no sense is counted and dropped, so that the
         data grows stale rather than wrong.
         """
         try:
-            fact = quote_of(message, standing=True) if standing else fact_of(message)
+            fact = read(message)
         except (KeyError, ValueError) as wrong:
             self.counts.refused += 1
             if self.counts.refused.bit_count() == 1:  # Said at 1, 2, 4, 8, ... so never a flood.
@@ -278,6 +305,17 @@ def _messages(frame: bytes | str) -> list[dict[str, Any]]:
         return decoded_messages(frame)
     except StreamMalformed as wrong:
         raise StreamRefused(str(wrong)) from wrong
+
+
+async def _subscribe(connection: ClientConnection, channels: dict[str, list[str]]) -> None:
+    """Subscribe to channels; to each book by itself, since a plan that has fewer refuses a whole
+    command.
+    """
+    others = {channel: symbols for channel, symbols in channels.items() if channel != BOOKS}
+    if others:
+        await _send(connection, {"action": "subscribe", **others})
+    for symbol in channels.get(BOOKS, ()):
+        await _send(connection, {"action": "subscribe", BOOKS: [symbol]})
 
 
 async def _send(connection: ClientConnection, command: dict[str, Any]) -> None:

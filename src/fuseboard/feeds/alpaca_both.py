@@ -29,7 +29,11 @@ class AlpacaFeeds:
 
     def __init__(self, options: AlpacaFeedOptions, limits: StreamLimits | None = None) -> None:
         crypto = structs.replace(
-            options, stream_url=crypto_url(options.stream_url), feed=CRYPTO_FEED, lacks=()
+            options,
+            stream_url=crypto_url(options.stream_url),
+            feed=CRYPTO_FEED,
+            lacks=(),
+            books=True,
         )
         self._stocks = AlpacaFeed(options, limits)
         self._crypto = AlpacaFeed(crypto, limits)

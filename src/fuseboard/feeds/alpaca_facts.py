@@ -29,14 +29,14 @@ Message = dict[str, Any]
 
 def quote_of(message: Message, *, standing: bool = False) -> QuoteSeen:
     """A quote; `standing`: read from the REST, not told when it came about."""
-    bid, ask = _amount(message["bp"]), _amount(message["ap"])
+    bid, ask = amount_of(message["bp"]), amount_of(message["ap"])
     return QuoteSeen(
         symbol=message["S"],
         bid_nanos=bid,
         ask_nanos=ask,
         bid_size_nanos=nanos_rounded(message["bs"]),
         ask_size_nanos=nanos_rounded(message["as"]),
-        event_ns=_at_ns(message["t"]),
+        event_ns=at_ns_of(message["t"]),
         bid_low_nanos=bid,
         ask_high_nanos=ask,
         standing=standing,
@@ -45,12 +45,12 @@ def quote_of(message: Message, *, standing: bool = False) -> QuoteSeen:
 
 def trade_of(message: Message) -> TradeSeen:
     """A trade."""
-    price = _amount(message["p"])
+    price = amount_of(message["p"])
     return TradeSeen(
         symbol=message["S"],
         price_nanos=price,
         size_nanos=nanos_rounded(message["s"]),
-        event_ns=_at_ns(message["t"]),
+        event_ns=at_ns_of(message["t"]),
         low_nanos=price,
         high_nanos=price,
     )
@@ -61,34 +61,36 @@ def status_of(message: Message) -> TradingHalted | TradingResumed | None:
     status, reason = str(message["sc"]), str(message.get("rc") or "")
     if status in INFORMATION:
         return None
-    code, at_ns = f"{status} {reason}".strip(), _at_ns(message["t"])
+    code, at_ns = f"{status} {reason}".strip(), at_ns_of(message["t"])
     if status in RESUMPTIONS:
-        return TradingResumed(symbol=_symbol(message), code=code, event_ns=at_ns)
+        return TradingResumed(symbol=symbol_of(message), code=code, event_ns=at_ns)
     level = LEVELS.get(reason, 0)
-    return TradingHalted(symbol=_symbol(message), code=code, event_ns=at_ns, level=level)
+    return TradingHalted(symbol=symbol_of(message), code=code, event_ns=at_ns, level=level)
 
 
 def band_of(message: Message) -> TradingHalted | None:
     """A limit-up limit-down band: a halt when it says that trading is suspended."""
     if str(message.get("i") or "") != BANDS_SUSPENDED:
         return None
-    return TradingHalted(symbol=_symbol(message), code="LULD D", event_ns=_at_ns(message["t"]))
+    return TradingHalted(symbol=symbol_of(message), code="LULD D", event_ns=at_ns_of(message["t"]))
 
 
 def correction_of(message: Message) -> TradeWithdrawn:
     """A trade's price was wrong, and what it is."""
     return TradeWithdrawn(
-        symbol=_symbol(message),
-        price_nanos=_amount(message["op"]),
-        event_ns=_at_ns(message["t"]),
-        corrected_nanos=_amount(message["cp"]),
+        symbol=symbol_of(message),
+        price_nanos=amount_of(message["op"]),
+        event_ns=at_ns_of(message["t"]),
+        corrected_nanos=amount_of(message["cp"]),
     )
 
 
 def cancel_of(message: Message) -> TradeWithdrawn:
     """A trade was cancelled or an error."""
     return TradeWithdrawn(
-        symbol=_symbol(message), price_nanos=_amount(message["p"]), event_ns=_at_ns(message["t"])
+        symbol=symbol_of(message),
+        price_nanos=amount_of(message["p"]),
+        event_ns=at_ns_of(message["t"]),
     )
 
 
@@ -109,14 +111,16 @@ _READERS: Final[dict[str, Callable[[Message], MarketFact | None]]] = {
 KINDS: Final = frozenset(_READERS)
 
 
-def _symbol(message: Message) -> str:
+def symbol_of(message: Message) -> str:
+    """The symbol of a message."""
     symbol = message["S"]
     if not isinstance(symbol, str) or not symbol:
         raise ValueError(f"{symbol!r} is no symbol")
     return symbol
 
 
-def _at_ns(value: object) -> int:
+def at_ns_of(value: object) -> int:
+    """A time: nanoseconds, or RFC 3339."""
     if isinstance(value, str):
         return ns_from_rfc3339(value)
     if type(value) is not int:
@@ -124,7 +128,8 @@ def _at_ns(value: object) -> int:
     return value
 
 
-def _amount(value: object) -> int:
+def amount_of(value: object) -> int:
+    """Nano-units of a number that is not negative."""
     nanos = nanos_of_number(value)
     if nanos < 0:
         raise ValueError(f"{value!r} is negative")

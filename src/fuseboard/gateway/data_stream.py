@@ -37,7 +37,11 @@ CHANNELS = {
     "lulds": "l",
     "corrections": "c",
     "cancelErrors": "x",
+    "orderbooks": "o",
 }
+"""Order books of stocks are the simulated exchange's, each a full one: nobody comes too late for
+the first. Where the broker has none a subscription is refused.
+"""
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}", re.ASCII)
 
 Message = dict[str, Any]

@@ -22,6 +22,7 @@ from fuseboard.wire.alpaca_orders import (
 )
 from fuseboard.wire.alpaca_stream import (
     bar_message,
+    book_message,
     credentials_of,
     decoded_command,
     decoded_messages,
@@ -53,6 +54,7 @@ __all__ = [
     "asset_id_of",
     "asset_object",
     "bar_message",
+    "book_message",
     "calendar_object",
     "clock_object",
     "configuration_object",

@@ -5,6 +5,7 @@ Decimals or ints, whatever the encoding on either side was.
 """
 
 import struct
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +17,15 @@ from fuseboard.wire.alpaca_values import json_bytes, ns_from_rfc3339, number, rf
 TIMESTAMP_EXTENSION = -1
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 TIME_KEYS = frozenset({"t", "created_at", "updated_at"})
+LEVEL_KEYS = frozenset({"a", "b"})
+"""Of order books."""
 _FLOATS = (0xCA, 0xCB)
 _EXTENSIONS = (0xC7, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8)
+_ARRAYS = tuple(bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 0xDD))
 _msgpack = msgspec.msgpack.Encoder(decimal_format="number")
 _msgpack_messages = msgspec.msgpack.Decoder(list[dict[str, msgspec.Raw]])
 _msgpack_decimal = msgspec.msgpack.Decoder(Decimal)
+_msgpack_levels = msgspec.msgpack.Decoder(list[dict[str, Decimal]])
 _msgpack_extension = msgspec.msgpack.Decoder(msgspec.msgpack.Ext)
 _msgpack_any = msgspec.msgpack.Decoder()
 _json_any = msgspec.json.Decoder(float_hook=Decimal)
@@ -137,6 +142,21 @@ def trade_message(
     }
 
 
+def book_message(
+    symbol: str,
+    *,
+    bids: Sequence[tuple[int, int]],
+    asks: Sequence[tuple[int, int]],
+    at_ns: int,
+    full: bool,
+) -> dict[str, Any]:
+    """An order book (v1beta3): all of it, or changes, in which a size of 0 takes a level out."""
+    message: dict[str, Any] = {"T": "o", "S": symbol, "t": at_ns}
+    for key, levels in (("b", bids), ("a", asks)):
+        message[key] = [{"p": number(price), "s": number(size)} for price, size in levels]
+    return {**message, "r": True} if full else message
+
+
 STATUS_WORDS = {"H": "Trading Halt", "P": "Volatility Trading Pause", "T": "Trading Resumption"}
 
 
@@ -228,6 +248,11 @@ def _value(key: str, raw: bytes) -> Any:
         return _msgpack_decimal.decode(raw)
     if first in _EXTENSIONS and key in TIME_KEYS:
         return ns_from_extension(_msgpack_extension.decode(raw))
+    if key in LEVEL_KEYS and raw.startswith(_ARRAYS):
+        try:
+            return _msgpack_levels.decode(raw)
+        except msgspec.ValidationError:
+            pass  # No levels: whoever reads it refuses it.
     return _msgpack_any.decode(raw)
 
 

@@ -83,6 +83,29 @@ def test_a_book_is_measured_by_its_levels_and_its_quotes_are_parts_of_it() -> No
     assert desk.tier() is Tier.EMERGENCY
 
 
+def test_depth_is_not_compared_between_a_best_and_a_book() -> None:
+    """Else a feed that stops to tell levels, or begins to, would look like a crisis, or a wall."""
+    levels = tuple((25_001 * CENT + n, 100 * NANOS) for n in range(10))
+    desk = LiquidDesk().calm(250)
+    assert "depth" not in desk.known.points.absent()
+    desk.take(
+        facts.BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0)
+    )
+    assert desk.known.points.absent() == ("depth",)
+    for _ in range(250):
+        desk.now_ns += SECOND
+        desk.traded(20)
+        desk.take(
+            facts.BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0)
+        )
+    assert desk.known.points.absent() == ()
+    desk.now_ns += 10 * SECOND
+    desk.traded(200)
+    desk.quoted()
+    assert desk.known.points.absent() == ("depth",)
+    assert desk.tier() is Tier.NORMAL
+
+
 def test_a_tier_lifts_no_latch() -> None:
     desk = LiquidDesk().at(Tier.EMERGENCY)
     desk.take(

@@ -5,6 +5,7 @@ Nothing of it is done, or kept, under a policy that does not ask for it.
 
 from typing import Final
 
+from fuseboard.core.liquidity import depth
 from fuseboard.core.liquidity.monitor import (
     BOOK_STANDS_NS,
     NO_SIZES,
@@ -13,6 +14,7 @@ from fuseboard.core.liquidity.monitor import (
     new_liquidity,
 )
 from fuseboard.core.liquidity.tiers import Compiled, Gauge, compiled_of
+from fuseboard.core.liquidity.windows import average_of
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.vocabulary.effects import RaiseAlert, RecordTier
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
@@ -37,6 +39,8 @@ def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
     at = _known(turn, fact.symbol)
     if at is None or (at.levels and turn.boot_ns - at.book_boot_ns < BOOK_STANDS_NS):
         return
+    if at.levels:
+        _measure_anew(turn, at)
     bids = ((fact.bid_nanos, fact.bid_size_nanos),)
     asks = ((fact.ask_nanos, fact.ask_size_nanos),)
     at.levels = False
@@ -50,6 +54,8 @@ def book_seen(turn: Turn, fact: BookSeen) -> None:
     at = _known(turn, fact.symbol) if tiers is not None else None
     if tiers is None or at is None:
         return
+    if not at.levels:
+        _measure_anew(turn, at)
     at.levels, at.book_boot_ns = True, turn.boot_ns
     at.book(fact.bids, fact.asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
     judge(turn, tiers, fact.symbol, at)
@@ -123,6 +129,11 @@ def _known(turn: Turn, symbol: str) -> Liquidity | None:
         lacks = _bits(state.feed_lacks.get(feed_of(symbol), ()))
         at = state.liquidity[symbol] = new_liquidity(turn.boot_ns, lacks, Gauge())
     return at
+
+
+def _measure_anew(turn: Turn, at: Liquidity) -> None:
+    """Ten levels hold more than one: depth is not compared with what was measured otherwise."""
+    at.depths = average_of(depth.AVERAGE_BUCKETS, depth.AVERAGE_BUCKET_NS, turn.boot_ns)
 
 
 def _bits(lacks: tuple[str, ...]) -> int:

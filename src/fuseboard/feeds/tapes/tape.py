@@ -54,6 +54,8 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 TapeLevels: TypeAlias = tuple[tuple[int, int], ...]
+LEVELS_SHOWN_MAX = 10
+"""Of each side: what a feed of books tells, however many a tape has."""
 
 
 class TapeQuote(Struct, frozen=True, kw_only=True, gc=False):
@@ -148,3 +150,16 @@ class Tape(Struct, frozen=True, kw_only=True):
             read=lambda: cut(self.read()),
             read_noting=None if noting is None else lambda found: cut(noting(found)),
         )
+
+
+def shown_levels(quote: TapeQuote) -> tuple[TapeLevels, TapeLevels]:
+    """Bids and asks as a feed of books tells them, `LEVELS_SHOWN_MAX` at most, the best first.
+
+    A side of which the tape tells only the best has that; one that nobody is on is empty.
+    """
+    bids, asks = quote.bids, quote.asks
+    if not bids and quote.bid_nanos and quote.bid_size_nanos:
+        bids = ((quote.bid_nanos, quote.bid_size_nanos),)
+    if not asks and quote.ask_nanos and quote.ask_size_nanos:
+        asks = ((quote.ask_nanos, quote.ask_size_nanos),)
+    return bids[:LEVELS_SHOWN_MAX], asks[:LEVELS_SHOWN_MAX]
