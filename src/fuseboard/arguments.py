@@ -1,4 +1,4 @@
-"""Numbers that people type as arguments of commands: within bounds, or a usage error."""
+"""Arguments of commands: numbers within bounds, or a usage error; and the group `tape`."""
 
 import argparse
 from decimal import Decimal, InvalidOperation
@@ -102,3 +102,16 @@ def money(text: str) -> int:
     if nanos <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
     return nanos
+
+
+def add_tapes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands of tapes."""
+    text = "which recorded and generated markets there are, and what is wrong with one"
+    parser = commands.add_parser("tape", help=text, description=text)
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    shown = acts.add_parser("list", help="every name, and whether its data is here")
+    check = acts.add_parser("check", help="read one whole: order, quotes, sizes, jumps, silence")
+    check.add_argument("tape", metavar="NAME|PATH", help="as `tape list` shows it")
+    check.add_argument("--seed", type=int, default=1, help="of a generated one")
+    for act in (shown, check):
+        act.add_argument("--json", action="store_true")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuseboard import __version__
 from fuseboard.arguments import (
+    add_tapes,
     cooldown,
     count,
     count_or_none,
@@ -138,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     guardian.add_argument("--run", type=int, default=0, metavar="NS", help=argparse.SUPPRESS)
     _add_exchange(commands)
     _add_demo(commands)
+    add_tapes(commands)
     _add_reads(commands)
     _add_acts(commands)
     _add_measure(commands)
@@ -235,13 +237,8 @@ def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
     parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
-    parser.add_argument(
-        "--requests-per-minute",
-        type=count,
-        default=200,
-        metavar="N",
-        help="429 beyond it",
-    )
+    beyond = "429 beyond it"
+    parser.add_argument("--requests-per-minute", type=count, default=200, metavar="N", help=beyond)
     parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
     parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fuseboard.feeds.tapes import checked as checks
 from fuseboard.feeds.tapes.checked import checked, findings_of
@@ -154,6 +155,15 @@ def test_a_print_far_from_the_last_is_counted_in_both_directions() -> None:
     prices = [100, 110, 121, 134, 120, 108]
     tape = tape_of(*(trade(at_s, price) for at_s, price in enumerate(prices)))
     assert found_in(tape) == {KIND.JUMP: (2, 5)}
+
+
+def test_a_print_beyond_the_recorded_quote_is_counted() -> None:
+    events = (trade(1, 95), quote(2), trade(3, 99), trade(4, 101), trade(5, 98), trade(6, 102))
+    assert found_in(tape_of(*events)) == {KIND.BEYOND_QUOTE: (2, 6)}
+    no_ask = (quote(2, 99, 0, sizes=(1, 0)), trade(3, 105))
+    assert KIND.BEYOND_QUOTE not in found_in(tape_of(*no_ask))
+    derived = structs.replace(quote(1), derived=True)
+    assert found_in(tape_of(derived, trade(2, 105))) == {}
 
 
 def test_silence_is_counted_from_the_opening_on_and_beyond_the_tapes_own_measure() -> None:

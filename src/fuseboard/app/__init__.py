@@ -23,6 +23,7 @@ from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
 from fuseboard.app.reset_command import command_reset
 from fuseboard.app.restore import command_restore
+from fuseboard.app.tape_commands import command_tape
 
 __all__ = [
     "REFUSALS",
@@ -45,6 +46,7 @@ __all__ = [
     "command_restore",
     "command_run",
     "command_status",
+    "command_tape",
     "command_top",
     "command_verify",
 ]

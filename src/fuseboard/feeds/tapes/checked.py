@@ -77,13 +77,14 @@ def _in_order(events: Iterator[TapeEvent], tape: Tape, found: Findings) -> Itera
 
 
 class _Sanity:
-    """What is remembered of one pass: per symbol its last time and its last print."""
+    """What is remembered of one pass: per symbol its last time, last print and recorded quote."""
 
     def __init__(self, tape: Tape, found: Findings) -> None:
         self._tape = tape
         self._found = found
         self._last_ns = dict.fromkeys(tape.symbols, tape.session.open_ns)
         self._last_print: dict[str, int] = {}
+        self._last_quote: dict[str, TapeQuote] = {}
         wide_ns = max(GAP_OF_TYPICAL * tape.cadence.typical_gap_ns, GAP_NS_MIN)
         self._gap_ns_max = tape.tolerances.gap_ns_max or wide_ns
 
@@ -141,6 +142,8 @@ class _Sanity:
         if quote.bids or quote.asks:
             self._must_be_levels(quote.bids, bid, bid_size, -1)
             self._must_be_levels(quote.asks, ask, ask_size, 1)
+        if not quote.derived:
+            self._last_quote[quote.symbol] = quote
         return True
 
     def _must_be_levels(self, levels: TapeLevels, price: int, size: int, away: int) -> None:
@@ -165,6 +168,10 @@ class _Sanity:
             said = f"{trade.symbol}: {text_from_nanos(price)} after {text_from_nanos(before)}"
             self._found.note(FindingKind.JUMP, trade.at_ns, said)
         self._last_print[trade.symbol] = price
+        quote = self._last_quote.get(trade.symbol)
+        if quote is not None and (price < quote.bid_nanos or 0 < quote.ask_nanos < price):
+            said = f"{text_from_nanos(price)} where {_shown_quote(quote)}"
+            self._found.note(FindingKind.BEYOND_QUOTE, trade.at_ns, said)
         return True
 
     def _left_out(self, event: TapeEvent, says: str) -> bool:

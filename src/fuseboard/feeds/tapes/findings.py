@@ -18,6 +18,8 @@ class FindingKind(Enum):
     """A quote without a bid or without an ask."""
     JUMP = "jump"
     """A print further from the symbol's last than the tape's `jump_percent`."""
+    BEYOND_QUOTE = "beyond_quote"
+    """A print above the recorded ask that stood, or below the bid."""
     GAP = "gap"
     """Nothing of a symbol for longer than the tape's cadence lets expect."""
     OUTSIDE = "outside"
