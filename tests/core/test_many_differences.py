@@ -1,6 +1,7 @@
 """Many differences at once: one halt and one page for all of them, and every one is told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.compared import PRICE, Compared, policy_of, stages
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_values
 
 
 def held(*shares: int) -> facts.PositionsSeen:
@@ -144,6 +148,37 @@ def test_differences_beyond_what_is_kept_halt_at_once_whatever_found_them(
         desk.tells(f"hand{number}", 7)
     desk.reading()
     assert len(halts(desk.passes(1))) == 1, "what has no place cannot be counted"
+
+
+class Looked(dict[str, Any]):
+    """A table that knows how often it was looked through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+    def values(self) -> "dict_values[str, Any]":
+        self.times += 1
+        return super().values()
+
+
+def test_twenty_fills_by_hand_cost_no_more_looks_through_our_orders_than_one() -> None:
+    def looks(fills: int) -> tuple[int, int]:
+        desk = Compared()
+        desk.working("b1")
+        for number in range(fills):
+            desk.tells(f"hand{number}", 7)
+        desk.reading()
+        book = desk.kernel._state.book
+        book.orders, book.working = orders, working = Looked(book.orders), Looked(book.working)
+        desk.passes(1)
+        assert len(desk.standing()) == fills
+        return orders.times, working.times
+
+    assert looks(20) == looks(1)
+    assert min(looks(1)) > 0, "it is these tables that are looked through"
 
 
 def test_what_latches_names_the_reason_of_what_differs() -> None:

@@ -18,6 +18,8 @@ reading only takes the place to begin at.
 
 from typing import Final
 
+from msgspec import Struct
+
 from fuseboard.core import discrepancies
 from fuseboard.core.book import Order
 from fuseboard.core.discrepancies import Difference
@@ -196,6 +198,14 @@ def _costs_differ(at: Apart) -> bool:
 # --- judging --------------------------------------------------------------------------------------
 
 
+class Ours(Struct, frozen=True):
+    """Our orders as one judging needs them: looked through once, however much stays apart."""
+
+    by_broker_id: dict[str | None, Order]
+    unanswered: dict[tuple[str, Side], None]
+    """Symbol and side of orders of which the broker has not told us its id: each may be it."""
+
+
 def judge_when_due(turn: Turn) -> None:
     """What the feed alone told has had its time."""
     due_boot_ns = turn.state.copy.judge_boot_ns
@@ -211,9 +221,11 @@ def judge(turn: Turn, *, read_to_its_end: bool) -> None:
         return
     found: list[Difference] = []
     wanted: list[Order] = []
+    ours: Ours | None = None
     for key, at in copy.apart.items():
         if at.theirs_nanos > at.ours_nanos:
-            _missing(turn, key, at, found, wanted, counts=read_to_its_end)
+            ours = ours or _ours(turn)
+            _missing(turn, key, at, ours, found, wanted, counts=read_to_its_end)
         elif at.ours_nanos > at.theirs_nanos:
             if read_to_its_end and copy.asked_boot_ns - at.ours_boot_ns >= LAG_NS:
                 found.append(_differs(key, at, NOT_TOLD, counts=True))
@@ -228,6 +240,7 @@ def _missing(
     turn: Turn,
     key: str,
     at: Apart,
+    ours: Ours,
     found: list[Difference],
     wanted: list[Order],
     *,
@@ -236,8 +249,8 @@ def _missing(
     """The feed knows more: once that had its time it is found, and its order wanted."""
     state = turn.state
     due_boot_ns = at.theirs_boot_ns + SETTLE_NS
-    order = _order(turn, key, at)
-    if order is None and _may_be_unanswered(turn, at):
+    order = _order(turn, key, at, ours)
+    if order is None and (at.symbol, at.side) in ours.unanswered:
         due_boot_ns = at.theirs_boot_ns + UNKNOWN_NS
     if turn.boot_ns < due_boot_ns:
         waits = state.copy.judge_boot_ns
@@ -253,24 +266,23 @@ def _missing(
         wanted.append(order)
 
 
-def _order(turn: Turn, key: str, at: Apart) -> Order | None:
+def _order(turn: Turn, key: str, at: Apart, ours: Ours) -> Order | None:
     """The order of ours that has this id at the broker."""
-    orders = turn.state.book.orders
-    known = orders.get(at.order_id)
-    if known is None:
-        known = next((each for each in orders.values() if each.broker_order_id == key), None)
+    known = turn.state.book.orders.get(at.order_id) or ours.by_broker_id.get(key)
     if known is not None:
         at.order_id = known.order_id
     return known
 
 
-def _may_be_unanswered(turn: Turn, at: Apart) -> bool:
-    """Whether an order of ours may be it, of which the broker has not told us its id."""
-    return any(
-        order.symbol == at.symbol
-        and order.side is at.side
-        and order.status in (OrderStatus.SUBMITTING, OrderStatus.IN_DOUBT)
-        for order in turn.state.book.working_orders()
+def _ours(turn: Turn) -> Ours:
+    book = turn.state.book
+    return Ours(
+        by_broker_id={each.broker_order_id: each for each in reversed(book.orders.values())},
+        unanswered={
+            (order.symbol, order.side): None
+            for order in book.working_orders()
+            if order.status in (OrderStatus.SUBMITTING, OrderStatus.IN_DOUBT)
+        },
     )
 
 
