@@ -1,5 +1,6 @@
 """Effects as the kernel gives them, with only what a test is about."""
 
+from fuseboard.control.board import Board
 from fuseboard.vocabulary.effects import (
     PublishEquity,
     PublishOrder,
@@ -71,3 +72,10 @@ def posture(scope: str, value: Posture, reason: Reason = Reason.DRAWDOWN) -> Pub
 
 def plan(trip: str, stage: str = "ended") -> RecordPlan:
     return RecordPlan(trip=trip, stage=stage, cancelled=3, closed=2)
+
+
+def spoken() -> Board:
+    """A board whose kernel has said that the account is open."""
+    board = Board()
+    board.apply(posture("account", Posture.OPEN, Reason.ALLOWED))
+    return board

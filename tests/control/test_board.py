@@ -1,11 +1,12 @@
 """The board against a model: the newest word on each order, working ones found at once, bounds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fuseboard.control import board as board_module
 from fuseboard.control.board import Board
-from fuseboard.control.render import status_text
+from fuseboard.control.render import next_step, status_text
 from fuseboard.control.status import status_of
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import AnswerDenied, RecordTier, RecordTransition, WakeAt
@@ -13,7 +14,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
-from tests.control.effects import equity, plan, posture, shown, submit
+from tests.control.effects import equity, plan, posture, shown, spoken, submit
 
 NOTHING = Measured(
     evaluations=0,
@@ -77,7 +78,7 @@ def test_plans_are_bounded_and_the_oldest_goes_first() -> None:
 
 
 def test_a_posture_is_shown_until_its_scope_is_open_again() -> None:
-    board = Board()
+    board = spoken()
     assert board.posture() is Posture.OPEN
     board.apply(posture("account", Posture.HALTED))
     board.apply(posture("strategy:a", Posture.REDUCE_ONLY))
@@ -88,13 +89,32 @@ def test_a_posture_is_shown_until_its_scope_is_open_again() -> None:
     assert list(board.postures) == ["strategy:a"]
 
 
-def test_books_count_as_compared_once_a_fuse_is_shown_and_nothing_says_otherwise() -> None:
+def test_until_the_kernel_has_spoken_the_account_is_halted_for_books_that_are_not_compared() -> (
+    None
+):
+    board = Board()
+    board.apply(posture("strategy:a", Posture.REDUCED))
+    status = status_of(board, NOTHING, about={}, durable_sequence=0)
+    assert status.posture == "HALTED"
+    assert (status.postures[0].scope, status.postures[0].reason) == ("account", "not_reconciled")
+    assert next_step(status) == "wait: the gateway is comparing its books with the broker's"
+    board.apply(posture("account", Posture.OPEN, Reason.ALLOWED))
+    assert status_of(board, NOTHING, about={}, durable_sequence=0).posture == "OPEN"
+
+
+@pytest.mark.parametrize("fuses", [0, 1])
+def test_books_count_as_compared_once_the_kernel_says_so_with_and_without_fuses(
+    fuses: int,
+) -> None:
     board = Board()
     assert not board.is_reconciled()
     board.apply(posture("account", Posture.HALTED, Reason.NOT_RECONCILED))
-    board.apply(equity(100_000 * NANOS))
+    for _ in range(fuses):
+        board.apply(equity(100_000 * NANOS))
     assert not board.is_reconciled()
     board.apply(posture("account", Posture.HALTED, Reason.OPERATOR))
+    assert board.is_reconciled()
+    board.apply(posture("account", Posture.OPEN, Reason.ALLOWED))
     assert board.is_reconciled()
 
 

@@ -20,7 +20,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
-from tests.control.effects import equity, plan, posture, shown, submit
+from tests.control.effects import equity, plan, posture, shown, spoken, submit
 
 MEASURED = Measured(
     evaluations=10,
@@ -97,7 +97,7 @@ def test_cancels_that_were_waited_for_in_vain_are_not_called_confirmed() -> None
 
 def test_an_empty_state_is_said_in_words() -> None:
     nothing = structs.replace(MEASURED, evaluations=0, trigger_ns=0)
-    status = status_with(Board(), measured=nothing, running=False)
+    status = status_with(spoken(), measured=nothing, running=False)
     assert render.status_text(status).splitlines() == [
         "posture   OPEN",
         "gateway   not running: this is what its next start begins with",
@@ -122,7 +122,7 @@ def test_an_empty_state_is_said_in_words() -> None:
     ],
 )
 def test_the_next_step_follows_the_state(state: str, scope: str, reason: Reason, what: str) -> None:
-    board = Board()
+    board = spoken()
     board.apply(equity(99_000 * NANOS, scope=scope, state=state))
     board.apply(posture(scope, Posture.HALTED, reason))
     assert what in render.next_step(status_with(board))
@@ -141,7 +141,7 @@ def test_beside_the_file_halt_it_is_taken_away_before_the_reset() -> None:
 
 
 def test_when_all_is_open_there_is_nothing_to_do() -> None:
-    board = Board()
+    board = spoken()
     board.apply(equity(99_000 * NANOS))
     assert render.next_step(status_with(board)) == ""
 
@@ -321,7 +321,7 @@ def test_what_differs_is_shown_with_who_found_it_and_since_when_until_it_ends() 
             since_wall_ns=1_767_366_000 * NANOS,
         )
 
-    board = Board()
+    board = spoken()
     board.apply(said("found"))
     text = render.status_text(status_with(board))
     line = "differs   AAPL: a fill that we do not have (order b0) [activity feed]"

@@ -279,7 +279,7 @@ class Rounds:
 
 def is_reconciled(now: dict[str, Any]) -> bool:
     reasons = {at["reason"] for at in now["postures"]}
-    return bool(now["fuses"]) and "not_reconciled" not in reasons
+    return "not_reconciled" not in reasons
 
 
 def phase_of(records: list[Record]) -> str:

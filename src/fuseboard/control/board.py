@@ -45,6 +45,10 @@ RECOVERIES_MAX: Final = 20
 RESETS_MAX: Final = 20
 _LET_GO: Final = ("RESET", "REBASED")
 """Events of fuses that loosen at once; recoveries have lines of their own."""
+_UNSPOKEN: Final = PublishPosture(
+    scope=ACCOUNT_SCOPE, posture=Posture.HALTED, reason=Reason.NOT_RECONCILED
+)
+"""What holds until the kernel has said how the account stands."""
 _FINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
 
 
@@ -114,7 +118,7 @@ class Board:
         """`wall_ns` is the time of day, 0 where it is not known."""
         self._wall_ns = wall_ns
         self.resets: dict[str, ResetLine] = {}
-        self.postures: dict[str, PublishPosture] = {}
+        self.postures: dict[str, PublishPosture] = {ACCOUNT_SCOPE: _UNSPOKEN}
         self.fuses: dict[str, FuseLine] = {}
         self.orders: dict[str, OrderLine] = {}
         self._working: dict[str, None] = {}
@@ -301,8 +305,7 @@ class Board:
     def is_reconciled(self) -> bool:
         """Whether the books have been compared with the broker's since the last start."""
         shown = self.postures.get(ACCOUNT_SCOPE)
-        unknown = shown is not None and shown.reason is Reason.NOT_RECONCILED
-        return bool(self.fuses) and not unknown
+        return shown is None or shown.reason is not Reason.NOT_RECONCILED
 
     def posture(self, scope: str = ACCOUNT_SCOPE) -> Posture:
         """The posture of a scope as last published."""
