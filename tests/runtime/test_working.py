@@ -98,7 +98,21 @@ def test_what_was_sent_is_compared_with_what_the_broker_says_that_it_works() -> 
     assert table.compared(every) is None
     assert table.compared([_listed("a", side=None, quantity=6), *every[1:]]) is None
     table.note(_fact("ended", "a"))
-    assert table.compared(every) is None, "ended here; that it works there is a stranger's matter"
+    other = [_listed("a", quantity=6), *every[1:]]
+    assert table.compared(other) is None, "ended here; that it works there is a stranger's matter"
+
+
+def test_what_has_ended_takes_no_place_of_what_works() -> None:
+    table = WorkingOrders(working_max=2)
+    for order_id in ORDERS:
+        table.sent(order_id, Side.BUY, 5)
+        table.note(_fact("working", order_id))
+        if order_id == "b":
+            table.note(_fact("ended", order_id))
+            table.sent(order_id, Side.BUY, 5)
+    told = table.compared([_listed(order_id, quantity=6) for order_id in ORDERS])
+    assert told is not None
+    assert [order.order_id for order in told.differing] == ["a", "c"]
 
 
 def test_one_comparison_names_a_bounded_number_of_orders() -> None:
