@@ -25,7 +25,7 @@ from fuseboard.policy.conditions import ConditionRefused
 from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
 from fuseboard.policy.rules import LossRule
 from fuseboard.policy.tightness import Change, Direction, changes
-from fuseboard.vocabulary.effects import AnswerOperator, RecordPolicy
+from fuseboard.vocabulary.effects import RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -209,6 +209,4 @@ def _tell(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
         if verdict.changes:
             severity = Severity.WARNING if looser else Severity.INFO
             turn.alert(severity, Reason.POLICY, f"{message} ({who})")
-    if fact.request:
-        answer = AnswerOperator(request=fact.request, accepted=not verdict.refusal, message=message)
-        turn.out.append(answer)
+    turn.answer(fact.request, accepted=not verdict.refusal, message=message)

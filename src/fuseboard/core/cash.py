@@ -25,7 +25,7 @@ from fuseboard.core.state import (
     State,
     Turn,
 )
-from fuseboard.vocabulary.effects import AnswerOperator, RecordCash
+from fuseboard.vocabulary.effects import RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import CashMoved
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money, text_from_nanos
@@ -182,7 +182,7 @@ def cash_moved(turn: Turn, fact: CashMoved) -> None:
     """A person says that money moved: it waits until the broker's cash shows it, or is refused."""
     refusal = _refusal(turn, fact.amount_nanos * NANOS)
     if refusal:
-        _answer(turn, fact.request, accepted=False, text=refusal)
+        turn.answer(fact.request, accepted=False, message=refusal)
         return
     turn.state.claim = CashClaim(
         request=fact.request,
@@ -236,7 +236,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     after_attos = before_attos + amount_attos
     state.claim = None
     if before_attos <= 0 or after_attos <= 0:
-        _answer(turn, claim.request, accepted=False, text="this would leave no equity: a slip?")
+        turn.answer(claim.request, accepted=False, message="this would leave no equity: a slip?")
         return
     if not in_books:
         account.cash_attos += amount_attos
@@ -250,7 +250,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     turn.alert(Severity.INFO, Reason.EQUITY_JUMP, text)
     _agree(turn)
     publish_postures(turn)
-    _answer(turn, claim.request, accepted=True, text=text)
+    turn.answer(claim.request, accepted=True, message=text)
     nearness.judge(turn)
 
 
@@ -268,7 +268,7 @@ def advance(turn: Turn) -> None:
             f" from ours by {shown_money(nanos_from_attos(apart_attos))} USD; say it again once it"
             " does"
         )
-        _answer(turn, claim.request, accepted=False, text=text)
+        turn.answer(claim.request, accepted=False, message=text)
         return
     if turn.boot_ns >= claim.ask_boot_ns:
         claim.ask_boot_ns = turn.boot_ns + ASK_AGAIN_NS
@@ -286,8 +286,3 @@ def node_started(turn: Turn) -> None:
     """The node starts: whoever asked before is not waiting any more, and the books are compared."""
     turn.state.claim = None
     turn.state.apart = None
-
-
-def _answer(turn: Turn, request: int, *, accepted: bool, text: str) -> None:
-    if request:
-        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=text))

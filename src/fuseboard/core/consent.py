@@ -9,7 +9,7 @@ from typing import Final
 
 from fuseboard.core.state import ResetWanted, Turn
 from fuseboard.policy.rules import ResetRules
-from fuseboard.vocabulary.effects import AnswerOperator, RecordReset
+from fuseboard.vocabulary.effects import RecordReset
 from fuseboard.vocabulary.inputs import OperatorResetRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.people import same_person
@@ -34,7 +34,7 @@ def agreed(turn: Turn, fact: OperatorResetRequested, *, is_kill: bool) -> tuple[
         return None
     refusal = _refusal(wanted, fact)
     if refusal:
-        _answer(turn, fact.request, accepted=False, message=refusal)
+        turn.answer(fact.request, accepted=False, message=refusal)
         return None
     del turn.state.resets_wanted[fact.scope]
     _record(turn, wanted, "confirmed", second=fact.operator, second_via=fact.via)
@@ -47,12 +47,12 @@ def _ask(turn: Turn, fact: OperatorResetRequested) -> None:
             "a reset that takes two people needs to know who asks: the gateway's socket or the"
             " control API tells"
         )
-        _answer(turn, fact.request, accepted=False, message=message)
+        turn.answer(fact.request, accepted=False, message=message)
         return
     state, waits_ns = turn.state, turn.policy.resets.second_person_ns_max
     if len(state.resets_wanted) >= RESETS_WANTED_MAX:
         message = f"{RESETS_WANTED_MAX} resets wait for a second person: confirm some first"
-        _answer(turn, fact.request, accepted=False, message=message)
+        turn.answer(fact.request, accepted=False, message=message)
         return
     wanted = state.resets_wanted[fact.scope] = ResetWanted(
         scope=fact.scope,
@@ -71,7 +71,7 @@ def _ask(turn: Turn, fact: OperatorResetRequested) -> None:
         f"{fact.scope}: a reset is asked for by {fact.operator}; nothing changes until a second"
         f" person asks for the same within {waits_ns // NANOS} s"
     )
-    _answer(turn, fact.request, accepted=True, message=message)
+    turn.answer(fact.request, accepted=True, message=message)
 
 
 def _refusal(wanted: ResetWanted, fact: OperatorResetRequested) -> str:
@@ -139,8 +139,3 @@ def _record(
             policy=turn.state.policy_digest,
         )
     )
-
-
-def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
-    if request:
-        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))

@@ -14,7 +14,7 @@ from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import MARKET_WORST_NANOS
 from fuseboard.core.state import Override, Turn
-from fuseboard.vocabulary.effects import AnswerOperator, RecordOverride
+from fuseboard.vocabulary.effects import RecordOverride
 from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
@@ -31,7 +31,7 @@ def override_requested(turn: Turn, fact: OverrideRequested) -> None:
     expire(turn)
     refused = _refusal(turn, fact)
     if refused:
-        _answer(turn, fact.request, accepted=False, message=refused)
+        turn.answer(fact.request, accepted=False, message=refused)
         return
     state.overrides_asked += 1
     name = f"o{state.overrides_asked}"
@@ -50,7 +50,7 @@ def override_requested(turn: Turn, fact: OverrideRequested) -> None:
     )
     _record(turn, override, "requested")
     message = f"{name} is asked for: a second person verifies it with `override verify {name}`"
-    _answer(turn, fact.request, accepted=True, message=message)
+    turn.answer(fact.request, accepted=True, message=message)
 
 
 def _refusal(turn: Turn, fact: OverrideRequested) -> str:
@@ -84,7 +84,7 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
     operator = fact.operator.strip()
     if override is None:
         message = f"no override {fact.override!r} is open: see `fuseboard override list`"
-        _answer(turn, fact.request, accepted=False, message=message)
+        turn.answer(fact.request, accepted=False, message=message)
         return
     if not operator:
         message = "a verification needs your name: --operator NAME"
@@ -98,9 +98,9 @@ def override_verified(turn: Turn, fact: OverrideVerified) -> None:
         override.verified_by = operator
         _record(turn, override, "verified")
         message = f"{override.override} holds for one order until it expires"
-        _answer(turn, fact.request, accepted=True, message=message)
+        turn.answer(fact.request, accepted=True, message=message)
         return
-    _answer(turn, fact.request, accepted=False, message=message)
+    turn.answer(fact.request, accepted=False, message=message)
 
 
 def _may_be_who_asked(turn: Turn, override: Override, fact: OverrideVerified) -> bool:
@@ -201,8 +201,3 @@ def _record(turn: Turn, override: Override, stage: str, order_id: str = "") -> N
             worst_price_nanos=override.worst_price_nanos,
         )
     )
-
-
-def _answer(turn: Turn, request: int, *, accepted: bool, message: str) -> None:
-    if request:
-        turn.out.append(AnswerOperator(request=request, accepted=accepted, message=message))

@@ -13,7 +13,7 @@ from fuseboard.core.halting import apply, publish_postures
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.state import Recovery, Turn
-from fuseboard.vocabulary.effects import RaiseAlert, RecordRecovery
+from fuseboard.vocabulary.effects import RecordRecovery
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, text_from_nanos
@@ -118,6 +118,4 @@ def _record(turn: Turn, recovery: Recovery, stage: str, checks: tuple[RecoveryCh
 def _tell(turn: Turn, scope: str, checks: tuple[RecoveryCheck, ...]) -> None:
     failed = "; ".join(f"{check.name}: {check.said}" for check in checks if not check.passed)
     text = f"the recovery of {scope} failed, it stays KILLED: {failed}"
-    turn.out.append(
-        RaiseAlert(severity=Severity.WARNING, code=Reason.RECOVERY, scope=scope, text=text)
-    )
+    turn.alert(Severity.WARNING, Reason.RECOVERY, text, scope)

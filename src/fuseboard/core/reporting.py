@@ -4,7 +4,6 @@ from typing import Final
 
 from fuseboard.core.state import INSTRUMENTS_MAX, Reported, Turn
 from fuseboard.vocabulary.catalogue import MEASURES
-from fuseboard.vocabulary.effects import AnswerOperator
 from fuseboard.vocabulary.inputs import MeasureReported
 from fuseboard.vocabulary.money import NANOS
 
@@ -26,9 +25,8 @@ def measure_reported(turn: Turn, fact: MeasureReported) -> None:
             turn.state.reported[key] = Reported(fact.value, fact.event_ns, turn.boot_ns, prior)
         else:
             refusal = f"a newer value of {fact.name} is known already"
-    if fact.request:
-        message = refusal or f"{fact.name} {fact.symbol}".rstrip() + " taken"
-        turn.out.append(AnswerOperator(request=fact.request, accepted=not refusal, message=message))
+    message = refusal or f"{fact.name} {fact.symbol}".rstrip() + " taken"
+    turn.answer(fact.request, accepted=not refusal, message=message)
 
 
 def _prior(known: Reported | None, fact: MeasureReported) -> int | None:

@@ -20,7 +20,6 @@ from fuseboard.core.rebasing import rebased_text
 from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
-from fuseboard.vocabulary.effects import AnswerOperator
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
     is_tag_scope,
@@ -40,7 +39,7 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
             f"{fact.scope!r} is no scope: use account,"
             f" {', '.join(f'{it}:NAME' for it in scopes.SCOPE_KINDS)}"
         )
-        _answer(turn, fact.request, accepted=False, message=message)
+        turn.answer(fact.request, accepted=False, message=message)
         return
     turn.state.halt_epoch = max(turn.state.halt_epoch, fact.register_epoch)
     note = scopes.unknown(turn, fact.scope)
@@ -58,7 +57,7 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     else:
         latch_scope(turn, fact.scope, fact.level, fact.code, detail=detail, operator=operator)
     message = f"{fact.scope}: {fact.level.name} accepted{whom}"
-    _answer(turn, fact.request, accepted=True, message=message, note=note)
+    turn.answer(fact.request, accepted=True, message=message, note=note)
 
 
 def _scopes_of(turn: Turn, scope: str) -> list[str]:
@@ -86,7 +85,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     """A named person, with a reason, loosens every latched fuse of a scope, or is told why not."""
     refusal = _reset_refusal(turn, fact)
     if refusal:
-        _answer(turn, fact.request, accepted=False, message=refusal)
+        turn.answer(fact.request, accepted=False, message=refusal)
         return
     fuses = fuses_of(turn.state, fact.scope)
     is_kill = any(fuse.state is FuseState.KILLED for fuse in fuses)
@@ -119,14 +118,14 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     if is_recovery:
         recovering.begin(turn, fact.scope, operator=operator, reason=reason)
         message = f"{fact.scope}: {recovering.STARTED} by {operator}: comparing the books"
-        _answer(turn, fact.request, accepted=True, message=message)
+        turn.answer(fact.request, accepted=True, message=message)
         return
     if fact.scope == ACCOUNT_SCOPE:
         accept_difference(turn, operator=operator, reason=reason)
     clear(turn, fact.scope, operator=operator, reason=reason)
     roster.retire(turn)
     publish_postures(turn)
-    _answer(turn, fact.request, accepted=True, message=message)
+    turn.answer(fact.request, accepted=True, message=message)
     _trip_again_if_breached(turn, fact.scope)
 
 
@@ -219,10 +218,3 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
         publish_postures(turn)
     for scope in scopes:
         _trip_again_if_breached(turn, scope)
-
-
-def _answer(turn: Turn, request: int, *, accepted: bool, message: str, note: str = "") -> None:
-    if request:
-        turn.out.append(
-            AnswerOperator(request=request, accepted=accepted, message=message, note=note)
-        )

@@ -19,7 +19,7 @@ from fuseboard.core.periods import Period
 from fuseboard.core.throttles import Throttles
 from fuseboard.core.watchlist import NOTHING, Watchlist
 from fuseboard.policy.policy import Policy
-from fuseboard.vocabulary.effects import Effect, RaiseAlert, WakeAt
+from fuseboard.vocabulary.effects import AnswerOperator, Effect, RaiseAlert, WakeAt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
 from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.orders import Severity, Side
@@ -410,6 +410,13 @@ class Turn(Struct, gc=False):
     ) -> None:
         """Tell people what happened; a page wakes somebody."""
         self.out.append(RaiseAlert(severity=severity, code=code, scope=scope, text=text))
+
+    def answer(self, request: int, *, accepted: bool, message: str, note: str = "") -> None:
+        """Tell who asked; nobody does where the request is 0."""
+        if request:
+            self.out.append(
+                AnswerOperator(request=request, accepted=accepted, message=message, note=note)
+            )
 
     def wake(self, boot_ns: int) -> None:
         """Ask for a `TimeAdvanced` at this time unless an earlier one is already wanted."""

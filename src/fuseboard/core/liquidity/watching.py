@@ -16,7 +16,7 @@ from fuseboard.core.liquidity.monitor import (
 from fuseboard.core.liquidity.tiers import Compiled, Gauge, compiled_of
 from fuseboard.core.liquidity.windows import average_of
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.vocabulary.effects import RaiseAlert, RecordTier
+from fuseboard.vocabulary.effects import RecordTier
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
 from fuseboard.vocabulary.inputs import BookSeen, FeedHeard, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.liquidity import Tier
@@ -167,14 +167,7 @@ def _tell(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
     if after > before and after >= _DEFENSIVE:
         if told_ns is None or turn.boot_ns - told_ns >= TOLD_EVERY_NS:
             at.told_boot_ns = turn.boot_ns
-            _alert(turn, Severity.WARNING, symbol, text)
+            turn.alert(Severity.WARNING, Reason.LIQUIDITY_TIER, text, symbol_scope(symbol))
     elif after is Tier.NORMAL and told_ns is not None:
         at.told_boot_ns = None
-        _alert(turn, Severity.INFO, symbol, text)
-
-
-def _alert(turn: Turn, severity: Severity, symbol: str, text: str) -> None:
-    scope = symbol_scope(symbol)
-    turn.out.append(
-        RaiseAlert(severity=severity, code=Reason.LIQUIDITY_TIER, scope=scope, text=text)
-    )
+        turn.alert(Severity.INFO, Reason.LIQUIDITY_TIER, text, symbol_scope(symbol))
