@@ -66,6 +66,22 @@ BY_PRICE = {
 }  # fmt: skip
 BY_COUNT = ("positions_max", "working_orders_max", "daily_orders_max")
 LOSSES_KEY = "loss_limits"
+WITHOUT_A_LEVEL = {
+    "order_quantity_nanos_max": "judged of one order: nothing of it adds up",
+    "order_value_nanos_max": "judged of one order: nothing of it adds up",
+    "order_volume_share_nanos_max": "judged of one order: nothing of it adds up",
+    "price_collar_nanos": "judged of one order: nothing of it adds up",
+    "price_floor_nanos": "judged of one order: nothing of it adds up",
+    "duplicate_window_ns": "judged of one order and those like it",
+    "order_rate_max": "a burst is over before anybody reads of it; beyond it a kill pages",
+    "order_rate_window_ns": "part of `order_rate_max`",
+    "order_rate_kills": "no number",
+    "messages_max": "a burst is over before anybody reads of it",
+    "messages_window_ns": "part of `messages_max`",
+    "repeated_executions_max": "a burst is over before anybody reads of it; at it a halt pages",
+    "repeated_executions_window_ns": "part of `repeated_executions_max`",
+}
+"""Fields of `Limits` that nothing comes near to little by little, and why."""
 
 
 def with_limit(field: str, limit: int | None, limits: Limits = WIDE) -> Policy:
@@ -88,18 +104,19 @@ def texts(effects: Iterable[fx.Effect]) -> list[str]:
 def test_each_limit_of_a_policy_has_a_row_or_a_reason_why_nothing_comes_near_it() -> None:
     rows = [row.field for row in nearness.ROWS if row.field]
     assert len(rows) == len(set(rows))
-    assert sorted([*rows, *nearness.WITHOUT_A_LEVEL]) == sorted(Limits.__struct_fields__)
-    assert all(reason for reason in nearness.WITHOUT_A_LEVEL.values())
+    assert sorted([*rows, *WITHOUT_A_LEVEL]) == sorted(Limits.__struct_fields__)
+    assert all(reason for reason in WITHOUT_A_LEVEL.values())
+    assert all(bool(row.field) is not bool(row.elsewhere) for row in nearness.ROWS)
 
 
 def test_each_row_is_shown_by_a_story_here() -> None:
-    fields = [row.field for row in nearness.ROWS if row.key != LOSSES_KEY]
+    fields = [row.field for row in nearness.ROWS if row.key() != LOSSES_KEY]
     assert sorted(fields) == sorted([*BY_PRICE, *BY_COUNT])
 
 
 @pytest.mark.parametrize("row", [row for row in nearness.ROWS if row.field], ids=lambda r: r.field)
 def test_each_row_names_the_key_that_a_policy_file_writes(row: nearness.Row) -> None:
-    assert row.key == _key(row.field).split()[0]
+    assert row.key() == _key(row.field).split()[0]
 
 
 # --- each row ---
@@ -117,7 +134,7 @@ def test_a_price_alone_brings_a_limit_near_and_past_and_then_only_reductions_pas
         multiplier=story.multiplier,
     )
     desk.quote("TSLA", 100)
-    key = next(row.key for row in nearness.ROWS if row.field == field and row.key != LOSSES_KEY)
+    key = next(row.key() for row in nearness.ROWS if row.field == field and row.key() != LOSSES_KEY)
     assert said(quote_at(desk, "AAPL", story.near - 1)) == []
     (text,) = texts(quote_at(desk, "AAPL", story.near))
     assert f"({key}): near" in text

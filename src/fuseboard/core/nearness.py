@@ -6,9 +6,8 @@ Nothing is denied here: the checks judge each order in the worst case, and a lim
 denies whatever raises exposure, in any symbol it counts, while proven reductions are not asked.
 A loss is only ever near here: at its limit the fuse trips.
 
-One table (`ROWS`): every limit that has a level has a row, and `WITHOUT_A_LEVEL` says why each
-other one has none; a test holds both to the fields of `Limits`. Working orders do not count in
-exposure, because they are no news to whoever sent them.
+One table (`ROWS`): every limit that has a level has a row; the table's test says why each other one
+has none. Working orders do not count in exposure, because they are no news to whoever sent them.
 
 What moves equity moves every share of it, so all is judged together, and that at most once in
 `JUDGED_EVERY_NS`: the first mark or fill after it at once, the rest when it is over. A level that
@@ -21,6 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.state import State, Turn
+from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up, shown_money, shown_percent
@@ -51,16 +51,20 @@ class Row(Struct, frozen=True, kw_only=True):
 
     name: str
     """In words; `{}` is what a level is of."""
-    field: str
-    """Of `Limits`; empty: of another part of the policy, or the broker's."""
-    key: str
-    """How a policy file calls it."""
-    levels: Callable[[Turn, Limits], Iterator[Level]]
-    """Those that may be near, and perhaps others."""
+    levels: Callable[[Turn, int], Iterator[Level]]
+    """Those that may be near, and perhaps others; by the limit, 0 where it is no field."""
+    field: str = ""
+    """Of `Limits`; empty: it is of another part of the policy, or the broker's."""
+    elsewhere: str = ""
+    """How a policy file, or a person, calls it where it is no field."""
     said: Callable[[int, int], str]
     """A measure, or the limit, in words; the second is the mark of a loss."""
     passed: str = "passed: only reductions are allowed"
     """What it means that the limit is passed; empty: that is somebody else's to say."""
+
+    def key(self) -> str:
+        """How a policy file calls it; which end of a range it is, the name says."""
+        return KEYS[Limits][self.field].partition(" ")[0] if self.field else self.elsewhere
 
 
 def _money(value: int, _mark_attos: int) -> str:
@@ -68,44 +72,41 @@ def _money(value: int, _mark_attos: int) -> str:
     return f"{shown_money(rounded_half_up(value, ATTOS))} USD"
 
 
-def _on_account(measure: Callable[[State], int], field: str) -> Callable[..., Iterator[Level]]:
+def _of_equity(measure: Callable[[State], int]) -> Callable[[Turn, int], Iterator[Level]]:
     """The levels of a limit on the account that is a fraction of equity."""
 
-    def levels(turn: Turn, limits: Limits) -> Iterator[Level]:
+    def levels(turn: Turn, limit: int) -> Iterator[Level]:
         equity_attos = turn.state.book.account.equity_attos()
-        measured = measure(turn.state) * NANOS
-        yield Level(ACCOUNT_SCOPE, measured, getattr(limits, field) * equity_attos)
+        yield Level(ACCOUNT_SCOPE, measure(turn.state) * NANOS, limit * equity_attos)
 
     return levels
 
 
-def _count(measure: Callable[[State], int], field: str) -> Callable[..., Iterator[Level]]:
+def _count(measure: Callable[[State], int]) -> Callable[[Turn, int], Iterator[Level]]:
     """The levels of a limit on the account that counts."""
 
-    def levels(turn: Turn, limits: Limits) -> Iterator[Level]:
-        yield Level(ACCOUNT_SCOPE, measure(turn.state), getattr(limits, field))
+    def levels(turn: Turn, limit: int) -> Iterator[Level]:
+        yield Level(ACCOUNT_SCOPE, measure(turn.state), limit)
 
     return levels
 
 
-def _net_short(turn: Turn, limits: Limits) -> Iterator[Level]:
+def _net_short(turn: Turn, limit: int) -> Iterator[Level]:
     """The lower end of net exposure, turned around: how far short, of how far is allowed."""
     account = turn.state.book.account
-    least = limits.net_exposure_nanos_min or 0
-    yield Level(ACCOUNT_SCOPE, -account.value_attos * NANOS, -least * account.equity_attos())
+    yield Level(ACCOUNT_SCOPE, -account.value_attos * NANOS, -limit * account.equity_attos())
 
 
-def _margin(turn: Turn, limits: Limits) -> Iterator[Level]:
+def _margin(turn: Turn, limit: int) -> Iterator[Level]:
     """The equity that what is held needs, of the equity there is."""
     account = turn.state.book.account
-    needed = account.held_attos * (limits.maintenance_margin_nanos_min or 0)
-    yield Level(ACCOUNT_SCOPE, needed, account.equity_attos() * NANOS)
+    yield Level(ACCOUNT_SCOPE, account.held_attos * limit, account.equity_attos() * NANOS)
 
 
-def _buying_power(turn: Turn, limits: Limits) -> Iterator[Level]:
+def _buying_power(turn: Turn, _limit: int) -> Iterator[Level]:
     """What the broker lends, where that is less than the policy allows."""
     multiplier = turn.state.multiplier
-    if multiplier * NANOS < limits.gross_exposure_nanos_max:
+    if multiplier * NANOS < turn.active.limits.gross_exposure_nanos_max:
         account = turn.state.book.account
         equity = multiplier * NANOS * account.equity_attos()
         yield Level(ACCOUNT_SCOPE, account.held_attos * NANOS, equity)
@@ -118,27 +119,26 @@ def _of_symbols(turn: Turn, limit: int) -> Iterator[Level]:
             yield Level(symbol_scope(symbol), position.held_attos * NANOS, limit)
 
 
-def _values(turn: Turn, limits: Limits) -> Iterator[Level]:
-    return _of_symbols(turn, (limits.position_value_nanos_max or 0) * ATTOS)
+def _values(turn: Turn, limit: int) -> Iterator[Level]:
+    return _of_symbols(turn, limit * ATTOS)
 
 
-def _fractions(turn: Turn, limits: Limits) -> Iterator[Level]:
-    equity_attos = turn.state.book.account.equity_attos()
-    return _of_symbols(turn, (limits.position_fraction_nanos_max or 0) * equity_attos)
+def _fractions(turn: Turn, limit: int) -> Iterator[Level]:
+    return _of_symbols(turn, limit * turn.state.book.account.equity_attos())
 
 
-def _sectors(turn: Turn, limits: Limits) -> Iterator[Level]:
+def _sectors(turn: Turn, limit: int) -> Iterator[Level]:
     account = turn.state.book.account
     held: dict[str, int] = {}
     for position in account.positions.values():
         if position.sector and position.held_attos:
             held[position.sector] = held.get(position.sector, 0) + position.held_attos
-    limit = (limits.sector_fraction_nanos_max or 0) * account.equity_attos()
+    limit_attos = limit * account.equity_attos()
     for sector, attos in held.items():
-        yield Level(ACCOUNT_SCOPE, attos * NANOS, limit, sector)
+        yield Level(ACCOUNT_SCOPE, attos * NANOS, limit_attos, sector)
 
 
-def _losses(turn: Turn, _limits: Limits) -> Iterator[Level]:
+def _losses(turn: Turn, _limit: int) -> Iterator[Level]:
     """What each fuse that watches has lost of its mark, undivided."""
     for fuse in turn.state.drawdowns.values():
         mark_attos, rule = fuse.mark_attos, fuse.rule
@@ -160,106 +160,78 @@ ROWS: Final = (
     Row(
         name="gross exposure",
         field="gross_exposure_nanos_max",
-        key="gross_exposure",
-        levels=_on_account(lambda state: state.book.account.held_attos, "gross_exposure_nanos_max"),
+        levels=_of_equity(lambda state: state.book.account.held_attos),
         said=_money,
     ),
     Row(
         name="net exposure",
         field="net_exposure_nanos_max",
-        key="net_exposure",
-        levels=_on_account(lambda state: state.book.account.value_attos, "net_exposure_nanos_max"),
+        levels=_of_equity(lambda state: state.book.account.value_attos),
         said=_money,
     ),
     Row(
         name="net short exposure",
         field="net_exposure_nanos_min",
-        key="net_exposure",
         levels=_net_short,
         said=_money,
     ),
     Row(
         name="leverage: gross exposure",
         field="leverage_nanos_max",
-        key="max_leverage",
-        levels=_on_account(lambda state: state.book.account.held_attos, "leverage_nanos_max"),
+        levels=_of_equity(lambda state: state.book.account.held_attos),
         said=_money,
     ),
     Row(
         name="margin: the equity that positions need",
         field="maintenance_margin_nanos_min",
-        key="min_maintenance_margin",
         levels=_margin,
         said=_money,
     ),
     Row(
         name="buying power: gross exposure",
-        field="",
-        key="the broker's margin multiplier",
+        elsewhere="the broker's margin multiplier",
         levels=_buying_power,
         said=_money,
     ),
     Row(
         name="position value",
         field="position_value_nanos_max",
-        key="max_position_value",
         levels=_values,
         said=_money,
     ),
     Row(
         name="position as a share of equity",
         field="position_fraction_nanos_max",
-        key="max_position",
         levels=_fractions,
         said=_money,
     ),
     Row(
         name="exposure of sector {}",
         field="sector_fraction_nanos_max",
-        key="max_sector",
         levels=_sectors,
         said=_money,
     ),
     Row(
         name="symbols held or ordered",
         field="positions_max",
-        key="max_positions",
-        levels=_count(lambda state: state.book.account.occupied, "positions_max"),
+        levels=_count(lambda state: state.book.account.occupied),
         said=_counted,
     ),
     Row(
         name="working orders",
         field="working_orders_max",
-        key="max_working_orders",
-        levels=_count(lambda state: len(state.book.working), "working_orders_max"),
+        levels=_count(lambda state: len(state.book.working)),
         said=_counted,
     ),
     Row(
         name="orders of this session",
         field="daily_orders_max",
-        key="max_daily_orders",
-        levels=_count(lambda state: state.throttles.daily_orders, "daily_orders_max"),
+        levels=_count(lambda state: state.throttles.daily_orders),
         said=_counted,
         passed="passed: only reductions are allowed until the next session",
     ),
-    Row(name="{}", field="", key="loss_limits", levels=_losses, said=_percent, passed=""),
+    Row(name="{}", elsewhere="loss_limits", levels=_losses, said=_percent, passed=""),
 )
-WITHOUT_A_LEVEL: Final = {
-    "order_quantity_nanos_max": "judged of one order: nothing of it adds up",
-    "order_value_nanos_max": "judged of one order: nothing of it adds up",
-    "order_volume_share_nanos_max": "judged of one order: nothing of it adds up",
-    "price_collar_nanos": "judged of one order: nothing of it adds up",
-    "price_floor_nanos": "judged of one order: nothing of it adds up",
-    "duplicate_window_ns": "judged of one order and those like it",
-    "order_rate_max": "a burst is over before anybody reads of it; beyond it a kill pages",
-    "order_rate_window_ns": "part of `order_rate_max`",
-    "order_rate_kills": "no number",
-    "messages_max": "a burst is over before anybody reads of it",
-    "messages_window_ns": "part of `messages_max`",
-    "repeated_executions_max": "a burst is over before anybody reads of it; at it a halt pages",
-    "repeated_executions_window_ns": "part of `repeated_executions_max`",
-}
-"""Fields of `Limits` that nothing comes near to little by little, and why."""
 
 
 def watched_rows(limits: Limits) -> tuple[int, ...]:
@@ -312,7 +284,7 @@ def judge(turn: Turn) -> None:
     near: dict[str, bool] = {}
     for index in turn.watched:
         row = ROWS[index]
-        for level in row.levels(turn, limits):
+        for level in row.levels(turn, getattr(limits, row.field, 0)):
             measured, limit = level.measured, level.limit
             if measured > limit or 100 * measured >= NEAR_CLEAR_PERCENT * limit > 0:
                 _judge_close(turn, row, level, near)
@@ -349,7 +321,7 @@ def _alert(turn: Turn, row: Row, level: Level, *, passed: bool) -> None:
     name = row.name.format(level.what)
     text = (
         f"{head}{name} is {row.said(measured, level.mark_attos)}, {share} of its limit"
-        f" {row.said(limit, level.mark_attos)} ({row.key}): {what}"
+        f" {row.said(limit, level.mark_attos)} ({row.key()}): {what}"
     )
     severity = Severity.WARNING if passed else Severity.INFO
     code = Reason.LIMIT_PASSED if passed else Reason.LIMIT_NEAR
