@@ -21,7 +21,7 @@ from fuseboard.control.state_directory import (
     StateDirectory,
     StateRefused,
 )
-from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.register import HaltsRegister
@@ -29,6 +29,7 @@ from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.pulse import Pulse, systemd_notify
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -248,6 +249,10 @@ class GuardianLink:
             os.waitpid(self._pid, os.WNOHANG)
         except ChildProcessError:
             return
+
+    def closes(self) -> tuple[GuardianClose, ...]:
+        """What guardians wrote down that they were about to close, for the kernel's book."""
+        return closes_told(self._place.journal_file)
 
     def _report(self) -> None:
         """Show what a guardian did since the last start that showed it."""

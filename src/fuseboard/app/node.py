@@ -346,6 +346,7 @@ class Node:
             identity=self._identity,
             strategies=self._strategies(),
             restored=self._restored,
+            guardian_closes=self._guardian.closes(),
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)

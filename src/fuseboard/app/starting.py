@@ -9,7 +9,7 @@ from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
-from fuseboard.vocabulary.inputs import Moment, NodeStarted, Restored
+from fuseboard.vocabulary.inputs import GuardianClose, Moment, NodeStarted, Restored
 
 
 def node_started(
@@ -19,6 +19,7 @@ def node_started(
     identity: Identity,
     strategies: tuple[str, ...],
     restored: Restored | None,
+    guardian_closes: tuple[GuardianClose, ...],
     warn: Callable[[str], None],
 ) -> NodeStarted:
     """Weigh register and history; what a crash took out of the history is noted in it and said."""
@@ -40,4 +41,5 @@ def node_started(
         register_doubt=weighed.register_doubt,
         history_doubt=weighed.history_doubt,
         restored=restored,
+        guardian_closes=guardian_closes,
     )

@@ -16,6 +16,7 @@ from fuseboard.core import (
     draining,
     drop_copy,
     dynamic,
+    guardian_closes,
     nearness,
     overrides,
     plan,
@@ -88,6 +89,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
         dynamic.show(turn)
     _agree_with_register(turn, fact)
     restoring.node_started(turn, fact.restored)
+    guardian_closes.node_started(turn, fact.guardian_closes)
     publish_postures(turn)
     _show_all(turn)
     for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):

@@ -328,6 +328,8 @@ class State(Struct, kw_only=True):
     """From when on the broker's orders are asked for after a restore; 0: nothing is asked."""
     spent_ids: dict[str, None] = {}
     """Order ids that the broker has had and our book, restored from a backup, does not know."""
+    guardian_closes_wall_ns: int = 0
+    """When the newest of the guardian's closes that a start took in was sent."""
     discrepancies: dict[str, Discrepancy] = {}
     """By subject, oldest first."""
     positions_apart: dict[str, BrokerPosition] = {}

@@ -38,6 +38,7 @@ from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.effects import LatchHalt
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
 from fuseboard.vocabulary.inputs import BrokerPosition, Moment, PositionsSeen
 from fuseboard.vocabulary.money import text_from_nanos
@@ -248,6 +249,7 @@ class Acts:
                     broker=broker,
                     protection=protection,
                     asking=asking,
+                    told=self._closes,
                 )
                 return await close.run()
 
@@ -259,6 +261,12 @@ class Acts:
             "closed", run_ns=self._run_ns, detail="; ".join(each.says() for each in left)
         )
         return tuple(left), proof.positions
+
+    def _closes(self, close: GuardianClose) -> None:
+        limit_nanos = close.limit_price_nanos
+        price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
+        what = f"{close.side.value} {text_from_nanos(close.quantity_nanos)} {close.symbol}"
+        self._journal.write("close", run_ns=self._run_ns, detail=f"{what} at {price}", close=close)
 
     async def _latch_broker(
         self, protection: AlpacaProtection, asking: Asking, wanted: BrokerLatches

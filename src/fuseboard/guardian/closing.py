@@ -1,5 +1,7 @@
 """Closing one position: once, reduce-only, never through zero, by what the broker says alone.
 
+Each close is written down before it is sent: the next start takes it into its book.
+
 Before each send the broker is asked for what works against the position, for the position, and for
 the close's own id, in this order (`Broker.read_leg`). The id is derived from (trip, symbol,
 attempt) as the gateway derives it: where the gateway had begun the same trip, its close and ours
@@ -7,6 +9,7 @@ are one order to the broker. Attempt n + 1 begins only when n is final.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -18,6 +21,7 @@ from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.orders import Orders
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
@@ -92,6 +96,7 @@ class Close:
         broker: AlpacaBroker,
         protection: AlpacaProtection,
         asking: Asking,
+        told: Callable[[GuardianClose], None],
     ) -> None:
         self._trip = trip
         self._symbol = symbol
@@ -100,6 +105,7 @@ class Close:
         self._broker = broker
         self._protection = protection
         self._asking = asking
+        self._told = told
         self._attempt = 1
         self._tries = 0
         self._why = ""
@@ -133,12 +139,17 @@ class Close:
         why = self._why or "not closed after the last attempt"
         return Left(symbol=self._symbol, left_nanos=left_nanos, why=why)
 
+    def _client_id(self) -> str:
+        return close_client_order_id(trip=self._trip, symbol=self._symbol, attempt=self._attempt)
+
     def _ids(self) -> tuple[str, str]:
         """Our order id and the wire id of the present attempt."""
-        client = close_client_order_id(trip=self._trip, symbol=self._symbol, attempt=self._attempt)
         orders = self._orders
         ours = order_id(
-            instance=orders.instance, account=orders.account, strategy="", client_order_id=client
+            instance=orders.instance,
+            account=orders.account,
+            strategy="",
+            client_order_id=self._client_id(),
         )
         return ours, wire_id(instance=orders.instance, order_id=ours)
 
@@ -169,6 +180,7 @@ class Close:
         start_nanos = start_price_nanos(touch, side, self._valued_nanos)
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
+        self._told(self._close(order))
         outcome = await self._asking.answer(lambda: self._broker.submit(order, lambda: True))
         if isinstance(outcome, OrderSent):
             await self._worked(outcome)
@@ -204,7 +216,21 @@ class Close:
             intent=Intent.PLAN,
             raises_exposure=False,
             halt_epoch=0,
+            client_order_id=self._client_id(),
             limit_price_nanos=price_nanos,
+        )
+
+    def _close(self, order: SubmitOrder) -> GuardianClose:
+        return GuardianClose(
+            at_wall_ns=time.time_ns(),
+            trip=self._trip,
+            order_id=order.order_id,
+            wire_id=order.wire_id,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity_nanos=order.quantity_nanos,
+            limit_price_nanos=order.limit_price_nanos,
         )
 
     async def _worked(self, sent: OrderSent) -> None:

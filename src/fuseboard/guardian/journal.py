@@ -8,8 +8,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+
 DETAIL_CHARACTERS_MAX: Final = 2_000
 LINES_READ_MAX: Final = 10_000
+CLOSES_TOLD_MAX: Final = 1_000
+"""Closes that a start is told of, the newest."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -19,6 +23,8 @@ class Line(Struct, frozen=True, kw_only=True):
     run_ns: int
     wall_ns: int
     detail: str = ""
+    close: GuardianClose | None = None
+    """What is about to be sent, where the act is to close."""
 
 
 class GuardianJournal:
@@ -32,10 +38,16 @@ class GuardianJournal:
         # A line that was torn by a crash must not spoil the next one.
         self._ends = b"" if os.pread(self._descriptor, 1, max(0, size - 1)) in b"\n" else b"\n"
 
-    def write(self, act: str, *, run_ns: int, detail: str = "") -> None:
+    def write(
+        self, act: str, *, run_ns: int, detail: str = "", close: GuardianClose | None = None
+    ) -> None:
         """One line, durable on return if the disk allows."""
         line = Line(
-            act=act, run_ns=run_ns, wall_ns=time.time_ns(), detail=detail[:DETAIL_CHARACTERS_MAX]
+            act=act,
+            run_ns=run_ns,
+            wall_ns=time.time_ns(),
+            detail=detail[:DETAIL_CHARACTERS_MAX],
+            close=close,
         )
         try:
             os.write(self._descriptor, self._ends + msgspec.json.encode(line) + b"\n")
@@ -63,6 +75,12 @@ def read_lines(path: Path) -> list[Line]:
         except msgspec.MsgspecError:
             continue
     return lines
+
+
+def closes_told(path: Path) -> tuple[GuardianClose, ...]:
+    """The newest closes that were about to be sent, oldest first."""
+    closes = [line.close for line in read_lines(path) if line.close is not None]
+    return tuple(closes[-CLOSES_TOLD_MAX:])
 
 
 def last_done(lines: list[Line]) -> int:

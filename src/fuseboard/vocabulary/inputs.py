@@ -16,6 +16,7 @@ from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen as ExecutionsSeen
 from fuseboard.vocabulary.copy_inputs import WorkingSeen as WorkingSeen
 from fuseboard.vocabulary.fact import Fact
+from fuseboard.vocabulary.guardian_inputs import GuardianClose as GuardianClose
 from fuseboard.vocabulary.market_inputs import BookSeen as BookSeen
 from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
 from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
@@ -82,6 +83,8 @@ class NodeStarted(Fact, frozen=True, tag=True):
     history_doubt: str = ""
     """What is wrong with the register's history."""
     restored: Restored | None = None
+    guardian_closes: tuple[GuardianClose, ...] = ()
+    """The newest closes that the guardian wrote down, oldest first; a start takes each once."""
 
 
 class PolicyAdopted(Fact, frozen=True, tag=True):

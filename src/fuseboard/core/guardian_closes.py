@@ -1,0 +1,64 @@
+"""The guardian's closes become orders of ours: what it did while we were dead is in our book.
+
+Theory of operation. The guardian writes each close down before it sends it. A start takes those
+that are new into the book as orders in doubt, of the account and of their trip; they are looked for
+at the broker like every other order before the books are compared, and what they filled moves the
+ledgers of who held it. So a position that the guardian closed is no difference. What it did not
+write down, or what its clock hides, stays one: a person looks then.
+"""
+
+from fuseboard.core.book import Order
+from fuseboard.core.closes import close_time_in_force
+from fuseboard.core.outgoing import publish
+from fuseboard.core.state import Turn
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity
+from fuseboard.vocabulary.reasons import Reason
+
+
+def node_started(turn: Turn, closes: tuple[GuardianClose, ...]) -> None:
+    """Take in the closes that were sent since the last that a start took.
+
+    A book that was never compared has nothing that they could have closed: the broker's positions,
+    which it takes as they stand, have them in already.
+    """
+    state = turn.state
+    before_wall_ns = state.guardian_closes_wall_ns
+    taken: dict[str, None] = {}
+    for close in closes:
+        if close.at_wall_ns <= before_wall_ns:
+            continue
+        state.guardian_closes_wall_ns = max(state.guardian_closes_wall_ns, close.at_wall_ns)
+        if state.ever_reconciled and close.order_id not in state.book.orders:
+            _take(turn, close)
+            taken[close.symbol] = None
+    if taken:
+        text = f"the guardian closed {', '.join(taken)} while no gateway ran: its orders are"
+        text = f"{text} looked for at the broker and count in our book"
+        turn.alert(Severity.WARNING, Reason.GUARDIAN, text)
+
+
+def _take(turn: Turn, close: GuardianClose) -> None:
+    price_nanos = close.limit_price_nanos
+    order = Order(
+        order_id=close.order_id,
+        wire_id=close.wire_id,
+        client_order_id=close.client_order_id,
+        strategy="",
+        symbol=close.symbol,
+        side=close.side,
+        order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
+        time_in_force=close_time_in_force(close.symbol),
+        quantity_nanos=close.quantity_nanos,
+        limit_price_nanos=price_nanos,
+        stop_price_nanos=None,
+        extended_hours=False,
+        intent=Intent.PLAN,
+        worst_price_nanos=price_nanos or 0,
+        created_ns=close.at_wall_ns,
+        updated_ns=close.at_wall_ns,
+        status=OrderStatus.IN_DOUBT,
+        trip=close.trip,
+    )
+    turn.state.book.add(order)
+    publish(turn, order)

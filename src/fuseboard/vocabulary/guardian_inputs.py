@@ -1,0 +1,23 @@
+"""What the guardian did at the broker while the gateway was dead, as the next start is told it."""
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.orders import Side
+
+
+class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
+    """A close that the guardian was about to send: what became of it, the broker knows.
+
+    `order_id` is the one that the gateway itself would give (trip, symbol, attempt) to its close.
+    """
+
+    at_wall_ns: int
+    trip: str
+    order_id: str
+    wire_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity_nanos: int
+    limit_price_nanos: int | None
+    """None: a market order."""

@@ -1,0 +1,168 @@
+"""What the guardian closed while no gateway ran is in the book of the next one, once."""
+
+from msgspec import structs
+
+from fuseboard.core.kernel import Kernel
+from fuseboard.policy.policy import digest_of
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_ids import flatten, ids_of_a_close, read_in
+from tests.core.test_known_failures import Desk, submitted
+
+HELD = facts.BrokerPosition(
+    symbol="AAPL",
+    quantity_nanos=10 * NANOS,
+    average_price_nanos=250 * NANOS,
+    price_nanos=250 * NANOS,
+)
+
+
+def close_of(
+    trip: str, attempt: int = 1, *, at: int = 5_000, shares: int = 10
+) -> facts.GuardianClose:
+    client, ours, wire = ids_of_a_close(trip, "AAPL", attempt)
+    return facts.GuardianClose(
+        at_wall_ns=at,
+        trip=trip,
+        order_id=ours,
+        wire_id=wire,
+        client_order_id=client,
+        symbol="AAPL",
+        side=Side.SELL,
+        quantity_nanos=shares * NANOS,
+        limit_price_nanos=245 * NANOS,
+    )
+
+
+def node(*closes: facts.GuardianClose) -> facts.NodeStarted:
+    return facts.NodeStarted(instance="deskdesk", account="A1", release="0", guardian_closes=closes)
+
+
+def found(close: facts.GuardianClose, filled: int, status: OrderStatus) -> facts.OrderSent:
+    return facts.OrderSent(
+        order_id=close.order_id,
+        broker_order_id=f"at-broker-{close.order_id[:4]}",
+        status=status,
+        filled_quantity_nanos=filled * NANOS,
+        filled_price_nanos=249 * NANOS if filled else 0,
+    )
+
+
+def looked_for(effects: tuple[fx.Effect, ...]) -> list[str]:
+    return [effect.order_id for effect in effects if isinstance(effect, fx.FindOrder)]
+
+
+def compared(desk: Desk, holds: int) -> tuple[fx.Effect, ...]:
+    """The end of a start: stream, account, positions; what came of the comparison."""
+    desk.take(facts.BrokerStreamChanged(connected=True))
+    desk.cash, desk.held = desk.cash + 249 * (desk.held - holds), holds
+    desk.account(desk.cash + holds * 249)
+    held = (structs.replace(HELD, quantity_nanos=holds * NANOS),) if holds else ()
+    return desk.take(facts.PositionsSeen(positions=held))
+
+
+def differences(effects: tuple[fx.Effect, ...]) -> list[str]:
+    return [
+        at.what for at in effects if isinstance(at, fx.PublishDiscrepancy) and at.stage == "found"
+    ]
+
+
+def holds(desk: Desk) -> int:
+    return desk.kernel._state.book.account.position("AAPL").quantity_nanos
+
+
+def test_a_position_that_the_guardian_closed_is_no_difference_and_its_order_is_looked_for() -> None:
+    desk = Desk(held=10)
+    close = close_of("guardian#7")
+    sent_again = structs.replace(close, at_wall_ns=close.at_wall_ns + 1)  # in doubt: the same id
+    begun = desk.take(node(close, sent_again))
+    assert looked_for(begun) == [close.order_id]
+    (told,) = [at.text for at in begun if isinstance(at, fx.RaiseAlert)]
+    assert told.startswith("the guardian closed AAPL while no gateway ran")
+    desk.take(found(close, 10, OrderStatus.FILLED))
+    assert differences(compared(desk, 0)) == []
+    assert holds(desk) == 0
+    assert desk.kernel._state.reconciled
+
+
+def test_the_books_are_not_compared_before_the_broker_has_said_what_became_of_it() -> None:
+    desk = Desk(held=10)
+    close = close_of("guardian#7")
+    desk.take(node(close))
+    stream = desk.take(facts.BrokerStreamChanged(connected=True))
+    assert looked_for(stream) == [close.order_id], "again, as for every order in doubt"
+    compared(desk, 0)
+    assert not desk.kernel._state.reconciled
+    desk.take(found(close, 10, OrderStatus.FILLED))
+    assert differences(compared(desk, 0)) == []
+    assert desk.kernel._state.reconciled
+
+
+def test_each_close_counts_once_over_starts_and_over_the_book_s_memory() -> None:
+    desk = Desk(held=10)
+    first, second = close_of("guardian#7"), close_of("guardian#7", 2, at=6_000, shares=4)
+    desk.take(node(first, second))
+    desk.take(found(first, 6, OrderStatus.CANCELED))
+    desk.take(found(second, 4, OrderStatus.FILLED))
+    compared(desk, 0)
+    assert holds(desk) == 0
+    for order_id in (first.order_id, second.order_id):  # as when ten thousand more have closed
+        del desk.kernel._state.book.closed[order_id]
+        del desk.kernel._state.book.orders[order_id]
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    assert looked_for(desk.take(node(first, second))) == []
+    assert differences(compared(desk, 0)) == []
+    assert holds(desk) == 0
+
+
+def test_a_close_that_never_arrived_leaves_the_position_as_it_is() -> None:
+    desk = Desk(held=10)
+    close = close_of("guardian#7")
+    desk.take(node(close))
+    desk.take(facts.OrderNotSent(order_id=close.order_id, reason=Reason.NEVER_ARRIVED))
+    assert differences(compared(desk, 10)) == []
+    assert holds(desk) == 10 * NANOS
+
+
+def test_what_the_guardian_did_not_write_down_stays_a_difference() -> None:
+    desk = Desk(held=10)
+    desk.take(node())
+    assert differences(compared(desk, 0)) == ["AAPL: the broker holds 0, our book 10"]
+
+
+def test_a_book_that_was_never_compared_takes_the_positions_and_not_the_closes_too() -> None:
+    desk = Desk.__new__(Desk)
+    desk.kernel, desk.now_ns, desk.multiplier, desk.cash, desk.held = Kernel(), NANOS, 1, 10_000, 4
+    ready = Desk()
+    desk.take(facts.PolicyAdopted(text=ready.text, digest=digest_of(ready.text), operator="start"))
+    assert looked_for(desk.take(node(close_of("guardian#7")))) == []
+    assert differences(compared(desk, 4)) == []
+    assert holds(desk) == 4 * NANOS
+    assert looked_for(desk.take(node(close_of("guardian#7")))) == []
+
+
+def test_a_plan_that_the_guardian_went_on_with_finds_its_attempt_and_ends_flat() -> None:
+    desk = Desk(held=10)
+    trip = read_in(flatten(desk)).trip
+    close = close_of(trip)
+    assert looked_for(desk.take(node(close))) == [close.order_id]
+    desk.take(found(close, 10, OrderStatus.FILLED))
+    ended = compared(desk, 0)
+    read = read_in(ended)
+    leg = facts.LegRead(
+        trip=trip,
+        symbol="AAPL",
+        attempt=read.attempt,
+        position_nanos=0,
+        against_nanos=0,
+        found=found(close, 10, OrderStatus.FILLED),
+    )
+    after = desk.take(leg)
+    again = read_in(after)
+    assert (again.attempt, submitted(after)) == (2, [])
+    end = desk.take(structs.replace(leg, attempt=2, found=None))
+    (plan,) = [each for each in end if isinstance(each, fx.RecordPlan)]
+    assert (plan.stage, plan.left) == ("ended", ())
