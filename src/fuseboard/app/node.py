@@ -7,7 +7,6 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -31,6 +30,7 @@ from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_do
 from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
+from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
 from fuseboard.app.tape_time import tell_sessions
 from fuseboard.brokers.alpaca import AlpacaBroker
@@ -53,7 +53,6 @@ from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.halt_file import HaltFile
 from fuseboard.runtime.intake import Intake
-from fuseboard.runtime.launcher import Launched, strategy_environment
 from fuseboard.runtime.loop import Loop, NodeStopped
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
@@ -68,9 +67,6 @@ from fuseboard.vocabulary.reasons import Reason
 FAULTED: Final = 3
 SWITCH_INTERVAL_S: Final = 0.0002
 """How soon the journal's thread gets the interpreter back from a busy loop."""
-STRATEGY_GRACE_S: Final = 5.0
-RECONCILED_S_MAX: Final = 15.0
-"""How long a supervised strategy waits for the comparison with the broker."""
 
 
 class Node:
@@ -87,9 +83,7 @@ class Node:
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
-        self._strategy_key = ("", "")
-        if options.command:
-            self._strategy_key = self._keys.add_ephemeral(options.strategy)
+        self._strategy = Supervised(options.command, options.strategy, self._keys)
         came_back = restored_of(self._state)
         recovered = came_back.recovered
         self._kernel = came_back.kernel
@@ -124,7 +118,6 @@ class Node:
         self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
         self._guardian = self._new_guardian()
         self._backups = self._new_backups()
-        self._launched: Launched | None = None
         self._stopping = asyncio.Event()
         self._ended_in_order, self._last_line = False, ""
         self._hurry = asyncio.Event()
@@ -172,7 +165,7 @@ class Node:
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
             keys=operator_keys_of(self._state, self._options.policy.kill_switch),
-            keeper=lambda: None if self._launched is None else self._launched.pid(),
+            keeper=self._strategy.pid,
             halt_file=partial(halt_file_of, self._state, self._options.policy.kill_switch),
             page=partial(self._tell, Severity.PAGE, Reason.INTRUDER),
         )
@@ -209,7 +202,7 @@ class Node:
         finally:
             for task in beside:
                 task.cancel()
-            await self._stop_strategy()
+            await self._strategy.stop()
             await door.stop()
             await api.stop()
             await outlet.stop()
@@ -344,19 +337,12 @@ class Node:
             self._register,
             self._history,
             identity=self._identity,
-            strategies=self._strategies(),
+            strategies=self._strategy.names(),
             restored=self._restored,
             guardian_closes=self._guardian.closes(),
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
-
-    def _strategies(self) -> tuple[str, ...]:
-        """The strategies with a key, and the one that is about to be started."""
-        names = [line.strategy for line in self._keys.listed()]
-        if self._options.command:
-            names.append(self._options.strategy)
-        return tuple(dict.fromkeys(names))
 
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
         policy_digest = self._kernel.policy_digest()  # asked in the loop, between two steps
@@ -366,13 +352,9 @@ class Node:
         self, serving: "asyncio.Task[None]", loop: Loop, port: int, drain: Drain
     ) -> int:
         """Wait for the first of: a fault, a signal, the strategy's end; then stop in order."""
-        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait())]
-        strategy: asyncio.Task[object] | None = None
-        if self._options.command:
-            await self._start_strategy(port)
-            assert self._launched is not None
-            strategy = asyncio.create_task(self._launched.wait())
-            waits.append(strategy)
+        stopping = asyncio.create_task(self._stopping.wait())
+        strategy = await self._strategy.start(port, reconciled=self._board.is_reconciled)
+        waits = [stopping] if strategy is None else [stopping, strategy]
         await asyncio.wait([serving, *waits], return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             if not wait.done():
@@ -381,32 +363,14 @@ class Node:
             await serving
         code = 0
         if strategy is not None and strategy.done() and not strategy.cancelled():
-            code = int(str(strategy.result()))
+            code = strategy.result()
             self._say(f"the strategy ended with exit code {code}")
         self._stopping.set()  # from now on a signal is the second one
-        self._last_line = await drain.run(self._stop_strategy)
+        self._last_line = await drain.run(self._strategy.stop)
         loop.request_stop()
         await serving
         self._say(f"stopped in order: {self._watermark.sequence} records are durable")
         return code
-
-    async def _start_strategy(self, port: int) -> None:
-        """Start it once the books are compared, so that its first order is not denied for that."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RECONCILED_S_MAX):
-                while not self._board.is_reconciled():  # noqa: ASYNC110 - it is fed by effects
-                    await asyncio.sleep(0.05)
-        key_id, secret = self._strategy_key
-        environment = strategy_environment(
-            os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret
-        )
-        self._launched = Launched()
-        await self._launched.start(self._options.command, environment)
-
-    async def _stop_strategy(self) -> None:
-        launched, self._launched = self._launched, None
-        if launched is not None:
-            await launched.stop(STRATEGY_GRACE_S)
 
     def _say_ready(self, port: int, control: int | None) -> None:
         for refused in self._refused_snapshots:

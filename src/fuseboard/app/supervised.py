@@ -1,0 +1,62 @@
+"""The strategy that `fuseboard run -- COMMAND` starts: its key, its process, its end."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from fuseboard.gateway.keys import Keys
+from fuseboard.runtime.launcher import Launched, strategy_environment
+
+GRACE_S: Final = 5.0
+RECONCILED_S_MAX: Final = 15.0
+"""How long a supervised strategy waits for the comparison with the broker."""
+
+
+class Supervised:
+    """One strategy under supervision, with a key of its own for this run; or none at all."""
+
+    def __init__(self, command: Sequence[str], name: str, keys: Keys) -> None:
+        self._command = command
+        self._name = name
+        self._keys = keys
+        self._key = keys.add_ephemeral(name) if command else ("", "")
+        self._launched: Launched | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The strategies with a key, and the one that is about to be started."""
+        names = [line.strategy for line in self._keys.listed()]
+        if self._command:
+            names.append(self._name)
+        return tuple(dict.fromkeys(names))
+
+    def pid(self) -> int | None:
+        """Of its process, while it runs."""
+        return None if self._launched is None else self._launched.pid()
+
+    async def start(
+        self, port: int, *, reconciled: Callable[[], bool]
+    ) -> "asyncio.Task[int] | None":
+        """Start it, if there is one, once the books are compared: its first order is not denied
+        for that. Its exit code comes from the task.
+        """
+        if not self._command:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECONCILED_S_MAX):
+                while not reconciled():  # noqa: ASYNC110 - it is fed by effects
+                    await asyncio.sleep(0.05)
+        key_id, secret = self._key
+        environment = strategy_environment(
+            os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret
+        )
+        self._launched = Launched()
+        await self._launched.start(self._command, environment)
+        return asyncio.create_task(self._launched.wait())
+
+    async def stop(self) -> None:
+        """End it, if it runs: asked, and killed after `GRACE_S`."""
+        launched, self._launched = self._launched, None
+        if launched is not None:
+            await launched.stop(GRACE_S)
