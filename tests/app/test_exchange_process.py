@@ -141,7 +141,7 @@ def test_one_that_hangs_is_said_and_left_alone(state: StateDirectory) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid":1}'])
 def test_what_it_left_behind_may_be_damaged(state: StateDirectory, content: bytes) -> None:
     state.exchange_file.write_bytes(content)
-    with pytest.raises(StateRefused, match="'nope' is no tape: use flash-crash"):
+    with pytest.raises(StateRefused, match="'nope' is no tape: use one of flash-crash"):
         started(state, structs.replace(WANTED, tape="nope"))
 
 
