@@ -83,7 +83,9 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     assert any("guardian" in alert["text"] for alert in now["alerts"])
     again.wait_for(lambda now: not now["positions"], "what the guardian closed is in the book")
     assert it.order("AAPL", 1, "buy") == 403
-    here.person("reset", "--reason", "seen")
+    until(
+        lambda: here.person("reset", "--reason", "seen").returncode == 0, "the books are compared"
+    )
     now = again.wait_for(lambda now: now["posture"] == "OPEN", "one named person's reset opens it")
     told = [alert["text"] for alert in now["alerts"]]
     assert not now["discrepancies"]
