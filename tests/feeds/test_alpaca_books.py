@@ -230,7 +230,7 @@ def test_a_broken_book_never_ends_the_stream_and_is_asked_for_anew() -> None:
         assert [type(fact) for fact in seen] == [BookSeen, TradeSeen]
         assert asked_for_books(market)[1]["action"] == "unsubscribe"
         assert asked_for_books(market)[2]["action"] == "subscribe"
-        assert (feed.counts.refused, feed.counts.connections) == (1, 1)
+        assert (feed.counts.refused, feed.counts.connections) == (4, 1)
 
     run(scenario, books=True)
 

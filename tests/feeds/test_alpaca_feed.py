@@ -274,6 +274,26 @@ def test_a_quote_that_makes_no_sense_grows_stale_rather_than_wrong(changes: dict
     asyncio.run(scenario())
 
 
+def test_a_message_of_no_shape_is_dropped_and_the_stream_goes_on() -> None:
+    market = ScriptedMarket()
+    seen: list[Any] = []
+    heard: list[Any] = []
+
+    async def scenario() -> None:
+        async with feed_of(market) as feed:
+            await feed.start(prices_into(seen, market))
+            await feed.watch("AAPL")
+            await market.until(lambda: market.session)
+            feed.listen(heard.extend)
+            no_shape = [{**QUOTE, "T": ["q"]}, {**QUOTE, "S": {"AAPL": 1}}, {"T": "q", "S": None}]
+            market.say(market.session, *no_shape, {"T": "error", "code": [406]}, TRADE)
+            await market.until(lambda: seen)
+            assert (seen, heard) == ([TRADE_SEEN], [TRADE])
+            assert (feed.counts.refused, feed.counts.connections) == (3, 1)
+
+    asyncio.run(scenario())
+
+
 def test_a_frame_that_cannot_be_read_or_a_refusal_makes_it_connect_again() -> None:
     market = ScriptedMarket()
 
@@ -290,6 +310,7 @@ def test_a_frame_that_cannot_be_read_or_a_refusal_makes_it_connect_again() -> No
                 b"\xc1",
                 '[{"T":"q","t":"yesterday"}]',
                 '[{"T":"error","code":406}]',
+                '[{"T":"q","S":' + "[" * 50_000,
             ):
                 assert market.session is not None
                 lost, market.session = market.session, None

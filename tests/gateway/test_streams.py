@@ -268,6 +268,18 @@ def test_a_subscriber_gets_its_symbols_in_its_encoding_until_it_unsubscribes(
     _run(test)
 
 
+def test_a_message_that_no_encoding_holds_is_passed_over() -> None:
+    async def test(gateway: Gateway) -> None:
+        async with opened(gateway, "/v2/sip") as stream:
+            await _authenticated(gateway, stream, as_msgpack=False)
+            await stream.send({"action": "subscribe", "trades": ["AAPL"]})
+            await _messages(stream)
+            gateway.feed.say([{**_trade("AAPL"), "t": 1 << 90}, _trade("AAPL")])
+            assert await _messages(stream) == [_trade("AAPL")]
+
+    _run(test)
+
+
 def test_the_upstream_is_asked_for_each_symbol_once_whoever_subscribes() -> None:
     async def test(gateway: Gateway) -> None:
         async with opened(gateway, "/v2/iex") as first, opened(gateway, "/v2/iex") as second:

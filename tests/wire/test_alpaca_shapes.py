@@ -3,6 +3,7 @@ import json
 from contextlib import suppress
 
 import msgpack  # type: ignore[import-untyped]
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.wire import alpaca
 from fuseboard.wire.alpaca_errors import AlpacaError
 from fuseboard.wire.alpaca_stream import StreamMalformed, ns_from_extension, timestamp_extension
+from fuseboard.wire.alpaca_values import decoded_json
 from tests.wire.peers import (
     AccountConfiguration,
     Asset,
@@ -206,6 +208,26 @@ def test_noise_on_the_stream_is_refused_as_malformed(data: bytes | str) -> None:
             assert isinstance(message, dict)
     with suppress(StreamMalformed):
         alpaca.credentials_of(alpaca.decoded_command(data))
+
+
+@pytest.mark.parametrize("data", ["[" * 50_000, b"\x91" * 50_000, b"[" * 50_000])
+def test_what_is_nested_without_end_is_refused_as_malformed(data: bytes | str) -> None:
+    for read in (alpaca.decoded_messages, alpaca.decoded_command):
+        with pytest.raises(StreamMalformed):
+            read(data)
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        decoded_json(data)
+
+
+@pytest.mark.parametrize("as_msgpack", [True, False])
+@pytest.mark.parametrize("wrong", [{"t": 1 << 100}, {"t": -(1 << 100)}, {"i": 1 << 100}])
+def test_a_number_that_an_encoding_does_not_hold_is_refused(
+    wrong: dict[str, int], as_msgpack: bool
+) -> None:
+    if not as_msgpack and "i" in wrong:
+        return  # JSON holds every integer
+    with pytest.raises(StreamMalformed, match="does not fit"):
+        alpaca.encoded_messages([{**TRADE, **wrong}], as_msgpack=as_msgpack)
 
 
 def test_credentials_are_found_in_both_forms_and_nowhere_else() -> None:

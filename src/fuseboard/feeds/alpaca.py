@@ -83,7 +83,7 @@ class FeedCounts(Struct):
     frames: int = 0
     facts: int = 0
     refused: int = 0
-    """Quotes, trades and books whose numbers or times made no sense; none became a fact."""
+    """Messages whose shape, numbers or times made no sense; none of them became a fact."""
     connections: int = 0
 
 
@@ -230,13 +230,14 @@ class AlpacaFeed:
         self.counts.frames += 1
         market = []
         for message in messages:
-            kind = str(message.get("T"))
-            if kind in _CONTROL:
+            kind = message.get("T")
+            if not isinstance(kind, str) or not isinstance(message.get("S", ""), str):
+                self._refuse(message)
+            elif kind in _CONTROL:
                 _control(message)
             else:
                 market.append(message)
-                symbol = message.get("S")
-                if not isinstance(symbol, str) or symbol not in self._watched:
+                if message.get("S") not in self._watched:
                     continue
                 if kind == "o":
                     self._take(message, self._books.take)
@@ -253,13 +254,17 @@ class AlpacaFeed:
         try:
             fact = read(message)
         except (KeyError, ValueError) as wrong:
-            self.counts.refused += 1
-            if self.counts.refused.bit_count() == 1:  # Said at 1, 2, 4, 8, ... so never a flood.
-                logger.warning("%d market data refused: %r", self.counts.refused, wrong)
+            self._refuse(wrong)
             return
         if fact is not None:
             self.counts.facts += 1
             self._deliver(fact)
+
+    def _refuse(self, wrong: object) -> None:
+        self.counts.refused += 1
+        if self.counts.refused.bit_count() == 1:  # Said at 1, 2, 4, 8, ... so never a flood.
+            said = repr(wrong)[:200]
+            logger.warning("%d market data refused: %s", self.counts.refused, said)
 
     # --- the data REST ---------------------------------------------------------------------------
 
@@ -295,7 +300,8 @@ class AlpacaFeed:
 def _control(message: dict[str, Any]) -> None:
     if message["T"] != "error":
         return
-    if message.get("code") in _REFUSALS:
+    code = message.get("code")
+    if isinstance(code, int) and code in _REFUSALS:
         raise StreamRefused(f"the data stream says {str(message)[:200]}")
     logger.error("the data stream says %s", str(message)[:200])
 

@@ -106,7 +106,10 @@ class DataStreams:
             self._open_count -= 1
 
     def publish(self, messages: list[Message]) -> None:
-        """Send each message to every session that subscribes to it, encoded once an encoding."""
+        """Send each message to every session that subscribes to it, encoded once an encoding.
+
+        One that its encoding does not hold is passed over.
+        """
         for message in messages:
             topic = (str(message.get("T", "")), str(message.get("S", "")))
             encoded: dict[bool, bytes | str] = {}
@@ -116,8 +119,9 @@ class DataStreams:
                     continue
                 form = subscriber.as_msgpack
                 if form not in encoded:
-                    encoded[form] = encoded_messages([message], as_msgpack=form)
-                subscriber.session.send(encoded[form])
+                    encoded[form] = _encoded(message, as_msgpack=form)
+                if encoded[form]:
+                    subscriber.session.send(encoded[form])
 
     def disconnect(self, strategy: str) -> None:
         """Close every session of a strategy that was killed."""
@@ -218,6 +222,14 @@ class DataStreams:
 def _wants_msgpack(session: WebSocketSession) -> bool:
     content_type = session.headers.get("content-type", "")
     return content_type.partition(";")[0].strip().lower() == MSGPACK_CONTENT_TYPE
+
+
+def _encoded(message: Message, *, as_msgpack: bool) -> bytes | str:
+    """Nothing for a message that the encoding does not hold: the market's stream goes on."""
+    try:
+        return encoded_messages([message], as_msgpack=as_msgpack)
+    except StreamMalformed:
+        return b""
 
 
 def _send(session: WebSocketSession, messages: list[Message]) -> None:

@@ -209,10 +209,16 @@ def rest_object(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def encoded_messages(messages: list[dict[str, Any]], *, as_msgpack: bool) -> bytes | str:
-    """Messages for one client: MessagePack bytes, or JSON text."""
-    if as_msgpack:
-        return _msgpack.encode([_times_as_extension(message) for message in messages])
-    return json_bytes([_times_as_text(message) for message in messages]).decode()
+    """Messages for one client: MessagePack bytes, or JSON text.
+
+    Raises `StreamMalformed` for a number that the encoding does not hold.
+    """
+    try:
+        if as_msgpack:
+            return _msgpack.encode([_times_as_extension(message) for message in messages])
+        return json_bytes([_times_as_text(message) for message in messages]).decode()
+    except (OverflowError, ValueError, struct.error) as wrong:
+        raise StreamMalformed(f"a message has a number that does not fit: {wrong}") from wrong
 
 
 def decoded_messages(data: bytes | str) -> list[dict[str, Any]]:
@@ -227,7 +233,7 @@ def decoded_messages(data: bytes | str) -> list[dict[str, Any]]:
             {key: _value(key, bytes(raw)) for key, raw in message.items()}
             for message in _msgpack_messages.decode(data)
         ]
-    except (msgspec.DecodeError, UnicodeDecodeError, struct.error) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as wrong:
         raise StreamMalformed(f"a frame of the data stream cannot be read: {wrong}") from wrong
 
 
@@ -237,7 +243,7 @@ def decoded_command(data: bytes | str) -> object:
         if isinstance(data, str) or data[:1] in {b"{", b"["}:
             return msgspec.json.decode(data)
         return _msgpack_any.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise StreamMalformed(f"a command cannot be read: {wrong}") from wrong
 
 

@@ -100,7 +100,10 @@ def json_bytes(value: Any) -> bytes:
 
 def decoded_json(data: bytes | str) -> object:
     """Decoded JSON, numbers exact; raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
-    decoded: object = _json_exact.decode(data)
+    try:
+        decoded: object = _json_exact.decode(data)
+    except RecursionError as wrong:
+        raise msgspec.DecodeError("it is nested too deeply") from wrong
     return decoded
 
 
