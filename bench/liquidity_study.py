@@ -37,12 +37,21 @@ TAPES: Final = (
     "crypto-2025-10-10:DOGE-USD",
     "lobster-amzn-2012-06-21",
 )
+GENERATED: Final = {
+    "depth-collapse-2010": ("SPY", "AAPL", "ACN"),
+    "depth-calm": ("SPY", "AAPL", "ACN"),
+    "open-2015": ("SPY", "RSP", "JPM"),
+    "open-calm": ("SPY", "RSP", "JPM"),
+}
+"""No market data: books of ten levels, symbol by symbol."""
 Event = tuple[int, Levels, Levels, int]
 """Time, bids, asks, trades; no bids and asks: only trades."""
 
 
-def of_tape(name: str) -> tuple[Iterator[Event], int, TapeKind]:
-    """What the monitor is told; full books are conflated to one in `BOOK_GAP_NS`."""
+def of_tape(name: str, symbol: str = "") -> tuple[Iterator[Event], int, TapeKind]:
+    """What the monitor is told, of one symbol if it is named; full books are conflated to one in
+    `BOOK_GAP_NS`.
+    """
     tape = tape_by_name(name)
     lacks = NO_TRADES if tape.cadence.sampled else 0
     if tape.kind is TapeKind.CRYPTO:
@@ -51,6 +60,8 @@ def of_tape(name: str) -> tuple[Iterator[Event], int, TapeKind]:
     def read() -> Iterator[Event]:
         last_ns = 0
         for event in tape.read():
+            if symbol and event.symbol != symbol:
+                continue
             if isinstance(event, TapeTrade):
                 yield event.at_ns, (), (), 1
             elif isinstance(event, TapeQuote) and event.bids and event.asks:
@@ -111,6 +122,9 @@ def main() -> None:
             study(name, *of_tape(name))
         except TapeUnreadable as missing:
             print(f"\n{name}: left out: {missing}")
+    for name, symbols in GENERATED.items():
+        for symbol in symbols:
+            study(f"{name} {symbol}", *of_tape(name, symbol))
 
 
 if __name__ == "__main__":

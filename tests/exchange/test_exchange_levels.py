@@ -5,11 +5,14 @@ from collections import defaultdict
 import pytest
 from hypothesis import given
 
-from fuseboard.exchange.ledger import OrderFilled
-from fuseboard.exchange.orders import Against
+from fuseboard.exchange.config import config_for
+from fuseboard.exchange.exchange import Exchange
+from fuseboard.exchange.ledger import OrderFilled, entries_of
+from fuseboard.exchange.orders import Against, Order, Ticket
+from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeLevels, TapeQuote
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.exchange.worlds import MILLISECOND_NS, Step, World, play, scripts
 
 CENT = NANOS // 100
@@ -152,6 +155,38 @@ def test_levels_that_are_not_of_the_quote_are_a_fault() -> None:
                 asks=((8, 1),),
             )
         )
+
+
+def test_who_sells_at_any_price_while_the_bids_are_gone_is_filled_at_a_cent() -> None:
+    tape = tape_by_name("depth-collapse-2010@14:47:20-14:47:45")
+    lines: list[bytes] = []
+    exchange = Exchange(config_for(tape), start_ns=tape.session.open_ns, record=lines.append)
+
+    def market(side: Side) -> None:
+        ticket = Ticket(
+            client_order_id=side.value,
+            symbol="ACN",
+            side=side,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.GTC,
+            quantity_nanos=100 * NANOS,
+        )
+        assert isinstance(exchange.submit(exchange.now_ns, ticket), Order)
+
+    sold = False
+    for event in tape.read():
+        if not isinstance(event, TapeQuote):
+            continue
+        exchange.on_quote(event)
+        if not exchange.orders_by_id and event.symbol == "ACN":
+            market(Side.BUY)
+        if exchange.positions() and not event.bids and not sold:
+            market(Side.SELL)
+            sold = True
+    bought, *_ = made = [e for e in entries_of(lines) if isinstance(e, OrderFilled)]
+    assert bought.price_nanos > 25 * NANOS
+    assert made[-1].side is Side.SELL
+    assert (made[-1].price_nanos, made[-1].quantity_nanos) == (CENT, 100 * NANOS)
 
 
 @given(scripts)

@@ -14,7 +14,15 @@ from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import Final
 
-from fuseboard.feeds.tapes import binance_depth, crypto_trades, generated, lobster, us_equity_nbbo
+from fuseboard.feeds.tapes import (
+    binance_depth,
+    crypto_trades,
+    depth_collapse,
+    generated,
+    lobster,
+    open_2015,
+    us_equity_nbbo,
+)
 from fuseboard.feeds.tapes.checked import checked
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName
 from fuseboard.feeds.tapes.flash_crash_2010 import flash_crash
@@ -25,6 +33,10 @@ GENERATED: dict[str, Callable[[int], Tape]] = {
     "flash-crash": flash_crash,
     "normal": generated.normal,
     "recovery": generated.recovery,
+    "depth-collapse-2010": depth_collapse.depth_collapse_2010,
+    "depth-calm": depth_collapse.depth_calm,
+    "open-2015": open_2015.open_2015,
+    "open-calm": open_2015.open_calm,
 }
 FAMILIES: Final[tuple[TapeFamily, ...]] = (
     us_equity_nbbo.FAMILY,
