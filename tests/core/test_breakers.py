@@ -268,6 +268,12 @@ def test_a_reducing_breaker_is_a_gauge_that_leaves_after_its_cooldown() -> None:
     assert desk.posture() is Posture.OPEN
 
 
+def test_a_breakers_plan_ends_with_the_breakers_own_alert() -> None:
+    desk = BreakerDesk(breaker("vix > 30", Action.FLATTEN))
+    told = (*desk.reports(31), *desk.reports(32))  # what closes wants two reports
+    assert alerts(told) == [Reason.BREAKER, Reason.BREAKER], "it tripped; all is flat"
+
+
 def test_a_gauge_never_lifts_a_latch() -> None:
     desk = BreakerDesk(breaker("vix > 30"))
     desk.reports(31)

@@ -7,8 +7,9 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitted
@@ -79,6 +80,17 @@ def test_a_freeze_stops_the_plan_and_takes_its_close_back() -> None:
     desk.now_ns += 10 * SECOND
     later = desk.take(facts.TimeAdvanced())
     assert not any(isinstance(effect, fx.ReadLeg | fx.SubmitOrder) for effect in later)
+
+
+def test_the_end_of_a_plan_is_told_with_the_reason_of_its_trip() -> None:
+    flat, draining = Desk(), Desk()
+    ends = {
+        Reason.OPERATOR: flat.take(asked(HaltLevel.FLATTEN)),
+        Reason.DRAINING: draining.take(facts.DrainRequested(rule=DrainRule.FLATTEN)),
+    }
+    for reason, effects in ends.items():
+        (told,) = [e for e in effects if isinstance(e, fx.RaiseAlert) and "liquidation" in e.text]
+        assert (told.code, told.severity) == (reason, Severity.WARNING)
 
 
 def test_a_second_halt_and_a_lost_stream_do_not_stop_a_plan() -> None:

@@ -41,7 +41,8 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
     turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled, trip=trip))
     if flattens:
         take_over(turn)
-        plan.begin(turn, trip=trip, scope=ACCOUNT_SCOPE, orders=orders)
+        reason = Reason.DRAINING
+        plan.begin(turn, trip=trip, scope=ACCOUNT_SCOPE, reason=reason, orders=orders)
 
 
 def _account_is_closed_already(turn: Turn) -> bool:

@@ -110,7 +110,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
         take_over(turn)
-        plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, orders=orders)
+        plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, reason=code, orders=orders)
 
 
 def _numbers(fuse: Tripping) -> str:
@@ -147,7 +147,7 @@ def latch_scope(
         plan.ask_again(turn, latch.trip(), orders)
     elif level is HaltLevel.FLATTEN:
         take_over(turn)
-        plan.begin(turn, trip=latch.trip(), scope=scope, orders=orders)
+        plan.begin(turn, trip=latch.trip(), scope=scope, reason=reason, orders=orders)
     return latch
 
 

@@ -61,17 +61,17 @@ UNCONFIRMED_NS_MAX: Final = 60 * NANOS
 """How long a plan waits for its cancels to be confirmed before it ends without them."""
 
 
-def begin(turn: Turn, *, trip: str, scope: str, orders: list[Order]) -> None:
+def begin(turn: Turn, *, trip: str, scope: str, reason: Reason, orders: list[Order]) -> None:
     """Begin a plan; the orders of the scope have just been cancelled by the caller."""
     assert trip not in turn.state.plans, f"{trip} already has a plan"
-    wait_ns = turn.policy.execution.cancel_wait_ns
     plan = Plan(
         trip=trip,
         scope=scope,
         stage="cancelling",
         began_boot_ns=turn.boot_ns,
-        deadline_boot_ns=turn.boot_ns + wait_ns,
+        deadline_boot_ns=turn.boot_ns + turn.policy.execution.cancel_wait_ns,
         orders={order.order_id: None for order in orders},
+        reason=reason,
     )
     turn.state.plans[trip] = plan
     turn.out.append(RecordPlan(trip=trip, stage="cancelling", orders=len(orders)))
@@ -447,4 +447,4 @@ def _finish(turn: Turn, plan: Plan, stage: str) -> None:
     text = f"the liquidation of {plan.trip} is {stage}: "
     text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
     severity = Severity.PAGE if left else Severity.WARNING
-    turn.alert(severity, Reason.DRAWDOWN, text, plan.scope)
+    turn.alert(severity, plan.reason, text, plan.scope)

@@ -63,6 +63,8 @@ class Plan(Struct, kw_only=True):
     closed: int = 0
     errors: int = 0
     legs: dict[str, Leg] = {}
+    reason: Reason = Reason.DRAWDOWN
+    """Why it was begun: the trip's own."""
 
 
 class Reported(Struct, frozen=True):
