@@ -275,6 +275,8 @@ def test_any_damage_to_a_backup_is_refused_by_the_files_name(
     refused = it.fuseboard.on_state("restore", copy, *WHO, "--give-up-records")
     assert refused.code == 1
     assert f"the backup {copy} is damaged: {name}" in refused.err
+    assert ("have another checksum" in refused.err) == (act == "flip")
+    assert (f"{len(body)} were written" in refused.err) == (act in {"cut", "add"})
     assert it.latched() == before
     assert anchor(it.state.journal_file)[0] == it.ends_at
 

@@ -165,9 +165,15 @@ def restore_into(backup: Path, manifest: Manifest, folder: Path) -> None:
         if found != kept:
             raise BackupUnusable(
                 f"the backup {backup} is damaged: {kept.name} is not what was written"
-                f" ({found.bytes} bytes, {kept.bytes} were written): use another backup"
+                f" ({_difference(found, kept)}): use another backup"
             )
     sync_folder(folder)
+
+
+def _difference(found: KeptFile, kept: KeptFile) -> str:
+    if found.bytes != kept.bytes:
+        return f"{found.bytes} bytes, {kept.bytes} were written"
+    return f"its {kept.bytes} bytes have another checksum"
 
 
 def must_be_proven(folder: Path, manifest: Manifest) -> None:
