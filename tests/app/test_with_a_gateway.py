@@ -129,7 +129,7 @@ def test_an_operators_day(gateway: Gateway) -> None:
 
     mistyped = gateway.on("halt", "--scope", "strategy:nope", "--json", "--operator", "Ada").json()
     assert mistyped["note"] == 'no strategy "nope" is known; known: none'
-    assert "NOTE: no symbol" in gateway.on("halt", "--scope", "symbol:APPL").out
+    assert 'NOTE: symbol "APPL" has no price' in gateway.on("halt", "--scope", "symbol:APPL").out
     for scope in ("strategy:nope", "symbol:APPL"):
         said = ("--operator", "Ada", "--reason", "mistyped", "--scope", scope)
         assert gateway.on("reset", *said).code == 0

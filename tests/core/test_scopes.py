@@ -59,7 +59,8 @@ def test_a_mistyped_symbol_is_said_to_be_unknown_also_when_a_strategy_mistyped_i
     )
     assert denied(desk.take(mistyped))
     note, latched = halted(desk, "symbol:APPL")
-    assert note == 'no symbol "APPL" is known; known: AAPL, GME, MSFT, SPY'
+    listed = "with one: AAPL, GME, MSFT, SPY"
+    assert note == f'symbol "APPL" has no price, order or position yet; {listed}'
     assert latched == ["symbol:APPL"]
 
 

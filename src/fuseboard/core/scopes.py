@@ -30,7 +30,10 @@ def unknown(turn: Turn, scope: str) -> str:
     names = sorted(known)
     more = len(names) - KNOWN_SHOWN_MAX
     listed = ", ".join(names[:KNOWN_SHOWN_MAX]) or "none"
-    return f'no {kind} "{name}" is known; known: {listed}{f" and {more} more" if more > 0 else ""}'
+    listed += f" and {more} more" if more > 0 else ""
+    if kind == "symbol":  # the broker may list it all the same
+        return f'symbol "{name}" has no price, order or position yet; with one: {listed}'
+    return f'no {kind} "{name}" is known; known: {listed}'
 
 
 def _strategies(turn: Turn) -> dict[str, None]:
