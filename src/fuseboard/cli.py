@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Final
 from fuseboard import __version__
 from fuseboard.arguments import (
     add_tapes,
-    cooldown,
     count,
     count_or_none,
-    fraction,
     money,
     port,
     seconds,
     speed,
-    ticks,
 )
+from fuseboard.lab_arguments import add_demo, add_lab
 from fuseboard.vocabulary.money import NANOS
 
 if TYPE_CHECKING:
@@ -138,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_state(guardian)
     guardian.add_argument("--run", type=int, default=0, metavar="NS", help=argparse.SUPPRESS)
     _add_exchange(commands)
-    _add_demo(commands)
+    add_demo(commands)
+    add_lab(commands)
     add_tapes(commands)
     _add_reads(commands)
     _add_acts(commands)
@@ -241,21 +240,6 @@ def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--requests-per-minute", type=count, default=200, metavar="N", help=beyond)
     parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
     parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
-
-
-def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _command(commands, "demo", "a scripted market through the whole loop, in seconds")
-    parser.add_argument("scene", choices=("crash", "normal", "recovery"))
-    parser.add_argument(
-        "--drawdown",
-        type=fraction,
-        default=52_000_000,
-        help="depth of the fall, such as 0.052",
-    )
-    parser.add_argument("--ticks", type=ticks, help="default: crash 120, normal 200, recovery 100")
-    parser.add_argument("--cooldown", type=cooldown, default=2 * NANOS, metavar="SECONDS")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal here")
 
 
 def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.app.commands import _keep_journal
+from fuseboard.app.kept_journal import keep_journal
 from fuseboard.app.offline import UNCHECKED
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
@@ -388,7 +388,7 @@ def forge(journal: Path, forged: list[Record]) -> None:
     """Other records, in a journal whose chain and head fit them."""
     for name in ("", ".head", "-wal", "-shm"):
         journal.with_name(journal.name + name).unlink(missing_ok=True)
-    _keep_journal(journal, forged)
+    keep_journal(journal, forged)
 
 
 def test_a_decision_that_does_not_follow_is_shown_with_what_does(

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from fuseboard.app.commands import _keep_journal
+from fuseboard.app.kept_journal import keep_journal
 from fuseboard.control.state_directory import Identity, StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
@@ -35,7 +35,7 @@ def held(fuseboard: CommandLine) -> CommandLine:
     records = run_demo(DemoOptions(scene="normal", ticks=20), lambda _line: None).records
     state = StateDirectory(fuseboard.state)
     state.path.mkdir()
-    _keep_journal(state.journal_file, records)
+    keep_journal(state.journal_file, records)
     HaltsRegister.create(state.register_file)
     state.policy_file.write_text(default_policy_text())
     state.finish(Identity(instance="demo0000", account="demo", created_ns=1))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from fuseboard.app.commands import _keep_journal
+from fuseboard.app.kept_journal import keep_journal
 from fuseboard.app.offline import offline_status
 from fuseboard.control.state_directory import Identity, StateDirectory
 from fuseboard.halts.register import HaltsRegister
@@ -49,7 +49,7 @@ def with_a_wrong_alert(records: list[Record]) -> tuple[list[Record], int]:
 
 def test_a_journal_becomes_the_kernel_that_wrote_it(tmp_path: Path) -> None:
     records = crashed()
-    _keep_journal(tmp_path / "j", records)
+    keep_journal(tmp_path / "j", records)
     came_back = restored(tmp_path / "j")
     again = restored(tmp_path / "j")
     assert came_back.kernel.digest() == again.kernel.digest()
@@ -58,7 +58,7 @@ def test_a_journal_becomes_the_kernel_that_wrote_it(tmp_path: Path) -> None:
 
 def test_decisions_of_this_release_that_do_not_follow_are_damage(tmp_path: Path) -> None:
     forged, where = with_a_wrong_alert(crashed())
-    _keep_journal(tmp_path / "j", forged)
+    keep_journal(tmp_path / "j", forged)
     with pytest.raises(JournalDamaged, match="do not follow") as damage:
         restored(tmp_path / "j")
     assert damage.value.sequence == where
@@ -66,7 +66,7 @@ def test_decisions_of_this_release_that_do_not_follow_are_damage(tmp_path: Path)
 
 def test_decisions_of_another_release_are_folded_without_comparing(tmp_path: Path) -> None:
     forged, _ = with_a_wrong_alert(crashed(release="0.0.1"))
-    _keep_journal(tmp_path / "j", forged)
+    keep_journal(tmp_path / "j", forged)
     assert restored(tmp_path / "j").recovered.last_sequence == len(forged)
 
 
@@ -77,7 +77,7 @@ def test_a_looser_policy_that_another_release_took_unasked_is_in_force(tmp_path:
     text = canonical_text(structs.replace(policy_from_canonical(first.text), losses=()))
     adopted = PolicyAdopted(text=text, digest=digest_of(text), operator="start")
     looser = structs.replace(last, sequence=last.sequence + 1, input=adopted, effects=())
-    _keep_journal(tmp_path / "j", [*records, looser])
+    keep_journal(tmp_path / "j", [*records, looser])
     assert restored(tmp_path / "j").kernel.policy_digest() == digest_of(text)
 
 
@@ -86,7 +86,7 @@ def test_a_record_that_the_kernel_cannot_take_is_damage_at_its_place(tmp_path: P
     last = records[-1]
     other = NodeStarted(instance="other000", account="demo", release=build())
     stranger = structs.replace(last, sequence=last.sequence + 1, input=other, effects=())
-    _keep_journal(tmp_path / "j", [*records, stranger])
+    keep_journal(tmp_path / "j", [*records, stranger])
     with pytest.raises(JournalDamaged, match="cannot be folded") as damage:
         restored(tmp_path / "j")
     assert damage.value.sequence == last.sequence + 1
@@ -97,7 +97,7 @@ def after_a_trip(tmp_path: Path) -> StateDirectory:
     """The state of a gateway that tripped, flattened and went away."""
     state = StateDirectory(tmp_path / "state")
     state.path.mkdir()
-    _keep_journal(state.journal_file, crashed())
+    keep_journal(state.journal_file, crashed())
     HaltsRegister.create(state.register_file)
     state.finish(Identity(instance="demo0000", account="demo", created_ns=1))
     return state

@@ -18,6 +18,7 @@ from fuseboard.app.commands import (
 from fuseboard.app.drill import command_drill
 from fuseboard.app.evidence import command_replay, command_verify
 from fuseboard.app.explaining import command_explain
+from fuseboard.app.lab_commands import command_lab
 from fuseboard.app.operator_commands import command_operators
 from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
@@ -35,6 +36,7 @@ __all__ = [
     "command_explain",
     "command_init",
     "command_keys",
+    "command_lab",
     "command_measure",
     "command_operators",
     "command_orders",

@@ -27,6 +27,7 @@ from fuseboard.app.broker_choice import (
 )
 from fuseboard.app.exchange_process import end, found_or_started, wanted_or_running
 from fuseboard.app.journal_lost import WAY_ON, JournalLost
+from fuseboard.app.kept_journal import keep_journal, refuse_journal
 from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.app.node import Node
 from fuseboard.app.node_options import NodeOptions
@@ -56,17 +57,17 @@ from fuseboard.journal.file import (
     JournalLocked,
     create_journal,
 )
-from fuseboard.journal.reader import anchor
-from fuseboard.journal.writer import JournalWriter
 from fuseboard.lab.demo import TICKS, DemoOptions, run_demo
+from fuseboard.lab.result import ResultUnreadable
+from fuseboard.lab.signals import StrategyFailed
+from fuseboard.lab.stage import TrialImpossible
+from fuseboard.lab.strategies.by_name import StrategyUnknown
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
-from fuseboard.runtime.build import build
 from fuseboard.runtime.loop import NodeStopped
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
-from fuseboard.vocabulary.records import Record
 
 REFUSALS: Final = (
     BackupUnusable,
@@ -79,9 +80,13 @@ REFUSALS: Final = (
     PolicyRefused,
     RegisterExists,
     RegisterUnwritable,
+    ResultUnreadable,
     StateRefused,
+    StrategyFailed,
     StrategyNameRefused,
+    StrategyUnknown,
     TapeUnreadable,
+    TrialImpossible,
     WebhookRefused,
     NodeStopped,
     sqlite3.Error,
@@ -230,7 +235,8 @@ def command_exchange(options: argparse.Namespace) -> int:
 
 def command_demo(options: argparse.Namespace) -> int:
     """A scripted market through the whole loop."""
-    path = _demo_journal(options.journal)
+    path = options.journal or Path(tempfile.mkdtemp(prefix="fuseboard-demo-")) / "journal.db"
+    refuse_journal(path)
     result = run_demo(
         DemoOptions(
             scene=options.scene,
@@ -241,39 +247,9 @@ def command_demo(options: argparse.Namespace) -> int:
         ),
         say,
     )
-    _keep_journal(path, result.records)
+    keep_journal(path, result.records)
     say(f"journal: {path} (fuseboard replay --journal {path})")
     return 0
-
-
-def _demo_journal(chosen: Path | None) -> Path:
-    """Where the demo's journal goes; what can be refused is refused before the demo runs."""
-    if chosen is None:
-        return Path(tempfile.mkdtemp(prefix="fuseboard-demo-")) / "journal.db"
-    if not chosen.parent.is_dir():
-        raise StateRefused(f"there is no folder {chosen.parent} for the journal")
-    if chosen.exists():
-        raise StateRefused(f"{chosen} exists: a journal is never overwritten, choose another name")
-    return chosen
-
-
-def _keep_journal(path: Path, records: list[Record]) -> None:
-    create_journal(path, "demo0000", records[0].moment.wall_ns)
-    sequence, chain = anchor(path)
-    failures: list[BaseException] = []
-    writer = JournalWriter(
-        path,
-        last_sequence=sequence,
-        last_chain=bytes.fromhex(chain),
-        durable=lambda sequence: None,
-        failed=failures.append,
-        release=build(),
-    )
-    for at in range(0, len(records), 1_000):
-        writer.append(records[at : at + 1_000])
-    writer.close()
-    if failures:
-        raise StateRefused(f"the demo's journal could not be written: {failures[0]}")
 
 
 # --- reading and acting --------------------------------------------------------------------------

@@ -100,6 +100,7 @@ from fuseboard.vocabulary.inputs import (
     TradingResumed,
     WorkingSeen,
 )
+from fuseboard.vocabulary.liquidity import Tier
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(State)
@@ -184,6 +185,11 @@ class Kernel:
     def policy_digest(self) -> str:
         """The digest of the policy in force; empty before the first."""
         return self._state.policy_digest
+
+    def liquidity_seen(self, symbol: str) -> tuple[int, int, Tier] | None:
+        """A symbol's plain and calibrated score as last judged, and its tier; None: unmeasured."""
+        at = self._state.liquidity.get(symbol)
+        return None if at is None else (at.plain, at.calibrated, at.gauge.tier)
 
     def restored_wall_ns(self) -> int:
         """When the newest restore happened that this kernel was told of; 0 when none."""

@@ -54,7 +54,7 @@ class DirectBroker:
     """One account at an exchange in this process; `pump` delivers what happened there.
 
     `pump` is given where several listen to one exchange: whoever drains its events for all of them
-    asks each `fact_of` them.
+    asks each `fact_of` them. `hears` is told each event before it is delivered.
     """
 
     def __init__(
@@ -64,11 +64,13 @@ class DirectBroker:
         now_ns: Callable[[], int],
         *,
         pump: Callable[[], None] | None = None,
+        hears: Callable[[OrderEvent], None] | None = None,
     ) -> None:
         self._exchange = exchange
         self._instance = instance
         self._now_ns = now_ns
         self._pump_for_all = pump
+        self._hears = hears
         self._deliver: Callable[[BrokerFact], None] | None = None
 
     async def start(self, deliver: Callable[[BrokerFact], None]) -> None:
@@ -87,6 +89,8 @@ class DirectBroker:
             self._pump_for_all()
             return
         for event in self._exchange.events():
+            if self._hears is not None:
+                self._hears(event)
             fact = self.fact_of(event)
             if fact is not None and self._deliver is not None:
                 self._deliver(fact)

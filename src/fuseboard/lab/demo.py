@@ -19,6 +19,7 @@ from fuseboard.exchange.direct import DirectBroker, DirectFeed
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.orders import Ticket
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
+from fuseboard.lab.memory_register import MemoryRegister
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule
@@ -31,12 +32,10 @@ from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.effects import (
     Effect,
-    LatchHalt,
     PublishEquity,
     RecordPlan,
     RecordTransition,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, OrderRequested, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
@@ -139,27 +138,6 @@ def _cancel_text(measured: Measured) -> str:
     return f"{measured.unconfirmed} not confirmed after {took}" if measured.unconfirmed else took
 
 
-class _Register:
-    """A register in memory: the demo leaves no state behind but its journal."""
-
-    def __init__(self) -> None:
-        self._latched: dict[str, int] = {}
-
-    def latch(self, halt: LatchHalt, moment: Moment) -> None:
-        del moment
-        self._latched[halt.scope] = halt.halt_epoch
-
-    def clear(
-        self, scope: str, halt_epoch: int, moment: Moment, *, operator: str, reason: str
-    ) -> None:
-        del halt_epoch, moment, operator, reason
-        self._latched.pop(scope, None)
-
-    def halts(self, strategy: str, symbol: str) -> bool:
-        asked = (ACCOUNT_SCOPE, f"strategy:{strategy}", f"symbol:{symbol}")
-        return any(scope in self._latched for scope in asked)
-
-
 class _Demo:
     """One demo: the world, the node, and what is said about them."""
 
@@ -195,7 +173,7 @@ class _Demo:
         self._outlet = Outlet(
             broker=self._broker,
             feed=self._feed,
-            register=_Register(),
+            register=MemoryRegister(),
             intake=self._intake,
             clock=clock,
             budget=Budget(requests_a_minute=200, reserved=50, randbelow=chance.randrange),

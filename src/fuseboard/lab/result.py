@@ -44,6 +44,9 @@ class Ran(Struct, frozen=True, kw_only=True):
     policy: str
     """Its name; `policy_digest` is that of its canonical text."""
     policy_digest: str
+    """Of the policy as its file says it."""
+    policy_ran_digest: str
+    """Of the policy as it ran: the file's with the data limits that the tape asks for."""
     strategy: str
     parameters: dict[str, int]
     protected: bool
@@ -125,9 +128,9 @@ class Mark(Struct, frozen=True, kw_only=True):
 class Orders(Struct, frozen=True, kw_only=True):
     """What became of the orders that the strategy asked for. Each is counted in one of them.
 
-    `submitted` = `allowed` + `denied` + `rejected` + `refused`; `resized` are those of the allowed
-    that were cut; `repriced` those that were given another type or limit; `skipped` those of the
-    denied that liquidity denied.
+    `submitted` = `allowed` + `denied` + `rejected` + `refused` + `unanswered` (the tape ended
+    first); `resized` are those of the allowed that were cut; `repriced` those that kept their size
+    and were given another type or limit; `skipped` those of the denied that liquidity denied.
     """
 
     submitted: int = 0
@@ -137,6 +140,7 @@ class Orders(Struct, frozen=True, kw_only=True):
     denied: int = 0
     rejected: int = 0
     refused: int = 0
+    unanswered: int = 0
     skipped: int = 0
     cancels: int = 0
     fills: int = 0

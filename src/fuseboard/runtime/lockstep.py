@@ -95,10 +95,12 @@ class LockstepEventLoop(asyncio.SelectorEventLoop):
 
 
 def run_lockstep(
-    start: Moment, main: Callable[[LockstepEventLoop], Coroutine[Any, Any, Result]]
+    start: Moment,
+    main: Callable[[LockstepEventLoop], Coroutine[Any, Any, Result]],
+    agenda: Agenda | None = None,
 ) -> Result:
     """Run `main(loop)` to its end in lock-step. Raises `Quiescent` when it can never end."""
-    loop = LockstepEventLoop(start)
+    loop = LockstepEventLoop(start, agenda)
     try:
         asyncio.set_event_loop(loop)
         return loop.run_until_complete(main(loop))

@@ -1,0 +1,203 @@
+"""A trial with the gate: the shipped loop in lock-step with the tape's time."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from fuseboard.core.kernel import Kernel
+from fuseboard.exchange.direct import DirectFeed
+from fuseboard.feeds.tapes.tape import Tape, TapeQuote
+from fuseboard.lab.gated import ACCOUNT, INSTANCE, GatedDesk
+from fuseboard.lab.memory_register import MemoryRegister
+from fuseboard.lab.stage import Stage
+from fuseboard.lab.tape_calendar import ExchangeClock, calendar_of
+from fuseboard.lab.world import World
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.build import build
+from fuseboard.runtime.intake import Intake
+from fuseboard.runtime.lockstep import InstantJournal, LockstepEventLoop, run_lockstep
+from fuseboard.runtime.loop import Loop
+from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.sessions import SessionSchedule
+from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.identifiers import feed_of
+from fuseboard.vocabulary.inputs import FeedHeard, Moment, NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.records import Record
+
+Keep = Callable[[Record], None]
+
+
+def play_protected(stage: Stage, policy: Policy, strategy: str, keep: Keep | None) -> int:
+    """Play the stage to its end; how many inputs the kernel folded.
+
+    Raises what the strategy raised, as `StrategyFailed`, and `NodeStopped`.
+    """
+    agenda = _TapeTime(stage.began_ns)
+    start = Moment(NANOS, stage.began_ns)
+    node = _Node(stage, policy, strategy, keep or _forget, agenda)
+    return run_lockstep(start, node.run, agenda)
+
+
+class _TapeTime:
+    """The world as the event loop's agenda: time stops where a slice ends."""
+
+    def __init__(self, began_ns: int) -> None:
+        self._now_ns = began_ns
+        self._world: World | None = None
+        self._over: asyncio.Future[None] | None = None
+
+    def begin(self, world: World, over: "asyncio.Future[None]") -> None:
+        """From now on the tape plays; `over` is done when it has."""
+        self._world, self._over = world, over
+
+    def due_in_ns(self) -> int | None:
+        """How long until a slice ends."""
+        due_ns = None if self._world is None else self._world.due_ns()
+        return None if due_ns is None else due_ns - self._now_ns
+
+    def pass_ns(self, passed_ns: int) -> None:
+        """Time has passed; what the strategy raises ends the run."""
+        self._now_ns += passed_ns
+        world = self._world
+        if world is None:
+            return
+        self._world = None  # what is raised must not be raised again while the loop is taken down
+        world.pass_to(self._now_ns)
+        if not world.over:
+            self._world = world
+        elif self._over is not None:
+            self._over.set_result(None)
+
+
+class _Node:
+    """One node, put together over the lab's doors."""
+
+    def __init__(
+        self, stage: Stage, policy: Policy, strategy: str, keep: Keep, agenda: _TapeTime
+    ) -> None:
+        self._stage = stage
+        self._policy = policy
+        self._strategy = strategy
+        self._keep = keep
+        self._agenda = agenda
+
+    async def run(self, clock: LockstepEventLoop) -> int:
+        """Start, play, stop in order."""
+        stage = self._stage
+        kernel = Kernel()
+        stage.chronicle.score_of = kernel.liquidity_seen
+        stage.chronicle.follows_calibrated = self._policy.liquidity.calibrated
+        intake = Intake()
+        feed = DirectFeed()
+        desk = GatedDesk(
+            strategy=self._strategy,
+            intake=intake,
+            exchange=stage.exchange,
+            feed=feed,
+            chronicle=stage.chronicle,
+            liquidating=stage.liquidating,
+            quotes=stage.quotes,
+            now_ns=lambda: clock.now().wall_ns,
+        )
+        outlet = self._outlet(desk, feed, intake, clock)
+        watermark = Watermark()
+        loop = Loop(
+            kernel=kernel,
+            clock=clock,
+            intake=intake,
+            journal=InstantJournal(watermark, self._keep),
+            watermark=watermark,
+            outlet=outlet,
+        )
+        sessions = self._sessions(intake, clock)
+        over = clock.create_future()
+        world = stage.world(desk)
+        self._agenda.begin(world, over)
+        await outlet.start()
+        for symbol in stage.tape.symbols:
+            await feed.watch(symbol)
+        self._offer_start(intake)
+        await _served(loop, sessions, over)
+        await outlet.stop()
+        stage.ended_ns = world.end()
+        return loop.sequence
+
+    def _outlet(
+        self, desk: GatedDesk, feed: DirectFeed, intake: Intake, clock: LockstepEventLoop
+    ) -> Outlet:
+        execution = self._policy.execution
+        seed = self._stage.options.seed
+        chance = random.Random(seed)  # noqa: S311 - jitter, repeatable on purpose
+        return Outlet(
+            broker=desk.broker,
+            feed=feed,
+            register=MemoryRegister(),
+            intake=intake,
+            clock=clock,
+            budget=Budget(
+                requests_a_minute=execution.requests_a_minute,
+                reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
+                randbelow=chance.randrange,
+            ),
+            views=[desk],
+            pagers=[desk],
+            randbelow=chance.randrange,
+        )
+
+    def _sessions(self, intake: Intake, clock: LockstepEventLoop) -> SessionSchedule:
+        chronicle, exchange = self._stage.chronicle, self._stage.exchange
+        return SessionSchedule(
+            calendar=calendar_of(exchange.hours),
+            broker=ExchangeClock(exchange),
+            clock=clock,
+            offer=intake.offer,
+            tell=lambda text: chronicle.note(clock.now().wall_ns, "alert", text=text),
+        )
+
+    def _offer_start(self, intake: Intake) -> None:
+        text = canonical_text(self._policy)
+        intake.offer(PolicyAdopted(text=text, digest=digest_of(text), operator="lab"))
+        intake.offer(
+            NodeStarted(
+                instance=INSTANCE,
+                account=ACCOUNT,
+                release=build(),
+                strategies=(self._strategy,),
+            )
+        )
+        tape = self._stage.tape
+        for name in dict.fromkeys(feed_of(symbol) for symbol in tape.symbols):
+            intake.offer(FeedHeard(feed=name, real_time=False, lacks=lacks_of(tape)))
+
+
+def lacks_of(tape: Tape) -> tuple[str, ...]:
+    """What of liquidity a tape cannot tell: sizes of derived quotes, trades of a sample."""
+    first = next((event for event in tape.read() if isinstance(event, TapeQuote)), None)
+    lacks = []
+    if first is not None and first.derived and not first.bids:
+        lacks.append("sizes")
+    if tape.cadence.sampled:
+        lacks.append("trades")
+    return tuple(lacks)
+
+
+async def _served(loop: Loop, sessions: SessionSchedule, over: "asyncio.Future[None]") -> None:
+    """Serve until the tape is over, or something has ended that must not."""
+    serving = asyncio.create_task(loop.run())
+    telling = asyncio.create_task(sessions.run())
+    try:
+        await asyncio.wait({serving, telling, over}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        telling.cancel()
+        loop.request_stop()
+        await asyncio.wait({serving, telling})
+    for task in (serving, telling):
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            raise fault
+
+
+def _forget(record: Record) -> None:
+    del record

@@ -1,0 +1,1 @@
+"""The strategies that ship with the lab: small, readable, deterministic, and no advice."""

@@ -1,0 +1,51 @@
+"""The sessions of a tape: NYSE's for shares, a day from midnight to midnight UTC for crypto.
+
+As the simulated exchange has them; the policy's own calendar says nothing here, since a tape is of
+the market that it was recorded in. The exchange's clock is the broker's.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from fuseboard.exchange.calendar import MarketHours, new_york_time, trading_days
+from fuseboard.exchange.exchange import Exchange
+from fuseboard.feeds.calendars import DAYS_BACK, Hours, RoundTheClock, sessions_of
+from fuseboard.vocabulary.doors import SessionDay
+from fuseboard.vocabulary.inputs import BrokerClockSeen
+
+DAYS_AHEAD: Final = 21
+NYSE: Final = "XNYS"
+
+
+class NyseOfTape:
+    """NYSE's sessions around any time, as the simulated exchange trades."""
+
+    name = NYSE
+
+    async def days(self, now_ns: int) -> Sequence[SessionDay]:
+        """The sessions around now, in order."""
+        today = new_york_time(now_ns).date()
+        known = trading_days(
+            today - timedelta(days=DAYS_BACK),
+            today + timedelta(days=DAYS_AHEAD),
+            days_max=DAYS_BACK + DAYS_AHEAD,
+        )
+        return sessions_of([Hours(at.day.isoformat(), at.open_ns, at.close_ns) for at in known])
+
+
+def calendar_of(hours: MarketHours) -> NyseOfTape | RoundTheClock:
+    """The calendar of a market's hours."""
+    return RoundTheClock() if hours.always else NyseOfTape()
+
+
+class ExchangeClock:
+    """The simulated exchange's clock, as a broker's."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def clock(self) -> BrokerClockSeen:
+        """Now by the exchange."""
+        now_ns = self._exchange.now_ns
+        return BrokerClockSeen(wall_ns=now_ns, is_open=self._exchange.hours.is_open(now_ns))

@@ -1,0 +1,119 @@
+"""A trial: a strategy over a tape, with the gate between it and the exchange or without.
+
+Protected, everything between strategy and exchange is the shipped code: intake, kernel, loop,
+outlet, request budget. Only the doors are the lab's: the journal is durable at once, the register
+stands in memory, the exchange in the same process, and time follows the tape (`lab/world.py`).
+Unprotected, the same intents reach the same exchange at the same times.
+
+The same options give the same result, but for the times that are measured.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import structs
+
+from fuseboard.feeds.tapes.tape import Tape
+from fuseboard.lab.concluding import concluded
+from fuseboard.lab.desk import BareDesk
+from fuseboard.lab.protected import play_protected
+from fuseboard.lab.result import Ran, Took, TrialResult, sealed
+from fuseboard.lab.spelling import spelled
+from fuseboard.lab.stage import Stage, TrialImpossible, TrialOptions
+from fuseboard.lab.world import Progress
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.records import Record
+
+AGE_GAPS: Final = 10
+"""A quote of a sampled tape may be as old as so many of its typical gaps: of gaps that come by
+chance one in a thousand is longer."""
+
+
+def run_trial(
+    tape: Tape,
+    options: TrialOptions,
+    *,
+    keep: Callable[[Record], None] | None = None,
+    progress: Progress = lambda _at_ns: None,
+    stopwatch_ns: Callable[[], int] = time.perf_counter_ns,
+) -> TrialResult:
+    """Run one trial to the tape's end. `keep` is given each record of the gate's journal.
+
+    Raises `TrialImpossible`, `StrategyFailed`, `NodeStopped` when the node under it finds a fault
+    in itself, and `TapeUnreadable`.
+    """
+    began_ns = stopwatch_ns()
+    tape = spelled(tape)
+    policy = policy_for(tape, options.policy)
+    strategy_name = options.strategy_name or options.chosen.name
+    _check(options, policy, strategy_name)
+    stage = Stage(tape, options, stopwatch_ns, progress)
+    if options.protected:
+        inputs = play_protected(stage, policy, strategy_name, keep)
+    else:
+        inputs = _play_unprotected(stage)
+    ran = _ran(tape, options, policy)
+    took_ns = max(stopwatch_ns() - began_ns, 1)
+    events = stage.chronicle.events
+    took = Took(wall_ns=took_ns, events_a_second=events * NANOS // took_ns)
+    return sealed(concluded(stage, ran, inputs=inputs, took=took))
+
+
+def policy_for(tape: Tape, policy: Policy) -> Policy:
+    """The policy with the data limits that a tape asks for; nothing else of it changes.
+
+    A sampled tape is sparser than its market was: a quote may then be as old as ten of its typical
+    gaps, if the policy's own limit is tighter. A feed in this process does not die.
+    """
+    age_ns = policy.data.quote_age_ns_max
+    if tape.cadence.sampled:
+        age_ns = max(age_ns, AGE_GAPS * tape.cadence.typical_gap_ns)
+    span_ns = tape.session.close_ns - tape.session.open_ns
+    heartbeat_ns = max(policy.data.heartbeat_ns_max, 2 * span_ns)
+    data = structs.replace(policy.data, quote_age_ns_max=age_ns, heartbeat_ns_max=heartbeat_ns)
+    return structs.replace(policy, data=data)
+
+
+def _play_unprotected(stage: Stage) -> int:
+    world = stage.world(BareDesk(stage.exchange, stage.chronicle))
+    while (due_ns := world.due_ns()) is not None:
+        world.pass_to(due_ns)
+    stage.ended_ns = world.end()
+    return 0
+
+
+def _check(options: TrialOptions, policy: Policy, strategy_name: str) -> None:
+    named = [rule.name for rule in policy.strategies]
+    if options.protected and named and strategy_name not in named:
+        raise TrialImpossible(
+            f"the policy names the strategies {', '.join(named)} and lets no other open anything:"
+            f" say which of them {options.chosen.name} is with --as NAME"
+        )
+    if options.equity_nanos <= 0 or options.slice_ns <= 0 or options.latency_ns < 0:
+        raise TrialImpossible("equity and slice must be above 0, latency at least 0")
+
+
+def _ran(tape: Tape, options: TrialOptions, policy: Policy) -> Ran:
+    return Ran(
+        tape=options.tape,
+        tape_name=tape.name,
+        tape_describes=tape.describes,
+        tape_kind=tape.kind.value,
+        sampled=tape.cadence.sampled,
+        symbols=tape.symbols,
+        open_ns=tape.session.open_ns,
+        close_ns=tape.session.close_ns,
+        policy=options.policy.name,
+        policy_digest=digest_of(canonical_text(options.policy)),
+        policy_ran_digest=digest_of(canonical_text(policy)),
+        strategy=options.chosen.name,
+        parameters=options.chosen.parameters,
+        protected=options.protected,
+        equity_nanos=options.equity_nanos,
+        seed=options.seed,
+        slice_ns=options.slice_ns,
+        latency_ns=options.latency_ns,
+        quote_age_ns_max=policy.data.quote_age_ns_max,
+    )
