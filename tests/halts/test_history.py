@@ -14,6 +14,7 @@ from fuseboard.halts.history import (
     HistoryDamaged,
     append,
     changes,
+    history_end,
     verify_history,
 )
 from fuseboard.halts.register import HaltsRegister
@@ -35,6 +36,31 @@ def change(number: int) -> HaltChange:
         operator="ada",
         moment=MOMENT,
     )
+
+
+def test_its_end_says_what_is_latched_and_where_it_is_damaged_what_was_so_far(
+    tmp_path: Path,
+) -> None:
+    path, register_path = tmp_path / "halts.db", made(tmp_path)
+    assert history_end(path) == ((), {}, "")
+    with closing(
+        HaltsRegister(register_path, Slot.OPERATOR, told=lambda change: append(path, change))
+    ) as register:
+        for scope in ("symbol:A", "symbol:B"):
+            register.latch(halt(scope, 3), MOMENT)
+        written = register.counters()[Slot.OPERATOR]
+        register.clear("symbol:A", LATER, MOMENT, operator="ada")
+        ends = history_end(path)
+        assert [at.scope for at in ends.left] == ["symbol:B"]
+        assert ends.counters == {"operator": register.counters()[Slot.OPERATOR]}
+        assert ends.damage == ""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE changes SET line = line || x'20' WHERE sequence = 3")
+        database.commit()
+    ends = history_end(path)
+    assert [at.scope for at in ends.left] == ["symbol:A", "symbol:B"], "the clearing is in doubt"
+    assert ends.counters == {"operator": written}
+    assert ends.damage == "change 3 is missing or is not bytes"
 
 
 def test_latches_and_clearings_of_all_slots_are_in_one_history(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ from fuseboard.guardian.journal import last_done, read_lines
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import GuardianRefused, guardian_lock
 from fuseboard.halts.block import REGISTER_BYTES, Slot, judged
-from fuseboard.halts.copying import RegisterDamaged, left_latched, register_image
+from fuseboard.halts.copying import RegisterDamaged, register_image
 from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase
-from fuseboard.halts.history import HistoryDamaged, noting, verify_history
+from fuseboard.halts.history import history_end, noting, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
@@ -304,12 +304,10 @@ class _Restore:
 
     def _known_latches(self) -> list[LatchHalt]:
         """By what can still be read of the register, by its history, and by the backup's."""
-        found: list[LatchHalt] = []
-        with suppress(HistoryDamaged):
-            found += [
-                _halt_of(at.scope, at.level, at.reason, at.trip, at.detail)
-                for at in left_latched(self.state.history_file)
-            ]
+        found = [
+            _halt_of(at.scope, at.level, at.reason, at.trip, at.detail)
+            for at in history_end(self.state.history_file).left
+        ]
         for folder in (self.state.path, self._staging):
             image = b""
             with suppress(OSError):

@@ -5,13 +5,10 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 from fuseboard.halts.block import REGISTER_BYTES, Judgement, judged
-from fuseboard.halts.history import BUSY_SECONDS_MAX, HaltChange, HistoryDamaged, changes
+from fuseboard.halts.history import BUSY_SECONDS_MAX, HistoryDamaged
 from fuseboard.halts.register import READ_PAUSE_SECONDS, READS_MAX
-
-LATCHED: Final = "latched"
 
 
 class RegisterDamaged(Exception):
@@ -44,16 +41,3 @@ def copied_history(source: Path, target: Path) -> None:
         raise HistoryDamaged(f"{source} cannot be copied: {error}") from error
     with target.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def left_latched(path: Path) -> tuple[HaltChange, ...]:
-    """What a history says is latched at its end, by slot and scope, oldest first.
-
-    Raises `HistoryDamaged`.
-    """
-    left: dict[tuple[str, str], HaltChange] = {}
-    for change in changes(path):
-        left.pop((change.slot, change.scope), None)
-        if change.what == LATCHED:
-            left[change.slot, change.scope] = change
-    return tuple(left.values())

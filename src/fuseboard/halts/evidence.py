@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fuseboard.halts.block import BLOCKS_PER_SLOT, SLOTS, Slot
-from fuseboard.halts.history import HaltChange, HistoryDamaged, changes
+from fuseboard.halts.history import HaltChange, history_end
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.vocabulary.inputs import LatchedScope, Moment
 from fuseboard.vocabulary.postures import HaltLevel
@@ -36,20 +36,9 @@ def weigh(register: HaltsRegister, history: Path) -> Weighed:
 
     From now on the register is halted by what is older than its history knows.
     """
-    known = dict.fromkeys(SLOTS, 0)
-    left: dict[tuple[str, str], HaltChange] = {}
-    history_doubt = ""
-    by_name = {slot.name.lower(): slot for slot in SLOTS}
-    try:
-        for change in changes(history):
-            slot = by_name.get(change.writer)
-            if slot is not None:
-                known[slot] = max(known[slot], change.counter)
-            left.pop((change.slot, change.scope), None)
-            if change.what == "latched":
-                left[change.slot, change.scope] = change
-    except HistoryDamaged as damage:
-        history_doubt = f"{history.name}: {damage}"
+    ends = history_end(history)
+    known = {slot: ends.counters.get(slot.name.lower(), 0) for slot in SLOTS}
+    history_doubt = f"{history.name}: {ends.damage}" if ends.damage else ""
     counters = register.counters()  # after the history, which is written after it
     if not history.exists() and any(count > BLOCKS_PER_SLOT for count in counters.values()):
         history_doubt = f"{history.name} is missing"
@@ -67,7 +56,7 @@ def weigh(register: HaltsRegister, history: Path) -> Weighed:
     if not older or unreadable:
         return Weighed(latched, unreadable, "", history_doubt, behind)
     names = [slot.name.lower() for slot in older]
-    lost = [_as_scope(at) for at in left.values() if at.slot in names]
+    lost = [_as_scope(at) for at in ends.left if at.slot in names]
     held = [(at.scope, at.level) for at in latched]
     latched += tuple(at for at in lost if (at.scope, at.level) not in held)
     slots = "slots of " if len(names) > 1 else "slot of "

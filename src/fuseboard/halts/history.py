@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,8 @@ from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
+LATCHED: Final = "latched"
+CLEARED: Final = "cleared"
 QUEUE_CHANGES_MAX = 1_000
 BUSY_SECONDS_MAX = 5.0
 GENESIS = hashlib.sha256(b"fuseboard halts history\n").digest()
@@ -174,6 +177,33 @@ def changes(path: Path) -> Iterator[HaltChange]:
                 yield msgspec.json.decode(line, type=HaltChange)
     except (sqlite3.Error, msgspec.DecodeError) as error:
         raise HistoryDamaged(f"the history cannot be read: {error}") from error
+
+
+class HistoryEnd(NamedTuple):
+    """What a history says at its end, or where it is damaged: up to there."""
+
+    left: tuple[HaltChange, ...]
+    """What is latched, one change for each slot and scope, oldest first."""
+    counters: dict[str, int]
+    """By the writer's name, the highest count of writes to its slot."""
+    damage: str
+    """Why it could not be read further; empty where it is good."""
+
+
+def history_end(path: Path) -> HistoryEnd:
+    """Read a history from its first change to its end, or to its damage."""
+    left: dict[tuple[str, str], HaltChange] = {}
+    counters: dict[str, int] = {}
+    damage = ""
+    try:
+        for change in changes(path):
+            counters[change.writer] = max(counters.get(change.writer, 0), change.counter)
+            left.pop((change.slot, change.scope), None)
+            if change.what == LATCHED:
+                left[change.slot, change.scope] = change
+    except HistoryDamaged as damaged:
+        damage = str(damaged)
+    return HistoryEnd(tuple(left.values()), counters, damage)
 
 
 def verify_history(path: Path, anchor: str = "") -> tuple[bool, int, str]:

@@ -37,7 +37,7 @@ from fuseboard.halts.block import (
     tighter,
     unreadable_latch,
 )
-from fuseboard.halts.history import HaltChange
+from fuseboard.halts.history import CLEARED, LATCHED, HaltChange
 from fuseboard.vocabulary.doors import FileCalls, RegisterBusy
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import (
@@ -233,7 +233,7 @@ class HaltsRegister:
             self._write(self._slot, latch.counter, content, times=times)
             if not self.halted():
                 raise self._failure("it does not say halted after a latch")
-        self._tell("latched", latch, moment, counter=latch.counter + times - 1)
+        self._tell(LATCHED, latch, moment, counter=latch.counter + times - 1)
 
     def clear(
         self,
@@ -284,7 +284,7 @@ class HaltsRegister:
         for latch in lifted:
             detail = f"{latch.detail} {reason}".strip()
             told = replace(latch, detail=detail)
-            self._tell("cleared", told, moment, operator, counter=counter + BLOCKS_PER_SLOT - 1)
+            self._tell(CLEARED, told, moment, operator, counter=counter + BLOCKS_PER_SLOT - 1)
 
     def close(self) -> None:
         """Let go of the file; the register then says halted."""
