@@ -66,3 +66,26 @@ def test_a_register_that_was_put_back_is_found_by_its_history_and_shown_without_
     shown = fuseboard.on_state("status").out
     assert shown.startswith("posture   HALTED")
     assert "[register_rolled_back]" in shown
+
+
+def test_a_state_that_lost_its_journal_still_shows_whether_its_history_is_good(
+    fuseboard: CommandLine,
+) -> None:
+    assert fuseboard.on_state("init").code == 0
+    register, journal = fuseboard.state / "halts.register", fuseboard.state / "journal.db"
+    old = register.read_bytes()
+    assert fuseboard.on_state("halt", "--operator", "Ada", "--reason", "storm").code == 0
+    for file in fuseboard.state.glob("journal.db*"):
+        file.unlink()
+    lost = fuseboard.on_state("verify")
+    assert (lost.code, lost.err) == (1, "")
+    assert lost.out.splitlines()[0] == f"there is no journal at {journal}: nothing of it is judged"
+    assert "1 changes of the halts register, the chain holds; anchor 1:" in lost.out
+    verdict = fuseboard.on_state("verify", "--json").json()
+    assert (verdict["ok"], verdict["records"], verdict["halts"]["ok"]) == (False, 0, True)
+    assert verdict["what"] == f"there is no journal at {journal}"
+    register.write_bytes(old)
+    put_back = fuseboard.on_state("verify")
+    assert (put_back.code, "the slot of operator ended later" in put_back.out) == (1, True)
+    assert not journal.exists(), "looking makes none"
+    assert "there is no journal at" in fuseboard.refused("replay", "--state", fuseboard.state)

@@ -30,21 +30,28 @@ _ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
 def journal_file(options: argparse.Namespace) -> Path:
     """The journal that was named, else the state's. Raises `JournalAbsent`, `StateRefused`."""
-    path = options.journal
-    if path is None:
-        state = StateDirectory(options.state)
-        state.identity()
-        path = state.journal_file
+    path = _journal_file(options)
     require_file(path)
-    return Path(path)
+    return path
+
+
+def _journal_file(options: argparse.Namespace) -> Path:
+    """The same; of a state that lost its journal, where it should be."""
+    if options.journal is not None:
+        require_file(options.journal)
+        return Path(options.journal)
+    state = StateDirectory(options.state)
+    state.identity()
+    return state.journal_file
 
 
 def command_verify(options: argparse.Namespace) -> int:
     """Check the journal's chain; with an anchor, also that its end was not cut off.
 
-    Raises `JournalAbsent`, and `StateRefused` for what is no anchor.
+    A state that lost its journal still has the history of its register, which is judged and shown.
+    Raises `JournalAbsent` for a journal that was named, and `StateRefused` for what is no anchor.
     """
-    path = journal_file(options)
+    path = _journal_file(options)
     held = None if options.anchor is None else _anchor(options.anchor)
     verdict = verify(path, anchor=held)
     ends = ""
@@ -68,6 +75,8 @@ def command_verify(options: argparse.Namespace) -> int:
                 },
             }
         )
+    elif not path.exists():
+        say(f"{verdict.what}: nothing of it is judged")
     elif verdict.ok:
         say(f"{verdict.records} records, the chain holds; anchor {ends}")
     else:
