@@ -16,24 +16,28 @@ from fuseboard.app.journal_lost import (
     status_without_journal,
 )
 from fuseboard.app.kill_ways import halt_file_of
+from fuseboard.app.restore import untold_restore
+from fuseboard.app.starting import start_fact, strategies_of
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
-from fuseboard.control.state_directory import StateDirectory
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
+from fuseboard.gateway.keys import Keys, KeysUnreadable
+from fuseboard.guardian.journal import closes_told
+from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, policy_from_canonical
-from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import Moment, NodeStarted
+from fuseboard.vocabulary.inputs import Moment, Restored
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -59,18 +63,16 @@ def offline_status(state: StateDirectory) -> Status:
         return structs.replace(status, history=_last_changes(state.history_file))
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         weighed = weigh(register, state.history_file)
-        epochs = register.epochs()
         in_register = register.latched()
-    start = NodeStarted(
-        instance=identity.instance,
-        account=identity.account,
-        release=build(),
-        latched=weighed.latched,
-        register_unreadable=weighed.unreadable,
-        register_epochs=epochs,
-        register_doubt=weighed.register_doubt,
-        history_doubt=weighed.history_doubt,
-    )
+        strategies, restored, refusals = _told_by_files(state, came_back.kernel.restored_wall_ns())
+        start = start_fact(
+            register,
+            weighed,
+            identity=identity,
+            strategies=strategies,
+            restored=restored,
+            guardian_closes=closes_told(Place(state.path).journal_file),
+        )
     board = Board()
     meter = MeteredKernel(came_back.kernel)
     moment = came_back.recovered.last_moment or Moment(0, 0)
@@ -100,10 +102,30 @@ def offline_status(state: StateDirectory) -> Status:
         recorded_wall_ns=moment.wall_ns,
         posture=at_account[0] if at_account else Posture.OPEN.name,
         postures=postures,
-        alerts=tuple(_alert(refused) for refused in came_back.recovered.refused),
+        alerts=tuple(_alert(text) for text in (*came_back.recovered.refused, *refusals)),
         register=tuple(register_line(at) for at in in_register),
         history=_last_changes(state.history_file),
     )
+
+
+def _told_by_files(
+    state: StateDirectory, told_wall_ns: int
+) -> tuple[tuple[str, ...], Restored | None, list[str]]:
+    """The strategies with a key, the restore that was not told, and why a start is refused for
+    what of it cannot be read.
+    """
+    strategies: tuple[str, ...] = ()
+    restored: Restored | None = None
+    refusals: list[str] = []
+    try:
+        strategies = strategies_of(Keys(state.keys_file))
+    except KeysUnreadable as unreadable:
+        refusals.append(f"a start is refused: {unreadable}")
+    try:
+        restored = untold_restore(state, told_wall_ns)
+    except StateRefused as refused:
+        refusals.append(f"a start is refused: {refused}")
+    return strategies, restored, refusals
 
 
 def _last_changes(history: Path) -> tuple[str, ...]:

@@ -117,10 +117,17 @@ def _tell(options: argparse.Namespace, done: "_Restore", given_up: int) -> None:
 
 
 def restored_since(state: StateDirectory, told_wall_ns: int) -> Restored | None:
-    """The restore that no start has told the kernel yet, whose newest is `told_wall_ns`.
-
-    Raises `StateRefused`.
+    """The restore that no start has told the kernel yet, whose newest is `told_wall_ns`; what was
+    told is forgotten. Raises `StateRefused`.
     """
+    untold = untold_restore(state, told_wall_ns)
+    if untold is None:
+        state.restored_file.unlink(missing_ok=True)
+    return untold
+
+
+def untold_restore(state: StateDirectory, told_wall_ns: int) -> Restored | None:
+    """The same for who only looks. Raises `StateRefused`."""
     try:
         restored = msgspec.json.decode(state.restored_file.read_bytes(), type=Restored)
     except FileNotFoundError:
@@ -129,10 +136,7 @@ def restored_since(state: StateDirectory, told_wall_ns: int) -> Restored | None:
         raise StateRefused(
             f"{state.restored_file} is damaged ({error}): run `fuseboard restore` again"
         ) from error
-    if restored.at_wall_ns > told_wall_ns:
-        return restored
-    state.restored_file.unlink()
-    return None
+    return restored if restored.at_wall_ns > told_wall_ns else None
 
 
 def _readable(backup: Path) -> Manifest:

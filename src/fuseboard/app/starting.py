@@ -4,12 +4,43 @@ import time
 from collections.abc import Callable
 
 from fuseboard.control.state_directory import Identity
-from fuseboard.halts.evidence import found, weigh
+from fuseboard.gateway.keys import Keys
+from fuseboard.halts.evidence import Weighed, found, weigh
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.vocabulary.inputs import GuardianClose, Moment, NodeStarted, Restored
+
+
+def strategies_of(keys: Keys) -> tuple[str, ...]:
+    """The strategies that have a key, an ephemeral one too."""
+    return tuple(dict.fromkeys(line.strategy for line in keys.listed()))
+
+
+def start_fact(
+    register: HaltsRegister,
+    weighed: Weighed,
+    *,
+    identity: Identity,
+    strategies: tuple[str, ...],
+    restored: Restored | None,
+    guardian_closes: tuple[GuardianClose, ...],
+) -> NodeStarted:
+    """What a start says, of what was weighed; the same for who only looks at the next start."""
+    return NodeStarted(
+        instance=identity.instance,
+        account=identity.account,
+        release=build(),
+        strategies=strategies,
+        latched=weighed.latched,
+        register_unreadable=weighed.unreadable,
+        register_epochs=register.epochs(),
+        register_doubt=weighed.register_doubt,
+        history_doubt=weighed.history_doubt,
+        restored=restored,
+        guardian_closes=guardian_closes,
+    )
 
 
 def node_started(
@@ -30,16 +61,11 @@ def node_started(
         for slot, behind in weighed.behind.items():
             history.note(found(slot, behind, counters[slot], moment))
             warn(f"{history.path.name} lacks {behind} writes of the {slot.name.lower()} slot")
-    return NodeStarted(
-        instance=identity.instance,
-        account=identity.account,
-        release=build(),
+    return start_fact(
+        register,
+        weighed,
+        identity=identity,
         strategies=strategies,
-        latched=weighed.latched,
-        register_unreadable=weighed.unreadable,
-        register_epochs=register.epochs(),
-        register_doubt=weighed.register_doubt,
-        history_doubt=weighed.history_doubt,
         restored=restored,
         guardian_closes=guardian_closes,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from fuseboard.app.starting import strategies_of
 from fuseboard.gateway.keys import Keys
 from fuseboard.runtime.launcher import Launched, strategy_environment
 
@@ -19,17 +20,13 @@ class Supervised:
 
     def __init__(self, command: Sequence[str], name: str, keys: Keys) -> None:
         self._command = command
-        self._name = name
         self._keys = keys
         self._key = keys.add_ephemeral(name) if command else ("", "")
         self._launched: Launched | None = None
 
     def names(self) -> tuple[str, ...]:
-        """The strategies with a key, and the one that is about to be started."""
-        names = [line.strategy for line in self._keys.listed()]
-        if self._command:
-            names.append(self._name)
-        return tuple(dict.fromkeys(names))
+        """The strategies with a key, and so the one that is about to be started."""
+        return strategies_of(self._keys)
 
     def pid(self) -> int | None:
         """Of its process, while it runs."""

@@ -1,0 +1,93 @@
+"""`fuseboard status` without a gateway shows what the next start begins with: one fact for both."""
+
+from contextlib import closing
+
+from fuseboard.app.backup import taken
+from fuseboard.app.restore import untold_restore
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.gateway.keys import Keys
+from fuseboard.guardian.journal import GuardianJournal
+from fuseboard.guardian.orders import Place
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import BreakerRule
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    BrokerStreamChanged,
+    PolicyAdopted,
+    PositionsSeen,
+)
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Side
+from tests.app.command_line import CommandLine
+from tests.app.lived import live
+
+
+def begun(fuseboard: CommandLine) -> StateDirectory:
+    assert fuseboard.on_state("init").code == 0
+    state = StateDirectory(fuseboard.state)
+    live(state)
+    return state
+
+
+def test_a_restore_that_no_start_has_been_told_of_is_shown_as_the_next_start_takes_it(
+    fuseboard: CommandLine,
+) -> None:
+    state = begun(fuseboard)
+    backup, _ = taken(state, fuseboard.folder / "backups")
+    state.journal_file.unlink()
+    who = ("--operator", "ann", "--reason", "disk died")
+    assert fuseboard.on_state("restore", backup, *who).code == 0
+    untold = untold_restore(state, 0)
+    assert untold is not None
+    before = fuseboard.on_state("status", "--json").json()
+    (drawdown,) = [at for at in before["fuses"] if at["fuse"] == "drawdown:account"]
+    assert drawdown["generation"] == untold.at_wall_ns // NANOS, "armings are numbered anew"
+    assert state.restored_file.exists(), "who looks tells no kernel"
+    live(state)
+    after = fuseboard.on_state("status", "--json").json()
+    assert drawdown in after["fuses"]
+    assert after["postures"] == before["postures"]
+
+
+def test_the_fuses_of_each_strategy_with_a_key_are_shown(fuseboard: CommandLine) -> None:
+    state = begun(fuseboard)
+    rule = BreakerRule(name="streak", condition="consecutive_losses >= 8", scope="strategy:*")
+    text = canonical_text(Policy(breakers=(rule,)))
+    live(state, PolicyAdopted(text=text, digest=digest_of(text), operator="ann"), start=False)
+    Keys(state.keys_file).mint("alpha")
+
+    shown = fuseboard.on_state("status", "--json").json()
+    assert "streak:strategy:alpha" in [at["fuse"] for at in shown["fuses"]]
+    assert shown["alerts"] == []
+
+
+def test_what_a_start_is_refused_for_hides_nothing_else(fuseboard: CommandLine) -> None:
+    state = begun(fuseboard)
+    whole = fuseboard.on_state("status", "--json").json()
+    state.keys_file.write_text("{")
+    state.restored_file.write_text("{")
+    shown = fuseboard.on_state("status", "--json").json()
+    assert (shown["fuses"], shown["postures"]) == (whole["fuses"], whole["postures"])
+    said = [at["text"] for at in shown["alerts"]]
+    for text, file in zip(said, (state.keys_file, state.restored_file), strict=True):
+        assert text.startswith(f"a start is refused: {file}")
+
+
+def test_what_the_guardian_was_about_to_close_is_among_the_orders(fuseboard: CommandLine) -> None:
+    assert fuseboard.on_state("init").code == 0
+    state = StateDirectory(fuseboard.state)
+    account = AccountSeen(
+        cash_nanos=NANOS, equity_nanos=NANOS, last_equity_nanos=NANOS, multiplier=1,
+        shorting_enabled=False,
+    )  # fmt: skip
+    live(state, BrokerStreamChanged(connected=True), account, PositionsSeen(positions=()))
+    close = GuardianClose(
+        at_wall_ns=9, trip="guardian#7", order_id="o" * 36, wire_id="fb-1", client_order_id="c",
+        symbol="AAPL", side=Side.SELL, quantity_nanos=NANOS, limit_price_nanos=None,
+    )  # fmt: skip
+    assert fuseboard.on_state("status", "--json").json()["orders"] == []
+    with closing(GuardianJournal(Place(state.path).journal_file)) as journal:
+        journal.write("sending", run_ns=7, close=close)
+    (order,) = fuseboard.on_state("status", "--json").json()["orders"]
+    assert (order["symbol"], order["status"]) == ("AAPL", "in_doubt")
