@@ -14,19 +14,27 @@ from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from fuseboard.feeds.tapes import (
+    agg_trades,
     binance_depth,
     crypto_trades,
+    daily_prices,
+    depth_bands,
     depth_collapse,
     generated,
     lobster,
+    mark_klines,
     open_2015,
+    quantconnect,
+    spy_5min,
     us_equity_nbbo,
 )
 from fuseboard.feeds.tapes.checked import checked
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName
 from fuseboard.feeds.tapes.flash_crash_2010 import flash_crash
-from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeUnreadable
+from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeTrade, TapeUnreadable
 from fuseboard.feeds.tapes.times import NEW_YORK, day_of_text, utc_ns
 
 GENERATED: dict[str, Callable[[int], Tape]] = {
@@ -43,6 +51,12 @@ FAMILIES: Final[tuple[TapeFamily, ...]] = (
     crypto_trades.FAMILY,
     lobster.FAMILY,
     binance_depth.FAMILY,
+    spy_5min.FAMILY,
+    mark_klines.FAMILY,
+    daily_prices.FAMILY,
+    quantconnect.FAMILY,
+    agg_trades.FAMILY,
+    depth_bands.FAMILY,
 )
 
 
@@ -52,7 +66,11 @@ def tape_by_name(name: str, seed: int = 1) -> Tape:
     if not at_sign or "/" in part:
         return checked(_whole_tape(name, seed))
     tape = checked(_whole_tape(source, seed))
-    return tape.between(_part(part, tape))
+    hours = _part(part, tape)
+    cut = tape.between(hours)
+    if ".." not in part:
+        return cut
+    return structs.replace(cut, prior_close_nanos=_last_prices(tape, hours.open_ns))
 
 
 def tapes_known() -> list[tuple[TapeName, bool]]:
@@ -109,6 +127,17 @@ def _part(text: str, tape: Tape) -> Session:
             " 2008-09-01..2009-03-31"
         ) from error
     return Session(open_ns=both[0], close_ns=both[1])
+
+
+def _last_prices(tape: Tape, before_ns: int) -> dict[str, int]:
+    """The last print of each symbol before a time; before the first, the tape's prior close."""
+    last = dict(tape.prior_close_nanos)
+    for event in tape.read():
+        if event.at_ns >= before_ns:
+            break
+        if isinstance(event, TapeTrade):
+            last[event.symbol] = event.price_nanos
+    return last
 
 
 def _days(text: str, zone: tzinfo) -> Session:

@@ -8,13 +8,14 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from heapq import merge
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Final
 from zipfile import BadZipFile, ZipFile
 
 from fuseboard.feeds.tapes.findings import Findings
-from fuseboard.feeds.tapes.tape import TapeUnreadable
+from fuseboard.feeds.tapes.tape import TapeEvent, TapeUnreadable
 from fuseboard.vocabulary.money import NumberRefused, nanos_from_decimal, nanos_from_text
 
 LINE_CHARS_MAX: Final = 1_000_000
@@ -87,6 +88,14 @@ def members_of(path: Path) -> list[str]:
             return folder.namelist()
     except BadZipFile as error:
         raise TapeUnreadable(f"{path} is no zip file: {error}") from error
+
+
+def merged(found: Findings, *sources: tuple[Iterator[TapeEvent], Findings]) -> Iterator[TapeEvent]:
+    """The events of several files by time; `found` is kept at the place of the one that told it."""
+    tagged = [((event, at) for event in events) for events, at in sources]
+    for event, at in merge(*tagged, key=lambda each: each[0].at_ns):
+        found.file, found.row = at.file, at.row
+        yield event
 
 
 def wrong(at: Findings, expected: str, found: str) -> TapeUnreadable:
