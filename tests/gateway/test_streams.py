@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosedError
 from fuseboard.gateway import keys as keys_module
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.wire.alpaca import decoded_messages, quote_message, trade_message
+from fuseboard.wire.alpaca import book_message, decoded_messages, quote_message, trade_message
 from tests.gateway.calls import Stream, asked, opened, running_here
 from tests.gateway.facts import shown_order
 from tests.gateway.scripted import START_NS, Gateway
@@ -264,6 +264,22 @@ def test_a_subscriber_gets_its_symbols_in_its_encoding_until_it_unsubscribes(
             gateway.feed.say([_trade("AAPL"), _quote("AAPL")])
             assert await _messages(stream) == [_quote("AAPL")]
         assert gateway.feed.subscribed == [("trades", ("AAPL",)), ("quotes", ("AAPL", "MSFT"))]
+
+    _run(test)
+
+
+def test_order_books_are_passed_on_level_by_level() -> None:
+    levels = ((99 * NANOS, NANOS // 3), (98 * NANOS, 7 * NANOS))
+    book = book_message("AAPL", bids=levels, asks=levels[::-1], at_ns=START_NS, full=True)
+
+    async def test(gateway: Gateway) -> None:
+        async with opened(gateway, "/v2/iex") as stream:
+            await _authenticated(gateway, stream, as_msgpack=False)
+            await stream.send({"action": "subscribe", "orderbooks": ["AAPL"]})
+            assert (await _messages(stream))[0]["orderbooks"] == ["AAPL"]
+            gateway.feed.say([book])
+            assert await _messages(stream) == [book]
+        assert gateway.feed.subscribed == [("orderbooks", ("AAPL",))]
 
     _run(test)
 

@@ -146,7 +146,8 @@ class Streams:
         sessions = [data for data in self._data.values() if data.wants_any()]
         if not sessions:
             return
-        messages = [message for event in events for message in _messages(event)]
+        with_books = any(data.wants_books() for data in sessions)
+        messages = [m for event in events for m in _messages(event, with_books=with_books)]
         for data in sessions:
             wanted = [message for message in messages if data.wants(message)]
             for start in range(0, len(wanted), MESSAGES_A_FRAME_MAX):
@@ -185,16 +186,20 @@ class DataSession:
         """Whether anything is subscribed."""
         return any(self._subscribed.values())
 
+    def wants_books(self) -> bool:
+        """Whether any order book is subscribed: they are the costly messages."""
+        return bool(self._subscribed["orderbooks"])
+
     def wants(self, message: Message) -> bool:
         """Whether this message is subscribed."""
         symbols = self._subscribed[_CHANNEL_OF[message["T"]]]
         return message["S"] in symbols or "*" in symbols
 
 
-def _messages(event: MarketEvent) -> list[Message]:
+def _messages(event: MarketEvent, *, with_books: bool) -> list[Message]:
     if isinstance(event, TapeQuote):
-        leveled = event.bids or event.asks
-        return [book_of(event), quote_of(event)] if leveled else [quote_of(event)]
+        told = with_books and (event.bids or event.asks)
+        return [book_of(event), quote_of(event)] if told else [quote_of(event)]
     if isinstance(event, StatusTold):
         return [status_of(event)]
     first, second = event

@@ -66,26 +66,36 @@ class Collapse(Struct, frozen=True, kw_only=True):
     fund_shares: int = 8_000
     stock_shares: int = 1_500
     """[C] a level of a whole book."""
+    worst_own: Points = (
+        (at("14:45:00"), WHOLE),
+        (at("14:47:30"), 7_500),
+        (at("14:48:10"), 7_000),
+        (at("14:50:00"), 9_700),
+        (at("15:00:00"), WHOLE),
+    )
+    other_own: Points = (
+        (at("14:45:00"), WHOLE),
+        (at("14:47:00"), 8_800),
+        (at("14:52:00"), 9_850),
+        (at("15:00:00"), WHOLE),
+    )
+    """A stock against the index, in hundredths of a percent. [R] many fell far more than the index
+    in the minutes after 14:45, and most were back by 15:00; [C] how far these did."""
+    noise: Points = (
+        (at("14:32:00"), 200),
+        (at("14:45:00"), 1_200),
+        (at("15:05:00"), 300),
+    )
+    """[C] the largest step of a price, in hundredths of a hundredth of a percent."""
+    calm_depth: int = 8_000
+    """[C] of a whole book: every other five minutes of the calm day."""
+    calm_lull: tuple[int, int] = (at("14:42:00"), at("14:52:00"))
+    """[C] when a third as much is traded on the calm day."""
 
 
 PARAMETERS = Collapse()
 FLAT: Points = ((0, WHOLE),)
-
-# A factor on the index. [R]: many stocks fell far more than the index in the minutes after 14:45,
-# and most were back by 15:00; [C]: how far these did.
-WORST_OWN: Points = (
-    (at("14:45:00"), WHOLE),
-    (at("14:47:30"), 7_500),
-    (at("14:48:10"), 7_000),
-    (at("14:50:00"), 9_700),
-    (at("15:00:00"), WHOLE),
-)
-OTHER_OWN: Points = (
-    (at("14:45:00"), WHOLE),
-    (at("14:47:00"), 8_800),
-    (at("14:52:00"), 9_850),
-    (at("15:00:00"), WHOLE),
-)
+RAMP_NS = 120 * SECOND_NS
 
 
 def depth_collapse_2010(seed: int) -> Tape:
@@ -120,11 +130,6 @@ def courses_of(day: Collapse) -> tuple[DeepCourse, ...]:
         (day.stub[1], 0),
         (day.bids_back_ns, WHOLE),
     )
-    noise: Points = (
-        (at("14:32:00"), 200),
-        (at("14:45:00"), 1_200),
-        (at("15:05:00"), 300),
-    )  # [C]
     wide = tuple((when, 3 * spread) for when, spread in day.spread)
 
     def stock(symbol: str, cents: int, own: Points, bid_depth: Points = FLAT) -> DeepCourse:
@@ -141,7 +146,7 @@ def courses_of(day: Collapse) -> tuple[DeepCourse, ...]:
             bid_depth=bid_depth,
             stub=None if bid_depth is FLAT else day.stub,
             trades=day.trades,
-            noise=noise,
+            noise=day.noise,
         )
 
     fund = DeepCourse(
@@ -154,27 +159,27 @@ def courses_of(day: Collapse) -> tuple[DeepCourse, ...]:
         step=day.step,
         depth=day.depth,
         trades=day.trades,
-        noise=noise,
+        noise=day.noise,
     )
     return (
         fund,
-        stock("AAPL", 242_00, OTHER_OWN),
-        stock("ACN", 41_00, WORST_OWN, gone),
-        stock("PG", 61_00, OTHER_OWN),
+        stock("AAPL", 242_00, day.other_own),
+        stock("ACN", 41_00, day.worst_own, gone),
+        stock("PG", 61_00, day.other_own),
     )
 
 
 def calm_courses(day: Collapse) -> tuple[DeepCourse, ...]:
     """The symbols on a calm day: sizes breathe, trading has a lull, nothing else. All [C]."""
     depth: Points = tuple(
-        (SESSION.open_ns + minute * 60 * SECOND_NS, 8_000 if minute // 5 % 2 else WHOLE)
+        (SESSION.open_ns + minute * 60 * SECOND_NS, day.calm_depth if minute // 5 % 2 else WHOLE)
         for minute in range(0, 46, 5)
     )
     lull: Points = (
-        (at("14:40:00"), day.trades[0][1]),
-        (at("14:42:00"), day.trades[0][1] // 3),
-        (at("14:52:00"), day.trades[0][1] // 3),
-        (at("14:54:00"), day.trades[0][1]),
+        (day.calm_lull[0] - RAMP_NS, day.trades[0][1]),
+        (day.calm_lull[0], day.trades[0][1] // 3),
+        (day.calm_lull[1], day.trades[0][1] // 3),
+        (day.calm_lull[1] + RAMP_NS, day.trades[0][1]),
     )
     prices = (("SPY", 115_00), ("AAPL", 242_00), ("ACN", 41_00), ("PG", 61_00))
     return tuple(

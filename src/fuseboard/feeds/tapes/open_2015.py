@@ -86,6 +86,12 @@ class Open(Struct, frozen=True, kw_only=True):
     """[C] thousandths of a print a quote."""
     shares: int = 2_000
     """[C] at a level of a whole book; four times as many for the index fund."""
+    noise: Points = ((at("09:30:00"), 800), (at("10:15:00"), 300))
+    """[C] the largest step of a price, in hundredths of a hundredth of a percent."""
+    calm_spread: Points = ((at("09:30:00"), 12), (at("09:35:00"), 5))
+    calm_depth: Points = ((at("09:30:00"), 5_000), (at("09:40:00"), WHOLE))
+    calm_trades: Points = ((at("09:30:00"), 3_000), (at("09:50:00"), 1_500))
+    """[C] of the ordinary open, in the units above."""
 
 
 PARAMETERS = Open()
@@ -137,7 +143,7 @@ def courses_of(day: Open) -> tuple[DeepCourse, ...]:
                 step=tuple((when, each // 4) for when, each in spread),
                 depth=day.depth,
                 trades=day.trades,
-                noise=((SESSION.open_ns, 800), (at("10:15:00"), 300)),
+                noise=day.noise,
                 opens_ns=late.get(symbol, 0),
                 bands=day.bands,
             )
@@ -147,18 +153,16 @@ def courses_of(day: Open) -> tuple[DeepCourse, ...]:
 
 def calm_courses(day: Open) -> tuple[DeepCourse, ...]:
     """An ordinary open. All [C]."""
-    minute_ns = 60 * SECOND_NS
-    opens_ns = SESSION.open_ns
     return tuple(
         DeepCourse(
             symbol=symbol,
             prior_close_cents=close_cents,
             start_cents=close_cents,
             shares=day.shares * (4 if symbol == "SPY" else 1),
-            level=((opens_ns, WHOLE),),
-            spread=((opens_ns, 12), (opens_ns + 5 * minute_ns, 5)),
-            depth=((opens_ns, 5_000), (opens_ns + 10 * minute_ns, WHOLE)),
-            trades=((opens_ns, 3_000), (opens_ns + 20 * minute_ns, 1_500)),
+            level=((SESSION.open_ns, WHOLE),),
+            spread=day.calm_spread,
+            depth=day.calm_depth,
+            trades=day.calm_trades,
             bands=day.bands,
         )
         for symbol, close_cents in CLOSES
