@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fuseboard.brokers.alpaca_trades import fact_of_update
+from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.brokers.alpaca_trades import TradeStream, fact_of_update
 from fuseboard.vocabulary.inputs import (
     BrokerStreamChanged,
     FillReported,
@@ -20,6 +21,7 @@ from tests.brokers.scripted_broker import (
     INSTANCE,
     OURS,
     PATIENCE_S,
+    QUICK,
     Facts,
     ScriptedBroker,
     broker_against,
@@ -129,6 +131,33 @@ def test_the_stream_authenticates_listens_delivers_and_comes_back_after_a_loss()
         assert facts.seen == []
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_stream_whose_task_fails_is_told_or_raised_when_it_is_stopped(*, is_told: bool) -> None:
+    told: list[str] = []
+
+    def broken(_fact: object) -> None:
+        raise AssertionError("the books do not add up")
+
+    async def scenario() -> None:
+        options = AlpacaOptions(base_url="http://127.0.0.1:1", key_id="k", secret="s", instance="i")
+        stream = TradeStream(options, QUICK, told.append if is_told else None)
+        stream.start(broken)
+        assert stream._task._task is not None
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait([stream._task._task])
+        await asyncio.sleep(0)
+        if is_told:
+            await stream.stop()
+        else:
+            with pytest.raises(AssertionError, match="do not add up"):
+                await stream.stop()
+        await stream.stop()
+
+    asyncio.run(scenario())
+    words = "the order stream died: AssertionError: the books do not add up"
+    assert told == ([words] if is_told else [])
 
 
 def test_an_update_that_cannot_be_read_breaks_the_stream_so_that_the_books_are_compared() -> None:

@@ -154,7 +154,7 @@ class Node:
         """Run until a signal, the supervised strategy's end, or a fault."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake = Intake()
-        broker, feed = outside(self._options.broker, self._identity.instance)
+        broker, feed = outside(self._options.broker, self._identity.instance, intake.fail)
         door = strategies_door(self._state, self._keys, intake, broker, feed)
         api = OperatorApi(
             intake=intake,

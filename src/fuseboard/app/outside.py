@@ -1,6 +1,7 @@
 """What a node is put together with: the broker, its market data, the strategies' door."""
 
 import itertools
+from collections.abc import Callable
 from typing import Final
 
 from fuseboard.app.broker_choice import BrokerKeys
@@ -31,8 +32,12 @@ CONNECTIONS_MAX: Final = (
 """To the broker: orders, closes, cancels and both kinds of questions may be under way at once."""
 
 
-def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]:
-    """The broker and its market data, by the keys of one account."""
+def outside(
+    keys: BrokerKeys, instance: str, died: Callable[[str], object]
+) -> tuple[AlpacaBroker, AlpacaFeeds]:
+    """The broker and its market data, by the keys of one account; `died` is told when the task
+    behind one of their streams fails, for without it fills or prices would be missed unseen.
+    """
     broker = AlpacaBroker(
         AlpacaOptions(
             base_url=keys.base_url,
@@ -41,7 +46,8 @@ def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]
             secret=keys.secret,
             instance=instance,
             connections_max=CONNECTIONS_MAX,
-        )
+        ),
+        died=died,
     )
     feed = AlpacaFeeds(
         AlpacaFeedOptions(
@@ -52,7 +58,8 @@ def outside(keys: BrokerKeys, instance: str) -> tuple[AlpacaBroker, AlpacaFeeds]
             real_time=keys.real_time,
             lacks=lacks_of(keys.data_stream_url),
             books=not keys.real_time,  # Alpaca's stock stream has none, the simulated one does
-        )
+        ),
+        died=died,
     )
     return broker, feed
 

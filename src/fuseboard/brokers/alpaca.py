@@ -58,7 +58,7 @@ from fuseboard.wire.alpaca_values import (
     ns_from_rfc3339,
 )
 from fuseboard.wire.http_client import AnswerLost, HttpAnswer, NotWritten, WriteRefused
-from fuseboard.wire.websocket_client import StreamLimits
+from fuseboard.wire.websocket_client import Died, StreamLimits
 
 _ID_TAKEN = re.compile(r"client_order_id.*(unique|exist|duplicate)", re.IGNORECASE | re.DOTALL)
 _IN_DOUBT_4XX = frozenset({408, 499})
@@ -68,9 +68,14 @@ _SPELLINGS_MAX = 10_000
 class AlpacaBroker:
     """Implements `vocabulary.doors.Broker`, and `fetch` for the gateway's read-only requests."""
 
-    def __init__(self, options: AlpacaOptions, stream_limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        options: AlpacaOptions,
+        stream_limits: StreamLimits | None = None,
+        died: Died | None = None,
+    ) -> None:
         self._session = AlpacaSession(options)
-        self._stream = TradeStream(options, stream_limits)
+        self._stream = TradeStream(options, stream_limits, died)
         self._spellings: dict[str, str] = {}
 
     async def start(self, deliver: Callable[[BrokerFact], None]) -> None:

@@ -21,7 +21,13 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
 from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
-from fuseboard.wire.websocket_client import StreamLimits, StreamRefused, kept_connected
+from fuseboard.wire.websocket_client import (
+    Died,
+    StreamLimits,
+    StreamRefused,
+    StreamTask,
+    kept_connected,
+)
 
 _FILLS = frozenset({"fill", "partial_fill"})
 _WORKING = frozenset({"new", "accepted", "pending_new", "accepted_for_bidding", "restated"})
@@ -92,19 +98,23 @@ def _fill(order_id: str, order: SeenOrder, data: dict[str, Any]) -> FillReported
 class TradeStream:
     """Delivers facts from `start` to `stop`; connection and loss are facts too."""
 
-    def __init__(self, options: AlpacaOptions, limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        options: AlpacaOptions,
+        limits: StreamLimits | None = None,
+        died: Died | None = None,
+    ) -> None:
         self._options = options
         self._limits = limits or StreamLimits()
         self._url = f"ws{options.base_url.removeprefix('http').rstrip('/')}/stream"
         self._connected: bool | None = None
         self._deliver: Callable[[BrokerFact], None]
-        self._task: asyncio.Task[None] | None = None
+        self._task = StreamTask("the order stream", died)
 
     def start(self, deliver: Callable[[BrokerFact], None]) -> None:
         """Begin connecting."""
-        assert self._task is None
         self._deliver = deliver
-        self._task = asyncio.create_task(
+        self._task.start(
             kept_connected(
                 self._url,
                 self._session,
@@ -112,23 +122,10 @@ class TradeStream:
                 limits=self._limits,
             )
         )
-        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """Disconnect; raises what the stream's task failed with, if it did."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                if not task.cancelled():
-                    raise  # It was us who were cancelled.
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """The task never returns: if it failed, whoever takes the facts did."""
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            logger.critical("the order stream is no longer read", exc_info=failure)
+        """Disconnect; raises as `StreamTask.stop`."""
+        await self._task.stop()
 
     def _changed(self, *, connected: bool) -> None:
         if connected is not self._connected:

@@ -30,7 +30,13 @@ from fuseboard.wire.alpaca_stream import (
 )
 from fuseboard.wire.alpaca_values import decoded_json
 from fuseboard.wire.http_client import AnswerLost, HttpClient, NotWritten
-from fuseboard.wire.websocket_client import StreamLimits, StreamRefused, kept_connected
+from fuseboard.wire.websocket_client import (
+    Died,
+    StreamLimits,
+    StreamRefused,
+    StreamTask,
+    kept_connected,
+)
 
 CHANNELS = frozenset(
     {
@@ -90,7 +96,12 @@ class FeedCounts(Struct):
 class AlpacaFeed:
     """Implements `vocabulary.doors.Feed`, and `subscribe` and `listen` for the gateway."""
 
-    def __init__(self, options: AlpacaFeedOptions, limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        options: AlpacaFeedOptions,
+        limits: StreamLimits | None = None,
+        died: Died | None = None,
+    ) -> None:
         self._options = options
         self._limits = limits or StreamLimits()
         self._client = HttpClient(options.data_url)
@@ -101,14 +112,13 @@ class AlpacaFeed:
         self._books = Books()
         self._connection: ClientConnection | None = None
         self._deliver: Callable[[MarketFact], None]
-        self._task: asyncio.Task[None] | None = None
+        self._task = StreamTask(f"the data stream {options.feed}", died)
         self.counts = FeedCounts()
 
     async def start(self, deliver: Callable[[MarketFact], None]) -> None:
         """Connect and deliver until `stop`, reconnecting for ever."""
-        assert self._task is None
         self._deliver = deliver
-        self._task = asyncio.create_task(
+        self._task.start(
             kept_connected(
                 self._options.stream_url,
                 self._session,
@@ -117,18 +127,10 @@ class AlpacaFeed:
                 limits=self._limits,
             )
         )
-        self._task.add_done_callback(_ended)
 
     async def stop(self) -> None:
-        """Close every connection."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                if not task.cancelled():
-                    raise  # It was us who were cancelled.
+        """Close every connection; raises as `StreamTask.stop`."""
+        await self._task.stop()
         await self._client.close()
 
     async def watch(self, symbol: str) -> None:
@@ -326,9 +328,3 @@ async def _subscribe(connection: ClientConnection, channels: dict[str, list[str]
 
 async def _send(connection: ClientConnection, command: dict[str, Any]) -> None:
     await connection.send(msgspec.msgpack.encode(command))
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    """The task never returns: if it failed, whoever takes the facts did."""
-    if not task.cancelled() and (failure := task.exception()) is not None:
-        logger.critical("the data stream is no longer read", exc_info=failure)

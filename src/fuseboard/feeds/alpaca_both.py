@@ -13,7 +13,7 @@ from msgspec import structs
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.vocabulary.identifiers import CRYPTO_FEED, feed_of
 from fuseboard.vocabulary.inputs import MarketFact
-from fuseboard.wire.websocket_client import StreamLimits
+from fuseboard.wire.websocket_client import Died, StreamLimits
 
 CRYPTO_PATH = "/v1beta3/crypto/us"
 
@@ -27,7 +27,12 @@ def crypto_url(stream_url: str) -> str:
 class AlpacaFeeds:
     """Implements `vocabulary.doors.Feed`, and `subscribe` and `listen` for the gateway."""
 
-    def __init__(self, options: AlpacaFeedOptions, limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        options: AlpacaFeedOptions,
+        limits: StreamLimits | None = None,
+        died: Died | None = None,
+    ) -> None:
         crypto = structs.replace(
             options,
             stream_url=crypto_url(options.stream_url),
@@ -35,8 +40,8 @@ class AlpacaFeeds:
             lacks=(),
             books=True,
         )
-        self._stocks = AlpacaFeed(options, limits)
-        self._crypto = AlpacaFeed(crypto, limits)
+        self._stocks = AlpacaFeed(options, limits, died)
+        self._crypto = AlpacaFeed(crypto, limits, died)
         self._deliver: Callable[[MarketFact], None] | None = None
         self._crypto_wanted = self._crypto_started = False
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
@@ -11,6 +11,7 @@ from websockets.exceptions import WebSocketException
 
 logger = logging.getLogger(__name__)
 Session = Callable[[ClientConnection, Callable[[], None]], Awaitable[None]]
+Died = Callable[[str], object]
 _DOUBLINGS_MAX = 16
 
 
@@ -35,6 +36,43 @@ class _Connect(connect):
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
+
+
+class StreamTask:
+    """The task that keeps a stream: it never returns by itself.
+
+    If it fails, whoever takes what it reads did, or we did: a fault of ours that `died` is told
+    once, in words; without `died`, `stop` raises it.
+    """
+
+    def __init__(self, name: str, died: Died | None) -> None:
+        self._name = name
+        self._died = died
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Begin it, once."""
+        assert self._task is None
+        self._task = asyncio.create_task(work, name=self._name)
+        self._task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """End it; raises what it failed with, if nobody was told."""
+        task, self._task = self._task, None
+        if task is None or (task.done() and self._died is not None):
+            return
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # It was us who were cancelled.
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            logger.critical("%s is no longer read", self._name, exc_info=failure)
+            if self._died is not None:
+                self._died(f"{self._name} died: {type(failure).__name__}: {failure}")
 
 
 async def kept_connected(
