@@ -158,6 +158,19 @@ def test_measures_from_outside_are_given_by_name() -> None:
     ]
 
 
+def test_a_dynamic_limit_that_lets_go_slowly_leaves_no_question_unanswered() -> None:
+    policy = policy_from_yaml(
+        "risk: {dynamic_limits: [{name: a, condition: vix > 30, limits: {max_order_value: 9},"
+        " clear_after: 10m}]}",
+        "p",
+    )
+    text = (
+        "quotes: {AAPL: 250}\ncases:\n  - {name: calm, measures: {vix: 20}, expect: allowed,"
+        " order: {symbol: AAPL, side: buy, quantity: 1, limit: 250}}\n"
+    )
+    assert [one.got for one in outcomes(policy, read_cases(text, "c"))] == ["allowed"]
+
+
 def test_a_number_of_quoted_symbols_is_reached_by_quotes() -> None:
     policy = policy_from_yaml(
         "data: {validation: {min_assets: 2, missing_action: reduce_only}}", "p"

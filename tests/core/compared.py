@@ -46,6 +46,8 @@ def policy_of(
 class Compared(Desk):
     """A desk with the effects of every step, and a broker that tells its executions."""
 
+    has_feed = True
+
     def __init__(self, policy: Policy | None = None, *, held: int = 0, feed: bool = True) -> None:
         self.said: list[fx.Effect] = []
         self.told: list[Execution] = []

@@ -22,7 +22,7 @@ class Clocked(Desk):
 
     def take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         self.now_ns += SECOND // 1000
-        return self.kernel.step(facts.Moment(self.now_ns, self.now_ns + self.set_by_ns), fact)
+        return self.step(facts.Moment(self.now_ns, self.now_ns + self.set_by_ns), fact)
 
     def reads(self, ahead_ns: int = 0) -> tuple[fx.Effect, ...]:
         """The broker's clock, so far ahead of the true time, which is boot time here."""

@@ -24,6 +24,8 @@ SECOND = NANOS
 class Desk:
     """A kernel that is compared and quoted at 249.99 / 250.01, and a clock."""
 
+    has_feed = False
+
     def __init__(
         self,
         policy: Policy | None = None,
@@ -43,7 +45,16 @@ class Desk:
 
     def take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         self.now_ns += SECOND // 1000
-        return self.kernel.step(facts.Moment(self.now_ns, self.now_ns), fact)
+        return self.step(facts.Moment(self.now_ns, self.now_ns), fact)
+
+    def step(self, moment: facts.Moment, fact: facts.Input) -> tuple[fx.Effect, ...]:
+        """The effects of a fact; a broker without an activity feed says so at once."""
+        effects = self.kernel.step(moment, fact)
+        for asked in effects:
+            if isinstance(asked, fx.ReadExecutions) and not self.has_feed:
+                absent = facts.ExecutionsSeen(after=asked.after, newest="", problem="absent")
+                self.kernel.step(moment, absent)
+        return effects
 
     def start(self, latched: tuple[facts.LatchedScope, ...] = ()) -> None:
         text = self.text

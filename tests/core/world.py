@@ -114,6 +114,7 @@ class World:
         self.remembered: dict[str, None] = {}
         self.known_ids: dict[str, str] = {}
         self.questions: list[tuple[int, fx.Effect]] = []
+        self.feed_asked: fx.ReadExecutions | None = None
         self.arriving: list[tuple[facts.Input, ...]] = []
         self.wakes: list[int] = []
         self.epoch = 0
@@ -216,6 +217,9 @@ class World:
             self.released += 1
             for effect in record.effects:
                 self._leave(record, effect)
+        asked, self.feed_asked = self.feed_asked, None
+        if asked is not None:
+            self.take(facts.ExecutionsSeen(after=asked.after, newest="", problem="absent"))
 
     def _leave(self, record: Record, effect: fx.Effect) -> None:
         if isinstance(effect, fx.SubmitOrder):
@@ -227,6 +231,8 @@ class World:
                 del self.register[effect.scope]
         elif isinstance(effect, fx.FindOrder | fx.ReadLeg | fx.ReadAccount):
             self._ask(effect)
+        elif isinstance(effect, fx.ReadExecutions):
+            self.feed_asked = effect
         elif isinstance(effect, fx.WakeAt):
             if effect.boot_ns not in self.wakes:
                 self.wakes.append(effect.boot_ns)

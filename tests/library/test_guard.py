@@ -299,6 +299,20 @@ def test_a_breach_that_nothing_confirms_asks_for_reduce_only_by_time_alone() -> 
     allowed(guard.check(sell(1, 90)))
 
 
+def test_a_guard_never_waits_for_an_activity_feed_and_says_nothing_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    guard = ready(clock=clock)
+    for _ in range(140):
+        clock.now_ns += 5 * NANOS
+        guard.account(equity=100_000, cash=100_000)
+        guard.quote("AAPL", Decimal("99.99"), Decimal("100.01"))
+    assert guard.posture == "OPEN"
+    allowed(guard.check(buy(1)))
+    assert caplog.text == ""
+
+
 def test_a_halt_of_one_symbol_leaves_the_others_alone() -> None:
     guard = ready()
     guard.halt(reason="odd prints", scope="symbol:MSFT")

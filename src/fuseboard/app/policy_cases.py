@@ -307,7 +307,12 @@ class _Desk:
     def _take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         before = self._moment
         self._moment = facts.Moment(before.boot_ns + STEP_NS, before.wall_ns + STEP_NS)
-        return self._kernel.step(self._moment, fact)
+        effects = self._kernel.step(self._moment, fact)
+        for effect in effects:
+            if isinstance(effect, fx.ReadExecutions):  # a case has no activity feed
+                absent = facts.ExecutionsSeen(after=effect.after, newest="", problem="absent")
+                self._take(absent)
+        return effects
 
     def _quote(self, symbol: str, bid: int, ask: int) -> None:
         self._take(

@@ -41,9 +41,11 @@ LAG_NS: Final = 30 * NANOS
 UNKNOWN_NS: Final = 10 * NANOS
 """How long an order whose id the broker has not told us may explain an execution of nobody's."""
 SILENT_NS: Final = 300 * NANOS
+SILENT: Final = "silent"
 APART_MAX: Final = 10_000
 FINDS_MAX: Final = 50
 """Orders asked for after one judging; the others follow with the next."""
+NO_FEED: Final = "the broker tells no account activities: fills have no second source"
 NOT_TOLD: Final = "the activity feed does not tell a fill that we have"
 OTHER_COST: Final = "a fill cost something else by the activity feed"
 ROUNDING_NANOS: Final = NANOS // 100
@@ -70,11 +72,15 @@ def read(turn: Turn) -> None:
 
 
 def judge_silence(turn: Turn, *, counts: bool) -> None:
-    """A feed that was read before and leaves a question unanswered for long: no second source."""
-    copy = turn.state.copy
-    if copy.known and copy.asking and turn.boot_ns - copy.asked_boot_ns >= SILENT_NS:
+    """A question that is unanswered for long, be it the first: there is no second source. A broker
+    that said that it has none is not waited for, and what has ceased does not fall silent.
+    """
+    copy, standing = turn.state.copy, turn.state.discrepancies.get(SOURCE)
+    if not copy.asking or copy.absent or turn.boot_ns - copy.asked_boot_ns < SILENT_NS:
+        return
+    if standing is None or standing.theirs == SILENT:
         what = f"the activity feed has not answered for {SILENT_NS // NANOS} s"
-        discrepancies.found(turn, [_unread(what, theirs="silent", counts=counts)])
+        discrepancies.found(turn, [_unread(what, theirs=SILENT, counts=counts)])
 
 
 # --- what both sides say ------------------------------------------------------------------------
@@ -103,7 +109,6 @@ def executions_seen(turn: Turn, fact: ExecutionsSeen) -> None:
     if not copy.asking or fact.after != copy.asked:
         return
     copy.asking = False
-    copy.answered_boot_ns = turn.boot_ns
     if fact.problem:
         _unreadable(turn, fact.problem)
         return
@@ -333,6 +338,8 @@ def _unreadable(turn: Turn, problem: str) -> None:
         what = "the broker has ceased to tell account activities"
         discrepancies.found(turn, [_unread(what, theirs="absent", counts=True)])
     elif not copy.absent:
-        text = "the broker tells no account activities: fills have no second source"
-        turn.alert(Severity.WARNING, Reason.DISCREPANCY, text)
+        turn.alert(Severity.WARNING, Reason.DISCREPANCY, NO_FEED)
+        standing = turn.state.discrepancies.get(SOURCE)
+        if standing is not None and standing.theirs == SILENT:  # it has spoken after all
+            discrepancies.agreed(turn, SOURCE, but=_standing(turn))
     copy.absent = True

@@ -208,7 +208,6 @@ class DropCopy(Struct, kw_only=True):
     asking: bool = False
     asked: str | None = None
     asked_boot_ns: int = 0
-    answered_boot_ns: int = 0
     judge_boot_ns: int = 0
     """When what waits is to be judged; 0 when nothing does."""
     absent: bool = False

@@ -20,6 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.core.book import CLOSED_ORDERS_MAX
+from fuseboard.core.drop_copy import NO_FEED
 from fuseboard.core.kernel import Kernel
 from fuseboard.library.breaker import ResetRefused
 from fuseboard.library.orders import (
@@ -81,6 +82,7 @@ class Guard:
         """The positions as last shown, or as told before the first account."""
         self._posture = "HALTED"
         self._account_told = False
+        self._feed_asked: acts.ReadExecutions | None = None
         text = canonical_text(halting(policy))
         self._step(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="library"))
         self._step(facts.NodeStarted(instance=INSTANCE, account="library", release="library"))
@@ -337,6 +339,9 @@ class Guard:
         for effect in effects:
             self._note(effect)
         self._broken = False
+        feed, self._feed_asked = self._feed_asked, None
+        if feed is not None:  # there is none behind a guard: what is known is what it is told
+            self._fold(facts.ExecutionsSeen(after=feed.after, newest="", problem="absent"))
         return effects
 
     def _note(self, effect: acts.Effect) -> None:
@@ -354,7 +359,9 @@ class Guard:
                     average_price_nanos=effect.average_price_nanos,
                     price_nanos=0,
                 )
-            case acts.RaiseAlert():
+            case acts.ReadExecutions():
+                self._feed_asked = effect
+            case acts.RaiseAlert() if effect.text != NO_FEED:
                 level = logging.INFO if effect.severity is Severity.INFO else logging.WARNING
                 _log.log(level, "%s %s: %s", effect.code.value, effect.scope, effect.text)
             case _:
