@@ -2,7 +2,8 @@
 
 The files' rows are shuffled, their times are New York wall time, quote sizes are round lots of 100
 shares, trade sizes are shares. Each row becomes a quote and then the trade that was joined to it.
-About one trade in a thousand is in the file, so the volume of the tape means nothing.
+About one trade in a thousand is in the file, so the volume of the tape means nothing. As the rows
+have to be sorted, a symbol's whole file is read at once, and the events of the day are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName
+from fuseboard.feeds.tapes.findings import FindingKind, Findings
 from fuseboard.feeds.tapes.measuring import measured_cadence
 from fuseboard.feeds.tapes.tape import (
     Cadence,
@@ -37,10 +39,14 @@ SYMBOLS: Final = ("AAPL", "IBM", "JPM", "MSFT", "PG", "XOM")
 def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
     """The tape of one day. Raises `TapeUnreadable` when a file, the day or pyarrow is missing."""
     events: dict[str, list[TapeEvent]] = {}
+    without: list[tuple[str, int]] = []
     prior_close: dict[str, int] = {}
     for symbol in symbols:
         rows = _rows(folder / f"{symbol}.parquet")
-        events[symbol] = _events_of_day(symbol, rows, day)
+        of_day = _rows_of_day(rows, day)
+        whole = [(at_ns, row) for at_ns, row in of_day if None not in row.values()]
+        without += [(symbol, at_ns) for at_ns, row in of_day if None in row.values()]
+        events[symbol] = _events_of(symbol, whole, folder)
         close = _last_price_before(rows, day)
         if close is not None:
             prior_close[symbol] = close
@@ -54,7 +60,10 @@ def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
         sampled=True,
     )
 
-    def read() -> Iterator[TapeEvent]:
+    def read(found: Findings) -> Iterator[TapeEvent]:
+        found.file = folder.name
+        for symbol, at_ns in without:
+            found.note(FindingKind.LEFT_OUT, at_ns, f"{symbol}: a row without all of its fields")
         return merge(*events.values(), key=lambda event: event.at_ns)
 
     return Tape(
@@ -65,12 +74,16 @@ def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
         cadence=cadence,
         session=Session(open_ns=new_york_ns(day, time(9, 30)), close_ns=new_york_ns(day, time(16))),
         prior_close_nanos=prior_close,
-        read=read,
+        read=lambda: read(Findings()),
+        read_noting=read,
     )
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """All rows, sorted by time; prices as the shortest text of the stored binary numbers."""
+    """All rows, sorted by time; prices as the shortest text of the stored binary numbers.
+
+    A field that is not there is None. Raises `TapeUnreadable`.
+    """
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
@@ -80,13 +93,19 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         ) from error
     if not path.is_file():
         raise TapeUnreadable(f"there is no tape file {path}")
-    table = parquet.read_table(path, columns=[*COLUMNS, "trade-volume"])
+    try:
+        table = parquet.read_table(path, columns=[*COLUMNS, "trade-volume"])
+    except (OSError, arrow.ArrowException) as error:
+        expected = ", ".join([*COLUMNS, "trade-volume"])
+        raise TapeUnreadable(f"{path} is no parquet file with {expected}: {error}") from error
     for position, field in enumerate(table.schema):
         table = table.set_column(position, field.name, table.column(position).cast(arrow.string()))
     rows: list[dict[str, Any]] = table.to_pylist()
-    whole = [row for row in rows if all(value is not None for value in row.values())]
-    whole.sort(key=lambda row: row["index"])
-    return whole
+    timed = [row for row in rows if row["index"] is not None]
+    if len(timed) != len(rows):
+        raise TapeUnreadable(f"{path} has {len(rows) - len(timed)} rows without a time in `index`")
+    timed.sort(key=lambda row: row["index"])
+    return timed
 
 
 def _price_nanos(text: str) -> int:
@@ -94,32 +113,49 @@ def _price_nanos(text: str) -> int:
     return int(Decimal(text).quantize(_NANO, rounding=ROUND_HALF_UP).scaleb(9))
 
 
-def _events_of_day(symbol: str, rows: list[dict[str, Any]], day: date) -> list[TapeEvent]:
+def _rows_of_day(rows: list[dict[str, Any]], day: date) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a day, each with its time."""
     midnight_ns = new_york_ns(day, time(12)) - day_ns_of_text("12:00")
     prefix = f"{day.isoformat()}T"
+    return [
+        (midnight_ns + day_ns_of_text(row["index"].removeprefix(prefix)), row)
+        for row in rows
+        if row["index"].startswith(prefix)
+    ]
+
+
+def _events_of(
+    symbol: str, rows: list[tuple[int, dict[str, Any]]], folder: Path
+) -> list[TapeEvent]:
     events: list[TapeEvent] = []
-    for row in rows:
-        if not row["index"].startswith(prefix):
-            continue
-        at_ns = midnight_ns + day_ns_of_text(row["index"].removeprefix(prefix))
-        quote = TapeQuote(
-            symbol=symbol,
-            at_ns=at_ns,
-            bid_nanos=_price_nanos(row["bid-price"]),
-            ask_nanos=_price_nanos(row["ask-price"]),
-            bid_size_nanos=int(row["bid-volume"]) * ROUND_LOT * NANOS,
-            ask_size_nanos=int(row["ask-volume"]) * ROUND_LOT * NANOS,
-        )
-        trade = TapeTrade(
-            symbol=symbol,
-            at_ns=at_ns,
-            price_nanos=_price_nanos(row["trade-price"]),
-            size_nanos=int(row["trade-volume"]) * NANOS,
-        )
-        events += (quote, trade)
+    for at_ns, row in rows:
+        try:
+            events += _quote_and_trade(symbol, at_ns, row)
+        except (ValueError, ArithmeticError) as error:
+            raise TapeUnreadable(
+                f"{folder / symbol}.parquet, row {row['index']}: expected prices and sizes: {error}"
+            ) from error
     if not events:
-        raise TapeUnreadable(f"{symbol} has no rows on {day.isoformat()}")
+        raise TapeUnreadable(f"{folder / symbol}.parquet has no rows on that day")
     return events
+
+
+def _quote_and_trade(symbol: str, at_ns: int, row: dict[str, Any]) -> tuple[TapeQuote, TapeTrade]:
+    quote = TapeQuote(
+        symbol=symbol,
+        at_ns=at_ns,
+        bid_nanos=_price_nanos(row["bid-price"]),
+        ask_nanos=_price_nanos(row["ask-price"]),
+        bid_size_nanos=int(row["bid-volume"]) * ROUND_LOT * NANOS,
+        ask_size_nanos=int(row["ask-volume"]) * ROUND_LOT * NANOS,
+    )
+    trade = TapeTrade(
+        symbol=symbol,
+        at_ns=at_ns,
+        price_nanos=_price_nanos(row["trade-price"]),
+        size_nanos=int(row["trade-volume"]) * NANOS,
+    )
+    return quote, trade
 
 
 def _last_price_before(rows: list[dict[str, Any]], day: date) -> int | None:
@@ -128,7 +164,8 @@ def _last_price_before(rows: list[dict[str, Any]], day: date) -> int | None:
     for row in rows:
         if row["index"] >= day.isoformat():
             break
-        before = row
+        if row["trade-price"] is not None:
+            before = row
     return None if before is None else _price_nanos(before["trade-price"])
 
 
