@@ -243,6 +243,24 @@ def test_nobody_gets_more_or_better_than_is_displayed_and_best_levels_go_first(
             if isinstance(entry, OrderFilled) and entry.against is Against.QUOTE:
                 world.displayed.take(entry)
         _no_order_waits_before_what_it_reaches(world)
+    _money_and_shares_are_the_sum_of_the_fills(world)
+
+
+def _money_and_shares_are_the_sum_of_the_fills(world: WatchedWorld) -> None:
+    """However many levels an order walked: the account moved by its fills and nothing else."""
+    filled, cash_attos = defaultdict[str, int](int), world.config.cash_nanos * NANOS
+    held = defaultdict[str, int](int)
+    for entry in world.entries():
+        if isinstance(entry, OrderFilled):
+            sign = 1 if entry.side is Side.BUY else -1
+            filled[entry.order_id] += entry.quantity_nanos
+            held[entry.symbol] += sign * entry.quantity_nanos
+            cash_attos -= sign * entry.quantity_nanos * entry.price_nanos
+    assert world.exchange.account().cash_nanos == cash_attos // NANOS
+    positions = {each.symbol: each.quantity_nanos for each in world.exchange.positions()}
+    assert positions == {symbol: quantity for symbol, quantity in held.items() if quantity}
+    for order in world.exchange.orders_by_id.values():
+        assert order.filled_nanos == filled[order.order_id] <= order.ticket.quantity_nanos
 
 
 def _no_order_waits_before_what_it_reaches(world: WatchedWorld) -> None:

@@ -5,7 +5,7 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # alpaca-py uses websockets.legacy.
     from alpaca.common.exceptions import APIError
-    from alpaca.data.models import Bar, Quote, Trade
+    from alpaca.data.models import Bar, Orderbook, Quote, Trade
     from alpaca.trading.client import TradingClient
     from alpaca.trading.models import (
         AccountConfiguration,
@@ -28,6 +28,7 @@ __all__ = [
     "Clock",
     "LimitOrderRequest",
     "Order",
+    "Orderbook",
     "Position",
     "Quote",
     "StopLimitOrderRequest",

@@ -20,6 +20,7 @@ from tests.wire.peers import (
     Bar,
     Calendar,
     Clock,
+    Orderbook,
     Position,
     Quote,
     Trade,
@@ -192,6 +193,19 @@ def test_market_data_in_messagepack_is_what_alpaca_py_reads() -> None:
     assert Trade("AAPL", trade).price == 1.0
     assert Bar("AAPL", bar).trade_count == 3
     assert Quote("AAPL", through_json(alpaca.rest_object(QUOTE))).ask_price == 199.3
+
+
+def test_an_order_book_in_messagepack_is_what_alpaca_py_reads() -> None:
+    bids = ((27_511_780_830_000, 262_656_680), (27_500 * NANOS, 0))
+    book = alpaca.book_message("BTC/USD", bids=bids, asks=(), at_ns=NOW_NS, full=True)
+    message = msgpack.unpackb(alpaca.encoded_messages([book], as_msgpack=True))[0]
+    message["t"] = message["t"].to_datetime()
+    read = Orderbook("BTC/USD", message)
+    assert [(level.price, level.size) for level in read.bids] == [
+        (27_511.78083, 0.26265668),
+        (27_500.0, 0.0),
+    ]
+    assert (read.asks, read.reset) == ([], True)
 
 
 @given(st.integers(0, 2**34 * NANOS - 1))
