@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from fuseboard.app.kept_journal import KeptJournal
 from fuseboard.app.policy_file import loaded_policy
 from fuseboard.app.saying import say
@@ -49,6 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         bar.end()
         if journal is not None:
             journal.close()
+    result = structs.replace(result, policy_file=str(options.policy))
     if options.out is not None:
         options.out.write_bytes(encoded(result))
     _say(options, result)

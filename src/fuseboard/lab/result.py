@@ -48,6 +48,8 @@ class Ran(Struct, frozen=True, kw_only=True):
     policy_ran_digest: str
     """Of the policy as it ran: the file's with the data limits that the tape asks for."""
     strategy: str
+    strategy_name: str
+    """Which of the policy's strategies the gate took it for."""
     parameters: dict[str, int]
     protected: bool
     """Whether the gate stood between strategy and exchange."""
@@ -251,7 +253,7 @@ class Took(Struct, frozen=True, kw_only=True):
 
 
 class TrialResult(Struct, frozen=True, kw_only=True):
-    """One trial, whole. `digest` covers all but `digest`, `release`, `signals` and `took`."""
+    """One trial, whole. `digest` covers all from `format` to `ledger_digest`."""
 
     format: int = FORMAT
     ran: Ran
@@ -266,6 +268,8 @@ class TrialResult(Struct, frozen=True, kw_only=True):
     marks_left_out: int
     ledger_digest: str
     """Hex SHA-256 of the exchange's ledger, line by line: every order, fill and move of cash."""
+    policy_file: str = ""
+    """The policy's file as it was asked for: only to say how the trial is made again."""
     release: str = ""
     """The build that ran it."""
     signals: SignalTimes = SignalTimes()
@@ -275,7 +279,8 @@ class TrialResult(Struct, frozen=True, kw_only=True):
 
 def digest_of(result: TrialResult) -> str:
     """Hex SHA-256 of everything that is the same each time."""
-    same = structs.replace(result, digest="", release="", signals=SignalTimes(), took=Took())
+    measured = {"release": "", "policy_file": "", "signals": SignalTimes(), "took": Took()}
+    same = structs.replace(result, digest="", **measured)
     return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
 
 

@@ -109,6 +109,7 @@ def _ran(tape: Tape, options: TrialOptions, policy: Policy) -> Ran:
         policy_digest=digest_of(canonical_text(options.policy)),
         policy_ran_digest=digest_of(canonical_text(policy)),
         strategy=options.chosen.name,
+        strategy_name=options.strategy_name or options.chosen.name,
         parameters=options.chosen.parameters,
         protected=options.protected,
         equity_nanos=options.equity_nanos,
