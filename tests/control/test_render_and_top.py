@@ -140,6 +140,17 @@ def test_beside_the_file_halt_it_is_taken_away_before_the_reset() -> None:
     ]
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_what_was_reset_too_often_says_from_when_it_may_be_reset_again(running: bool) -> None:
+    board = halted()
+    due_wall_ns = 1_767_366_000 * NANOS
+    told = posture("account", Posture.HALTED)
+    board.apply(structs.replace(told, next_reset_wall_ns=due_wall_ns))
+    said = render.next_step(status_with(board, running=running))
+    assert "from 2026-01-02 15:00:00 UTC, or after a policy with more resets a day," in said
+    assert said.endswith(" `fuseboard reset --operator NAME --reason TEXT`")
+
+
 def test_when_all_is_open_there_is_nothing_to_do() -> None:
     board = spoken()
     board.apply(equity(99_000 * NANOS))

@@ -3,8 +3,8 @@
 from msgspec import structs
 
 from fuseboard.policy.limits import Limits
-from fuseboard.policy.policy import Policy
-from fuseboard.policy.rules import LossRule
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.policy.rules import LossRule, ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
@@ -53,6 +53,55 @@ def test_beside_the_file_halt_no_reset_of_the_account_is_taken_nor_counted() -> 
         assert effects == (answer,)
     symbol = structs.replace(reset("symbol:AAPL"), halt_file="/a state/HALT")
     assert answered(desk.take(symbol)) == "symbol:AAPL: reset by ann"
+    assert answered(desk.take(reset())) == "account: reset by ann"
+
+
+def shown(effects: tuple[fx.Effect, ...]) -> list[int]:
+    """From when the account may be reset again, as the views are told."""
+    told = [each for each in effects if isinstance(each, fx.PublishPosture)]
+    return [each.next_reset_wall_ns for each in told if each.scope == "account"]
+
+
+def test_after_too_many_resets_the_next_ones_time_is_shown_and_said_and_then_it_is_taken() -> None:
+    desk = Desk()
+    resets_ns = []
+    for _ in range(3):
+        assert shown(desk.take(asked(HaltLevel.HALT))) == [0]
+        assert answered(desk.take(reset())) == "account: reset by ann"
+        resets_ns.append(desk.now_ns)
+        desk.now_ns += 3600 * SECOND
+    due_ns = 24 * 3600 * SECOND + 2 * SECOND  # the first one was in the second second of 1970
+    assert SECOND < resets_ns[0] < 2 * SECOND
+    assert shown(desk.take(asked(HaltLevel.HALT))) == [due_ns], "before anybody asks"
+    began = desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
+    assert shown(began)[-1] == due_ns, "a start shows it too"
+    desk.start()
+    for at_ns in (desk.now_ns, resets_ns[0] + 24 * 3600 * SECOND - 2):
+        desk.now_ns = at_ns - SECOND // 1000
+        (answer,) = [e for e in desk.take(reset()) if isinstance(e, fx.AnswerOperator)]
+        assert not answer.accepted
+        assert answer.message == (
+            "latch:account was reset 3 times in 24 hours (limit 3): the next from"
+            " 1970-01-02 00:00:02 UTC, or once a policy with more resets a day is adopted by"
+            " name: `fuseboard policy adopt FILE --operator NAME --reason TEXT`"
+        )
+    desk.now_ns = due_ns - SECOND // 1000
+    assert answered(desk.take(reset())) == "account: reset by ann"
+
+
+def test_a_policy_with_more_resets_a_day_lets_the_next_one_be_taken_at_once() -> None:
+    desk = Desk()
+    for _ in range(3):
+        desk.take(asked(HaltLevel.HALT))
+        desk.take(reset())
+    desk.take(asked(HaltLevel.HALT))
+    assert not any(isinstance(each, fx.ClearHalt) for each in desk.take(reset()))
+    more = Policy(
+        limits=Limits(order_value_nanos_max=NANOS**2), resets=ResetRules(resets_a_day_max=4)
+    )
+    text = canonical_text(more)
+    adopted = facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="why")
+    assert shown(desk.take(adopted)) == [0]
     assert answered(desk.take(reset())) == "account: reset by ann"
 
 

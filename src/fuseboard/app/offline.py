@@ -156,7 +156,12 @@ def _latched_postures(board: Board) -> tuple[PostureLine, ...]:
         posture = max((POSTURE_OF[FuseState(state)] for state in states), default=Posture.OPEN)
         tightest[ACCOUNT_SCOPE] = (posture, Reason.DRAWDOWN)
     return tuple(
-        PostureLine(scope=scope, posture=posture.name, reason=reason.value)
+        PostureLine(
+            scope=scope,
+            posture=posture.name,
+            reason=reason.value,
+            next_reset_wall_ns=board.postures[scope].next_reset_wall_ns,
+        )
         for scope, (posture, reason) in tightest.items()
         if posture is not Posture.OPEN
     )

@@ -137,9 +137,10 @@ def next_step(status: Status) -> str:
     if status.journal_lost:
         return "docs/runbook.md, restore from a backup"
     if not status.running:
-        held = [at.scope for at in status.postures if at.posture in {"HALTED", "KILLED"}]
+        held = [at for at in status.postures if at.posture in {"HALTED", "KILLED"}]
         removed = f", then `{_removal(status)}`" if status.halt_file else ""
-        reset = ", then `fuseboard reset --operator NAME --reason TEXT`" if held else ""
+        late = "".join(_not_before(at) for at in held[:1])
+        reset = f", then{late} `fuseboard reset --operator NAME --reason TEXT`" if held else ""
         return f"`fuseboard run`{removed}{reset}"
     settled = [fuse for fuse in status.fuses if fuse.state in _SETTLED]
     if any(fuse.state == "TRIGGERED" for fuse in status.fuses):
@@ -155,8 +156,16 @@ def next_step(status: Status) -> str:
         return "see docs/runbook.md, the broker and we disagree; a reset takes the broker's word"
     if settled:
         scope = "" if settled[0].scope == "account" else f" --scope {settled[0].scope}"
-        return f"once reviewed: `fuseboard reset{scope} --operator NAME --reason TEXT`"
+        late = "".join(_not_before(at) for at in status.postures if at.scope == settled[0].scope)
+        return f"once reviewed:{late} `fuseboard reset{scope} --operator NAME --reason TEXT`"
     return ""
+
+
+def _not_before(at: PostureLine) -> str:
+    """That it was reset too often, until when, and what is sooner."""
+    if not at.next_reset_wall_ns:
+        return ""
+    return f" from {utc(at.next_reset_wall_ns)}, or after a policy with more resets a day,"
 
 
 def _removal(status: Status) -> str:

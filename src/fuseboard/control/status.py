@@ -6,6 +6,7 @@ from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, Polic
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import (
     PublishDiscrepancy,
+    PublishPosture,
     RecordOverride,
     RecordRecovery,
     RecordReset,
@@ -20,6 +21,8 @@ class PostureLine(Struct, frozen=True, kw_only=True):
     scope: str
     posture: str
     reason: str
+    next_reset_wall_ns: int = 0
+    """From when it may be reset again; 0 unless it was reset too often in a day."""
 
 
 class PositionLine(Struct, frozen=True, kw_only=True):
@@ -122,10 +125,7 @@ def status_of(
         about=about,
         running=True,
         posture=board.posture().name,
-        postures=tuple(
-            PostureLine(scope=at.scope, posture=at.posture.name, reason=at.reason.value)
-            for at in board.postures.values()
-        ),
+        postures=tuple(_posture(at) for at in board.postures.values()),
         fuses=tuple(board.fuses.values()),
         working=board.working_count(),
         orders=tuple(board.working()) if with_orders else (),
@@ -167,6 +167,15 @@ def status_of(
         resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
         halt_file=halt_file,
+    )
+
+
+def _posture(at: PublishPosture) -> PostureLine:
+    return PostureLine(
+        scope=at.scope,
+        posture=at.posture.name,
+        reason=at.reason.value,
+        next_reset_wall_ns=at.next_reset_wall_ns,
     )
 
 

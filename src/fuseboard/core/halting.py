@@ -17,6 +17,7 @@ from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.gauges import asked_by_gauges
 from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
+from fuseboard.core.reset_counts import next_resets
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import (
@@ -245,10 +246,13 @@ def publish_postures(turn: Turn) -> None:
         ask(ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.BROKER_UNREACHABLE)
     for scope, posture, reason in asked_by_gauges(turn):
         ask(scope, posture, reason)
+    told, state.next_resets = state.next_resets, next_resets(turn)
     for scope in [*asked, *(known for known in state.postures if known not in asked)]:
         posture, reason = asked.get(scope, (Posture.OPEN, Reason.ALLOWED))
         shown = state.postures.get(scope, Posture.OPEN)
-        if posture is shown and reason is state.halting_reasons.get(scope, reason):
+        due_wall_ns = state.next_resets.get(scope, 0)
+        is_known = posture is shown and reason is state.halting_reasons.get(scope, reason)
+        if is_known and due_wall_ns == told.get(scope, 0):
             continue
         if posture is Posture.OPEN:
             del state.postures[scope]
@@ -256,7 +260,11 @@ def publish_postures(turn: Turn) -> None:
         else:
             state.postures[scope] = posture
             state.halting_reasons[scope] = reason
-        turn.out.append(PublishPosture(scope=scope, posture=posture, reason=reason))
+        turn.out.append(
+            PublishPosture(
+                scope=scope, posture=posture, reason=reason, next_reset_wall_ns=due_wall_ns
+            )
+        )
 
 
 def settle(turn: Turn) -> None:

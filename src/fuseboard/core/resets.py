@@ -17,6 +17,7 @@ from fuseboard.core.halting import Tripping, apply, latch_scope, publish_posture
 from fuseboard.core.measures.recording import forget
 from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.rebasing import rebased_text
+from fuseboard.core.reset_counts import next_reset_wall_ns, resets_a_day_max
 from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
@@ -28,6 +29,7 @@ from fuseboard.vocabulary.identifiers import (
 from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
+from fuseboard.vocabulary.wall_time import shown_utc
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
@@ -174,16 +176,18 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
 
 def _exhausted(turn: Turn, fuse: Tripping | Latch, *, operator: str) -> str:
     """A fuse that was reset too often in 24 hours stays HALTED: say so; empty when it was not."""
-    most = turn.policy.resets.resets_a_day_max
-    if not isinstance(fuse, Latch):
-        most = fuse.rule.resets_a_day_max
-    recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
-    if len(recent) < most:
+    next_wall_ns = next_reset_wall_ns(turn, fuse)
+    if not next_wall_ns:
         return ""
     reason = Reason.RESETS_EXHAUSTED.value
     apply(turn, fuse, FuseEvent.RESETS_EXHAUSTED, operator=operator, reason=reason)
     publish_postures(turn)
-    return f"{fuse.name} was reset {len(recent)} times in 24 hours (limit {most})"
+    times = len(counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns))
+    return (
+        f"{fuse.name} was reset {times} times in 24 hours (limit {resets_a_day_max(turn, fuse)}):"
+        f" the next from {shown_utc(next_wall_ns)}, or once a policy with more resets a day is"
+        " adopted by name: `fuseboard policy adopt FILE --operator NAME --reason TEXT`"
+    )
 
 
 def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:

@@ -106,7 +106,14 @@ def _show_all(turn: Turn) -> None:
     state = turn.state
     for scope, posture in state.postures.items():
         reason = state.halting_reasons.get(scope, Reason.ALLOWED)
-        turn.out.append(PublishPosture(scope=scope, posture=posture, reason=reason))
+        turn.out.append(
+            PublishPosture(
+                scope=scope,
+                posture=posture,
+                reason=reason,
+                next_reset_wall_ns=state.next_resets.get(scope, 0),
+            )
+        )
     newest_closed = list(state.book.closed)[-CLOSED_SHOWN_MAX:]
     for order_id in [*newest_closed, *state.book.working]:
         publish(turn, state.book.orders[order_id])

@@ -305,6 +305,8 @@ class State(Struct, kw_only=True):
     postures: dict[str, Posture] = {}
     """The scopes that are tighter than OPEN."""
     halting_reasons: dict[str, Reason] = {}
+    next_resets: dict[str, int] = {}
+    """By scope, from when it may be reset again, wall time; only where it was too often."""
     multiplier: int = 1
     prior_close_attos: int = 0
     broker_cash_attos: int = 0

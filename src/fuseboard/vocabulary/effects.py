@@ -256,6 +256,8 @@ class PublishPosture(Act, frozen=True, tag=True):
     scope: str
     posture: Posture
     reason: Reason
+    next_reset_wall_ns: int = 0
+    """From when what is latched may be reset again; 0 unless it was reset too often in a day."""
 
 
 class RecordTransition(Act, frozen=True, tag=True):

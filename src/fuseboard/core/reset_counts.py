@@ -1,0 +1,39 @@
+"""How often a day a fuse may be reset, and when the next reset may be."""
+
+from fuseboard.core.fuses.confirmation import DAY_NS, counted_within_a_day
+from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.state import Turn
+from fuseboard.vocabulary.money import NANOS
+
+
+def resets_a_day_max(turn: Turn, fuse: DrawdownFuse | RuleFuse | Latch) -> int:
+    """The policy's limit for this fuse."""
+    if isinstance(fuse, Latch):
+        return turn.policy.resets.resets_a_day_max
+    return fuse.rule.resets_a_day_max
+
+
+def next_reset_wall_ns(turn: Turn, fuse: DrawdownFuse | RuleFuse | Latch) -> int:
+    """When fewer resets than the limit lie within 24 hours again, in whole seconds; 0: now.
+
+    Where the limit is none at all, a day from now.
+    """
+    most = resets_a_day_max(turn, fuse)
+    recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+    if len(recent) < most:
+        return 0
+    leaves_last = [*sorted(recent), turn.wall_ns][len(recent) - most]
+    return -(-(leaves_last + DAY_NS) // NANOS) * NANOS
+
+
+def next_resets(turn: Turn) -> dict[str, int]:
+    """By scope, when what is latched there may be reset at the earliest; only what may not now."""
+    found: dict[str, int] = {}
+    for fuse in turn.state.fuses():
+        if fuse.latched():
+            due_wall_ns = next_reset_wall_ns(turn, fuse)
+            if due_wall_ns > found.get(fuse.scope, 0):
+                found[fuse.scope] = due_wall_ns
+    return found
