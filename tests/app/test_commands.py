@@ -98,7 +98,7 @@ def test_a_fresh_state_is_open_and_not_running(made: CommandLine) -> None:
 
 
 def test_the_file_halt_is_in_the_status_of_what_the_next_start_begins_with(
-    made: CommandLine,
+    made: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = made.state / "HALT"
     file.write_text("storm")
@@ -109,6 +109,11 @@ def test_the_file_halt_is_in_the_status_of_what_the_next_start_begins_with(
     assert f"file      {file} halts the account while it is there" in lines
     said = made.refused("reset", "--operator", "Ada", "--reason", "x", "--state", made.state)
     assert said.endswith(f"beside which no reset is taken: `rm {file}`")
+    monkeypatch.chdir(made.folder)
+    whole = f"`rm {file}`"
+    assert whole in made("status", "--state", made.state.name).out, "from any folder"
+    beside = made("reset", "--operator", "Ada", "--reason", "x", "--state", made.state.name)
+    assert whole in beside.err
     file.unlink()
     assert made.on_state("status").out.startswith("posture   OPEN\n")
 

@@ -12,9 +12,9 @@ def is_open(kill_switch: KillSwitch, way: str) -> bool:
 
 
 def halt_file_of(state: StateDirectory, kill_switch: KillSwitch) -> str:
-    """The path of the file HALT while it is there and may halt, else empty."""
+    """The whole path of the file HALT while it is there and may halt, else empty."""
     halts = is_open(kill_switch, "file") and is_there(state.halt_file)
-    return str(state.halt_file) if halts else ""
+    return str(state.halt_file.absolute()) if halts else ""
 
 
 def operator_keys_of(state: StateDirectory, kill_switch: KillSwitch) -> OperatorKeys | None:

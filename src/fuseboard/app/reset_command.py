@@ -52,8 +52,8 @@ def _beside(state: StateDirectory) -> str:
     """That the file HALT will be in the way, and what to do."""
     if not is_there(state.halt_file):
         return ""
-    remove = f"rm {quote(str(state.halt_file))}"
-    return f", without the file {state.halt_file}, beside which no reset is taken: `{remove}`"
+    file = str(state.halt_file.absolute())
+    return f", without the file {file}, beside which no reset is taken: `rm {quote(file)}`"
 
 
 def _outcome(client: OperatorClient, scope: str) -> RecordRecovery | None:
