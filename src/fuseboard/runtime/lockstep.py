@@ -128,7 +128,7 @@ class InstantJournal:
         """Hand the records on; they count as durable before this returns."""
         for record in records:
             self._keep(record)
-        self._watermark.durable(records[-1].sequence)
+        self._watermark.at_once(records[-1].sequence)
 
     def close(self) -> None:
         """Nothing is open."""

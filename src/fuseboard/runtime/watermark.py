@@ -25,6 +25,13 @@ class Watermark:
         self.sequence = sequence
         self._tell()
 
+    def at_once(self, sequence: int) -> None:
+        """As `durable`, by a journal that is durable before it returns: the loop, which has just
+        given it the records, needs no waking.
+        """
+        assert sequence >= self.sequence, f"durable {sequence} after {self.sequence}"
+        self.sequence = sequence
+
     def failed(self, failure: BaseException) -> None:
         """A commit failed: nothing after the present sequence will ever be durable."""
         self.failure = failure
