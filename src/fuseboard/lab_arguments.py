@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from fuseboard.arguments import cooldown, count_or_none, fraction, money, ticks
+from fuseboard.arguments import cooldown, count, count_or_none, fraction, money, ticks
 from fuseboard.vocabulary.money import NANOS
 
 STRATEGIES: Final = ("dip-buyer", "momentum", "market-maker", "hold")
@@ -34,11 +34,14 @@ def add_lab(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("lab", help=text, description=text)
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     _add_run(acts)
+    _add_sweep(acts)
 
 
 def _add_run(acts: "Commands[argparse.ArgumentParser]") -> None:
     text = "one strategy over one tape: what became of its orders and of its money"
     parser = acts.add_parser("run", help=text, description=text)
+    parser.add_argument("--tape", required=True, metavar="NAME|PATH", help="what is played")
+    parser.add_argument("--strategy", required=True, choices=STRATEGIES)
     add_trial(parser)
     parser.add_argument(
         "--unprotected", action="store_true", help="without the gate: straight to the exchange"
@@ -50,11 +53,34 @@ def _add_run(acts: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--json", action="store_true", help="the whole result instead of a summary")
 
 
+def _add_sweep(acts: "Commands[argparse.ArgumentParser]") -> None:
+    text = "trials over tapes, strategies and values of a policy, in parallel processes"
+    parser = acts.add_parser("sweep", help=text, description=text)
+    parser.add_argument(
+        "--tape", required=True, action="append", metavar="NAME|PATH", help="may be repeated"
+    )
+    parser.add_argument(
+        "--strategy", required=True, action="append", choices=STRATEGIES, help="may be repeated"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=V,V",
+        help="values of the policy, such as daily.hard=2%%,3%%; repeated: every combination",
+    )
+    add_trial(parser)
+    parser.add_argument(
+        "--unprotected", action="store_true", help="each tape and strategy without the gate too"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes at a time")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write all rows here (JSON)")
+    parser.add_argument("--json", action="store_true", help="all rows instead of a table")
+
+
 def add_trial(parser: argparse.ArgumentParser) -> None:
     """What every trial needs."""
-    parser.add_argument("--tape", required=True, metavar="NAME|PATH", help="what is played")
     parser.add_argument("--policy", type=Path, required=True, metavar="FILE", help="policy (YAML)")
-    parser.add_argument("--strategy", required=True, choices=STRATEGIES)
     parser.add_argument(
         "--as",
         dest="strategy_name",

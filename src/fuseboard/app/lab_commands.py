@@ -4,11 +4,11 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec import structs
 
 from fuseboard.app.kept_journal import KeptJournal
+from fuseboard.app.lab_sweep import command_lab_sweep, refuse_out
 from fuseboard.app.policy_file import loaded_policy
 from fuseboard.app.saying import say
 from fuseboard.control.render import printable
@@ -28,7 +28,10 @@ BAR_CHARACTERS = 30
 
 def command_lab(options: argparse.Namespace) -> int:
     """Carry out one act of the lab."""
-    acts: dict[str, Callable[[argparse.Namespace], int]] = {"run": _run}
+    acts: dict[str, Callable[[argparse.Namespace], int]] = {
+        "run": _run,
+        "sweep": command_lab_sweep,
+    }
     return acts[options.act](options)
 
 
@@ -71,14 +74,6 @@ def trial_options(options: argparse.Namespace, *, protected: bool) -> TrialOptio
         slice_ns=options.slice_ms * MILLI_NS,
         latency_ns=options.latency_ms * MILLI_NS,
     )
-
-
-def refuse_out(path: Path) -> None:
-    """Refuse a file that could not be written in the end, before anything is run."""
-    if not path.parent.is_dir():
-        raise StateRefused(f"there is no folder {path.parent} for the result")
-    if path.is_dir():
-        raise StateRefused(f"{path} is a folder: name a file for the result")
 
 
 def _say(options: argparse.Namespace, result: TrialResult) -> None:

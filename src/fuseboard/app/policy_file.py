@@ -1,5 +1,7 @@
 """A policy file as it stands on the disk, with the environment and what lies beside it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +28,17 @@ def loaded_policy(path: Path, *, used: list[str] | None = None) -> Loaded:
     file that cannot be read and `PolicyRefused` for what is wrong in it.
     """
 
-    def beside(name: str) -> str:
+    def noted(name: str) -> str:
         if used is not None:
             used.append(name)
         return _beside(path.parent, name)
 
-    return read_policy(policy_text(path), str(path), environment=settings(), files=beside)
+    return read_policy(policy_text(path), str(path), environment=settings(), files=noted)
+
+
+def beside(folder: Path) -> Callable[[str], str]:
+    """Reads the files that a policy in this folder names; raises `FileRefused`."""
+    return partial(_beside, folder)
 
 
 def _beside(folder: Path, name: str) -> str:
