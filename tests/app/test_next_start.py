@@ -14,13 +14,23 @@ from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerStreamChanged,
+    OperatorResetRequested,
     PolicyAdopted,
     PositionsSeen,
 )
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from tests.app.command_line import CommandLine
-from tests.app.lived import live
+from tests.app.lived import halt, live
+
+COMPARED = (
+    BrokerStreamChanged(connected=True),
+    AccountSeen(
+        cash_nanos=NANOS, equity_nanos=NANOS, last_equity_nanos=NANOS, multiplier=1,
+        shorting_enabled=False,
+    ),
+    PositionsSeen(positions=()),
+)  # fmt: skip
 
 
 def begun(fuseboard: CommandLine) -> StateDirectory:
@@ -77,11 +87,7 @@ def test_what_a_start_is_refused_for_hides_nothing_else(fuseboard: CommandLine) 
 def test_what_the_guardian_was_about_to_close_is_among_the_orders(fuseboard: CommandLine) -> None:
     assert fuseboard.on_state("init").code == 0
     state = StateDirectory(fuseboard.state)
-    account = AccountSeen(
-        cash_nanos=NANOS, equity_nanos=NANOS, last_equity_nanos=NANOS, multiplier=1,
-        shorting_enabled=False,
-    )  # fmt: skip
-    live(state, BrokerStreamChanged(connected=True), account, PositionsSeen(positions=()))
+    live(state, *COMPARED)
     close = GuardianClose(
         at_wall_ns=9, trip="guardian#7", order_id="o" * 36, wire_id="fb-1", client_order_id="c",
         symbol="AAPL", side=Side.SELL, quantity_nanos=NANOS, limit_price_nanos=None,
@@ -91,3 +97,14 @@ def test_what_the_guardian_was_about_to_close_is_among_the_orders(fuseboard: Com
         journal.write("sending", run_ns=7, close=close)
     (order,) = fuseboard.on_state("status", "--json").json()["orders"]
     assert (order["symbol"], order["status"]) == ("AAPL", "in_doubt")
+
+
+def test_what_was_reset_too_often_is_shown_with_the_time_of_the_next(
+    fuseboard: CommandLine,
+) -> None:
+    assert fuseboard.on_state("init").code == 0
+    state = StateDirectory(fuseboard.state)
+    reset = OperatorResetRequested(request=2, operator="ann", reason="seen", scope="account")
+    live(state, *COMPARED, *(halt(), reset) * 3, halt())
+    said = fuseboard.on_state("status").out
+    assert "next      `fuseboard run`, then from 2027-01-16 08:00:07 UTC, or after" in said
