@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from fuseboard.app.tape_commands import KINDS
+from fuseboard.feeds.tapes.by_name import tapes_known
 from fuseboard.feeds.tapes.findings import FindingKind
 from tests.app.command_line import CommandLine
-from tests.feeds.tape_files import gzipped
+from tests.feeds.tape_files import DATA, PROJECT, gzipped, needs_data
 
+PAGE = PROJECT / "docs" / "tapes.md"
+SHORTENED = ("btcusd-perp-1min-2025-10-09",)
 HEADER = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
 
 
@@ -49,6 +52,24 @@ def test_a_tape_that_cannot_be_read_names_file_and_line(
     assert done.code == 1
     assert done.err.startswith("fuseboard tape: t.csv.gz, line 2: expected a price")
     assert fuseboard("tape", "check", "nope").err.startswith("fuseboard tape: 'nope' is no tape")
+
+
+def test_the_page_names_every_tape_kind_and_format() -> None:
+    page = PAGE.read_text()
+    for name, _ in tapes_known():
+        if name.file:
+            assert f"`{name.name}`" in page or name.name in SHORTENED
+    assert all(f"`{kind.value}`" in page for kind in FindingKind)
+
+
+@needs_data
+def test_the_page_shows_what_the_command_says(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUSEBOARD_DATA", str(DATA))
+    shown = PAGE.read_text().partition("```console\n$ fuseboard ")[2].partition("```")[0]
+    command, _, output = shown.partition("\n")
+    assert fuseboard(*command.split()).out == output
 
 
 def test_every_kind_has_words() -> None:

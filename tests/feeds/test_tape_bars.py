@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fuseboard.feeds.tapes.bars import Bar, prints_of
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.checked import findings_of
+from fuseboard.feeds.tapes.daily_prices import daily_prices
 from fuseboard.feeds.tapes.findings import FindingKind, Findings
 from fuseboard.feeds.tapes.tape import TapeHalt, TapeUnreadable
 from fuseboard.feeds.tapes.times import SECOND_NS
@@ -167,6 +168,13 @@ def test_closes_of_many_are_one_print_each_at_the_end_of_the_day(tmp_path: Path)
         ("BBB", 21 * NANOS),
     ]
     assert trades_in(tape)[0].at_ns == 1_584_561_600 * SECOND_NS - 1  # 16:00 in New York
+
+
+def test_a_share_that_the_file_does_not_have_is_refused(tmp_path: Path) -> None:
+    path = gzipped(tmp_path / "c.csv.gz", "Date,AAA,BBB\n2020-03-18,1.5,20\n")
+    assert daily_prices(path, name="c", only=("BBB",)).symbols == ("BBB",)
+    with pytest.raises(TapeUnreadable, match="CCC is not among AAA, BBB"):
+        daily_prices(path, name="c", only=("BBB", "CCC"))
 
 
 def test_days_cut_a_tape_and_what_was_before_is_the_prior_close(tmp_path: Path) -> None:

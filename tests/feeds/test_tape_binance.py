@@ -179,6 +179,12 @@ def test_a_malformed_line_is_named(tmp_path: Path, bad: str, says: str) -> None:
         list(tape_of(tmp_path, SNAPSHOT, top(12, 1, "1", "2"), bad, top(13, 2, "1", "2")).read())
 
 
+def test_a_capture_of_two_symbols_is_refused(tmp_path: Path) -> None:
+    other = top(12, 1_001, "1", "2").replace("BTCUSDT", "ETHUSDT")
+    with pytest.raises(TapeUnreadable, match="tells of BTCUSDT, ETHUSDT: a capture has one"):
+        tape_of(tmp_path, top(11, 1_000, "1", "2"), other)
+
+
 def test_more_differences_than_may_wait_for_a_snapshot_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

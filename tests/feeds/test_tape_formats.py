@@ -186,6 +186,24 @@ def test_where_the_sides_cross_is_said_with_its_line(tmp_path: Path) -> None:
     assert "one of them is frozen" in left_out.first_says
 
 
+@pytest.mark.parametrize(
+    ("whole", "instead"),
+    [
+        ("-2,3,298,0", "-2,1,298,0"),  # nothing between one and two percent
+        ("-2,3,298,0", "-2,3,304,0"),  # better than the first percent
+        ("3,6,620,0", "3,6,300,0"),  # worth less than nothing
+    ],
+)
+def test_bands_that_are_no_book_are_left_out(tmp_path: Path, whole: str, instead: str) -> None:
+    told = [bands(f"2025-10-10 00:0{minute}:07", 100, 102) for minute in range(3)]
+    assert f",{whole}\n" in told[1]
+    bad = told[1].replace(f",{whole}\n", f",{instead}\n")
+    tape = bands_tape(tmp_path, told[0] + bad + told[2])
+    assert len(quotes_in(tape)) == 2
+    (left_out,) = findings_of(tape).findings
+    assert "do not lie one behind the other" in left_out.first_says
+
+
 def test_a_malformed_band_is_named(tmp_path: Path) -> None:
     text = bands("2025-10-10 00:00:07", 100, 102)
     with pytest.raises(TapeUnreadable, match="line 12: expected a time such as"):

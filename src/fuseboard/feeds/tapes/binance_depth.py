@@ -172,8 +172,7 @@ class _Reader:
             )
             if self._top is None or message.last_id > self._top[0]:
                 self._top = (message.last_id, bid, ask)
-                if message.last_id > self._book.last_id:
-                    yield from self._quote(message.time_ms)
+                yield from self._quote(message.time_ms)
         elif self._follow(message):
             yield from self._quote(message.time_ms)
 
