@@ -11,8 +11,10 @@ from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.measures.values import value_of
+from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.liquidity_rules import LiquidityRules
+from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
@@ -42,7 +44,11 @@ class BreakerDesk(Desk):
     """A desk whose only fuse is one breaker; strategy alpha trades AAPL."""
 
     def __init__(
-        self, *rules: BreakerRule, held: int = 0, measures_liquidity: bool = False
+        self,
+        *rules: BreakerRule,
+        held: int = 0,
+        measures_liquidity: bool = False,
+        execution: ExecutionRules = ExecutionRules(),  # noqa: B008 - frozen
     ) -> None:
         policy = Policy(
             limits=Limits(
@@ -52,6 +58,7 @@ class BreakerDesk(Desk):
             strategies=(StrategyRule(name="alpha", capital_nanos=500_000 * NANOS),),
             breakers=rules,
             liquidity=LiquidityRules(enabled=measures_liquidity),
+            execution=execution,
         )
         self.number = 0
         super().__init__(policy, cash=750_000, held=held)
@@ -85,17 +92,20 @@ class BreakerDesk(Desk):
             raise DeniedHere
         return orders[0]
 
-    def fills(self, side: Side, price: int, quantity: int = 10) -> tuple[fx.Effect, ...]:
-        """An order at 250 that fills whole at `price`."""
+    def fills(
+        self, side: Side, price: int, quantity: int = 10, price_nanos: int = 0
+    ) -> tuple[fx.Effect, ...]:
+        """An order at 250 that fills whole at `price`, or at `price_nanos`."""
+        price_nanos = price_nanos or price * NANOS
         order = self.sends(side, price=251 if side is Side.BUY else 249, quantity=quantity)
         return self.take(
             facts.FillReported(
                 order_id=order.order_id,
                 broker_order_id=f"b{self.number}",
                 quantity_nanos=order.quantity_nanos,
-                price_nanos=price * NANOS,
+                price_nanos=price_nanos,
                 filled_quantity_nanos=order.quantity_nanos,
-                filled_price_nanos=price * NANOS,
+                filled_price_nanos=price_nanos,
                 final=True,
             )
         )
@@ -154,6 +164,21 @@ def test_fill_quality_is_exact_at_its_bound(scope: str) -> None:
         if expected < 80 * NANOS:
             return
     pytest.fail("it never tripped")
+
+
+@pytest.mark.parametrize("allowed_bps", [10, 25])
+def test_a_fill_beyond_the_slippage_that_the_policy_allows_counts_against_quality(
+    allowed_bps: int,
+) -> None:
+    said = "close_wait: 2s" if allowed_bps == 10 else f"slippage: {{max_bps: {allowed_bps}}}"
+    written = policy_from_yaml(f"execution: {{{said}}}\n", "p.yaml")
+    desk = BreakerDesk(breaker("fill_quality < 1"), execution=written.execution)
+    quote = 250 * NANOS + NANOS // 100
+    desk.fills(Side.BUY, 0, price_nanos=quote + quote * allowed_bps // 10_000)
+    assert desk.value("fill_quality") == 100 * NANOS
+    desk.fills(Side.BUY, 0, price_nanos=quote + quote * allowed_bps // 10_000 + 1_000)
+    quality = desk.value("fill_quality") or 0
+    assert 0 <= 100 * NANOS - allowed_bps * NANOS // 50 - quality < 2_000
 
 
 def test_a_fill_within_ten_basis_points_or_better_scores_100() -> None:

@@ -8,14 +8,14 @@ policy's own limit for one symbol. One that its exchange has halted is halted, n
 from typing import Final
 
 from fuseboard.core.halting import publish_postures
+from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import watching
 from fuseboard.core.market import FeedTimes
-from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import DataDoubt, State, Turn
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, Severity
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
 FEEDS_MAX: Final = 16
@@ -124,11 +124,8 @@ def _cancel_when_halting(turn: Turn, reason: Reason) -> None:
     """The action `halt` also takes away what would raise exposure."""
     rules = turn.policy.data
     action = rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
-    if action != "halt":
-        return
-    for order in turn.state.book.working_orders():
-        if order.intent is Intent.OPEN and not order.cancel_wanted:
-            cancel(turn, order)
+    if action == "halt":
+        cancel_openings(turn)
 
 
 def next_deadline(turn: Turn) -> int:

@@ -12,13 +12,13 @@ from typing import Final
 
 from fuseboard.core import plan
 from fuseboard.core.halting import publish_postures
+from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.market import TradingHalt
-from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import RecordTradingHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.inputs import TradingHalted, TradingResumed
-from fuseboard.vocabulary.orders import Intent, Severity
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
 HALTS_MAX: Final = 10_000
@@ -54,9 +54,7 @@ def _halt(turn: Turn, symbol: str, fact: TradingHalted) -> None:
         what = symbol or "the market"
         text = f"the exchange halted {what} ({fact.code})"
         turn.alert(Severity.WARNING, Reason.TRADING_HALTED, text, _scope(symbol))
-    for order in turn.state.book.working_orders(symbol=symbol):
-        if order.intent is Intent.OPEN and not order.cancel_wanted:
-            cancel(turn, order)
+    cancel_openings(turn, symbol)
 
 
 def trading_resumed(turn: Turn, fact: TradingResumed) -> None:

@@ -47,6 +47,8 @@ class ExecutionRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long "not found" counts as still on its way to the broker."""
     order_timeout_ns: int | None = None
     """How long a strategy's order may work until it is cancelled; stops wait for their price."""
+    slippage_nanos_max: int = 10 * PERCENT_NANOS // 100
+    """A fill worse than expected by more than this counts against the quality of fills."""
 
 
 class ReconciliationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

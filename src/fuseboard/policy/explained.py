@@ -48,15 +48,16 @@ OWNERS: dict[str, tuple[str, type[Struct]]] = {
     "liquidity.emergency": ("liquidity.emergency", EmergencyRules),
     "backup": ("backup", BackupRule),
 }
-LATER = (
-    *operations.TOP_LATER,
-    *(f"execution.{key}" for key in operations.EXECUTION_LATER),
-)
+LATER = tuple(operations.TOP_LATER)
 LATER_KEYS = (
     "execution.reconciliation.at",
     *(
-        f"execution.order_settings.{key}"
-        for key, shape in operations.ORDER_SETTINGS.keys.items()
+        f"execution.{name}.{key}"
+        for name, section in (
+            ("order_settings", operations.ORDER_SETTINGS),
+            ("slippage", operations.SLIPPAGE),
+        )
+        for key, shape in section.keys.items()
         if isinstance(shape, Value) and not shape.enforced
     ),
     *(f"backup.{key}" for key in UNENFORCED),

@@ -99,6 +99,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
     ExecutionRules: {
         **_filled(data.EXECUTION),
         **_filled(comparing.ORDER_TIMEOUT, "order_settings."),
+        **_filled(comparing.ALLOWED_SLIPPAGE, "slippage."),
     },
     ReconciliationRules: _filled(comparing.RECONCILIATION),
     LiquidityRules: {

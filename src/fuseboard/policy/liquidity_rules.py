@@ -27,6 +27,10 @@ class TierRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Largest part of the top five levels on the side taken; only where a book tells levels."""
     exit_collar_nanos: int
     """How far beyond the quote a market order that reduces may trade, and a plan's first close."""
+    exit_participation_nanos: int = 5 * PERCENT_NANOS
+    """Largest part of what is shown on the side taken that one close of a plan takes."""
+    timeout_ns: int = 30 * SECOND_NS
+    """For so long an order that opens may work; stops wait for their price."""
 
 
 class EmergencyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +39,7 @@ class EmergencyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     exit_collar_nanos: int = 5 * PERCENT_NANOS
     exit_wait_ns: int = MINUTE_NS
     """For so long after its beginning a plan waits for a better tier before it closes a symbol."""
+    exit_participation_nanos: int = 5 * PERCENT_NANOS
 
 
 class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,12 +70,18 @@ class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A tier is left upward only this far above its upper edge."""
     dwell_ns: int = MINUTE_NS
     """For so long the score must have been above that before a tier is left, one at a time."""
+    exit_within_ns: int = 2 * MINUTE_NS
+    """From so long after its beginning on a plan's closes are for all that is left, whatever is
+    shown; in EMERGENCY not before `exit_wait`.
+    """
     normal: TierRules = TierRules(
         order_value_nanos_max=50_000 * USD_NANOS,
         spread_nanos_max=50 * BASIS_POINT_NANOS,
         offset_nanos=10 * BASIS_POINT_NANOS,
         clip_nanos=25 * PERCENT_NANOS,
         exit_collar_nanos=1 * PERCENT_NANOS,
+        exit_participation_nanos=50 * PERCENT_NANOS,
+        timeout_ns=30 * SECOND_NS,
     )
     cautious: TierRules = TierRules(
         order_value_nanos_max=10_000 * USD_NANOS,
@@ -78,6 +89,8 @@ class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         offset_nanos=25 * BASIS_POINT_NANOS,
         clip_nanos=15 * PERCENT_NANOS,
         exit_collar_nanos=2 * PERCENT_NANOS,
+        exit_participation_nanos=25 * PERCENT_NANOS,
+        timeout_ns=MINUTE_NS,
     )
     defensive: TierRules = TierRules(
         order_value_nanos_max=2_000 * USD_NANOS,
@@ -85,5 +98,7 @@ class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         offset_nanos=50 * BASIS_POINT_NANOS,
         clip_nanos=5 * PERCENT_NANOS,
         exit_collar_nanos=3 * PERCENT_NANOS,
+        exit_participation_nanos=10 * PERCENT_NANOS,
+        timeout_ns=2 * MINUTE_NS,
     )
     emergency: EmergencyRules = EmergencyRules()

@@ -73,7 +73,7 @@ FILE: Final = Section(
             "What market data must be.",
         ),
         "execution": Section(
-            {**data.EXECUTION, **operations.EXECUTION_PARTLY, **operations.EXECUTION_LATER},
+            {**data.EXECUTION, **operations.EXECUTION_PARTLY},
             "How orders are worked.",
         ),
         "liquidity": Section(
@@ -186,9 +186,6 @@ def _spots(spots: list[tuple[str, dict[str, Any]]], key: str) -> list[tuple[str,
 def _later(top: dict[str, Any], execution: dict[str, Any]) -> dict[str, Any]:
     """What was written in sections that nothing enforces yet, by its path."""
     found = {key: top[key] for key in operations.TOP_LATER if key in top}
-    for key in operations.EXECUTION_LATER:
-        if key in execution:
-            found[f"execution.{key}"] = execution[key]
     return found | reconciliation.left_for_later(execution)
 
 

@@ -6,7 +6,7 @@ from fuseboard.policy import unit_table as unit
 from fuseboard.policy.data_rules import DataRules, ExecutionRules
 from fuseboard.policy.limits import MINUTE_NS
 from fuseboard.policy.reading import Reading
-from fuseboard.policy.sections_reconciliation import ORDER_TIMEOUT
+from fuseboard.policy.sections_reconciliation import ALLOWED_SLIPPAGE, ORDER_TIMEOUT
 from fuseboard.policy.shapes import Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
@@ -144,6 +144,8 @@ def execution_of(reading: Reading, values: dict[str, Any]) -> ExecutionRules:
     filled = reading.fields(values, "execution", EXECUTION, "execution")
     settings = values.get("order_settings", {})
     filled |= reading.fields(settings, "execution.order_settings", ORDER_TIMEOUT, "execution")
+    slippage = values.get("slippage", {})
+    filled |= reading.fields(slippage, "execution.slippage", ALLOWED_SLIPPAGE, "execution")
     rules = ExecutionRules(**filled)
     protected = rules.requests_a_minute * rules.protected_share_nanos // NANOS
     if not 0 < protected < rules.requests_a_minute:

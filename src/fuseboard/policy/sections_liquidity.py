@@ -106,6 +106,19 @@ TIER: Final[dict[str, Shape]] = {
         "How far beyond the quote a market order that reduces may trade, and a first close.",
         "exits",
     ),
+    "exit_participation": Value(
+        unit.SHARE,
+        ("exit_participation_nanos",),
+        "Largest part of what is shown on the side taken that one close of a liquidation takes.",
+        "plan",
+    ),
+    "timeout": Value(
+        unit.SECONDS,
+        ("timeout_ns",),
+        "How long an order that opens may work until it is cancelled; stops wait for their price.",
+        "order timeout",
+        ("order_timeout", "timeout_seconds"),
+    ),
 }
 EMERGENCY: Final = Section(
     {
@@ -116,6 +129,7 @@ EMERGENCY: Final = Section(
             "For so long a liquidation waits for a better tier before it closes all the same.",
             "plan",
         ),
+        "exit_participation": TIER["exit_participation"],
     },
     "What EMERGENCY lets through: exits only.",
 )
@@ -152,6 +166,12 @@ LIQUIDITY: Final[dict[str, Shape]] = {
         MEASURED,
     ),
     "dwell": Value(unit.DURATION, ("dwell_ns",), "For how long it must have been there.", MEASURED),
+    "exit_within": Value(
+        unit.DURATION,
+        ("exit_within_ns",),
+        "After so long a liquidation's closes are for all that is left, whatever is shown.",
+        "plan",
+    ),
     **{name: _tier(name) for name in TIERS},
     "emergency": EMERGENCY,
 }

@@ -98,7 +98,7 @@ SLIPPAGE: Final = Section(
             "How expected slippage is estimated.",
         ),
         "expected_bps": _value(unit.BPS, "What is expected.", "fixed_bps", "base_bps"),
-        "max_bps": _value(unit.BPS, "What is too much.", "max_slippage_bps", "limit_bps"),
+        **reconciliation.ALLOWED_SLIPPAGE,
         "alert_bps": _value(unit.BPS, "From where people are told.", "alert_threshold_bps"),
         "measure_against": _value(
             unit.words("arrival", "quote", "middle", "vwap", synonyms={"mid": "middle"}),
@@ -326,10 +326,10 @@ AUDIT: Final = Section(
     },
     "Evidence for others.",
 )
-EXECUTION_LATER: Final[dict[str, Shape]] = {"slippage": SLIPPAGE}
 EXECUTION_PARTLY: Final[dict[str, Shape]] = {
     "order_settings": ORDER_SETTINGS,
     "reconciliation": RECONCILIATION,
+    "slippage": SLIPPAGE,
 }
 TOP_LATER: Final[dict[str, Shape]] = {
     "monitoring": MONITORING,

@@ -1,4 +1,4 @@
-"""`execution.reconciliation`, and the part of `execution.order_settings` that is enforced."""
+"""`execution.reconciliation`; what of `execution.order_settings` and `slippage` is enforced."""
 
 from typing import Any, Final
 
@@ -109,6 +109,15 @@ ORDER_TIMEOUT: Final[dict[str, Shape]] = {
         aliases=("timeout_seconds", "order_timeout"),
     ),
 }
+ALLOWED_SLIPPAGE: Final[dict[str, Shape]] = {
+    "max_bps": Value(
+        unit.BPS,
+        ("slippage_nanos_max",),
+        "A fill worse than expected by more than this counts against `fill_quality`.",
+        "measure fill_quality",
+        ("max_slippage_bps", "limit_bps"),
+    ),
+}
 
 
 def reconciliation_of(reading: Reading, values: dict[str, Any]) -> ReconciliationRules:
@@ -126,6 +135,10 @@ def left_for_later(execution: dict[str, Any]) -> dict[str, Any]:
         del settings["timeout_action"]
     if settings:
         found["execution.order_settings"] = settings
+    slippage = dict(execution.get("slippage", {}))
+    slippage.pop("max_bps", None)
+    if slippage:
+        found["execution.slippage"] = slippage
     at = execution.get("reconciliation", {}).get("at")
     if at:
         found["execution.reconciliation.at"] = at

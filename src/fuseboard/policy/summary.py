@@ -101,6 +101,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
         ("market data", data.ANOMALIES, policy.data, "data"),
         ("execution", data.EXECUTION, policy.execution, "execution"),
         ("execution", comparing.ORDER_TIMEOUT, policy.execution, "execution"),
+        ("execution", comparing.ALLOWED_SLIPPAGE, policy.execution, "execution"),
         ("reconciliation", comparing.RECONCILIATION, policy.reconciliation, "reconciliation"),
         ("backup", backups.KEYS, policy.backup, "backup"),
         ("resets", accounts.RESETS, policy.resets, "resets"),

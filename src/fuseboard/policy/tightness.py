@@ -155,6 +155,7 @@ _FUSE: Final[dict[str, Rule]] = {
     "resets_a_day_max": _down,
     "trips_a_day_max": _down,
 }
+_EXIT: Final = {"exit_collar_nanos": _never, "exit_participation_nanos": _never}
 _UP: Final = (
     "order_rate_window_ns",
     "messages_window_ns",
@@ -235,15 +236,11 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "name": _never,
         "capital_nanos": _down,
         # Another tag can take a strategy out of a desk that is halted.
-        "trader": _never,
-        "desk": _never,
-        "client": _never,
+        **dict.fromkeys(("trader", "desk", "client"), _never),
         "symbols": _permitted,
     },
     SessionRule: {
-        "calendar": _never,
-        "roll": _never,
-        "zone": _never,
+        **dict.fromkeys(("calendar", "roll", "zone"), _never),
         "extended_hours": _switch_off,
     },
     DataRules: {
@@ -270,6 +267,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "close_attempts_max": _never,
         "absent_after_ns": _up,
         "order_timeout_ns": _down,
+        "slippage_nanos_max": _down,
     },
     ReconciliationRules: {
         "scheduled": _switch_on,
@@ -302,15 +300,17 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "defensive_points_min": _up,
         "buffer_points": _up,
         "dwell_ns": _up,
+        "exit_within_ns": _never,
     },
     TierRules: {
         "order_value_nanos_max": _down,
         "spread_nanos_max": _down,
         "offset_nanos": _down,
         "clip_nanos": _down,
-        "exit_collar_nanos": _never,
+        **_EXIT,
+        "timeout_ns": _down,
     },
-    EmergencyRules: {"exit_collar_nanos": _never, "exit_wait_ns": _never},
+    EmergencyRules: {**_EXIT, "exit_wait_ns": _never},
     Policy: {
         "name": _neutral,
         "checks_off": _fewer,

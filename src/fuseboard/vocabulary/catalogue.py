@@ -371,7 +371,7 @@ _OF_TRADING = (
     Measure(
         name="fill_quality",
         unit=Unit.SCORE,
-        about="average of the last 50 fills: 100 within 10 bps of expected, else 100 less the bps",
+        about="average of the last 50 fills: 100 within allowed slippage, else 100 less the bps",
         source=_FILLS,
         warm_up="none: fills that are not there yet count 100",
         good_until="there are fills; those missing of 50 count 100",

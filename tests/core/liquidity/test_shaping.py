@@ -209,7 +209,6 @@ def test_a_replacement_that_would_be_cut_is_denied_and_a_calmer_one_passes() -> 
     desk.known.stale_boot_ns, fresh_ns = 0, desk.known.stale_boot_ns
     assert denial(change(21, "r0")).observed == "CAUTIOUS: no usable book"
     desk.known.stale_boot_ns = fresh_ns
-    desk.quoted(25_001, 24_999)
     assert of(change(10, "r2"), fx.AnswerOrder)
 
 

@@ -86,6 +86,10 @@ class Compiled(Struct, frozen=True, gc=False):
     of_tier: tuple[TierRules | None, ...]
     """What each tier lets through, by its number; None: nothing opens."""
     exit_collars_nanos: tuple[int, ...]
+    exit_participations_nanos: tuple[int, ...]
+    timeouts_ns: tuple[int, ...]
+    """Of an order that opens; nothing may work in EMERGENCY."""
+    exit_within_ns: int
 
 
 def compiled_of(rules: LiquidityRules) -> Compiled | None:
@@ -93,5 +97,13 @@ def compiled_of(rules: LiquidityRules) -> Compiled | None:
     if not rules.enabled:
         return None
     tiers = (rules.normal, rules.cautious, rules.defensive)
-    collars = tuple(at.exit_collar_nanos for at in (*tiers, rules.emergency))
-    return Compiled(rules, edges_of(rules), (*tiers, None), collars)
+    exits = (*tiers, rules.emergency)
+    return Compiled(
+        rules,
+        edges_of(rules),
+        (*tiers, None),
+        exit_collars_nanos=tuple(at.exit_collar_nanos for at in exits),
+        exit_participations_nanos=tuple(at.exit_participation_nanos for at in exits),
+        timeouts_ns=(*(at.timeout_ns for at in tiers), 0),
+        exit_within_ns=max(rules.exit_within_ns, rules.emergency.exit_wait_ns),
+    )

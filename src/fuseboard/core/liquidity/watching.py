@@ -5,6 +5,7 @@ Nothing of it is done, or kept, under a policy that does not ask for it.
 
 from typing import Final
 
+from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import depth
 from fuseboard.core.liquidity.monitor import (
     BOOK_STANDS_NS,
@@ -32,6 +33,7 @@ POINT_NANOS: Final = NANOS // 100
 _BITS: Final = {"sizes": NO_SIZES, "trades": NO_TRADES}
 assert _BITS.keys() == dict.fromkeys(LACKS).keys()
 _DEFENSIVE: Final = Tier.DEFENSIVE
+_EMERGENCY: Final = Tier.EMERGENCY
 
 
 def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
@@ -76,6 +78,8 @@ def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
     before = gauge.tier
     if gauge.follow(at.score, tiers.edges, turn.boot_ns, rules.dwell_ns):
         _tell(turn, symbol, at, before)
+        if gauge.tier is _EMERGENCY:
+            cancel_openings(turn, symbol)
 
 
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:

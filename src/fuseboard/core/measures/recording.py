@@ -105,7 +105,11 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
         expected_attos = order.expected_price_nanos * filled_nanos
         adverse_attos = sign * (cost_attos - expected_attos)
         for scope in scopes_of(order):
-            _score(state, scope).filled(expected_attos=expected_attos, adverse_attos=adverse_attos)
+            _score(state, scope).filled(
+                expected_attos=expected_attos,
+                adverse_attos=adverse_attos,
+                allowed_nanos=turn.policy.execution.slippage_nanos_max,
+            )
     signed_nanos, signed_attos = sign * filled_nanos, sign * cost_attos
     book = state.book
     owners = [order.strategy] if order.strategy else list(book.strategies)

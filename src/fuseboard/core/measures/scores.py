@@ -17,8 +17,6 @@ SUBMITS: Final = 100
 ERRORS_MAX: Final = 1_000
 """The newest errors that are kept; more in one hour count as so many."""
 HOUR_NS: Final = 3_600 * NANOS
-GOOD_BASIS_POINTS: Final = 10
-"""A fill within this of its expected price scores 100."""
 FULL_SCORE: Final = 100
 
 
@@ -77,10 +75,13 @@ class Score(Struct):
         if self.result_attos < 0 and not was_loss:
             self.losses = min(self.losses_before + 1, LOSSES_MAX)
 
-    def filled(self, *, expected_attos: int, adverse_attos: int) -> None:
-        """A fill that cost `adverse_attos` more (or brought less) than was expected of it."""
+    def filled(self, *, expected_attos: int, adverse_attos: int, allowed_nanos: int) -> None:
+        """A fill that cost `adverse_attos` more (or brought less) than was expected of it.
+
+        Within the allowed fraction of what was expected it scores 100.
+        """
         shortfall_nanos = 0
-        if adverse_attos * 10_000 > GOOD_BASIS_POINTS * expected_attos:
+        if adverse_attos * NANOS > allowed_nanos * expected_attos:
             points_nanos = -(-adverse_attos * 10_000 * NANOS // expected_attos)
             shortfall_nanos = min(points_nanos, FULL_SCORE * NANOS)
         self.shortfalls_nanos.append(shortfall_nanos)
