@@ -9,16 +9,16 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.orders import OrderType, Side
-from tests.core.liquidity.market import LIMITS, SECOND, WIDE, LiquidDesk, of
+from tests.core.liquidity.market import CENT, LIMITS, SECOND, WIDE, LiquidDesk, of
 from tests.core.liquidity.test_shaping import RULES, ask, sent
 
 TIMEOUTS_S = {Tier.NORMAL: 30, Tier.CAUTIOUS: 60, Tier.DEFENSIVE: 120}
 BASE = Policy(limits=LIMITS, losses=(), data=WIDE)
 
 
-def working(desk: LiquidDesk, **asked: object) -> fx.SubmitOrder:
+def working(desk: LiquidDesk) -> fx.SubmitOrder:
     """An order far from the market, which the broker holds."""
-    order = sent(ask(desk, Side.BUY, 1, 24_900, **asked))
+    order = sent(ask(desk, Side.BUY, 1, 24_900))
     desk.take(facts.OrderWorking(order_id=order.order_id, broker_order_id="b"))
     return order
 
@@ -56,8 +56,8 @@ def test_the_time_is_the_policys() -> None:
 def test_what_reduces_and_what_waits_for_its_price_has_no_time_by_tier() -> None:
     desk = LiquidDesk(held=100).at(Tier.NORMAL)
     exit_order = sent(ask(desk, Side.SELL, 10, 25_500))
-    stop = {"order_type": OrderType.STOP, "stop_price_nanos": 251 * SECOND}
-    waits = sent(ask(desk, Side.BUY, 1, **stop))
+    stop = OrderType.STOP
+    waits = sent(ask(desk, Side.BUY, 1, order_type=stop, stop_price_nanos=25_100 * CENT))
     for order in (exit_order, waits):
         desk.take(facts.OrderWorking(order_id=order.order_id, broker_order_id=order.order_id))
     assert cancelled_after(desk, 121) is None
