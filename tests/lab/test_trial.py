@@ -265,3 +265,11 @@ def test_only_a_sampled_tape_lets_quotes_be_older_than_the_policy_says() -> None
     tight = Policy(data=Policy().data.__class__(quote_age_ns_max=2 * NANOS))
     assert policy_for(tape_of(events, sampled=True), tight).data.quote_age_ns_max == 10 * NANOS
     assert policy_for(tape_of(events), tight).data.quote_age_ns_max == 2 * NANOS
+
+
+def test_a_market_that_is_often_silent_does_not_put_the_brokers_clock_behind() -> None:
+    """The clocks are compared every five minutes; a tape of few events is no clock."""
+    tape = tape_of([quote(at * 47 * NANOS, 99, 100) for at in range(20)], sampled=True)
+    result = run_trial(tape, options("hold", STRICT))
+    assert not [mark for mark in result.marks if mark.code == "clocks_disagree"]
+    assert result.figures.posture_ns.get("REDUCE_ONLY", 0) == 0

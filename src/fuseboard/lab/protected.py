@@ -150,7 +150,7 @@ class _Node:
         chronicle, exchange = self._stage.chronicle, self._stage.exchange
         return SessionSchedule(
             calendar=calendar_of(exchange.hours),
-            broker=ExchangeClock(exchange),
+            broker=ExchangeClock(exchange, lambda: clock.now().wall_ns),
             clock=clock,
             offer=intake.offer,
             tell=lambda text: chronicle.note(clock.now().wall_ns, "alert", text=text),

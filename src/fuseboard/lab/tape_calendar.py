@@ -4,7 +4,7 @@ As the simulated exchange has them; the policy's own calendar says nothing here,
 the market that it was recorded in. The exchange's clock is the broker's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -40,12 +40,13 @@ def calendar_of(hours: MarketHours) -> NyseOfTape | RoundTheClock:
 
 
 class ExchangeClock:
-    """The simulated exchange's clock, as a broker's."""
+    """The simulated exchange's clock, as a broker's: the exchange's own stands between events."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, now_ns: Callable[[], int]) -> None:
         self._exchange = exchange
+        self._now_ns = now_ns
 
     async def clock(self) -> BrokerClockSeen:
-        """Now by the exchange."""
-        now_ns = self._exchange.now_ns
+        """Now by the tape."""
+        now_ns = self._now_ns()
         return BrokerClockSeen(wall_ns=now_ns, is_open=self._exchange.hours.is_open(now_ns))
