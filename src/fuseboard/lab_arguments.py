@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from fuseboard.arguments import cooldown, count, count_or_none, fraction, money, ticks
+from fuseboard.arguments import cooldown, count, count_or_none, fraction, money, seconds, ticks
 from fuseboard.vocabulary.money import NANOS
 
 STRATEGIES: Final = ("dip-buyer", "momentum", "market-maker", "hold")
@@ -35,6 +35,7 @@ def add_lab(commands: "Commands[argparse.ArgumentParser]") -> None:
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     _add_run(acts)
     _add_sweep(acts)
+    _add_live(acts)
 
 
 def _add_run(acts: "Commands[argparse.ArgumentParser]") -> None:
@@ -76,6 +77,15 @@ def _add_sweep(acts: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes at a time")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all rows here (JSON)")
     parser.add_argument("--json", action="store_true", help="all rows instead of a table")
+
+
+def _add_live(acts: "Commands[argparse.ArgumentParser]") -> None:
+    text = "a strategy of the lab as a client of a gateway, behind `fuseboard run --`"
+    parser = acts.add_parser("live", help=text, description=text)
+    parser.add_argument("--strategy", required=True, choices=STRATEGIES)
+    parser.add_argument("--symbols", required=True, metavar="S,S", help="what it trades")
+    parser.add_argument("--shadow", action="store_true", help="say what it would do, send nothing")
+    parser.add_argument("--seconds", type=seconds, help="stop after this long")
 
 
 def add_trial(parser: argparse.ArgumentParser) -> None:
