@@ -91,8 +91,10 @@ TAPES: Final = (
     *_generated(Kind.CALM, "normal", "recovery", "depth-calm", "open-calm"),
 )
 LEFT_OUT: Final = (
-    ("daily-stocks, daily-sp500, daily-sp500-ohlcv, daily-nasdaq-ohlcv, lean-spy-daily", "a day's"
-     " four prices cannot show a fall within half an hour; these days of other tapes are in it"),
+    (
+        "daily-stocks, daily-sp500, daily-sp500-ohlcv, daily-nasdaq-ohlcv, lean-spy-daily",
+        "four prices a day cannot show a fall within half an hour; such days of other tapes are in",
+    ),
     ("daily-vix", "an index that nobody can hold"),
     ("spy-5min", "all three years in one tape; eight of its days are in it"),
 )
