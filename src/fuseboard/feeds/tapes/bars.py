@@ -65,7 +65,7 @@ class BarTape(Struct, frozen=True, kw_only=True):
     describes: str
     kind: TapeKind
     symbols: tuple[str, ...]
-    period_ns: int
+    typical_gap_ns: int
     gap_ns_max: int
     session: Session
     step_nanos: int
@@ -89,7 +89,7 @@ def tape_of_bars(told: BarTape) -> Tape:
         kind=told.kind,
         symbols=told.symbols,
         cadence=Cadence(
-            typical_gap_ns=told.period_ns // 3, largest_gap_ns=told.gap_ns_max, sampled=True
+            typical_gap_ns=told.typical_gap_ns, largest_gap_ns=told.gap_ns_max, sampled=True
         ),
         session=told.session,
         prior_close_nanos=told.prior_close_nanos,

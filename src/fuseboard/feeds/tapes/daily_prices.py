@@ -76,7 +76,7 @@ def daily_prices(path: Path, *, name: str, symbol: str = "", only: tuple[str, ..
             describes="recorded daily closes" if columns is None else "recorded daily bars",
             kind=TapeKind.US_EQUITY,
             symbols=only or symbols,
-            period_ns=last.ends_ns - last.opens_ns,
+            typical_gap_ns=DAY_NS,
             gap_ns_max=GAP_NS_MAX,
             session=Session(open_ns=first.opens_ns, close_ns=last.ends_ns),
             step_nanos=STEP_NANOS,

@@ -52,7 +52,7 @@ def mark_klines(path: Path) -> Tape:
             describes=f"recorded mark prices of {symbol}, computed and not traded, by the minute",
             kind=TapeKind.CRYPTO,
             symbols=(symbol,),
-            period_ns=MINUTE_NS,
+            typical_gap_ns=MINUTE_NS // 3,
             gap_ns_max=MINUTE_NS,
             session=Session(open_ns=first.opens_ns, close_ns=last.ends_ns),
             step_nanos=STEP_NANOS,

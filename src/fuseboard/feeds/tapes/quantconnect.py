@@ -35,7 +35,8 @@ BAR_FIELDS: Final = 6
 OPENS, CLOSES = time(4), time(20)
 """Lean keeps the hours before and after the exchange's too."""
 GAP_NS_MAX: Final = 60 * SECOND_NS
-DAYS_GAP_NS_MAX: Final = 5 * 86_400 * SECOND_NS
+DAY_NS: Final = 86_400 * SECOND_NS
+DAYS_GAP_NS_MAX: Final = 5 * DAY_NS
 
 
 def seconds_of(quotes: Path) -> Tape:
@@ -86,7 +87,7 @@ def daily_of(path: Path) -> Tape:
             describes=f"recorded daily bars of {symbol}, unadjusted",
             kind=TapeKind.US_EQUITY,
             symbols=(symbol,),
-            period_ns=first.ends_ns - first.opens_ns,
+            typical_gap_ns=DAY_NS,
             gap_ns_max=DAYS_GAP_NS_MAX,
             session=Session(open_ns=first.opens_ns, close_ns=last.ends_ns),
             step_nanos=NANOS // 100,

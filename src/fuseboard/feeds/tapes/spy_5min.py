@@ -77,7 +77,7 @@ def spy_5min(path: Path, day: date | None) -> Tape:
             describes="recorded five-minute bars of SPY",
             kind=TapeKind.US_EQUITY,
             symbols=(SYMBOL,),
-            period_ns=BAR_NS,
+            typical_gap_ns=BAR_NS // 3,
             gap_ns_max=DAYS_BETWEEN_NS if day is None else BAR_NS,
             session=Session(open_ns=opens, close_ns=closes),
             step_nanos=CENT_NANOS,
