@@ -36,6 +36,7 @@ def add_lab(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_run(acts)
     _add_sweep(acts)
     _add_live(acts)
+    _add_report(acts)
 
 
 def _add_run(acts: "Commands[argparse.ArgumentParser]") -> None:
@@ -86,6 +87,13 @@ def _add_live(acts: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--symbols", required=True, metavar="S,S", help="what it trades")
     parser.add_argument("--shadow", action="store_true", help="say what it would do, send nothing")
     parser.add_argument("--seconds", type=seconds, help="stop after this long")
+
+
+def _add_report(acts: "Commands[argparse.ArgumentParser]") -> None:
+    text = "one HTML page out of results: a table, and plots with the gate beside without"
+    parser = acts.add_parser("report", help=text, description=text)
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="of `lab run`")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
 
 
 def add_trial(parser: argparse.ArgumentParser) -> None:

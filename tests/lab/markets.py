@@ -1,5 +1,7 @@
 """Short markets for the lab's tests: made up, a minute or two long."""
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import date, time
 
@@ -17,6 +19,7 @@ from fuseboard.lab.strategies.momentum import MomentumParameters
 from fuseboard.lab.strategy import End, Fill, Intent, Quote, Strategy, Terms, Trade
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary.money import NANOS
@@ -34,6 +37,11 @@ LOOSE = Policy(
     ),
     losses=(LossRule(limit_nanos=NANOS * 99 // 100),),
     execution=ExecutionRules(requests_a_minute=100_000),
+)
+LIQUID = Policy(
+    name="liquid",
+    losses=(LossRule(limit_nanos=NANOS // 50, cooldown_ns=5 * NANOS),),
+    liquidity=LiquidityRules(enabled=True),
 )
 STRICT = Policy(name="strict", losses=(LossRule(limit_nanos=NANOS // 50, cooldown_ns=5 * NANOS),))
 
@@ -148,3 +156,13 @@ def chosen_of(strategy: Strategy) -> Chosen:
         return strategy
 
     return Chosen(name="scripted", parameters={}, make=make)
+
+
+def blobs(page: str) -> dict[str, str]:
+    """The blobs of a report's page, as they stand in it."""
+    found = re.search(
+        r'<script type="application/json" id="packed">(.*?)</script>', page, re.DOTALL
+    )
+    assert found is not None
+    held: dict[str, str] = json.loads(found[1])
+    return held

@@ -58,6 +58,7 @@ from fuseboard.journal.file import (
     create_journal,
 )
 from fuseboard.lab.demo import TICKS, DemoOptions, run_demo
+from fuseboard.lab.report.plotting import PlottingMissing
 from fuseboard.lab.result import ResultUnreadable
 from fuseboard.lab.signals import StrategyFailed
 from fuseboard.lab.stage import TrialImpossible
@@ -77,6 +78,7 @@ REFUSALS: Final = (
     JournalExists,
     JournalLocked,
     KeysUnreadable,
+    PlottingMissing,
     PolicyRefused,
     RegisterExists,
     RegisterUnwritable,

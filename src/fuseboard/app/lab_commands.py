@@ -9,6 +9,7 @@ from msgspec import structs
 
 from fuseboard.app.kept_journal import KeptJournal
 from fuseboard.app.lab_live import command_lab_live
+from fuseboard.app.lab_report import command_report
 from fuseboard.app.lab_sweep import command_lab_sweep, refuse_out
 from fuseboard.app.policy_file import loaded_policy
 from fuseboard.app.saying import say
@@ -33,6 +34,7 @@ def command_lab(options: argparse.Namespace) -> int:
         "run": _run,
         "sweep": command_lab_sweep,
         "live": command_lab_live,
+        "report": command_report,
     }
     return acts[options.act](options)
 
