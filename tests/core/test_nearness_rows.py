@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from fuseboard.core import nearness
+from fuseboard.core import nearness, rates
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule, StrategyRule
@@ -73,13 +73,7 @@ WITHOUT_A_LEVEL = {
     "price_collar_nanos": "judged of one order: nothing of it adds up",
     "price_floor_nanos": "judged of one order: nothing of it adds up",
     "duplicate_window_ns": "judged of one order and those like it",
-    "order_rate_max": "a burst is over before anybody reads of it; beyond it a kill pages",
-    "order_rate_window_ns": "part of `order_rate_max`",
     "order_rate_kills": "no number",
-    "messages_max": "a burst is over before anybody reads of it",
-    "messages_window_ns": "part of `messages_max`",
-    "repeated_executions_max": "a burst is over before anybody reads of it; at it a halt pages",
-    "repeated_executions_window_ns": "part of `repeated_executions_max`",
 }
 """Fields of `Limits` that nothing comes near to little by little, and why."""
 
@@ -104,7 +98,8 @@ def texts(effects: Iterable[fx.Effect]) -> list[str]:
 def test_each_limit_of_a_policy_has_a_row_or_a_reason_why_nothing_comes_near_it() -> None:
     rows = [row.field for row in nearness.ROWS if row.field]
     assert len(rows) == len(set(rows))
-    assert sorted([*rows, *WITHOUT_A_LEVEL]) == sorted(Limits.__struct_fields__)
+    rated = [*rates.WINDOWS, *rates.WINDOWS.values()]
+    assert sorted([*rows, *rated, *WITHOUT_A_LEVEL]) == sorted(Limits.__struct_fields__)
     assert all(reason for reason in WITHOUT_A_LEVEL.values())
     assert all(bool(row.field) is not bool(row.elsewhere) for row in nearness.ROWS)
 

@@ -264,8 +264,14 @@ def undecided(turn: Turn, order: Order) -> bool:
     closed = state.period.broker_is_open is False or state.period.session
     margin = turn.active.limits.maintenance_margin_nanos_min
     crosses = order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) or price is None
+    near = turn.active.bounds.order_times_near
+    rings = (state.throttles.rates["alpha"], state.throttles.account)
     return bool(
-        (closed and order.time_in_force is TimeInForce.GTC)
+        any(
+            ring and ring.full(near, turn.active.limits.order_rate_window_ns, turn.boot_ns)
+            for ring in rings
+        )
+        or (closed and order.time_in_force is TimeInForce.GTC)
         or margin == 0
         or (crosses and (position.buying_nanos or position.selling_nanos))
         or (price is not None and position.selling_nanos and order.side is Side.BUY)

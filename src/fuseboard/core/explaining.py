@@ -40,7 +40,7 @@ class Explained(Struct, frozen=True, kw_only=True):
 def explain(turn: Turn, fact: OrderRequested) -> tuple[Explained, ...]:
     """What each check finds of a request. The turn is used up: give it a copy of the state."""
     if turn.gate.counts_messages:
-        judging.message_counted(turn)
+        judging.message_counted(turn, fact.strategy)
     refused = judging.refusal(turn, fact)
     if refused is not Reason.ALLOWED:
         return (Explained(check="parse", verdict=DENIED, why=SENTENCES[refused]),)

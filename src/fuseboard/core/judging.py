@@ -6,7 +6,7 @@ What a denial leads to beside its answer is here too: a strategy that asks above
 
 from typing import Final
 
-from fuseboard.core import dynamic, overrides
+from fuseboard.core import dynamic, overrides, rates
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.quick import worst_if_passed
@@ -51,7 +51,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     """Judge an order; submit it, deny it, or answer a repeat with the order it already is."""
     state = turn.state
     if turn.gate.counts_messages:
-        message_counted(turn)
+        message_counted(turn, fact.strategy)
     order_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
     known = state.book.orders.get(order_id)
     if known is not None:
@@ -82,6 +82,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         if limits.duplicate_window_ns is not None:
             like = likeness(order)
         worst_attos = worst_if_passed(turn, order, instrument, like)
+    is_quick = worst_attos is not None
     if worst_attos is None:
         proposal = proposed(turn, order, instrument)
         finding, ran = judge(proposal)
@@ -94,6 +95,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
                 return
         limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
     accepted(turn, order, limits, like)
+    if not is_quick:
+        rates.order_counted(turn, order)
     if tiers is not None:
         worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
     if turn.watchlist.scores_fills:
@@ -103,9 +106,12 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         dynamic.judge(turn, by_order=True)
 
 
-def message_counted(turn: Turn) -> None:
+def message_counted(turn: Turn, strategy: str) -> None:
     """Count a message of a strategy: an order, a replacement or a cancel."""
-    turn.state.throttles.messages.count(turn.gate.lengths.messages, turn.boot_ns)
+    ring, active, boot_ns = turn.state.throttles.messages, turn.active, turn.boot_ns
+    ring.count(turn.gate.lengths.messages, boot_ns)
+    if ring.full(active.bounds.message_times_near, active.limits.messages_window_ns, boot_ns):
+        rates.message_counted(turn, strategy)
 
 
 def refusal(turn: Turn, fact: OrderRequested) -> Reason:
@@ -222,11 +228,14 @@ def denial_counted(turn: Turn, proposal: Proposal, finding: Finding) -> None:
             scope = strategy_scope(proposal.order.strategy)
             detail = f"{finding.observed} orders asked for, at most {finding.limit}"
             latch_scope(turn, scope, HaltLevel.KILL, Reason.ORDER_RATE, detail=detail)
+        else:
+            rates.order_counted(turn, proposal.order)
         return
     times_max = turn.gate.lengths.orders
     proposal.rate.count(times_max, boot_ns)
     if account is not None and finding.reason is not Reason.ORDER_RATE:
         account.count(times_max, boot_ns)
+    rates.order_counted(turn, proposal.order)
 
 
 def _repeated(turn: Turn, fact: OrderRequested, known: Order) -> None:

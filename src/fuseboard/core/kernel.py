@@ -32,6 +32,7 @@ from fuseboard.core import (
     overrides,
     plan,
     quotes,
+    rates,
     replacing,
     reporting,
     resets,
@@ -231,6 +232,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     hygiene.cancel_overdue(turn)
     cash.advance(turn)
     nearness.judge_when_due(turn)
+    rates.judge_when_due(turn)
     valuation.read_when_due(turn)
     consent.lapse(turn)
     wake_for_what_is_next(turn)

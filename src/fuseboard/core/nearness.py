@@ -6,8 +6,9 @@ Nothing is denied here: the checks judge each order in the worst case, and a lim
 denies whatever raises exposure, in any symbol it counts, while proven reductions are not asked.
 A loss is only ever near here: at its limit the fuse trips.
 
-One table (`ROWS`): every limit that has a level has a row; the table's test says why each other one
-has none. Working orders do not count in exposure, because they are no news to whoever sent them.
+One table (`ROWS`): every limit that has a level has a row; rates are in `core.rates`, and the
+table's test says why each other limit has none. Working orders do not count in exposure, because
+they are no news to whoever sent them.
 
 What moves equity moves every share of it, so all is judged together, and that at most once in
 `JUDGED_EVERY_NS`: the first mark or fill after it at once, the rest when it is over. A level that
@@ -21,14 +22,12 @@ from msgspec import Struct
 
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.keys import KEYS
-from fuseboard.policy.limits import Limits
+from fuseboard.policy.limits import NEAR_CLEAR_PERCENT, NEAR_PERCENT, Limits
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
-NEAR_PERCENT: Final = 80
-NEAR_CLEAR_PERCENT: Final = 75
 PASSED_CLEAR_PERCENT: Final = 95
 JUDGED_EVERY_NS: Final = NANOS // 4
 AT_LIMIT: Final = "it trips once a second price, or the broker's equity, agrees"

@@ -1,6 +1,6 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
-from fuseboard.core import drop_copy, holdings, hygiene, plan, valuation
+from fuseboard.core import drop_copy, holdings, hygiene, plan, rates, valuation
 from fuseboard.core.book import Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -227,6 +227,8 @@ def _executed(turn: Turn, order: Order, new_nanos: int) -> None:
         detail = f"{detail} {order.side.value} in {window}: a person re-arms the strategy"
         scope = strategy_scope(order.strategy)
         latch_scope(turn, scope, HaltLevel.HALT, Reason.REPEATED_EXECUTIONS, detail=detail)
+    elif limits.repeated_executions_max is not None:
+        rates.executed(turn, order)
 
 
 def order_ended(turn: Turn, fact: OrderEnded) -> None:

@@ -15,7 +15,7 @@ A waiting replacement is never sent late: a halt, a cancel of either order, a re
 
 from typing import Final
 
-from fuseboard.core import judging, orders, waiting
+from fuseboard.core import judging, orders, rates, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.table import judge_but
@@ -83,7 +83,7 @@ _SMALLER_SKIPS: Final = (
 def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
     """Judge a replacement; accept it and cancel the old order, deny it, or answer a repeat."""
     if turn.gate.counts_messages:
-        judging.message_counted(turn)
+        judging.message_counted(turn, fact.strategy)
     book = turn.state.book
     old = book.orders.get(fact.order_id)
     new_id = turn.ids.order_id(fact.strategy, fact.client_order_id)
@@ -182,6 +182,7 @@ def _reserve(new: Order, old: Order) -> None:
 def _accept(turn: Turn, fact: ReplaceRequested, new: Order, old: Order) -> None:
     state = turn.state
     judging.accepted(turn, new, turn.active.limits)
+    rates.order_counted(turn, new)
     state.book.wait(new)
     cancel(turn, old)
     publish(turn, new)
@@ -334,7 +335,7 @@ def order_ended(turn: Turn, fact: OrderEnded) -> None:
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
     """Cancel an order: with an order that is being replaced goes what was to replace it."""
     if turn.gate.counts_messages:
-        judging.message_counted(turn)
+        judging.message_counted(turn, fact.strategy)
     book = turn.state.book
     order = book.orders.get(fact.order_id)
     if order is not None and order.succession is not None and order.strategy == fact.strategy:

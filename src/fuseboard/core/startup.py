@@ -20,6 +20,7 @@ from fuseboard.core import (
     nearness,
     overrides,
     plan,
+    rates,
     restoring,
     roster,
     sessions,
@@ -77,6 +78,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     sessions.node_started(turn)
     data_health.node_started(turn)
     nearness.node_started(turn)
+    rates.node_started(turn)
     draining.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()

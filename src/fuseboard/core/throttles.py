@@ -16,13 +16,23 @@ from typing import Final
 from msgspec import Struct, field
 
 from fuseboard.core.book import Order
-from fuseboard.policy.limits import Limits
+from fuseboard.policy.limits import NEAR_CLEAR_PERCENT, NEAR_PERCENT, Limits
 
 EXECUTION_RINGS_MAX: Final = 10_000
 RECENT_ORDERS_MAX: Final = 100_000
 """Orders in the duplicate window; with so many, the next order that opens is denied."""
 MESSAGES_MAX: Final = 10_000
 """Messages that are counted where the policy sets no limit and a condition asks."""
+
+
+def near_from(most: int) -> int:
+    """The least count that is near a limit: 80 % of it."""
+    return -(-NEAR_PERCENT * most // 100)
+
+
+def near_clear_from(most: int) -> int:
+    """The least count that is not yet well below a limit: 75 % of it."""
+    return -(-NEAR_CLEAR_PERCENT * most // 100)
 
 
 class Ring(Struct):
@@ -43,6 +53,10 @@ class Ring(Struct):
         if not most:
             return True
         return boot_ns - times[self.at - most] < window_ns
+
+    def newest_boot_ns(self, nth: int) -> int:
+        """When the nth newest event was; there are as many."""
+        return self.times_boot_ns[self.at - nth]
 
     def count(self, times_max: int, boot_ns: int) -> None:
         """Count one event in a ring of this length."""
@@ -75,6 +89,14 @@ class RingLengths(Struct, frozen=True, gc=False):
     """0: nothing limits them."""
 
 
+class RateNear(Struct):
+    """A rate that has come near its limit and was said to."""
+
+    said_boot_ns: int
+    quiet: bool = False
+    """Whether its count was well below since."""
+
+
 class Throttles(Struct):
     """Every ring and counter of one account; all of it is in the snapshot."""
 
@@ -89,6 +111,8 @@ class Throttles(Struct):
     """By strategy, symbol and side, least recently used first."""
     recent: dict[str, int] = {}
     """What was accepted in the duplicate window and when, oldest first."""
+    near: dict[str, RateNear] = {}
+    """By field of `Limits`, strategy and what else tells rates apart: see `core.rates`."""
 
     def rate_of(self, strategy: str) -> Ring:
         """The ring of a strategy; with the second one the account gets a ring of its own."""

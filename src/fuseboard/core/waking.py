@@ -10,6 +10,7 @@ from fuseboard.core import (
     hygiene,
     nearness,
     quotes,
+    rates,
     trading_halts,
     valuation,
 )
@@ -33,6 +34,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
         hygiene.next_deadline(state),
         dynamic.next_deadline(state),
         nearness.next_deadline(state),
+        rates.next_deadline(turn),
         consent.next_deadline(turn),
     ):
         if due_boot_ns:

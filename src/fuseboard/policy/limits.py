@@ -13,6 +13,10 @@ from msgspec.structs import replace
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
 PERCENT_NANOS: Final = 10_000_000
+NEAR_PERCENT: Final = 80
+"""From this part of a limit on, people are told: its soft limit."""
+NEAR_CLEAR_PERCENT: Final = 75
+"""Only below this part of it they may be told again."""
 LIMITS_REQUIRED: Final = (
     "order_quantity_nanos_max",
     "order_value_nanos_max",

@@ -178,7 +178,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.BROKER_REJECTED: "the broker rejected it",
     Reason.BROKER_UNREACHABLE: "the broker could not be reached",
     Reason.NEVER_ARRIVED: "the broker does not know the order",
-    Reason.LIMIT_NEAR: "what is held has come near a limit",
+    Reason.LIMIT_NEAR: "what is held or done has come near a limit",
     Reason.LIMIT_PASSED: "what is held has passed a limit by price alone: only reductions pass",
     Reason.PRICE_ANOMALY: "a price moved by more standard deviations than the policy allows",
     Reason.VOLUME_ANOMALY: "a trade was many times larger than usual",

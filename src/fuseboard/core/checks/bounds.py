@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.core.throttles import messages_max
+from fuseboard.core.throttles import messages_max, near_from
 from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.money import NANOS
 
@@ -33,6 +33,10 @@ class Bounds(Struct, gc=False):
     positions_max: int
     message_times_max: int
     """How many times of messages are judged."""
+    message_times_near: int
+    """How many times of messages are their soft limit."""
+    order_times_near: int
+    """How many times of orders before one make this one reach the soft limit of the rate."""
     equity_attos: int | None = None
     """Of which the others are; None: they were never worked out."""
     multiplier: int = 0
@@ -96,6 +100,10 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
         daily_orders_max=UNBOUNDED if daily_max is None else daily_max,
         positions_max=UNBOUNDED if positions_max is None else positions_max,
         message_times_max=messages_max(limits),
+        message_times_near=UNBOUNDED
+        if limits.messages_max is None
+        else near_from(limits.messages_max),
+        order_times_near=max(0, near_from(limits.order_rate_max) - 1),
     )
 
 

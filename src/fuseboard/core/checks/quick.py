@@ -11,13 +11,13 @@ from typing import Final
 
 from fuseboard.core.book import Order
 from fuseboard.core.checks import opposite_strategy, session, tick
+from fuseboard.core.checks.bounds import Bounds
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.market import Instrument
 from fuseboard.core.position import Position
 from fuseboard.core.state import Turn
 from fuseboard.core.throttles import RECENT_ORDERS_MAX
-from fuseboard.policy.limits import Limits
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
@@ -54,7 +54,7 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
         or account.worst_attos + added_attos > bounds.gross_attos_max
         or len(book.working) >= limits.working_orders_max
         or not _priced(turn, order, instrument, position)
-        or _too_often(turn, order, limits, like)
+        or _too_often(turn, order, bounds, like)
         or (state.postures and turn.posture(order.strategy, symbol)[0] is not _UNTIGHTENED)
         or (state.judges_sessions and session.closed(turn, state.period))
         or (len(book.strategies) > 1 and opposite_strategy.opponent(book, order))
@@ -119,16 +119,19 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
     return not limit_nanos % _CENT_NANOS or not tick.off_tick(order, limit_nanos)
 
 
-def _too_often(turn: Turn, order: Order, limits: Limits, like: str) -> bool:
-    """Order rates and duplicates: whether one of them may deny."""
-    throttles, boot_ns = turn.state.throttles, turn.boot_ns
-    most, window_ns = limits.order_rate_max, limits.order_rate_window_ns
+def _too_often(turn: Turn, order: Order, bounds: Bounds, like: str) -> bool:
+    """Order rates and duplicates: whether one may deny, or this order reaches a soft limit.
+
+    So what passes quickly leaves every rate below its soft limit (`core.rates`).
+    """
+    throttles, boot_ns, limits = turn.state.throttles, turn.boot_ns, bounds.limits
+    near, window_ns = bounds.order_times_near, limits.order_rate_window_ns
     rate = throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy)
     times = rate.times_boot_ns
-    if len(times) >= most and (not most or boot_ns - times[rate.at - most] < window_ns):
+    if len(times) >= near and (not near or boot_ns - times[rate.at - near] < window_ns):
         return True
     account = throttles.account
-    if account is not None and account.full(most, window_ns, boot_ns):
+    if account is not None and account.full(near, window_ns, boot_ns):
         return True
     if like:
         recent = throttles.recent
