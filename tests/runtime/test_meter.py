@@ -3,9 +3,11 @@
 from msgspec import Struct
 
 from fuseboard.core.kernel import Kernel
+from fuseboard.runtime.intake import WAITED_NS, Intake
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
-from fuseboard.vocabulary.inputs import Input, Moment, TimeAdvanced
+from fuseboard.vocabulary.inputs import BookSeen, Input, Moment, TimeAdvanced
+from tests.runtime.worlds import quote, trade
 
 MOMENT = Moment(boot_ns=1, wall_ns=1)
 TRIP = "drawdown:account/1"
@@ -84,3 +86,18 @@ def test_the_next_trip_is_measured_anew() -> None:
     bench.after(50, plan("closing", 1))
     bench.after(50, plan("frozen"))
     assert bench.after(10, tripped(), takes_ns=4) == Times(4, 0, 0)
+
+
+def test_every_kind_of_fact_that_can_wait_in_the_intake_is_an_evaluation() -> None:
+    now_ns = 0
+    intake = Intake(stopwatch_ns=lambda: now_ns)
+    facts = (quote("A", 1, 2), trade("A", 1), BookSeen(symbol="A", bids=(), asks=(), event_ns=0))
+    for fact in facts:
+        assert intake.offer(fact)
+    now_ns = WAITED_NS + 1
+    meter = MeteredKernel(Scripted(), lambda: 0)
+    for taken in intake.take(10):
+        meter.step(MOMENT, taken)
+    meter.step(MOMENT, TimeAdvanced())
+    seen = meter.measured(waited=intake.waited)
+    assert seen.waited == seen.evaluations == len(facts)

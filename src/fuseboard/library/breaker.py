@@ -7,10 +7,11 @@ figure: one that breaches trips at once, there is no second source to wait for.
 Most evaluations change nothing: equity lies between a floor that was computed when the mark rose
 and the highest equity so far. That is two comparisons of Decimals, exact and without a lock: a
 thread that is switched out while it holds a lock makes all others wait for the interpreter's
-switch interval (5 ms). Everything else happens under the lock. The lock-free pair stays right
-because a writer first makes the range empty (`_NEVER`), then sets its top, then its bottom, and a
-reader looks at the bottom first: whatever it meets, an evaluation gives the answer of a moment
-between its call and its return.
+switch interval (5 ms). Everything else happens under the lock, but for what an equity is in
+integers and, should it be a new high, in Decimals again: that is worked out before. The lock-free
+pair stays right because a writer first makes the range empty (`_NEVER`), then sets its top, then
+its bottom, and a reader looks at the bottom first: whatever it meets, an evaluation gives the
+answer of a moment between its call and its return.
 """
 
 import logging
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome
@@ -64,6 +65,17 @@ _STATE_OF: Final = {
     FuseState.HALTED: BreakerState.HALTED,
 }
 """A library's breaker has no warning level and is not killed; HALTED is its tightest."""
+
+
+class _Figure(NamedTuple):
+    """An equity, and what it would make of the range in which nothing changes as a new high."""
+
+    equity: Decimal
+    below_attos: int
+    above_attos: int
+    floor_attos: int
+    high: Decimal
+    low: Decimal
 
 
 class DrawdownCircuitBreaker:
@@ -135,18 +147,32 @@ class DrawdownCircuitBreaker:
         if self._fuse.state is not _WATCHING and self._fuse.latched():
             self._equity = equity
             return self.state
+        figure = self._figure(equity)
         waited = not self._lock.acquire(blocking=False)
         if waited:
             self._lock.acquire()
         try:
             self._waited_count += waited
-            tripped = self._judge(equity)
+            tripped = self._judge(figure)
             state = self._present()
         finally:
             self._lock.release()
         if tripped:
             self._tell()
         return state
+
+    def _figure(self, equity: Decimal) -> _Figure:
+        """All of an equity that needs no lock; whoever waits for it waits the less."""
+        below_attos, above_attos = attos_around(equity)
+        floor_attos = above_attos * (NANOS - self._fuse.rule.limit_nanos) // NANOS
+        return _Figure(
+            equity,
+            below_attos,
+            above_attos,
+            floor_attos,
+            comparable_of_attos(above_attos),
+            comparable_of_attos(floor_attos + 1),
+        )
 
     @property
     def state(self) -> BreakerState:
@@ -217,11 +243,10 @@ class DrawdownCircuitBreaker:
         state = self._fuse.state
         return _MONITORING if state is _WATCHING else _STATE_OF[state]
 
-    def _judge(self, equity: Decimal) -> bool:
+    def _judge(self, figure: _Figure) -> bool:
         """Let the fuse judge; whether this equity tripped it."""
-        fuse = self._fuse
-        below_attos, above_attos = attos_around(equity)
-        attos = above_attos if above_attos > fuse.mark_attos else below_attos
+        fuse, equity, above_attos = self._fuse, figure.equity, figure.above_attos
+        attos = above_attos if above_attos > fuse.mark_attos else figure.below_attos
         event = fuse.watch(attos, _SOURCE, 0)
         if event is FuseEvent.MARKED:
             if attos <= 0:
@@ -233,22 +258,36 @@ class DrawdownCircuitBreaker:
         if event is None and waits:  # the caller's figure confirms itself
             event = fuse.watch(attos, _SOURCE, 0)
         self._equity = equity
-        self._peak_attos = max(self._peak_attos, above_attos)
+        if above_attos > self._peak_attos:
+            self._peak_attos = above_attos
         tripped = event is FuseEvent.BREACHED
         if tripped:
             fuse.move(FuseEvent.BREACHED)
             self._trigger_count += 1
             self._settles_at = self._clock() + self._cooldown_seconds
-        self._look_closely()
+        self._look_closely(figure)
         return tripped
 
-    def _look_closely(self) -> None:
-        """Set the range in which an equity changes nothing; the order of the stores matters."""
+    def _look_closely(self, figure: _Figure | None = None) -> None:
+        """Set the range in which an equity changes nothing; the order of the stores matters.
+
+        Its ends are those of `figure` where that is the new high: they were worked out before.
+        """
         fuse = self._fuse
         self._low = _NEVER
-        if fuse.state is FuseState.MONITORING:
-            self._high = comparable_of_attos(self._peak_attos)
-            self._low = comparable_of_attos(fuse.calm_floor_attos + 1)
+        if fuse.state is not _WATCHING:
+            return
+        peak_attos, floor_attos = self._peak_attos, fuse.calm_floor_attos
+        if (
+            figure is not None
+            and figure.above_attos == peak_attos
+            and figure.floor_attos == floor_attos
+        ):
+            self._high = figure.high
+            self._low = figure.low
+        else:
+            self._high = comparable_of_attos(peak_attos)
+            self._low = comparable_of_attos(floor_attos + 1)
 
     def _settle(self) -> None:
         if self._fuse.state is FuseState.TRIGGERED and self._clock() >= self._settles_at:

@@ -7,7 +7,7 @@ from time import monotonic
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.fuses.window import PeakWindow
 from fuseboard.library.breaker import DrawdownCircuitBreaker
-from fuseboard.library.equity import attos_around, decimal_of
+from fuseboard.library.equity import decimal_of
 
 
 class RollingDrawdownCircuitBreaker(DrawdownCircuitBreaker):
@@ -43,15 +43,15 @@ class RollingDrawdownCircuitBreaker(DrawdownCircuitBreaker):
         close = decimal_of(equity)
         if close <= 0 and self._fuse.state is FuseState.ARMED:
             raise ValueError(f"a close of {close} leaves no drawdown to measure")
+        figure = self._figure(close)
         with self._lock:
             armed = self._fuse.state is FuseState.ARMED
-            tripped = False if armed or self._fuse.latched() else self._judge(close)
-            self._roll(close)
+            tripped = False if armed or self._fuse.latched() else self._judge(figure)
+            self._roll(figure.above_attos)
         if tripped:
             self._tell()
 
-    def _roll(self, close: Decimal) -> None:
-        close_attos = attos_around(close)[1]
+    def _roll(self, close_attos: int) -> None:
         self._window.push(max(self._peak_attos, close_attos))
         self._peak_attos = close_attos
         mark_attos = self._window.peak()

@@ -20,6 +20,7 @@ Everything here happens in the event loop's thread.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -39,7 +40,7 @@ from fuseboard.vocabulary.inputs import (
 )
 
 WAITED_NS: Final = 1_000_000
-"""A quote or trade that stood longer than this in the intake waited behind other work: 1 ms."""
+"""A quote, book or trade that stood longer than this in the intake waited for other work: 1 ms."""
 _Conflated = QuoteSeen | BookSeen | TradeSeen
 _Sealing = OrderRequested | ReplaceRequested | RequestsThrottled | RequestsDenied
 """What a strategy asks for: it keeps its place among the quotes."""
@@ -110,11 +111,16 @@ class IntakeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Intake:
-    """Facts that wait for the loop. `refused` counts what was turned away, `waited` the quotes and
-    trades taken out later than `WAITED_NS` after the first of those that they carry came in.
+    """Facts that wait for the loop. `refused` counts what was turned away, `waited` the quotes,
+    books and trades taken out later than `WAITED_NS`, by the stopwatch, after the first of those
+    that they carry came in.
     """
 
-    def __init__(self, limits: IntakeLimits | None = None) -> None:
+    def __init__(
+        self,
+        limits: IntakeLimits | None = None,
+        stopwatch_ns: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
         self.limits = limits or IntakeLimits()
         self.fault: str | None = None
         self.refused = 0
@@ -122,7 +128,7 @@ class Intake:
         self._broker: deque[Input] = deque()
         self._cancels: deque[Input] = deque()
         self._time: deque[Input] = deque()
-        self._market = _MarketLane(self.limits)
+        self._market = _MarketLane(self.limits, stopwatch_ns)
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -181,7 +187,7 @@ class Intake:
 
     @property
     def waited(self) -> int:
-        """How many of the quotes and trades that were taken had waited: contention."""
+        """How many of the quotes, books and trades that were taken had waited: contention."""
         return self._market.waited
 
     async def arrived(self) -> None:
@@ -202,16 +208,17 @@ class _Waiting:
 
     __slots__ = ("came_ns", "fact")
 
-    def __init__(self, fact: _Conflated) -> None:
+    def __init__(self, fact: _Conflated, came_ns: int) -> None:
         self.fact = fact
-        self.came_ns = time.perf_counter_ns()
+        self.came_ns = came_ns
 
 
 class _MarketLane:
     """Orders and conflated quotes in one line; `_open` holds the open seal's by kind and symbol."""
 
-    def __init__(self, limits: IntakeLimits) -> None:
+    def __init__(self, limits: IntakeLimits, stopwatch_ns: Callable[[], int]) -> None:
         self.waited = 0
+        self._stopwatch_ns = stopwatch_ns
         self._limits = limits
         self._line: deque[_Waiting | _Sealing | TradeWithdrawn] = deque()
         self._orders = 0
@@ -237,7 +244,7 @@ class _MarketLane:
             return True
         if len(waiting_by_symbol) >= self._limits.symbols_max:
             return False
-        waiting = waiting_by_symbol[fact.symbol] = _Waiting(fact)
+        waiting = waiting_by_symbol[fact.symbol] = _Waiting(fact, self._stopwatch_ns())
         self._line.append(waiting)
         return True
 
@@ -261,7 +268,7 @@ class _MarketLane:
         return True
 
     def take_into(self, taken: list[Input], facts_max: int) -> None:
-        late_ns = time.perf_counter_ns() - WAITED_NS
+        late_ns = self._stopwatch_ns() - WAITED_NS
         while self._line and len(taken) < facts_max:
             first = self._line.popleft()
             if not isinstance(first, _Waiting):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from fuseboard.runtime.ports import Kernel
 from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
-from fuseboard.vocabulary.inputs import Input, Moment, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import BookSeen, Input, Moment, QuoteSeen, TradeSeen
 
 EVALUATIONS_MAX: Final = 4_096
 """The newest evaluations kept for percentiles."""
@@ -32,7 +32,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     unconfirmed: int = 0
     """Cancels that were not confirmed when the plan had waited for them long enough."""
     waited: int = 0
-    """Of the evaluations, those whose quote or trade had waited in the intake: contention."""
+    """Of the evaluations, those whose quote, book or trade had waited in the intake: contention."""
 
 
 class MeteredKernel:
@@ -56,7 +56,8 @@ class MeteredKernel:
         began_ns = self._stopwatch_ns()
         effects = self._kernel.step(moment, fact)
         ended_ns = self._stopwatch_ns()
-        market = type(fact) is QuoteSeen or type(fact) is TradeSeen
+        kind = type(fact)
+        market = kind is QuoteSeen or kind is TradeSeen or kind is BookSeen
         if market:
             self._evaluations.append(ended_ns - began_ns)
             self._count += 1
