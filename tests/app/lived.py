@@ -1,6 +1,5 @@
 """A state directory with a past: facts folded by the real kernel into the real journal."""
 
-from fuseboard.app.restore import restored_since
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.history import append
@@ -9,6 +8,7 @@ from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.runtime.build import build
 from fuseboard.runtime.recovery import restored
+from fuseboard.upkeep.restore import restored_since
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
 from fuseboard.vocabulary.inputs import (
     Input,

@@ -14,9 +14,9 @@ from fuseboard.app.broker_choice import (
     account_of,
     alpaca_keys,
     has_keys,
-    settings,
     simulated_keys,
 )
+from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from tests.app.command_line import CommandLine, without_variables
 

@@ -2,14 +2,14 @@
 
 from contextlib import closing
 
-from fuseboard.app.backup import taken
-from fuseboard.app.restore import untold_restore
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.orders import Place
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule
+from fuseboard.upkeep.backup import taken
+from fuseboard.upkeep.restore import untold_restore
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import (
     AccountSeen,

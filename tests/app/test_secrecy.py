@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fuseboard.app import commands
-from fuseboard.app.broker_choice import settings
 from fuseboard.app.secrecy import BROKER_SECRETS, forget_broker_secrets
+from fuseboard.control.settings import settings
 from fuseboard.runtime import launcher
 from tests.app.command_line import CommandLine
 
@@ -18,7 +18,7 @@ NOBODY = 65_534
 HIDES = """
 import os, sys
 from fuseboard.app import commands
-from fuseboard.app.broker_choice import settings
+from fuseboard.control.settings import settings
 from fuseboard.halts.hidden import hide_this_process
 if os.getuid() == 0:
     os.setgroups([])

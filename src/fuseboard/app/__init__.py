@@ -1,6 +1,5 @@
 """The composition root: the only room that knows every other one. `cli` calls one command here."""
 
-from fuseboard.app.backup import command_backup
 from fuseboard.app.commands import (
     REFUSALS,
     command_cash,
@@ -15,7 +14,6 @@ from fuseboard.app.commands import (
     command_status,
     command_top,
 )
-from fuseboard.app.drill import command_drill
 from fuseboard.app.evidence import command_replay, command_verify
 from fuseboard.app.explaining import command_explain
 from fuseboard.app.lab_commands import command_lab
@@ -23,8 +21,10 @@ from fuseboard.app.operator_commands import command_operators
 from fuseboard.app.override_commands import command_override
 from fuseboard.app.policy_commands import command_policy
 from fuseboard.app.reset_command import command_reset
-from fuseboard.app.restore import command_restore
 from fuseboard.app.tape_commands import command_tape
+from fuseboard.upkeep.backup import command_backup
+from fuseboard.upkeep.drill import command_drill
+from fuseboard.upkeep.restore import command_restore
 
 __all__ = [
     "REFUSALS",

@@ -10,8 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.app.policy_file import loaded_policy, policy_text
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.asked import (
     OPERATOR_CHARACTERS_MAX,
     REASON_CHARACTERS_MAX,
@@ -20,7 +18,9 @@ from fuseboard.control.asked import (
     one_line,
 )
 from fuseboard.control.client import OperatorClient
+from fuseboard.control.policy_file import loaded_policy, policy_text
 from fuseboard.control.render import printable
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
 from fuseboard.halts.whole_file import write_atomically

@@ -1,13 +1,10 @@
 """Which broker a node speaks to, and with which key: from the environment, `.env`, or simulated."""
 
-import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from msgspec import Struct
 
 from fuseboard.control.state_directory import StateDirectory, StateRefused
@@ -36,19 +33,6 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"BrokerKeys(base_url={self.base_url!r})"
-
-
-def settings(env_file: Path = Path(".env")) -> dict[str, str]:
-    """The environment over the `.env` file of the working directory; empty means not set.
-
-    Raises `StateRefused` for a `.env` that is no text.
-    """
-    try:
-        stored = dotenv_values(env_file, interpolate=False)
-    except UnicodeDecodeError as error:
-        raise StateRefused(f"{env_file} is no text file: see .env.example") from error
-    kept = {key: value for key, value in stored.items() if value}
-    return {**kept, **{key: value for key, value in os.environ.items() if value}}
 
 
 def has_keys(environment: dict[str, str]) -> bool:

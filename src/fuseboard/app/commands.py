@@ -17,12 +17,10 @@ from rich.console import Console
 
 from fuseboard.alerts.outward import WebhookRefused
 from fuseboard.app.adopting import Person
-from fuseboard.app.backup_files import BackupUnusable
 from fuseboard.app.broker_choice import (
     BrokerKeys,
     alpaca_keys,
     has_keys,
-    settings,
     simulated_keys,
 )
 from fuseboard.app.exchange_process import end, found_or_started, wanted_or_running
@@ -33,13 +31,14 @@ from fuseboard.app.node import Node
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.offline import offline_status, renew_register
 from fuseboard.app.open_files import OPEN_FILES_WANTED, allow_open_files
-from fuseboard.app.policy_file import loaded_policy, policy_text
-from fuseboard.app.saying import say, say_aside, say_json
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, MeasureAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.halting import told
+from fuseboard.control.policy_file import loaded_policy, policy_text
+from fuseboard.control.saying import say, say_aside, say_json
+from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
 from fuseboard.control.top import run_top
@@ -68,6 +67,7 @@ from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.runtime.loop import NodeStopped
+from fuseboard.upkeep.backup_files import BackupUnusable
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
 
 REFUSALS: Final = (

@@ -11,8 +11,8 @@ from typing import Final
 from msgspec import Struct, structs
 
 from fuseboard.app.evidence import journal_file
-from fuseboard.app.policy_file import loaded_policy
-from fuseboard.app.saying import say, say_json
+from fuseboard.control.policy_file import loaded_policy
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.explaining import Explained
 from fuseboard.core.kernel import Kernel

@@ -11,9 +11,9 @@ from fuseboard.app.kept_journal import KeptJournal
 from fuseboard.app.lab_live import command_lab_live
 from fuseboard.app.lab_report import command_report
 from fuseboard.app.lab_sweep import command_lab_sweep, refuse_out
-from fuseboard.app.policy_file import loaded_policy
-from fuseboard.app.saying import say
+from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.render import printable
+from fuseboard.control.saying import say
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import Tape

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from fuseboard.app.saying import say
+from fuseboard.control.saying import say
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.control.state_directory import StateRefused

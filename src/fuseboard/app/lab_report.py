@@ -4,7 +4,7 @@ import argparse
 import shlex
 
 from fuseboard.app.lab_sweep import refuse_out
-from fuseboard.app.saying import say
+from fuseboard.control.saying import say
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.lab.report.build import report
 

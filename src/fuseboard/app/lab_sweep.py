@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from fuseboard.app.policy_variants import variants_of
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.render import table
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.lab.sweep import SweepOptions, TrialRow, asked_of, run_sweep

@@ -18,7 +18,6 @@ from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.logfile import LogFile
 from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import adoption_at_start
-from fuseboard.app.backup_schedule import BackupSchedule
 from fuseboard.app.broker_choice import account_of
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule
@@ -27,7 +26,6 @@ from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
-from fuseboard.app.restore import restored_since
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
 from fuseboard.app.supervised import Supervised
@@ -58,6 +56,8 @@ from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.watermark import Watermark
+from fuseboard.upkeep.backup_schedule import BackupSchedule
+from fuseboard.upkeep.restore import restored_since
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS

@@ -16,7 +16,6 @@ from fuseboard.app.journal_lost import (
     status_without_journal,
 )
 from fuseboard.app.kill_ways import halt_file_of
-from fuseboard.app.restore import untold_restore
 from fuseboard.app.starting import start_fact, strategies_of
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
@@ -35,6 +34,7 @@ from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
+from fuseboard.upkeep.restore import untold_restore
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, Restored

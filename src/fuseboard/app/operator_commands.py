@@ -2,9 +2,9 @@
 
 import argparse
 
-from fuseboard.app.saying import say, say_json
 from fuseboard.control import render
 from fuseboard.control.operator_keys import OperatorKeys
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 
 

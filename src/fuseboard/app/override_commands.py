@@ -2,10 +2,10 @@
 
 import argparse
 
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.client import OperatorClient
 from fuseboard.control.override_asked import OverrideAsked, VerifyAsked
 from fuseboard.control.render import printable
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from fuseboard.app.adopting import adopt
 from fuseboard.app.policy_cases import Outcome, outcomes, read_cases
-from fuseboard.app.policy_file import loaded_policy, policy_text
-from fuseboard.app.saying import say, say_json
+from fuseboard.control.policy_file import loaded_policy, policy_text
 from fuseboard.control.render import table
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.explained import Explained, every_key, explained, nearest

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import yaml
 
-from fuseboard.app.broker_choice import settings
-from fuseboard.app.policy_file import beside, policy_text
+from fuseboard.control.policy_file import beside, policy_text
+from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.lab.sweep import Variant
 from fuseboard.policy.loader import FILE, read_policy

@@ -5,10 +5,10 @@ import time
 from shlex import quote
 from typing import Final
 
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.asked import ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.render import printable, recovery_lines
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.recovering import STARTED
 from fuseboard.runtime.halt_file import is_there

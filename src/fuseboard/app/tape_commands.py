@@ -3,8 +3,8 @@
 import argparse
 from typing import Final
 
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.render import table
+from fuseboard.control.saying import say, say_json
 from fuseboard.feeds.tapes.by_name import data_folder, tape_by_name, tapes_known
 from fuseboard.feeds.tapes.checked import findings_of, shown_span, shown_time
 from fuseboard.feeds.tapes.findings import FindingKind, TapeChecked

@@ -25,14 +25,14 @@ from msgspec import Struct
 from rich.console import Console
 
 from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME, door_marks
-from fuseboard.app.drill_sandbox import DrillFailed, Sandbox
-from fuseboard.app.drill_steps import ALERTS, STEPS, Figures, Step, alerts, end_guardian
-from fuseboard.app.policy_file import loaded_policy
-from fuseboard.app.saying import say, say_json
+from fuseboard.control.policy_file import loaded_policy
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.build import whole_build
+from fuseboard.upkeep.drill_sandbox import DrillFailed, Sandbox
+from fuseboard.upkeep.drill_steps import ALERTS, STEPS, Figures, Step, alerts, end_guardian
 from fuseboard.vocabulary.money import NANOS
 
 FOLDER_NAME: Final = "drills"

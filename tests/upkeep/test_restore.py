@@ -11,8 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuseboard.app.backup import taken
-from fuseboard.app.restore import SYSTEMD_STOP, restored_since
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys
@@ -25,6 +23,8 @@ from fuseboard.halts.history import changes, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.reader import anchor, records
 from fuseboard.journal.verification import verify
+from fuseboard.upkeep.backup import taken
+from fuseboard.upkeep.restore import SYSTEMD_STOP, restored_since
 from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.postures import HaltLevel
 from tests.app.command_line import CommandLine, Done

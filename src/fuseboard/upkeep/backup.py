@@ -21,20 +21,7 @@ from msgspec import Struct
 
 from fuseboard.alerts.console import ConsolePager
 from fuseboard.alerts.outward import OutwardPager, outward_pagers
-from fuseboard.app.backup_files import (
-    FORMAT,
-    BackupUnusable,
-    Manifest,
-    copy_file,
-    kept_file,
-    must_be_proven,
-    plain_files,
-    read_manifest,
-    restore_into,
-    sync_folder,
-    write_manifest,
-)
-from fuseboard.app.saying import say, say_json
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
@@ -47,6 +34,19 @@ from fuseboard.journal.copying import copied_journal
 from fuseboard.journal.file import JournalAbsent, JournalDamaged, head_path_of
 from fuseboard.journal.recovery import recover
 from fuseboard.runtime.build import build
+from fuseboard.upkeep.backup_files import (
+    FORMAT,
+    BackupUnusable,
+    Manifest,
+    copy_file,
+    kept_file,
+    must_be_proven,
+    plain_files,
+    read_manifest,
+    restore_into,
+    sync_folder,
+    write_manifest,
+)
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.app.policy_file import loaded_policy
 from fuseboard.control.operator_keys import OperatorKeys
+from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.orders import Place

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 
 from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME
-from fuseboard.app import drill
-from fuseboard.app.drill_sandbox import DrillFailed, Sandbox
-from fuseboard.app.drill_steps import Figures, alerts, kill
 from fuseboard.app.live import must_be_ready_for_live
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled
@@ -20,6 +17,9 @@ from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.runtime.build import whole_build
+from fuseboard.upkeep import drill
+from fuseboard.upkeep.drill_sandbox import DrillFailed, Sandbox
+from fuseboard.upkeep.drill_steps import Figures, alerts, kill
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.app.command_line import CommandLine
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from fuseboard.alerts.outward import COMMAND_NAME
-from fuseboard.app import backup
-from fuseboard.app.backup import UNFINISHED, backups_of, pruned, taken
-from fuseboard.app.backup_files import BackupUnusable, read_manifest
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.journal.copying import copied_journal
 from fuseboard.journal.verification import verify
+from fuseboard.upkeep import backup
+from fuseboard.upkeep.backup import UNFINISHED, backups_of, pruned, taken
+from fuseboard.upkeep.backup_files import BackupUnusable, read_manifest
 from tests.app.command_line import CommandLine
 from tests.app.lived import halt, live
 

@@ -19,16 +19,6 @@ from typing import Final
 
 import msgspec
 
-from fuseboard.app.backup import backups_of
-from fuseboard.app.backup_files import (
-    BackupUnusable,
-    Manifest,
-    must_be_proven,
-    read_manifest,
-    restore_into,
-    sync_folder,
-)
-from fuseboard.app.saying import say, say_json
 from fuseboard.control.asked import (
     OPERATOR_CHARACTERS_MAX,
     REASON_CHARACTERS_MAX,
@@ -36,6 +26,7 @@ from fuseboard.control.asked import (
     one_line,
 )
 from fuseboard.control.operator_keys import OperatorKeys
+from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.journal import last_done, read_lines
@@ -52,6 +43,15 @@ from fuseboard.journal.reader import anchor
 from fuseboard.journal.recovery import recover
 from fuseboard.journal.verification import verify
 from fuseboard.runtime.clock import machine_boot_ns
+from fuseboard.upkeep.backup import backups_of
+from fuseboard.upkeep.backup_files import (
+    BackupUnusable,
+    Manifest,
+    must_be_proven,
+    read_manifest,
+    restore_into,
+    sync_folder,
+)
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment, Restored

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from fuseboard.app import backup_schedule
-from fuseboard.app.backup import NEWEST_NAME, Newest, backups_of
-from fuseboard.app.backup_schedule import BackupSchedule
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.rules import BackupRule
+from fuseboard.upkeep import backup_schedule
+from fuseboard.upkeep.backup import NEWEST_NAME, Newest, backups_of
+from fuseboard.upkeep.backup_schedule import BackupSchedule
 from tests.app.command_line import CommandLine
 from tests.app.lived import halt, live
 

@@ -20,11 +20,11 @@ from typing import Final
 import msgspec
 
 from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME
-from fuseboard.app.backup import NEWEST_NAME, Newest
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.guardian.orders import KEY_NAMES
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.policy.rules import BackupRule
+from fuseboard.upkeep.backup import NEWEST_NAME, Newest
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity

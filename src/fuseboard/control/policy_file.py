@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from fuseboard.app.broker_choice import settings
+from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.policy.loader import Loaded, read_policy
 from fuseboard.policy.sectors import FileRefused
