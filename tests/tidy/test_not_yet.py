@@ -23,7 +23,7 @@ from fuseboard.policy.rules import (
 )
 
 SOURCE = Path(fuseboard.__file__).parent
-ENFORCING = ("app", "core", "guardian", "runtime")
+ENFORCING = ("app", "core", "guardian", "runtime", "upkeep")
 PARTS: dict[str, type[Struct]] = {
     "": Policy,
     "backup": BackupRule,
