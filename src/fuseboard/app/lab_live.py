@@ -12,9 +12,9 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from fuseboard.control.saying import say
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.control.saying import say
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.lab.live import AlreadyHeld, LivePlay
