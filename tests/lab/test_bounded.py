@@ -69,6 +69,14 @@ def test_marks_are_merged_and_none_is_lost_uncounted(
         assert marks.left_out == 0
 
 
+def test_more_symbols_than_there_is_room_for_are_counted() -> None:
+    marks = Marks(began_ns=0, bucket_ns=1)
+    for at in range(MARKS_MAX + 1_000):
+        marks.add(Mark(at_ns=at, kind="denied", symbol=f"S{at}"))
+    assert len(marks.marks()) == MARKS_MAX
+    assert marks.left_out == 1_000
+
+
 def test_bands_beyond_the_bound_are_counted_and_their_time_still_is() -> None:
     bands = Bands()
     for at in range(BANDS_MAX + 10):

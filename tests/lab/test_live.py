@@ -16,7 +16,9 @@ from fuseboard.lab.live import AlreadyHeld, LivePlay
 from fuseboard.lab.signals import Signals, StrategyFailed
 from fuseboard.lab.strategy import Cancel, End, Fill, Intent, Place
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
-from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.doors import BrokerFact
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.inputs import Moment, SubmitOutcome
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.lab.markets import OPENS_NS, Scripted, quote
@@ -27,14 +29,14 @@ INSTANCE = "lablive0"
 class World:
     """An exchange, its doors, and what was said."""
 
-    def __init__(self, clock: LockstepEventLoop) -> None:
+    def __init__(self, clock: LockstepEventLoop, broker: type[DirectBroker] = DirectBroker) -> None:
         self.clock = clock
         self.exchange = Exchange(
             ExchangeConfig(kind=TapeKind.US_EQUITY, symbols=("AAA",)),
             start_ns=OPENS_NS,
             record=lambda _line: None,
         )
-        self.broker = DirectBroker(self.exchange, INSTANCE, lambda: clock.now().wall_ns)
+        self.broker = broker(self.exchange, INSTANCE, lambda: clock.now().wall_ns)
         self.feed = DirectFeed()
         self.said: list[str] = []
 
@@ -74,13 +76,15 @@ class World:
 def played(
     strategy: Scripted,
     script: Callable[[World], Sequence[tuple[float, Callable[[], None]]]],
-    **how: bool,
+    *,
+    shadow: bool = False,
+    broker: type[DirectBroker] = DirectBroker,
 ) -> World:
     """Play the strategy while the script's steps happen, each so many seconds after the last."""
 
     async def run(clock: LockstepEventLoop) -> World:
-        world = World(clock)
-        task = asyncio.ensure_future(world.play(**how).run(Signals(strategy, lambda: 0)))
+        world = World(clock, broker)
+        task = asyncio.ensure_future(world.play(shadow=shadow).run(Signals(strategy, lambda: 0)))
         for wait_s, step in script(world):
             await asyncio.sleep(wait_s)
             step()
@@ -130,6 +134,38 @@ def test_orders_fills_cancels_and_refusals_come_back_as_in_a_trial() -> None:
     ]
     assert "insufficient buying power" in world.said[-1]
     assert world.exchange.positions()[0].quantity_nanos == 10 * NANOS
+
+
+class Stutters(DirectBroker):
+    """Says everything twice, and takes a while to answer a submit."""
+
+    async def start(self, deliver: Callable[[BrokerFact], None]) -> None:
+        def twice(fact: BrokerFact) -> None:
+            deliver(fact)
+            deliver(fact)
+
+        await super().start(twice)
+
+    async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
+        outcome = await super().submit(order, still_allowed)
+        await asyncio.sleep(0.15)
+        return outcome
+
+
+def test_a_fill_that_is_told_twice_counts_once_and_a_cancel_waits_for_the_brokers_id() -> None:
+    strategy = Scripted(
+        [[buy("large", 1_500), buy("rests", 5, limit=90)], [Cancel(own_id="rests")]]
+    )
+    world = played(strategy, lambda world: quotes(world, 4), broker=Stutters)
+    fills = [told for told in outcomes(strategy) if isinstance(told, Fill)]
+    assert [(fill.quantity_nanos // NANOS, fill.whole) for fill in fills] == [
+        (1_000, False),
+        (500, True),
+    ]
+    assert fills[-1].position_nanos == 1_500 * NANOS
+    ends = [told for told in outcomes(strategy) if isinstance(told, End)]
+    assert [(end.own_id, end.how) for end in ends] == [("rests", "canceled")]
+    assert world.exchange.open_orders() == []
 
 
 def test_in_shadow_nothing_is_sent_and_every_decision_is_said() -> None:

@@ -224,6 +224,21 @@ def test_a_liquidation_is_held_against_its_arrival_and_against_selling_at_once()
     assert outcome.at_once_slippage_nanos == leg.at_once_slippage_nanos
 
 
+def test_a_symbols_plan_closes_that_symbol_and_may_open_again() -> None:
+    liquidating = Liquidating()
+    liquidating.tripped("loss#1", "symbol:AAA")
+    told = {
+        "positions": {"AAA": NANOS, "BBB": NANOS},
+        "quotes": {"AAA": quote(0, 99, 101)},
+        "marks": {"AAA": 100 * NANOS},
+    }
+    for stage, at_ns, ended_ns in (("cancelling", 1, 0), ("ended", 5, 5), ("closing", 7, 0)):
+        liquidating.stage(RecordPlan(trip="loss#1", stage=stage), at_ns, **told)  # type: ignore[arg-type]
+        (outcome,) = liquidating.outcomes()
+        assert [leg.symbol for leg in outcome.symbols] == ["AAA"]
+        assert (outcome.began_ns, outcome.ended_ns) == (1, ended_ns)
+
+
 def test_a_short_is_bought_back_and_costs_when_it_rises() -> None:
     liquidating = Liquidating()
     liquidating.stage(

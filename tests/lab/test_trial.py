@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.lab.protected import play_protected
@@ -16,6 +17,7 @@ from fuseboard.lab.stage import Stage, TrialImpossible
 from fuseboard.lab.strategies.by_name import NAMES
 from fuseboard.lab.strategy import Cancel, End, Fill, Intent, Place, Quote, Trade
 from fuseboard.lab.trial import _play_unprotected, policy_for, run_trial
+from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.runtime.replay import replay
@@ -130,6 +132,12 @@ def test_a_loss_trips_and_what_its_plan_cost_is_measured() -> None:
         assert leg.slippage_nanos / NANOS == pytest.approx(lost, abs=1e-6)
     assert plan.slippage_nanos > 0
     assert figures.worst_drawdown_nanos < bare.figures.worst_drawdown_nanos
+    counted = dict.fromkeys(("fill", "plan_fill"), 0)
+    for mark in result.marks:
+        if mark.kind in counted:
+            counted[mark.kind] += mark.count
+    assert figures.orders.fills == counted["fill"] > 0
+    assert counted["plan_fill"] >= 2, "a plan's fills are not the strategy's"
     assert [mark.code for mark in result.marks if mark.kind == "plan"] == [
         "cancelling",
         "closing",
@@ -199,6 +207,44 @@ def test_cancels_and_rejections_reach_the_strategy(protected: bool) -> None:
     run_trial(tape_of(events), options(chosen_of(strategy), protected=protected))
     ends = {told.own_id: told.how for told in strategy.told if isinstance(told, End)}
     assert ends == {"rests": "canceled", "dear": "denied" if protected else "rejected"}
+
+
+def test_an_order_that_is_cancelled_before_it_leaves_ends_once_as_annihilated() -> None:
+    """The broker lets a few requests a minute through: what waits for its turn never leaves."""
+    few = structs.replace(LOOSE, execution=ExecutionRules(requests_a_minute=8))
+    rests = [
+        place(f"r{at}", order_type=OrderType.LIMIT, limit_price_nanos=90 * NANOS) for at in range(9)
+    ]
+    cancels = [Cancel(own_id=each.own_id) for each in rests]
+    strategy = Scripted([rests, cancels])
+    events = [quote(at * NANOS // 2, 100, 101) for at in range(9)]
+    result = run_trial(tape_of(events), options(chosen_of(strategy), few))
+    ends = [told for told in strategy.told if isinstance(told, End)]
+    assert sorted(end.own_id for end in ends) == [each.own_id for each in rests], "each once"
+    annihilated = [end for end in ends if end.code == "annihilated"]
+    assert annihilated
+    assert {end.how for end in annihilated} == {"denied"}
+    assert {end.how for end in ends if end not in annihilated} == {"canceled"}
+    assert result.figures.orders.denials == {"annihilated": len(annihilated)}
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_dip_that_is_over_at_the_end_is_in_the_drawdown_and_in_the_series(
+    protected: bool,
+) -> None:
+    prices = (1_000, 1_000, 1_000, 980, 990, 1_000, 1_000)
+    events = [quote(at * NANOS, price - 1, price + 1) for at, price in enumerate(prices)]
+    strategy = Scripted([[place("one", 10)]])
+    result = run_trial(tape_of(events), options(chosen_of(strategy), protected=protected))
+    first_nanos = 100_000 * NANOS
+    paid = 10 * 1_001
+    lowest_nanos = first_nanos - paid * NANOS + 10 * 980 * NANOS
+    equity = result.series[0]
+    assert min(equity.low) == lowest_nanos
+    assert result.figures.equity_last_nanos == first_nanos - paid * NANOS + 10_000 * NANOS
+    fallen = -(-(first_nanos - lowest_nanos) * NANOS // first_nanos)
+    assert result.figures.worst_drawdown_nanos == fallen
+    assert result.figures.worst_drawdown_ns == OPENS_NS + 3 * NANOS + 10 * MILLI_NS
 
 
 class Broken(Scripted):
