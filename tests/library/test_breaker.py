@@ -345,6 +345,24 @@ def test_an_evaluation_that_finds_another_thread_in_its_way_is_counted() -> None
     assert (breaker.waited_count, breaker.high_watermark) == (1, Decimal(101))
 
 
+def test_an_evaluation_that_waits_tries_again_and_never_queues_for_the_lock() -> None:
+    class Taken:
+        tries = released = 0
+
+        def acquire(self, blocking: bool = True) -> bool:
+            assert not blocking, "a queue for the lock becomes a convoy"
+            self.tries += 1
+            return self.tries > 3
+
+        def release(self) -> None:
+            self.released += 1
+
+    breaker, lock = monitoring(), Taken()
+    breaker._lock = lock  # type: ignore[assignment]
+    assert breaker.evaluate(START + 1) is MONITORING
+    assert (lock.tries, lock.released, breaker.waited_count) == (4, 1, 1)
+
+
 def test_four_threads_trip_it_once_in_two_hundred_races() -> None:
     for _ in range(200):
         calls: list[None] = []

@@ -32,9 +32,10 @@ class Weighed(NamedTuple):
 
 
 def weigh(register: HaltsRegister, history: Path) -> Weighed:
-    """Read the history, let the register be judged by it, and say what both hold. Changes no file.
+    """Read the history, let the register be judged by it, and say what both hold.
 
-    From now on the register is halted by what is older than its history knows.
+    From now on this register object is halted by what is older than its history knows; its file is
+    not written. Reading the history rolls back in its file what a killed writer had begun.
     """
     ends = history_end(history)
     known = {slot: ends.counters.get(slot.name.lower(), 0) for slot in SLOTS}

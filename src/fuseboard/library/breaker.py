@@ -12,6 +12,10 @@ integers and, should it be a new high, in Decimals again: that is worked out bef
 pair stays right because a writer first makes the range empty (`_NEVER`), then sets its top, then
 its bottom, and a reader looks at the bottom first: whatever it meets, an evaluation gives the
 answer of a moment between its call and its return.
+
+An evaluation that finds the lock taken tries again a moment later, and does not queue for it: the
+lock would be given to a thread that has yet to wait for the interpreter, whose next thread would
+find it taken again, and so on for every call (a lock convoy).
 """
 
 import logging
@@ -37,6 +41,8 @@ _log = logging.getLogger("fuseboard.library")
 _SOURCE: Final = "(caller)"
 _NEVER: Final = Decimal("Infinity")
 _ZERO: Final = Decimal(0)
+_AWAY_SECONDS: Final = 50e-6
+"""How long an evaluation that finds the lock taken stays away before it tries again."""
 
 
 class BreakerState(Enum):
@@ -149,8 +155,8 @@ class DrawdownCircuitBreaker:
             return self.state
         figure = self._figure(equity)
         waited = not self._lock.acquire(blocking=False)
-        if waited:
-            self._lock.acquire()
+        while waited and not self._lock.acquire(blocking=False):
+            time.sleep(_AWAY_SECONDS)
         try:
             self._waited_count += waited
             tripped = self._judge(figure)
