@@ -98,8 +98,8 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
     },
     ExecutionRules: {
         **_filled(data.EXECUTION),
-        **_filled(comparing.ORDER_TIMEOUT, "order_settings."),
-        **_filled(comparing.ALLOWED_SLIPPAGE, "slippage."),
+        **_filled(data.ORDER_TIMEOUT, "order_settings."),
+        **_filled(data.ALLOWED_SLIPPAGE, "slippage."),
     },
     ReconciliationRules: _filled(comparing.RECONCILIATION),
     LiquidityRules: {

@@ -3,11 +3,10 @@
 from typing import Any, Final
 
 from fuseboard.policy import unit_table as unit
-from fuseboard.policy import units
 from fuseboard.policy.reading import Reading
 from fuseboard.policy.rules import HOUR_NS, BackupRule
 from fuseboard.policy.sections_operations import EVERY, RETENTION
-from fuseboard.policy.shapes import Section, Shape, Unit, Value
+from fuseboard.policy.shapes import Section, Shape, Value
 
 _WORDS_NS: Final = {
     "hourly": HOUR_NS,
@@ -17,16 +16,7 @@ _WORDS_NS: Final = {
 }
 EVERY_NS_MIN: Final = 10_000_000_000
 _BY: Final = "backup"
-
-
-def _every_ns(text: str) -> int:
-    read = EVERY.unit.read(text)
-    every_ns = int(_WORDS_NS.get(str(read), 0) or read)
-    if every_ns < EVERY_NS_MIN:
-        raise units.Refused(f"{text[:40]!r} is too often: backups are at least 10s apart")
-    return every_ns
-
-
+_SAID: Final = "a duration from 10s on such as `1d`, or hourly, daily, weekly, monthly"
 UNENFORCED: Final[dict[str, Shape]] = {
     "url": Value(unit.SECRET, (), "Where to, when the address is a secret."),
     "compress": Value(unit.FLAG, (), "Whether they are compressed.", aliases=("compression",)),
@@ -41,7 +31,7 @@ KEYS: Final[dict[str, Shape]] = {
         _BY,
     ),
     "every": Value(
-        Unit(EVERY.unit.says, _every_ns, EVERY.unit.schema, kind="duration"),
+        unit.every(_SAID, _WORDS_NS, least_ns=EVERY_NS_MIN),
         ("every_ns",),
         "How often; one that is twice as old pages.",
         _BY,

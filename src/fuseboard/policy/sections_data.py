@@ -6,7 +6,6 @@ from fuseboard.policy import unit_table as unit
 from fuseboard.policy.data_rules import DataRules, ExecutionRules
 from fuseboard.policy.limits import MINUTE_NS
 from fuseboard.policy.reading import Reading
-from fuseboard.policy.sections_reconciliation import ALLOWED_SLIPPAGE, ORDER_TIMEOUT
 from fuseboard.policy.shapes import Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
@@ -128,6 +127,24 @@ EXECUTION: Final[dict[str, Shape]] = {
         ("absent_after_ns",),
         'How long "not found" counts as still on its way to the broker.',
         "in doubt",
+    ),
+}
+ORDER_TIMEOUT: Final[dict[str, Shape]] = {
+    "timeout": Value(
+        unit.SECONDS,
+        ("order_timeout_ns",),
+        "How long a strategy's order may work until it is cancelled; stops wait for their price.",
+        "order timeout",
+        aliases=("timeout_seconds", "order_timeout"),
+    ),
+}
+ALLOWED_SLIPPAGE: Final[dict[str, Shape]] = {
+    "max_bps": Value(
+        unit.BPS,
+        ("slippage_nanos_max",),
+        "A fill worse than expected by more than this counts against `fill_quality`.",
+        "measure fill_quality",
+        ("max_slippage_bps", "limit_bps"),
     ),
 }
 

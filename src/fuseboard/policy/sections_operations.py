@@ -6,9 +6,9 @@ them from there; `fuseboard policy check` lists them as not yet enforced.
 
 from typing import Final
 
+from fuseboard.policy import sections_data as data
 from fuseboard.policy import sections_reconciliation as reconciliation
 from fuseboard.policy import unit_table as unit
-from fuseboard.policy import units
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 
 LATER: Final = "not yet"
@@ -16,25 +16,10 @@ SEVERITY: Final = unit.words(
     "info", "warning", "page", synonyms={"critical": "page", "error": "page", "high": "page"}
 )
 PORT: Final = unit.whole(0, 65_535)
-HOURS: Final = unit.words("hourly", "daily", "weekly", "monthly")
-
-
-def _every(text: str) -> int | str:
-    if text in ("hourly", "daily", "weekly", "monthly"):
-        return text
-    try:
-        return int(unit.SECONDS.read(text))
-    except units.Refused:
-        said = "a duration such as `5m`, or hourly, daily, weekly, monthly"
-        raise units.Refused(f"{text[:40]!r} is not {said}") from None
-
-
+WORDS: Final = ("hourly", "daily", "weekly", "monthly")
+HOW_OFTEN: Final = "a duration such as `5m`, or hourly, daily, weekly, monthly"
 EVERY: Final = Value(
-    Unit(
-        "a duration such as `5m`, or hourly, daily, weekly, monthly",
-        _every,
-        {"anyOf": [unit.SECONDS.schema, HOURS.schema]},
-    ),
+    unit.every(HOW_OFTEN, {word: word for word in WORDS}),
     (),
     "How often.",
     aliases=("interval", "frequency", "schedule"),
@@ -78,7 +63,7 @@ ORDER_SETTINGS: Final = Section(
             "order_type",
         ),
         "limit_offset_bps": _value(unit.BPS, "How far from the quote a limit price is put."),
-        **reconciliation.ORDER_TIMEOUT,
+        **data.ORDER_TIMEOUT,
         "timeout_action": Value(
             unit.words("cancel", "reprice", "market", synonyms={"cancel_and_replace": "reprice"}),
             (),
@@ -98,7 +83,7 @@ SLIPPAGE: Final = Section(
             "How expected slippage is estimated.",
         ),
         "expected_bps": _value(unit.BPS, "What is expected.", "fixed_bps", "base_bps"),
-        **reconciliation.ALLOWED_SLIPPAGE,
+        **data.ALLOWED_SLIPPAGE,
         "alert_bps": _value(unit.BPS, "From where people are told.", "alert_threshold_bps"),
         "measure_against": _value(
             unit.words("arrival", "quote", "middle", "vwap", synonyms={"mid": "middle"}),

@@ -18,19 +18,7 @@ _WORDS: Final = {"hourly": 3_600 * SECOND_NS, "daily": EVERY_NS_MAX}
 _SAID: Final = "a duration from 5s to 1d, or hourly or daily"
 
 
-def _every_ns(text: str) -> int:
-    try:
-        every_ns = _WORDS.get(text) or int(unit.SECONDS.read(text))
-    except units.Refused:
-        every_ns = 0
-    if not EVERY_NS_MIN <= every_ns <= EVERY_NS_MAX:
-        raise units.Refused(f"{text[:40]!r} is not {_SAID}")
-    return every_ns
-
-
-EVERY: Final = Unit(
-    _SAID, _every_ns, {"anyOf": [unit.SECONDS.schema, {"enum": list(_WORDS)}]}, kind="duration"
-)
+EVERY: Final = unit.every(_SAID, _WORDS, least_ns=EVERY_NS_MIN, most_ns=EVERY_NS_MAX)
 
 
 def _always(text: str) -> bool:
@@ -98,24 +86,6 @@ RECONCILIATION: Final[dict[str, Shape]] = {
         ("auto_correct",),
         "Whether our book takes the broker's positions by itself; else a person's reset does.",
         "reconciliation",
-    ),
-}
-ORDER_TIMEOUT: Final[dict[str, Shape]] = {
-    "timeout": Value(
-        unit.SECONDS,
-        ("order_timeout_ns",),
-        "How long a strategy's order may work until it is cancelled; stops wait for their price.",
-        "order timeout",
-        aliases=("timeout_seconds", "order_timeout"),
-    ),
-}
-ALLOWED_SLIPPAGE: Final[dict[str, Shape]] = {
-    "max_bps": Value(
-        unit.BPS,
-        ("slippage_nanos_max",),
-        "A fill worse than expected by more than this counts against `fill_quality`.",
-        "measure fill_quality",
-        ("max_slippage_bps", "limit_bps"),
     ),
 }
 

@@ -6,7 +6,7 @@ what the grammar says (a largest duration), the schema is the wider of the two, 
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fuseboard.policy import units
@@ -221,6 +221,29 @@ SECONDS = Unit(
     {"anyOf": [{"type": "integer", "minimum": 1}, _pattern(f"{_SPAN}|{_ONE}")]},
     kind="duration",
 )
+
+
+def every(
+    says: str, meanings: Mapping[str, int | str], *, least_ns: int = 1, most_ns: int | None = None
+) -> Unit:
+    """How often: a duration within bounds, in nanoseconds, or a word, read as what it means."""
+    longest_ns = units.DURATION_NS_MAX if most_ns is None else most_ns
+
+    def read(text: str) -> int | str:
+        if text in meanings:
+            return meanings[text]
+        try:
+            every_ns = int(SECONDS.read(text))
+        except units.Refused:
+            every_ns = 0
+        if not least_ns <= every_ns <= longest_ns:
+            raise units.Refused(f"{text[:40]!r} is not {says}")
+        return every_ns
+
+    schema = {"anyOf": [SECONDS.schema, {"enum": list(meanings)}]}
+    return Unit(says, read, schema, kind="duration")
+
+
 COUNT = Unit(
     f"a whole number from 1 to {units.COUNT_MAX}",
     units.count,
