@@ -80,21 +80,22 @@ def test_what_cannot_be_run_is_refused_with_what_to_do(
 def test_a_sweep_runs_every_combination_in_processes_and_a_failure_is_its_exit_code(
     policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    policy.write_text(f"{POLICY}strategies: [{{name: hold, capital: 100000}}]\n")
     out = tmp_path / "sweep.json"
-    words = ("sweep", "--tape", TAPE, "--strategy", "hold", "--policy", policy, "--unprotected")
+    strategies = ("--strategy", "hold", "--strategy", "momentum")
+    words = ("sweep", "--tape", TAPE, *strategies, "--policy", policy, "--unprotected")
     sets = ("--set", "losses.drawdown.hard=3%,50%")
     code, said, _ = told(capsys, *words, *sets, "--jobs", "2", "--out", out)
-    assert code == 0
-    rows = msgspec.json.decode(out.read_bytes(), type=list[TrialRow])
-    asked = [tuple(row.values.values()) for row in rows]
-    assert asked == [(), ("3%",), ("50%",)]
-    assert [row.figures.trips for row in rows if row.figures] == [0, 1, 0]
-    assert "hard 3%" in said
-    policy.write_text(f"{POLICY}strategies: [{{name: alpha, capital: 100000}}]\n")
-    code, said, _ = told(capsys, *words[:-1])
     assert code == 1
-    assert "1 of 1 trials failed" in said
-    assert "the policy names the strategies alpha" in said
+    rows = msgspec.json.decode(out.read_bytes(), type=list[TrialRow])
+    asked = [(row.strategy, tuple(row.values.values())) for row in rows]
+    each = ((), ("3%",), ("50%",))
+    assert asked == [(name, values) for name in ("hold", "momentum") for values in each]
+    assert [row.figures.trips for row in rows if row.figures] == [0, 1, 0, 0]
+    assert [bool(row.error) for row in rows] == [False] * 4 + [True] * 2
+    assert "hard 3%" in said
+    assert "2 of 6 trials failed" in said
+    assert "the policy names the strategies hold" in said
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,7 @@ def test_a_sweep_runs_every_combination_in_processes_and_a_failure_is_its_exit_c
         ("drawdown.hard", "sets nothing: write it as KEY=VALUE,VALUE"),
         ("drawdown.hard=400%", "'400%' is not above 0% and at most 100%"),
         ("warning=1%", "may be safety.loss_limits"),
+        ("drawdown.hard=" + ",".join(["3%"] * 1_001), "these are 1,001 policies, at most 1,000"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_before_anything_runs(

@@ -5,6 +5,7 @@ is read and checked like a file of its own.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -35,11 +36,13 @@ def variants_of(path: Path, sets: Sequence[str]) -> tuple[Variant, ...]:
     read_policy(text, str(path), environment=environment, files=beside(path.parent))
     tree = _tree(text)
     chosen = [_setting(each, tree) for each in sets]
-    combined = list(itertools.product(*[values for _, values in chosen]))
-    if len(combined) > VARIANTS_MAX:
-        raise StateRefused(f"these are {len(combined):,} policies, at most {VARIANTS_MAX:,} are")
+    count = math.prod(len(values) for _, values in chosen)
+    if count > VARIANTS_MAX:
+        raise StateRefused(
+            f"these are {count:,} policies, at most {VARIANTS_MAX:,} are swept: set fewer values"
+        )
     found = []
-    for values in combined:
+    for values in itertools.product(*[values for _, values in chosen]):
         named = {key: value for (key, _), value in zip(chosen, values, strict=True)}
         source = str(path) + "".join(f" --set {key}={value}" for key, value in named.items())
         changed = _with_values(text, named) if named else text
