@@ -102,6 +102,24 @@ def test_protected_stands_beside_unprotected_and_each_plot_has_its_panels(
     assert "the same without the gate: there is no such result among these" in page
 
 
+def test_one_unprotected_trial_stands_beside_every_policy_and_beside_no_other_conditions(
+    tmp_path: Path, trials: list[TrialResult]
+) -> None:
+    gated, bare = trials[:2]
+
+    def with_ran(trial: TrialResult, **changed: object) -> TrialResult:
+        return sealed(structs.replace(trial, ran=structs.replace(trial.ran, **changed)))
+
+    looser = with_ran(gated, policy="looser", policy_digest="f" * 64)
+    slower = with_ran(gated, latency_ns=gated.ran.latency_ns * 2)
+    page = reported(tmp_path, [gated, looser, slower, bare]).html
+    plots = page.split('<details class="plot"')[1:]
+    assert len(plots) == 3
+    alone = ["there is no such result among these" in plot for plot in plots]
+    assert sorted(alone) == [False, False, True], "only the slower one has no partner"
+    assert "looser <code>ffffff</code>" in page, "rows of several policies are told apart"
+
+
 def test_every_figure_is_one_that_plotly_accepts_and_every_column_is_there(
     tmp_path: Path, trials: list[TrialResult]
 ) -> None:

@@ -48,7 +48,7 @@ def test_every_plot_is_drawn_with_its_marks_and_without_an_error(tmp_path: Path)
     assert 'data-all="1"' in body[0], "it was not done in time"
     assert 'data-drawn="1"' in body[0]
     assert 'data-failed="0"' in body[0]
-    held, name = blobs(page.read_text()), re.findall(r'data-first="([0-9a-f]+)"', dom)[0]
+    held, name = blobs(page.read_text()), re.findall(r'data-figure="([0-9a-f]+)"', dom)[0]
     figure = json.loads(unpacked(held[name]))
     assert len(figure["panels"]) == 10
     for at, title in enumerate(figure["panels"]):

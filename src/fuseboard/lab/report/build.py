@@ -7,9 +7,9 @@ from typing import Final
 from msgspec import Struct, structs
 
 from fuseboard.lab.report.distilled import distilled
-from fuseboard.lab.report.figure import blobs_of, figure
+from fuseboard.lab.report.figure import blobs_of, figure, height_px
 from fuseboard.lab.report.packing import Pack
-from fuseboard.lab.report.page import Contents, page
+from fuseboard.lab.report.page import Contents, PlacedFigure, page
 from fuseboard.lab.report.pairs import RESULTS_MAX, Chapter, Pair, chapters, in_order
 from fuseboard.lab.report.plotting import plotly_script
 from fuseboard.lab.result import ResultUnreadable, read_result
@@ -61,7 +61,7 @@ def report(paths: Sequence[Path], *, command: str, bytes_max: int = PAGE_BYTES_M
 
 
 class _Placed(Struct):
-    figures: dict[str, dict[str, str]]
+    figures: dict[str, dict[str, PlacedFigure]]
     left_out: dict[str, list[str]]
     blobs: dict[str, None]
 
@@ -88,5 +88,6 @@ def _place(pair: Pair, symbol: str, pack: Pack, placed: _Placed, room: int) -> i
         placed.left_out.setdefault(pair.name, []).append(symbol)
         return 0
     placed.blobs.update(dict.fromkeys(needed))
-    placed.figures.setdefault(pair.name, {})[symbol] = name
+    of_pair = placed.figures.setdefault(pair.name, {})
+    of_pair[symbol] = PlacedFigure(blob=name, px=height_px(drawn))
     return size

@@ -75,6 +75,14 @@ def _price_unit(symbol: str) -> str:
     return escape(symbol.partition("/")[2]) or "USD"
 
 
+def height_px(drawn: Figure) -> int:
+    """How high a figure is."""
+    layout = drawn["layout"]
+    assert isinstance(layout, dict)
+    height: int = layout["height"]
+    return height
+
+
 def _equity(pair: Pair) -> Panel:
     traces = _each_line(pair, "equity", "")
     return Panel(

@@ -1,11 +1,12 @@
-// Draws a plot when its place is opened, from the blobs of this page; asks no network.
+// Draws each plot when it comes near the window, from the blobs of this page, and forgets it when it
+// is far away, so that hundreds stay usable. Asks no network.
 "use strict";
 (() => {
   const packed = JSON.parse(document.getElementById("packed").textContent);
   const state = document.getElementById("state");
-  const columns = new Map();
+  const near = new Set();
+  let keepAll = false;
   let library = null;
-  let drawn = 0;
   let failed = 0;
 
   // The text of a blob: base64 of a zlib stream.
@@ -45,11 +46,8 @@
   }
 
   async function groupsOf(name) {
-    if (!columns.has(name)) {
-      const held = JSON.parse(await unpacked(name));
-      columns.set(name, "bucket" in held ? seriesOf(held) : held);
-    }
-    return columns.get(name);
+    const held = JSON.parse(await unpacked(name));
+    return "bucket" in held ? seriesOf(held) : held;
   }
 
   // Milliseconds as the zone's clocks show them, of UTC nanoseconds.
@@ -61,9 +59,10 @@
     return atNs / 1e6 + ahead * 1e3;
   }
 
-  async function filled(trace, offsets) {
+  async function filled(trace, offsets, columns) {
     const [blob, group] = trace.from;
-    const held = (await groupsOf(blob))[group];
+    if (!columns.has(blob)) columns.set(blob, groupsOf(blob));
+    const held = (await columns.get(blob))[group];
     const times = held.x.map((at) => shown(offsets, at));
     const whole = { ...trace };
     delete whole.from;
@@ -84,11 +83,12 @@
   }
 
   async function draw(place, name) {
-    const wanted = place.dataset.wanted = name;
-    const library = await plotly();
+    place.dataset.wanted = name;
+    const plots = await plotly();
     const figure = JSON.parse(await unpacked(name));
-    const data = await Promise.all(figure.data.map((each) => filled(each, figure.offsets)));
-    if (place.dataset.wanted !== wanted) return;
+    const columns = new Map();
+    const data = await Promise.all(figure.data.map((each) => filled(each, figure.offsets, columns)));
+    if (place.dataset.wanted !== name) return;
     const layout = figure.layout;
     layout.xaxis.range = figure.span.map((at) => shown(figure.offsets, at));
     for (const line of layout.shapes) {
@@ -102,9 +102,9 @@
       modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
     };
     place.style.minHeight = `${layout.height}px`;
-    await library.react(place, data, layout, options);
-    drawn += place.dataset.drawn === name ? 0 : 1;
-    place.dataset.drawn = name;
+    await plots.react(place, data, layout, options);
+    if (place.dataset.wanted) place.dataset.drawn = name;
+    else plots.purge(place);
   }
 
   async function tried(place, name) {
@@ -115,29 +115,45 @@
       place.textContent = `This plot cannot be drawn here: ${error}. A browser of 2023 or later can.`;
       console.error(error);
     }
-    document.body.dataset.drawn = drawn;
+    document.body.dataset.drawn = document.querySelectorAll(".place[data-drawn]").length;
     document.body.dataset.failed = failed;
   }
 
-  async function opened(plot) {
-    const place = plot.querySelector(".place");
-    if (place && !place.dataset.wanted) await tried(place, place.dataset.first);
+  function chosen(place) {
+    return place.closest("details").querySelector("button[aria-pressed=true]").dataset.figure;
   }
 
-  async function openAll() {
-    const plots = [...document.querySelectorAll("details.plot")];
-    for (const [at, plot] of plots.entries()) {
-      state.textContent = `drawing ${at + 1} of ${plots.length} …`;
-      plot.open = true;
-      await opened(plot);
+  // What is open and near is drawn; what is far or closed is forgotten.
+  async function suited(place) {
+    const wanted = place.closest("details").open && (keepAll || near.has(place));
+    if (wanted && !place.dataset.wanted) {
+      await tried(place, chosen(place));
+    } else if (!wanted && place.dataset.wanted) {
+      delete place.dataset.wanted;
+      if (place.dataset.drawn) window.Plotly.purge(place);
+      delete place.dataset.drawn;
+    }
+  }
+
+  async function drawAll() {
+    keepAll = true;
+    setOpen(true);
+    const places = [...document.querySelectorAll(".place")];
+    for (const [at, place] of places.entries()) {
+      state.textContent = `drawing ${at + 1} of ${places.length} …`;
+      await suited(place);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    state.textContent = "";
-    document.body.dataset.all = plots.length;
+    state.textContent = "all plots are drawn";
+    document.body.dataset.all = places.length;
+  }
+
+  function setOpen(open) {
+    for (const plot of document.querySelectorAll("details.plot")) plot.open = open;
   }
 
   function openNamed() {
-    if (location.hash === "#all") return openAll();
+    if (location.hash === "#all") return drawAll();
     const target = location.hash && document.getElementById(location.hash.slice(1));
     if (target && target.matches("details.plot")) {
       target.open = true;
@@ -146,30 +162,36 @@
     return null;
   }
 
+  const watch = new IntersectionObserver(
+    (seen) => {
+      for (const each of seen) {
+        if (each.isIntersecting) near.add(each.target);
+        else near.delete(each.target);
+        suited(each.target);
+      }
+    },
+    { rootMargin: "1500px" },
+  );
   for (const plot of document.querySelectorAll("details.plot")) {
-    plot.addEventListener("toggle", () => plot.open && opened(plot));
+    const place = plot.querySelector(".place");
+    if (!place) continue;
+    watch.observe(place);
+    plot.addEventListener("toggle", () => suited(place));
     for (const choice of plot.querySelectorAll("button[data-figure]")) {
       choice.addEventListener("click", () => {
         for (const each of plot.querySelectorAll("button[data-figure]")) {
           each.setAttribute("aria-pressed", each === choice);
         }
-        tried(plot.querySelector(".place"), choice.dataset.figure);
+        tried(place, choice.dataset.figure);
       });
     }
-    if (plot.open) opened(plot);
   }
-  document.getElementById("open-all").addEventListener("click", openAll);
+  document.getElementById("open-all").addEventListener("click", () => setOpen(true));
   document.getElementById("close-all").addEventListener("click", () => {
-    for (const plot of document.querySelectorAll("details.plot")) plot.open = false;
+    keepAll = false;
+    setOpen(false);
   });
-  // Paper is narrower than the screen: draw for its width, then for the screen's again.
-  const fitted = (width) => {
-    for (const place of document.querySelectorAll("details[open] .place[data-drawn]")) {
-      window.Plotly.relayout(place, { width });
-    }
-  };
-  window.addEventListener("beforeprint", () => fitted(1280));
-  window.addEventListener("afterprint", () => fitted(null));
+  document.getElementById("draw-all").addEventListener("click", drawAll);
   window.addEventListener("hashchange", openNamed);
   openNamed();
 })();

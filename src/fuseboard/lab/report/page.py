@@ -32,12 +32,19 @@ _POLICY: Final = (
 """What the page may load: nothing that is not in it."""
 
 
+class PlacedFigure(Struct, frozen=True, kw_only=True):
+    """The blob of a figure, and its height."""
+
+    blob: str
+    px: int
+
+
 class Contents(Struct, frozen=True, kw_only=True):
     """What stands in a page."""
 
     chapters: tuple[Chapter, ...]
-    figures: dict[str, dict[str, str]]
-    """By pair and symbol: the blob of the figure."""
+    figures: dict[str, dict[str, PlacedFigure]]
+    """By pair and symbol."""
     left_out: dict[str, tuple[str, ...]]
     """By pair: symbols for which the page had no room."""
     library: str
@@ -71,6 +78,7 @@ def page(contents: Contents, pack: Pack) -> str:
 {figures_table(contents.chapters)}
 <p><button type="button" id="open-all">open all plots</button>
 <button type="button" id="close-all">close all plots</button>
+<button type="button" id="draw-all">draw all plots, for paper</button>
 <span id="state" role="status"></span></p>
 <noscript><p><strong>The plots are drawn by a script in this page, which is switched off here.
 Nothing is loaded from any network.</strong></p></noscript>
@@ -125,13 +133,13 @@ def _plot(pair: Pair, contents: Contents, *, first: bool) -> str:
     ran = pair.ran()
     parameters = ", ".join(_parameter(*each) for each in sorted(ran.parameters.items()))
     buttons = "".join(
-        f'<button type="button" data-figure="{blob}" aria-pressed="{str(at == 0).lower()}">'
+        f'<button type="button" data-figure="{drawn.blob}" aria-pressed="{str(at == 0).lower()}">'
         f"{escape(symbol)}</button>"
-        for at, (symbol, blob) in enumerate(figures.items())
+        for at, (symbol, drawn) in enumerate(figures.items())
     )
     place = (
         f'<div class="choice" role="group" aria-label="symbol">{buttons}</div>'
-        f'<div class="place" data-first="{next(iter(figures.values()))}"></div>'
+        f'<div class="place" style="min-height: {next(iter(figures.values())).px}px"></div>'
         if figures
         else ""
     )
