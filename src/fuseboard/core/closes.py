@@ -1,12 +1,13 @@
-"""What a plan closes, and a close's side, size and price."""
+"""What a plan closes, a close's side, size and price, and what a plan says at its end."""
 
 from typing import Final
 
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.vocabulary.effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import Side, TimeInForce
+from fuseboard.vocabulary.orders import Severity, Side, TimeInForce
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
 DONE_STAGES: Final = ("flat", "left")
@@ -123,6 +124,33 @@ def left_of(plan: Plan) -> tuple[str, ...]:
         for leg in plan.legs.values()
         if leg.stage != "flat"
     ) + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
+
+
+def stand(leg: Leg) -> None:
+    """The exchange has halted the symbol: wait for its resumption, at the cost of no attempt."""
+    leg.stage, leg.why, leg.deadline_boot_ns = "waiting", "the exchange has halted trading", 0
+
+
+def finish(turn: Turn, plan: Plan, stage: str) -> None:
+    """A plan ends, or is frozen: say what it did and what is left."""
+    plan.stage = stage
+    left = left_of(plan)
+    turn.out.append(
+        RecordPlan(
+            trip=plan.trip,
+            stage=stage,
+            symbols=tuple(plan.legs),
+            cancelled=plan.cancelled,
+            closed=plan.closed,
+            errors=plan.errors,
+            duration_ns=turn.boot_ns - plan.began_boot_ns,
+            left=left,
+        )
+    )
+    text = f"the liquidation of {plan.trip} is {stage}: "
+    text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
+    severity = Severity.PAGE if left else Severity.WARNING
+    turn.alert(severity, plan.reason, text, plan.scope)
 
 
 def legs_are_done(plan: Plan) -> bool:

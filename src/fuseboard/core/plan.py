@@ -22,16 +22,18 @@ do not touch it, only `freeze` does. Nothing is read or sent before the books ar
 
 from typing import Final
 
+from fuseboard.core import leaving
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
     DONE_STAGES,
     ONGOING_STAGES,
     close_price_nanos,
     close_time_in_force,
-    left_of,
+    finish,
     legs_are_done,
     own_is_flat,
     protective_side,
+    stand,
     strategy_of,
     symbols_of,
     unseen_nanos,
@@ -49,7 +51,6 @@ from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
     OrderType,
-    Severity,
     Side,
 )
 from fuseboard.vocabulary.reasons import Reason
@@ -103,7 +104,7 @@ def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
 def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
     leg.deadline_boot_ns = 0
     if turn.state.stands_still(leg.symbol):
-        _stand(leg)
+        stand(leg)
         return
     leg.stage = "reading"
     leg.moves = turn.state.book.account.position(leg.symbol).moves
@@ -138,6 +139,8 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
         _read(turn, plan, leg)  # an order of ours moved since the question: the answer is stale
     elif own_is_flat(turn.state, plan, leg.symbol):
         _flat(plan, leg)
+    elif why := leaving.out_of_reach(turn.state, plan, leg, fact.position_nanos):
+        _leave(leg, why)
     elif fact.position_nanos == 0:
         _gone(turn, plan, leg)
     elif leg.tries >= turn.policy.execution.close_attempts_max:
@@ -172,8 +175,7 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     elif order.closed() or fact.found.status in TERMINAL_STATUSES:
         if not order.closed():
             find(turn, order)
-        leg.tries += 1
-        _next_attempt(turn, plan, leg)
+        _count(turn, plan, leg, fact.found.status, fact.found.filled_quantity_nanos)
     else:
         _work(turn, leg, order)
         find(turn, order)
@@ -181,10 +183,13 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
 
 def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     if turn.state.stands_still(leg.symbol):
-        _stand(leg)
+        stand(leg)
         return
     if waits_for_liquidity(turn, plan, leg.symbol):
         leg.reads, leg.why = 0, "the book is empty"
+        _wait(turn, leg)
+        return
+    if leaving.waits(turn, plan, leg):
         _wait(turn, leg)
         return
     position_nanos = abs(fact.position_nanos)
@@ -197,14 +202,9 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
         open_nanos = min(open_nanos, own.reducible_nanos(side))
     assert 0 <= open_nanos <= position_nanos, "a close may not be larger than the position"
     if open_nanos > 0:
-        _send(turn, plan, leg, side=side, quantity_nanos=open_nanos)
+        _send(turn, plan, leg, side=side, open_nanos=open_nanos)
     else:
         _wait(turn, leg)
-
-
-def _stand(leg: Leg) -> None:
-    """The exchange has halted the symbol: wait for its resumption, at the cost of no attempt."""
-    leg.stage, leg.why, leg.deadline_boot_ns = "waiting", "the exchange has halted trading", 0
 
 
 def trading_resumed(turn: Turn) -> None:
@@ -226,7 +226,7 @@ def _wait(turn: Turn, leg: Leg) -> None:
     turn.wake(leg.deadline_boot_ns)
 
 
-def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) -> None:
+def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, open_nanos: int) -> None:
     client_order_id, order_id = _ids(turn, plan, leg)
     known = turn.state.book.orders.get(order_id)
     if known is not None:
@@ -238,6 +238,7 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) 
             find(turn, known)
         return
     price_nanos = close_price_nanos(turn, leg, side)
+    quantity_nanos = leaving.quantity_nanos(turn, plan, leg, side=side, open_nanos=open_nanos)
     order = Order(
         order_id=order_id,
         wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
@@ -258,12 +259,14 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, quantity_nanos: int) 
         trip=plan.trip,
     )
     _work(turn, leg, order)
+    leg.turns += 1
     submit(turn, order)
 
 
 def _work(turn: Turn, leg: Leg, order: Order) -> None:
     leg.stage, leg.order_id = "working", order.order_id
     leg.deadline_boot_ns = turn.boot_ns + turn.policy.execution.close_wait_ns
+    leg.holds_boot_ns = leg.deadline_boot_ns + turn.policy.execution.cancel_wait_ns
     turn.wake(leg.deadline_boot_ns)
 
 
@@ -309,15 +312,28 @@ def _after_close(turn: Turn, plan: Plan, leg: Leg, order: Order, *, failed: bool
 
     Only what the broker took or refused is a try: without a way to the broker a leg keeps on.
     """
-    if order.status is not OrderStatus.NOT_SENT and not turn.state.stands_still(leg.symbol):
-        leg.tries += 1
+    counts = order.status is not OrderStatus.NOT_SENT and not turn.state.stands_still(leg.symbol)
+    if counts:
         leg.reads = 0
-    if not failed:
+    if failed:
+        leg.tries += counts
+        leg.attempt += 1
+        leg.why = "its close does not reach the broker"
+        _wait(turn, leg)
+    elif counts:
+        _count(turn, plan, leg, order.status, order.filled_quantity_nanos)
+    else:
         _next_attempt(turn, plan, leg)
-        return
-    leg.attempt += 1
-    leg.why = "its close does not reach the broker"
-    _wait(turn, leg)
+
+
+def _count(turn: Turn, plan: Plan, leg: Leg, status: OrderStatus, filled_nanos: int) -> None:
+    """A close is final: the next attempt follows, after a second where it was only a part."""
+    filled, took = status is OrderStatus.FILLED, filled_nanos > 0
+    if leaving.close_ended(turn, leg, filled=filled, took=took):
+        leg.attempt += 1
+        _wait(turn, leg)
+    else:
+        _next_attempt(turn, plan, leg)
 
 
 def filled(turn: Turn) -> None:
@@ -360,7 +376,9 @@ def advance(turn: Turn) -> None:
 
 
 def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
-    if leg.stage == "waiting":
+    if leg.stage == "waiting" and leaving.still_waits(turn, plan, leg):
+        _wait(turn, leg)
+    elif leg.stage == "waiting":
         _read(turn, plan, leg)
     elif leg.stage == "working":
         order = turn.state.book.orders.get(leg.order_id)
@@ -397,7 +415,7 @@ def freeze(turn: Turn, scope: str) -> list[str]:
         for order in turn.state.book.working_orders():
             if order.trip == plan.trip:
                 cancel(turn, order)
-        _finish(turn, plan, "frozen")
+        finish(turn, plan, "frozen")
     return [plan.trip for plan in frozen]
 
 
@@ -409,7 +427,7 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
     if plan.orders and turn.boot_ns < plan.deadline_boot_ns:
         turn.wake(plan.deadline_boot_ns)
         return
-    _finish(turn, plan, "ended")
+    finish(turn, plan, "ended")
 
 
 def _open_again(turn: Turn, plan: Plan) -> bool:
@@ -427,24 +445,3 @@ def _open_again(turn: Turn, plan: Plan) -> bool:
         _read(turn, plan, leg)
         opened = True
     return opened
-
-
-def _finish(turn: Turn, plan: Plan, stage: str) -> None:
-    plan.stage = stage
-    left = left_of(plan)
-    turn.out.append(
-        RecordPlan(
-            trip=plan.trip,
-            stage=stage,
-            symbols=tuple(plan.legs),
-            cancelled=plan.cancelled,
-            closed=plan.closed,
-            errors=plan.errors,
-            duration_ns=turn.boot_ns - plan.began_boot_ns,
-            left=left,
-        )
-    )
-    text = f"the liquidation of {plan.trip} is {stage}: "
-    text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
-    severity = Severity.PAGE if left else Severity.WARNING
-    turn.alert(severity, plan.reason, text, plan.scope)

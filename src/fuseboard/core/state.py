@@ -47,6 +47,16 @@ class Leg(Struct, kw_only=True):
     reads: int = 0
     why: str = ""
     left_nanos: int = 0
+    chunk: bool = False
+    """Whether its last close was for a part of what is left only."""
+    turns: int = 0
+    """How many closes it has sent."""
+    waits_for: str = ""
+    """`turn` or `book` while it waits for that: see `core.leaving`."""
+    holds_boot_ns: int = 0
+    """Until when its working close keeps other plans' from the symbol."""
+    taken_boot_ns: int = 0
+    """When a close of it last filled, in part at least; 0: never."""
 
 
 class Plan(Struct, kw_only=True):

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.denial_effects import RecordDenials as RecordDenials
+from fuseboard.vocabulary.liquidity_effects import RecordExit as RecordExit
 from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
 from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
 from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
@@ -436,6 +437,7 @@ Effect: TypeAlias = (
     | RecordRecovery
     | RecordTradingHalt
     | RecordTier
+    | RecordExit
     | RecordShaping
     | WakeAt
     | StopNode

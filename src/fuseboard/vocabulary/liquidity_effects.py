@@ -27,6 +27,24 @@ class RecordTier(Act, frozen=True, tag=True):
     policy: str = ""
 
 
+class RecordExit(Act, frozen=True, tag=True):
+    """Evidence of what one close of a plan takes, of what is open and of what is shown.
+
+    `shown_nanos` is the size of the top levels on the side taken, `participation_nanos` the part of
+    it that may be taken, with what earlier tries added. `uncapped` says why nothing caps it.
+    """
+
+    trip: str
+    symbol: str
+    attempt: int
+    tier: str
+    open_nanos: int
+    quantity_nanos: int
+    shown_nanos: int = 0
+    participation_nanos: int = 0
+    uncapped: str = ""
+
+
 class RecordShaping(Act, frozen=True, tag=True):
     """Evidence that an order is sent otherwise than it was asked for, by its symbol's tier."""
 

@@ -70,7 +70,7 @@ class Broker:
 
 def liquidated(tier: Tier, wait_ns: int = 60 * SECOND) -> Broker:
     rules = EmergencyRules(exit_wait_ns=wait_ns)
-    return Broker(LiquidDesk(held=SHARES, emergency=rules).at(tier))
+    return Broker(LiquidDesk(held=SHARES, emergency=rules, exit_within_ns=1).at(tier))
 
 
 def priced(order: fx.SubmitOrder) -> int:
@@ -81,7 +81,7 @@ def priced(order: fx.SubmitOrder) -> int:
 
 @pytest.mark.parametrize(("tier", "collar"), [(0, 1), (1, 2), (2, 3)])
 def test_the_first_close_is_collared_by_the_tier_and_sent_at_once(tier: int, collar: int) -> None:
-    ((after_ns, order),) = liquidated(Tier(tier)).closes
+    ((after_ns, order),) = liquidated(Tier(tier), 1).closes
     assert after_ns < SECOND
     assert order.intent is Intent.PLAN
     assert order.quantity_nanos == SHARES * NANOS
@@ -114,7 +114,8 @@ def test_it_goes_on_as_soon_as_the_tier_is_better() -> None:
 
 
 def test_a_market_that_is_silent_is_an_emergency_to_a_close_too() -> None:
-    desk = LiquidDesk(held=SHARES, emergency=EmergencyRules(exit_wait_ns=10 * SECOND))
+    rules = EmergencyRules(exit_wait_ns=10 * SECOND)
+    desk = LiquidDesk(held=SHARES, emergency=rules)
     desk.at(Tier.NORMAL).now_ns += 121 * SECOND
     broker = Broker(desk).wait(9, empty=False)
     assert not broker.closes
