@@ -156,7 +156,7 @@ def waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
     elif _waits_for_turn(turn, plan, leg):
         leg.waits_for = TURN
     if leg.waits_for:
-        leg.reads = 0
+        leg.reads = 0  # who has to wait is not left for it
     return bool(leg.waits_for)
 
 

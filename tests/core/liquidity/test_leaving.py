@@ -415,6 +415,16 @@ def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str) -> None:
     assert market.held == 60
 
 
+def test_a_leg_that_has_to_wait_has_all_its_reads_again() -> None:
+    market = two_strategies(60, 60)
+    market.left, market.shown = 0, lambda _second: 0
+    market.flatten(f"strategy:{ALPHA}")
+    legs = market.desk.kernel._state.plans
+    market.flatten(f"strategy:{BETA}")
+    (waiting,) = [plan.legs["AAPL"] for plan in legs.values() if plan.legs["AAPL"].waits_for]
+    assert (waiting.stage, waiting.waits_for, waiting.reads) == ("waiting", "turn", 0)
+
+
 def test_a_plan_does_not_take_from_the_book_that_another_has_just_taken_from() -> None:
     market = two_strategies(150, 150)
     market.flatten(f"strategy:{ALPHA}")
