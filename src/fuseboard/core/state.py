@@ -10,6 +10,8 @@ from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.legs import Leg as Leg
+from fuseboard.core.legs import Plan as Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import FeedTimes, Instrument, TradingHalt
@@ -29,52 +31,6 @@ from fuseboard.vocabulary.reasons import Reason
 FOREIGN_ORDERS_MAX: Final = 1_000
 INSTRUMENTS_MAX: Final = 10_000
 _UNTIGHTENED: Final = (Posture.OPEN, Reason.ALLOWED)
-
-
-class Leg(Struct, kw_only=True):
-    """One symbol of a plan: `reading`, `working`, `waiting` (to read again), `flat` or `left`."""
-
-    symbol: str
-    stage: str = "reading"
-    attempt: int = 1
-    """Numbers the close's id; never used twice."""
-    tries: int = 0
-    """How many closes the broker took or refused."""
-    order_id: str = ""
-    deadline_boot_ns: int = 0
-    moves: int = 0
-    """The position's `moves` when the broker was asked."""
-    reads: int = 0
-    why: str = ""
-    left_nanos: int = 0
-    chunk: bool = False
-    """Whether its last close was for a part of what is left only."""
-    turns: int = 0
-    """How many closes it has sent."""
-    waits_for: str = ""
-    """`turn` or `book` while it waits for that: see `core.leaving`."""
-    holds_boot_ns: int = 0
-    """Until when its working close keeps other plans' from the symbol."""
-    taken_boot_ns: int = 0
-    """When a close of it last filled, in part at least; 0: never."""
-
-
-class Plan(Struct, kw_only=True):
-    """One liquidation: `cancelling`, then `closing`, then `ended`; or `frozen` by a person."""
-
-    trip: str
-    scope: str
-    stage: str
-    began_boot_ns: int
-    deadline_boot_ns: int
-    orders: dict[str, None]
-    """Ids of the orders that are cancelled first and not yet known to be final."""
-    cancelled: int = 0
-    closed: int = 0
-    errors: int = 0
-    legs: dict[str, Leg] = {}
-    reason: Reason = Reason.DRAWDOWN
-    """Why it was begun: the trip's own."""
 
 
 class Reported(Struct, frozen=True):

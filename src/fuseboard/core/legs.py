@@ -1,0 +1,51 @@
+"""What is kept of a liquidation: the plan of a trip, and its leg in each symbol."""
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.reasons import Reason
+
+
+class Leg(Struct, kw_only=True):
+    """One symbol of a plan: `reading`, `working`, `waiting` (to read again), `flat` or `left`."""
+
+    symbol: str
+    stage: str = "reading"
+    attempt: int = 1
+    """Numbers the close's id; never used twice."""
+    tries: int = 0
+    """How many closes the broker took or refused."""
+    order_id: str = ""
+    deadline_boot_ns: int = 0
+    moves: int = 0
+    """The position's `moves` when the broker was asked."""
+    reads: int = 0
+    why: str = ""
+    left_nanos: int = 0
+    chunk: bool = False
+    """Whether its last close was for a part of what is left only."""
+    turns: int = 0
+    """How many closes it has sent."""
+    waits_for: str = ""
+    """`turn` or `book` while it waits for that: see `core.leaving`."""
+    holds_boot_ns: int = 0
+    """Until when its working close keeps other plans' from the symbol."""
+    taken_boot_ns: int = 0
+    """When a close of it last filled, in part at least; 0: never."""
+
+
+class Plan(Struct, kw_only=True):
+    """One liquidation: `cancelling`, then `closing`, then `ended`; or `frozen` by a person."""
+
+    trip: str
+    scope: str
+    stage: str
+    began_boot_ns: int
+    deadline_boot_ns: int
+    orders: dict[str, None]
+    """Ids of the orders that are cancelled first and not yet known to be final."""
+    cancelled: int = 0
+    closed: int = 0
+    errors: int = 0
+    legs: dict[str, Leg] = {}
+    reason: Reason = Reason.DRAWDOWN
+    """Why it was begun: the trip's own."""
