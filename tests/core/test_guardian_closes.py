@@ -1,5 +1,6 @@
 """What the guardian closed while no gateway ran is in the book of the next one, once."""
 
+import pytest
 from msgspec import structs
 
 from fuseboard.core.kernel import Kernel
@@ -21,7 +22,7 @@ HELD = facts.BrokerPosition(
 
 
 def close_of(
-    trip: str, attempt: int = 1, *, at: int = 5_000, shares: int = 10
+    trip: str, attempt: int = 1, *, at: int = 5 * NANOS, shares: int = 10
 ) -> facts.GuardianClose:
     client, ours, wire = ids_of_a_close(trip, "AAPL", attempt)
     return facts.GuardianClose(
@@ -70,6 +71,10 @@ def differences(effects: tuple[fx.Effect, ...]) -> list[str]:
     ]
 
 
+def cancelled(effects: tuple[fx.Effect, ...]) -> list[str | None]:
+    return [at.broker_order_id for at in effects if isinstance(at, fx.CancelOrder)]
+
+
 def holds(desk: Desk) -> int:
     return desk.kernel._state.book.account.position("AAPL").quantity_nanos
 
@@ -103,7 +108,7 @@ def test_the_books_are_not_compared_before_the_broker_has_said_what_became_of_it
 
 def test_each_close_counts_once_over_starts_and_over_the_book_s_memory() -> None:
     desk = Desk(held=10)
-    first, second = close_of("guardian#7"), close_of("guardian#7", 2, at=6_000, shares=4)
+    first, second = close_of("guardian#7"), close_of("guardian#7", 2, at=6 * NANOS, shares=4)
     desk.take(node(first, second))
     desk.take(found(first, 6, OrderStatus.CANCELED))
     desk.take(found(second, 4, OrderStatus.FILLED))
@@ -166,3 +171,46 @@ def test_a_plan_that_the_guardian_went_on_with_finds_its_attempt_and_ends_flat()
     end = desk.take(structs.replace(leg, attempt=2, found=None))
     (plan,) = [each for each in end if isinstance(each, fx.RecordPlan)]
     assert (plan.stage, plan.left) == ("ended", ())
+
+
+@pytest.mark.parametrize("status", [OrderStatus.FILLED, OrderStatus.CANCELED, None])
+def test_a_symbol_that_the_plan_did_not_hold_may_have_been_closed_under_its_trip(
+    status: OrderStatus | None,
+) -> None:
+    desk = Desk(held=10)
+    trip = read_in(flatten(desk)).trip
+    _, ours, wire = ids_of_a_close(trip, "TSLA", 1)
+    late = structs.replace(close_of(trip), symbol="TSLA", order_id=ours, wire_id=wire)
+    desk.take(node(late))
+    if status is None:
+        desk.take(facts.OrderNotSent(order_id=ours, reason=Reason.NEVER_ARRIVED))
+    else:
+        desk.take(found(late, 4 if status is OrderStatus.FILLED else 0, status))
+    compared(desk, 10)
+    assert desk.kernel._state.reconciled
+
+
+def test_a_close_that_still_works_is_cancelled_because_nobody_drives_it() -> None:
+    desk = Desk(held=10)
+    close = close_of("guardian#7")
+    desk.take(node(close))
+    sent = found(close, 0, OrderStatus.WORKING)
+    assert cancelled(desk.take(sent)) == [sent.broker_order_id]
+    compared(desk, 10)
+    desk.take(found(close, 4, OrderStatus.CANCELED))
+    assert (holds(desk), desk.kernel._state.book.working) == (6 * NANOS, {})
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_was_taken_from_the_broker_as_it_stood_is_never_closed_a_second_time(
+    first: bool,
+) -> None:
+    desk = Desk(held=10)
+    if first:  # a book that has never been compared
+        desk.kernel._state.ever_reconciled = desk.kernel._state.reconciled = False
+    desk.take(node())  # the guardian writes its close down a moment later
+    close = close_of("guardian#7", at=desk.now_ns)
+    compared(desk, 0)
+    reset = facts.OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
+    desk.take(reset)
+    assert looked_for(desk.take(node(close))) == []

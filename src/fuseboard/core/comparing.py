@@ -11,6 +11,7 @@ from fuseboard.core import (
     data_health,
     discrepancies,
     drop_copy,
+    guardian_closes,
     holdings,
     nearness,
     plan,
@@ -81,6 +82,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     if not state.account_known or state.unresolved:
         return
     if not state.ever_reconciled:
+        guardian_closes.counted(turn)
         for position in fact.positions:
             holdings.adopt(turn, position)
         state.ever_reconciled = True

@@ -4,7 +4,9 @@ Theory of operation. The guardian writes each close down before it sends it. A s
 that are new into the book as orders in doubt, of the account and of their trip; they are looked for
 at the broker like every other order before the books are compared, and what they filled moves the
 ledgers of who held it. So a position that the guardian closed is no difference. What it did not
-write down, or what its clock hides, stays one: a person looks then.
+write down, or what its clock hides, stays one: a person looks then. One that still works is
+cancelled: nobody would drive it. Whenever the broker's positions are taken as they stand, they have
+in them what was closed until then (`counted`): no later start takes it again.
 """
 
 from fuseboard.core.book import Order
@@ -38,6 +40,12 @@ def node_started(turn: Turn, closes: tuple[GuardianClose, ...]) -> None:
         turn.alert(Severity.WARNING, Reason.GUARDIAN, text)
 
 
+def counted(turn: Turn) -> None:
+    """The broker's positions were taken as they stand: what the guardian closed is in them."""
+    state = turn.state
+    state.guardian_closes_wall_ns = max(state.guardian_closes_wall_ns, turn.wall_ns)
+
+
 def _take(turn: Turn, close: GuardianClose) -> None:
     price_nanos = close.limit_price_nanos
     order = Order(
@@ -58,6 +66,7 @@ def _take(turn: Turn, close: GuardianClose) -> None:
         created_ns=close.at_wall_ns,
         updated_ns=close.at_wall_ns,
         status=OrderStatus.IN_DOUBT,
+        cancel_wanted=True,
         trip=close.trip,
     )
     turn.state.book.add(order)

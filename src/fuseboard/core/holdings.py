@@ -1,5 +1,6 @@
 """Taking positions from the broker as they stand: at the first start, and where books differed."""
 
+from fuseboard.core import guardian_closes
 from fuseboard.core.book import Order
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
@@ -32,6 +33,7 @@ def take_over(turn: Turn) -> None:
     """
     state = turn.state
     if state.positions_apart:
+        guardian_closes.counted(turn)
         apart = list(state.positions_apart.values())
         state.positions_apart.clear()
         for position in apart:

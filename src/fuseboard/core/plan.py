@@ -300,8 +300,8 @@ def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
             if plan.stage == "cancelling" and not plan.orders:
                 _close(turn, plan)
         if order.trip == plan.trip and plan.stage == "closing":
-            leg = plan.legs[order.symbol]
-            if leg.order_id == order.order_id and leg.stage == "working":
+            leg = plan.legs.get(order.symbol)  # none: only the guardian closed it
+            if leg and leg.order_id == order.order_id and leg.stage == "working":
                 plan.errors += failed
                 _after_close(turn, plan, leg, order, failed=failed)
         _end_if_done(turn, plan)
