@@ -2,7 +2,8 @@
 
 The broker answers at once with the true equity; wake-ups come on time. What is bad: crossed, wide,
 late and jumping quotes, and old prices shown between true ones after the fall. (Two old prices in
-a row agree with each other and with what was before: no marks can tell them from the truth.)
+a row agree with each other and with what was before, and so do two jumps to one price: no marks can
+tell them from the truth, and a true one comes between.)
 """
 
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fuseboard.core.kernel import Kernel
@@ -112,6 +113,7 @@ def test_single_bad_prints_never_trip_anything(script: list[tuple[str, int, int,
 
 
 @pytest.mark.no_cover
+@example(script=[("jump", 198, 0, False)] * 3, before=[], fallen=220)
 @given(
     script=steps,
     before=steps,
@@ -132,13 +134,18 @@ def test_bad_quotes_delay_a_real_loss_by_the_confirmation_at_most(
     street.true = fallen
     fell_ns = street.desk.now_ns
     street.good()
-    in_a_row = 1
+    in_a_row, jumped = 1, 0
     for kind, price, wait_ms, good_too in script:
         if in_a_row > 2:
             break
         if street.desk.now_ns + wait_ms * MS > fell_ns + DOUBT_NS:
             break
         street.pass_time(wait_ms * MS)
+        if kind == "jump":
+            if in_a_row == 0 and abs(price - jumped) * 10 <= price:
+                street.good()
+                in_a_row = 1
+            jumped = price
         street.bad(kind, price)
         in_a_row = 0
         if good_too or kind in ("old", "high"):
