@@ -102,7 +102,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
         apply(turn, fuse, FuseEvent.HALT_ASKED, reason=code.value)
     if level is HaltLevel.KILL:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=code.value)
-    elif len(fuse.trips_wall_ns) > fuse.rule.trips_a_day_max:
+    elif len(fuse.trips_wall_ns) >= fuse.rule.trips_a_day_max:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)

@@ -114,7 +114,12 @@ BREAKER: Final[dict[str, Shape]] = {
         "fuse rule",
     ),
     "resets_a_day": Value(unit.COUNT, ("resets_a_day_max",), "Resets in 24 hours.", "fuse rule"),
-    "trips_a_day": Value(unit.COUNT, ("trips_a_day_max",), "Trips in 24 hours.", "fuse rule"),
+    "trips_a_day": Value(
+        unit.COUNT,
+        ("trips_a_day_max",),
+        "Trips in 24 hours; that many and it is killed.",
+        "fuse rule",
+    ),
 }
 BREAKERS: Final = Items(
     Section(
