@@ -8,6 +8,7 @@ from fuseboard.guardian.watching import (
     CALL_NS_MAX,
     FAULT_NS_MAX,
     LOOK_NS_MAX,
+    START_NS_MAX,
     Finding,
     Kind,
     Watch,
@@ -140,16 +141,21 @@ def test_a_dead_gateway_found_by_a_guardian_that_starts_is_acted_on() -> None:
     assert found[-1].kind is Kind.GONE
 
 
-def test_a_gateway_that_cancels_after_its_own_fault_has_the_time_it_is_given() -> None:
+@pytest.mark.parametrize(
+    ("phase", "more_ns"), [(Phase.FAULTED, FAULT_NS_MAX), (Phase.STARTING, START_NS_MAX)]
+)
+def test_a_gateway_that_cancels_after_a_fault_or_begins_has_the_time_it_is_given(
+    phase: Phase, more_ns: int
+) -> None:
     it = Looking()
     it.look(beat(1))
-    it.look(beat(2, phase=Phase.FAULTED))
-    found = it.until_missed(beat(2, phase=Phase.FAULTED), ProcessSeen("R", 77))
-    assert found[-1].silent_ns >= TIMEOUT_NS + FAULT_NS_MAX
+    it.look(beat(2, phase=phase))
+    found = it.until_missed(beat(2, phase=phase), ProcessSeen("R", 77))
+    assert found[-1].silent_ns >= TIMEOUT_NS + more_ns
     it = Looking()
     it.look(beat(1))
-    it.look(beat(2, phase=Phase.FAULTED))
-    found = it.until_missed(beat(2, phase=Phase.FAULTED), None)
+    it.look(beat(2, phase=phase))
+    found = it.until_missed(beat(2, phase=phase), None)
     assert found[-1].silent_ns < TIMEOUT_NS + LOOK_NS
 
 

@@ -67,12 +67,13 @@ def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
     )
 
 
-def wait_until_idle(state: StateDirectory) -> None:
+def wait_until_idle(place: Place) -> None:
     """Return once no guardian is at work at the broker. Raises `StateRefused` when one stays so.
 
-    One writer to the broker at a time: a gateway that starts meanwhile would be the second.
+    One writer to the broker at a time: a gateway that starts meanwhile would be the second. One
+    that begins right after the look is kept away by `GuardianLink.take_over` alone.
     """
-    file = HeartbeatFile(Place(state.path).heartbeat_file)
+    file = HeartbeatFile(place.heartbeat_file)
     ends = time.monotonic() + BUSY_S_MAX
     try:
         while _is_busy(beat := file.read(Heart.GUARDIAN)):
@@ -80,7 +81,7 @@ def wait_until_idle(state: StateDirectory) -> None:
                 assert beat is not None, "who is busy has beaten"
                 raise StateRefused(
                     f"the guardian (pid {beat.pid}) still cancels and closes at the broker: see"
-                    f" {Place(state.path).log_file}, and start again when it is done"
+                    f" {place.log_file}, and start again when it is done"
                 )
             time.sleep(BUSY_LOOK_S)
     finally:
@@ -97,7 +98,7 @@ def _lives(beat: Beat) -> bool:
 
 
 class GuardianLink:
-    """One gateway run's link. `prepare` before the loop turns, `start` when it serves, `run`
+    """One gateway run's link. `take_over` before the loop turns, `start` when it serves, `run`
     beside it; `stopped` when it ended in order, so that the guardian stands down.
     """
 
@@ -139,8 +140,7 @@ class GuardianLink:
         intake: Callable[[], int],
         oldest_call_age_ns: Callable[[], int],
     ) -> Pulse:
-        """The loop's heartbeat; the guardian's orders are on disk before the first one."""
-        self._write_orders()
+        """The loop's heartbeat; it is silent before `take_over`."""
         self._pulse = Pulse(
             self._file,
             run_ns=self._run_ns,
@@ -150,6 +150,32 @@ class GuardianLink:
             notify=self._notify,
         )
         return self._pulse
+
+    def take_over(self) -> None:
+        """Become the one writer to the broker, and missed from now on.
+
+        We say that we start, then look whether the guardian acts; it says that it acts, then looks
+        whether somebody starts, and leaves it to them. So whichever comes first, not both go on.
+        Raises `StateRefused` and `OSError`; then the heartbeat is the earlier run's as it was.
+        """
+        assert self._pulse is not None, "who takes over has a pulse"
+        before = self._file.read(Heart.GATEWAY)
+        self._pulse.say(Phase.STARTING)
+        beat = self._file.read(Heart.GATEWAY)
+        if beat is None or beat.run_ns != self._run_ns:
+            raise StateRefused(
+                f"{self._place.heartbeat_file} does not take our heartbeat, so no guardian can see"
+                " us: look at the disk"
+            )
+        try:
+            wait_until_idle(self._place)
+            self._write_orders()
+        except (StateRefused, OSError):
+            if before is None:
+                self._pulse.say(Phase.STOPPED)
+            else:
+                self._file.write(Heart.GATEWAY, before)
+            raise
 
     def start(self) -> None:
         """The gateway serves: tell systemd, start a guardian if it is ours to start."""

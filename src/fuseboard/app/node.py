@@ -36,9 +36,9 @@ from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
 from fuseboard.control.state_directory import Identity, StateRefused
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
-from fuseboard.gateway.door import GatewayDoor
+from fuseboard.gateway.door import LOOPBACK, GatewayDoor
 from fuseboard.gateway.keys import Keys
-from fuseboard.guardian.orders import Orders
+from fuseboard.guardian.orders import Orders, Place
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
@@ -78,7 +78,7 @@ class Node:
         self._state = options.state
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
-        wait_until_idle(options.state)
+        wait_until_idle(Place(options.state.path))
         self._account_lock = account_of(options.broker, options.state)
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
@@ -171,24 +171,24 @@ class Node:
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = self._loop(intake, outlet)
-        self._offer_start(intake)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signalled)
         gc.collect()
         gc.freeze()
-        serving = asyncio.create_task(loop.run())
-        beside = self._beside(intake, broker)
+        beside: list[asyncio.Task[None]] = []
         try:
+            self._bind(door, api)  # what can be refused comes before the first heartbeat
+            self._guardian.take_over()
+            self._offer_start(intake)
+            serving = asyncio.create_task(loop.run())
+            beside = self._beside(intake, broker)
             await outlet.start()
-            port = await self._listen(door)
+            port = await door.start(self._options.host, self._options.port)
             control = await api.start(self._state.socket_file, self._options.control_port)
             self._say_ready(port, control)
             self._guardian.start()
             drain = self._drain(door, outlet, intake, broker, serving)
             code = await self._until_stopped(serving, loop, port, drain)
-        except StateRefused:  # nothing was begun: nobody is to be missed
-            self._ended_in_order = True
-            raise
         except NodeStopped as fault:
             return self._faulted(fault)
         except OSError:
@@ -321,14 +321,19 @@ class Node:
             randbelow=secrets.randbelow,
         )
 
-    async def _listen(self, door: GatewayDoor) -> int:
+    def _bind(self, door: GatewayDoor, api: OperatorApi) -> None:
+        """Take the ports. A refusal leaves the heartbeat alone: whoever is missed stays missed."""
         host, port = self._options.host, self._options.port
+        option = "--port"
         try:
-            return await door.start(host, port)
+            door.bind(host, port)
+            if self._options.control_port is not None:
+                host, port, option = LOOPBACK, self._options.control_port, "--control-port"
+                api.bind(port)
         except OSError as error:
             raise StateRefused(
                 f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}):"
-                " choose another with --port, 0 for any"
+                f" choose another with {option}, 0 for any"
             ) from error
 
     def _offer_start(self, intake: Intake) -> None:

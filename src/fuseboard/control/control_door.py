@@ -60,6 +60,10 @@ class ControlDoor:
         self._unjournaled = 0
         self._server = HttpServer(self._handle, limits=LIMITS)
 
+    def bind(self, port: int) -> None:
+        """Take the port on loopback; who connects waits until `start`. Raises `OSError`."""
+        self._server.bind(LOOPBACK, port)
+
     async def start(self, port: int) -> int:
         """Listen on loopback; the port really bound."""
         return await self._server.start(LOOPBACK, port)

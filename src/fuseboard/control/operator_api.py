@@ -144,6 +144,11 @@ class OperatorApi:
         self._server = HttpServer(self._handle, limits=LIMITS)
         self._door = None if keys is None else ControlDoor(keys=keys, api=self, offer=intake.offer)
 
+    def bind(self, port: int | None) -> None:
+        """Take the port for who has a key, if one is wanted. Raises `OSError`."""
+        if self._door is not None and port is not None:
+            self._door.bind(port)
+
     async def start(self, socket: Path, port: int | None = None) -> int | None:
         """Listen on the socket, for its owner only; with a port also for who has a key."""
         mask = os.umask(0o177)

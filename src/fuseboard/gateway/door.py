@@ -113,6 +113,10 @@ class GatewayDoor:
         self._server = HttpServer(rest.handle, self._stream, limits=http_limits)
         market.listen(self._data.publish)
 
+    def bind(self, host: str = LOOPBACK, port: int = 0) -> None:
+        """Take the address; who connects waits until `start`. Raises `OSError`."""
+        self._server.bind(host, port)
+
     async def start(self, host: str = LOOPBACK, port: int = 0) -> int:
         """Listen; returns the port really bound."""
         return await self._server.start(host, port)

@@ -105,6 +105,13 @@ class Guardian:
             self._journal.write("false alarm", run_ns=run_ns, detail=said)
             self._page(Severity.WARNING, said)
         elif finding.what is What.MISSED:
+            self._beat(Phase.ACTING)  # before the look: see `GuardianLink.take_over`
+            present = self._file.read(Heart.GATEWAY)
+            if present is not None and present.run_ns != run_ns:
+                said = "another gateway begins: the broker and what works there are left to it"
+                self._journal.write("left", run_ns=run_ns, detail=said)
+                self._page(Severity.WARNING, said)
+                return
             acts = Acts(
                 place=self._place,
                 orders=orders,
@@ -113,7 +120,6 @@ class Guardian:
                 journal=self._journal,
                 pagers=self._pagers,
             )
-            self._beat(Phase.ACTING)
             dead = acts.secure(finding, beat)
             asyncio.run(self._acted(acts, may_close=dead))
             self._watch.dealt_with()

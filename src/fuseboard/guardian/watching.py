@@ -15,6 +15,9 @@ CALL_NS_MAX: Final = 5_000_000_000
 """How long a call to the broker may take by the gateway's own bound."""
 FAULT_NS_MAX: Final = 10_000_000_000
 """How long a gateway that found a fault in itself may take to cancel everything."""
+START_NS_MAX: Final = 30_000_000_000
+"""How long a gateway that begins may read what it finds, before its loop turns."""
+_LONGER_NS: Final = {Phase.FAULTED: FAULT_NS_MAX, Phase.STARTING: START_NS_MAX}
 _DEAD: Final = ("Z", "X")
 
 
@@ -133,8 +136,9 @@ class Watch:
 
     def _still(self, beat: Beat | None, process: ProcessSeen | None, timeout_ns: int) -> Finding:
         kind = _kind(beat, process)
-        faulted = beat is not None and beat.phase is Phase.FAULTED and kind is not Kind.GONE
-        allowed_ns = timeout_ns + (FAULT_NS_MAX if faulted else 0)
+        allowed_ns = timeout_ns
+        if beat is not None and kind is not Kind.GONE:
+            allowed_ns += _LONGER_NS.get(beat.phase, 0)
         if self._silent_ns >= allowed_ns:
             return Finding(What.MISSED, kind, self._silent_ns)
         if self._silent_ns * 2 >= allowed_ns and self._late is None:

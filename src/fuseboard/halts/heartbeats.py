@@ -47,6 +47,8 @@ class Phase(IntEnum):
     """The last beat of an orderly end: nobody is to be missed."""
     ACTING = 5
     """The guardian is at work at the broker."""
+    STARTING = 6
+    """The gateway is about to be at work at the broker, and reads what the guardian left."""
 
 
 _PHASES: Final = tuple(Phase)

@@ -68,17 +68,33 @@ class HttpServer:
         self._leaving: deque[tuple[float, HttpConnection]] = deque()
         self._sessions: set[WebSocketSession] = set()
         self._listeners: list[asyncio.Server] = []
+        self._bound: list[socket.socket] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
 
+    def bind(self, host: str, port: int) -> None:
+        """Take the address, so that nobody else can; who connects waits until `start`.
+
+        Raises `OSError` when it cannot be had.
+        """
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, *_, address in dict.fromkeys(found):
+            bound = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+            self._bound.append(bound)
+
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port really bound (`port` 0 picks a free one)."""
+        """Listen, at what was bound before or else here; returns the port really bound (`port` 0
+        picks a free one).
+        """
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
-            lambda: HttpConnection(self), host, port, backlog=_BACKLOG
-        )
-        self._listening(listener)
-        bound: int = listener.sockets[0].getsockname()[1]
+        if not self._bound:
+            self.bind(host, port)
+        bound: int = self._bound[0].getsockname()[1]
+        while self._bound:
+            listener = await loop.create_server(
+                lambda: HttpConnection(self), sock=self._bound.pop(0), backlog=_BACKLOG
+            )
+            self._listening(listener)
         return bound
 
     async def start_unix(self, path: Path) -> None:
@@ -98,6 +114,8 @@ class HttpServer:
     async def stop(self) -> None:
         """Stop listening, answer what has arrived within `drain_s_max`, close everything."""
         self.stop_listening()
+        while self._bound:
+            self._bound.pop().close()
         for session in list(self._sessions):
             session.close(1001, "the server is stopping")
         for connection in list(self._connections):

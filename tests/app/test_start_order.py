@@ -1,0 +1,85 @@
+"""A start takes its ports, then the broker, then reads; a refusal leaves who is missed missed."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from fuseboard.app import guardian_link
+from fuseboard.app.guardian_link import GuardianLink
+from fuseboard.control.state_directory import StateDirectory, StateRefused
+from fuseboard.guardian.orders import Place
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase
+from tests.app.command_line import CommandLine, Done
+
+DEAD = Beat(Phase.RUNNING, 999_999, 1, 77, 5, 9)
+NO_BROKER = "http://127.0.0.1:1"
+
+
+class Missed:
+    """A state directory whose last gateway died, and what a guardian knows of it."""
+
+    def __init__(self, fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert fuseboard.on_state("init").code == 0
+        self.fuseboard = fuseboard
+        self.place = Place(StateDirectory(fuseboard.state).path)
+        self.beats = HeartbeatFile(self.place.heartbeat_file)
+        self.beats.write(Heart.GATEWAY, DEAD)
+        self.place.orders_file.write_bytes(b"as the last gateway wrote them")
+        for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"):
+            monkeypatch.setenv(name, "A")
+        monkeypatch.setenv("ALPACA_BASE_URL", NO_BROKER)
+
+    def run(self, *words: str) -> Done:
+        return self.fuseboard.on_state("run", "--broker", "alpaca", "--no-guardian", *words)
+
+    def must_still_be_missed(self) -> None:
+        assert self.beats.read(Heart.GATEWAY) == DEAD
+        assert self.place.orders_file.read_bytes() == b"as the last gateway wrote them"
+
+
+@pytest.fixture
+def missed(fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Missed]:
+    made = Missed(fuseboard, monkeypatch)
+    yield made
+    made.beats.close()
+
+
+@pytest.mark.parametrize("option", ["--port", "--control-port"])
+def test_a_start_whose_port_is_taken_leaves_the_dead_gateways_heartbeat(
+    missed: Missed, option: str
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        words = ("--port", "0") if option == "--control-port" else ()
+        done = missed.run(*words, option, port)
+    assert done.code == 1
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in done.err
+    assert f"choose another with {option}" in done.err
+    missed.must_still_be_missed()
+
+
+def test_a_start_takes_the_broker_over_before_it_reads_what_the_guardian_closed(
+    missed: Missed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Phase] = []
+
+    def busy(place: Place) -> None:
+        beat = missed.beats.read(Heart.GATEWAY)
+        assert beat is not None
+        looks.append(beat.phase)
+        if len(looks) > 1:
+            raise StateRefused("the guardian still cancels")
+
+    def closes(_link: GuardianLink) -> tuple[()]:
+        raise AssertionError("it was read while the guardian may still close")
+
+    monkeypatch.setattr(guardian_link, "wait_until_idle", busy)
+    monkeypatch.setattr("fuseboard.app.node.wait_until_idle", busy)
+    monkeypatch.setattr(GuardianLink, "closes", closes)
+    done = missed.run("--port", "0")
+    assert done.code == 1
+    assert "the guardian still cancels" in done.err
+    assert looks == [Phase.RUNNING, Phase.STARTING], "the second look is under our own claim"
+    missed.must_still_be_missed()
