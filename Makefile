@@ -12,6 +12,8 @@ WORKERS ?= 3
 PEERS := .venv-peers
 PEERS_PYTHON ?= python3.13 python3.12 $(BIN)/python
 SEEDS ?= 2000
+STUDY ?= study
+JOBS ?= 2
 # Tests start hundreds of processes; one that compiles its modules again takes three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -37,7 +39,7 @@ $(LEGACY_STAMP): tests/clients/requirements-legacy.lock | $(STAMP)
 	@VIRTUAL_ENV=$(LEGACY) $(BIN)/uv pip sync --quiet --require-hashes $<
 	@touch $@
 
-.PHONY: help setup clients run test format-check lint types imports tests coverage format bench bench-peers soak docs lock clean
+.PHONY: help setup clients run test format-check lint types imports tests coverage format study bench bench-peers soak docs lock clean
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -73,6 +75,9 @@ coverage: ## list the lines and branches that the last `make test` did not reach
 format: $(STAMP) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff format --quiet $(CODE)
 	@$(BIN)/ruff check --quiet --fix $(CODE)
+
+study: $(STAMP) ## the flash crash study again: recorded tapes from FUSEBOARD_DATA, results in STUDY, tables in docs/
+	@$(BIN)/fuseboard lab study --policy examples/flash-crash-policy.yaml --out $(STUDY) --jobs $(JOBS) --page docs/flash-crash-study.md
 
 bench: $(STAMP) ## measure: every bench/*.py in order, each printing its table
 	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done

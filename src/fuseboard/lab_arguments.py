@@ -38,6 +38,8 @@ def add_lab(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_live(acts)
     _add_report(acts)
 
+    _add_study(acts)
+
 
 def _add_run(acts: "Commands[argparse.ArgumentParser]") -> None:
     text = "one strategy over one tape: what became of its orders and of its money"
@@ -96,6 +98,28 @@ def _add_report(acts: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
 
 
+def _add_study(acts: "Commands[argparse.ArgumentParser]") -> None:
+    text = "every tape and strategy, with the gate and without: the flash crash study"
+    parser = acts.add_parser("study", help=text, description=text)
+    parser.add_argument("--policy", type=Path, required=True, metavar="FILE", help="policy (YAML)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="results are kept and reused here"
+    )
+    parser.add_argument(
+        "--tape", action="append", metavar="NAME", help="only these tapes of the study; repeated"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes at a time")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="FILE",
+        help="write the tables here (default: FOLDER/tables.md)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run nothing: are the page's tables the results'?"
+    )
+
+
 def add_trial(parser: argparse.ArgumentParser) -> None:
     """What every trial needs."""
     parser.add_argument("--policy", type=Path, required=True, metavar="FILE", help="policy (YAML)")
@@ -112,6 +136,11 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of generated tapes, and of chance")
     parser.add_argument(
         "--slice-ms", type=count_or_none, default=10, metavar="N", help="tape time seen at once"
+    )
+    parser.add_argument(
+        "--left-takes",
+        action="store_true",
+        help="the rest of a limit order that arrives at the far side goes on taking",
     )
     parser.add_argument(
         "--latency-ms", type=count_or_none, default=10, metavar="N", help="from request to book"

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fuseboard.exchange.config import config_for
 from fuseboard.exchange.exchange import Exchange
@@ -121,6 +122,34 @@ def test_a_resting_order_trades_at_its_own_price_with_every_level_that_comes_to_
     assert fills(world, low) == [(9_998, 5)]
 
 
+@pytest.mark.parametrize(("left_takes", "price"), [(False, 9_000), (True, 9_950)])
+def test_the_rest_of_an_order_that_arrived_at_the_far_side_rests_or_goes_on_taking(
+    left_takes: bool, price: int
+) -> None:
+    world = DeepWorld(left_takes=left_takes)
+    world.show(levels((9_999, 10)), levels((10_001, 10)))
+    swept, late = world.order("sell", 20, 9_000), world.order("sell", 5, 9_000)
+    rested = world.order("sell", 5, 9_960)
+    world.show(levels((9_950, 12)), levels((10_001, 10)))
+    assert fills(world, swept) == [(9_999, 10), (price, 10)]
+    assert fills(world, late) == [(price, 2)], "it reached the far side, where nothing was left"
+    world.trade(9_980, 100, Side.BUY)
+    assert world.filled(late) == (2 if left_takes else 5), "a print fills what makes a price"
+    world.show(levels((9_970, 50)), levels((10_001, 10)))
+    assert world.filled(late) == 5
+    assert world.status(rested) == "filled"
+
+
+def test_what_never_reached_the_far_side_trades_at_its_own_price_however_the_rest_is_taken() -> (
+    None
+):
+    world = DeepWorld(left_takes=True)
+    world.show(levels((9_999, 10)), levels((10_001, 10)))
+    sell = world.order("sell", 5, 10_000)
+    world.show(levels((10_005, 12)), levels((10_010, 10)))
+    assert fills(world, sell) == [(10_000, 5)]
+
+
 def test_the_place_in_the_queue_is_known_at_every_displayed_level(world: DeepWorld) -> None:
     at_level, between = world.order("buy", 5, 9_990), world.order("buy", 5, 9_995)
     behind = world.order("buy", 5, 9_980)
@@ -222,8 +251,8 @@ class Displayed:
 
 
 class WatchedWorld(DeepWorld):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, left_takes: bool = False) -> None:
+        super().__init__(left_takes=left_takes)
         self.displayed = Displayed()
 
     def shown(self, quote: TapeQuote) -> None:
@@ -231,11 +260,11 @@ class WatchedWorld(DeepWorld):
         super().shown(quote)
 
 
-@given(scripts)
+@given(scripts, st.booleans())
 def test_nobody_gets_more_or_better_than_is_displayed_and_best_levels_go_first(
-    script: list[Step],
+    script: list[Step], left_takes: bool
 ) -> None:
-    world = WatchedWorld()
+    world = WatchedWorld(left_takes=left_takes)
     seen = 0
     for _ in play(world, script):
         happened, seen = world.entries()[seen:], len(world.lines)

@@ -62,6 +62,8 @@ from fuseboard.lab.result import ResultUnreadable
 from fuseboard.lab.signals import StrategyFailed
 from fuseboard.lab.stage import TrialImpossible
 from fuseboard.lab.strategies.by_name import StrategyUnknown
+from fuseboard.lab.study.page import PageUnfit
+from fuseboard.lab.study.rows import StudyUnreadable
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
 from fuseboard.policy.starter import default_policy_text
@@ -78,6 +80,7 @@ REFUSALS: Final = (
     JournalExists,
     JournalLocked,
     KeysUnreadable,
+    PageUnfit,
     PlottingMissing,
     PolicyRefused,
     RegisterExists,
@@ -87,6 +90,7 @@ REFUSALS: Final = (
     StrategyFailed,
     StrategyNameRefused,
     StrategyUnknown,
+    StudyUnreadable,
     TapeUnreadable,
     TrialImpossible,
     WebhookRefused,

@@ -10,6 +10,7 @@ from msgspec import structs
 from fuseboard.app.kept_journal import KeptJournal
 from fuseboard.app.lab_live import command_lab_live
 from fuseboard.app.lab_report import command_report
+from fuseboard.app.lab_study import command_lab_study
 from fuseboard.app.lab_sweep import command_lab_sweep, refuse_out
 from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.render import printable
@@ -35,6 +36,7 @@ def command_lab(options: argparse.Namespace) -> int:
         "sweep": command_lab_sweep,
         "live": command_lab_live,
         "report": command_report,
+        "study": command_lab_study,
     }
     return acts[options.act](options)
 
@@ -77,6 +79,7 @@ def trial_options(options: argparse.Namespace, *, protected: bool) -> TrialOptio
         seed=options.seed,
         slice_ns=options.slice_ms * MILLI_NS,
         latency_ns=options.latency_ms * MILLI_NS,
+        left_takes=options.left_takes,
     )
 
 

@@ -47,6 +47,7 @@ def command_lab_sweep(options: argparse.Namespace) -> int:
             seed=options.seed,
             slice_ns=options.slice_ms * MILLI_NS,
             latency_ns=options.latency_ms * MILLI_NS,
+            left_takes=options.left_takes,
         )
     )
 

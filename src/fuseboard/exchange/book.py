@@ -14,7 +14,9 @@ time of acceptance. A tape without levels displays one level of each side.
   uses up what was displayed there before it; that quantity is known from the moment its price is
   among the displayed ones (nothing where it lies between two levels), and shrinks when less is
   displayed. Behind the last displayed level it is not known.
-- What is left of a market order takes from each further quote, again level by level.
+- What is left of a market order takes from each further quote, again level by level. With
+  `left_takes` so does what is left of a limit order that reached the far side when it arrived, as
+  far as its limit reaches: no print fills it, and it trades at what is displayed.
 
 Where both sides of a print are possible (the record names no aggressor), both sides' orders are
 judged by it. Prints do not reduce the displayed sizes: the next quote does. What is quoted and what
@@ -37,8 +39,18 @@ FillOrder = Callable[[Order, int, int, Against], None]
 class SymbolBook:
     """The displayed market of one symbol and the orders that rest in it."""
 
-    def __init__(self, symbol: str, prior_close_nanos: int | None, fill: FillOrder) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        prior_close_nanos: int | None,
+        fill: FillOrder,
+        *,
+        left_takes: bool = False,
+    ) -> None:
         self.symbol = symbol
+        self._left_takes = left_takes
+        self._taking: dict[str, None] = {}
+        """Limit orders that reached the far side when they arrived and go on taking."""
         self.prior_close_nanos = prior_close_nanos
         self.bid_nanos = 0
         self.ask_nanos = 0
@@ -127,10 +139,13 @@ class SymbolBook:
             return
         if order.priced_at_nanos is not None:
             order.queue_ahead_nanos = self._queue_at(order)
+            if self._left_takes and self._reaches_far(order):
+                self._taking[order.order_id] = None
         insort(self._resting[order.ticket.side], order, key=_priority)
 
     def remove(self, order: Order) -> None:
         """Take an order out, wherever it rests; nothing happens when it does not."""
+        self._taking.pop(order.order_id, None)
         for orders in (self._resting[order.ticket.side], self._stops):
             if order in orders:
                 orders.remove(order)
@@ -160,7 +175,8 @@ class SymbolBook:
         An order that rested trades at its own price, one that arrives at the displayed ones.
         """
         side = order.ticket.side
-        own_nanos = order.priced_at_nanos if resting else None
+        makes = resting and order.order_id not in self._taking
+        own_nanos = order.priced_at_nanos if makes else None
         quantity_nanos = min(order.remaining_nanos, self.far_size_nanos(side))
         if quantity_nanos:
             if side is Side.BUY:
@@ -186,7 +202,7 @@ class SymbolBook:
         left_nanos = size_nanos
         for order in list(self._resting[side]):
             limit_nanos = order.priced_at_nanos
-            if limit_nanos is None or not trading(order):
+            if limit_nanos is None or order.order_id in self._taking or not trading(order):
                 continue
             beyond = price_nanos - limit_nanos if side is Side.SELL else limit_nanos - price_nanos
             if beyond < 0 or left_nanos == 0:

@@ -21,6 +21,8 @@ class ExchangeConfig(Struct, frozen=True, kw_only=True):
     fee_per_share_nanos: int = 0
     fee_basis_points: int = 0
     seed: int = 1
+    left_takes: bool = False
+    """Whether the rest of a limit order that arrives at the far side goes on taking: `book.py`."""
 
 
 def config_for(tape: Tape, *, cash_nanos: int = 100_000 * NANOS, seed: int = 1) -> ExchangeConfig:

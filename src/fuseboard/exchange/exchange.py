@@ -49,7 +49,12 @@ class Exchange:
         self.now_ns = start_ns
         self.orders_by_id: dict[str, Order] = {}
         self.books = {
-            symbol: SymbolBook(symbol, config.prior_close_nanos.get(symbol), self._on_fill)
+            symbol: SymbolBook(
+                symbol,
+                config.prior_close_nanos.get(symbol),
+                self._on_fill,
+                left_takes=config.left_takes,
+            )
             for symbol in config.symbols
         }
         self._by_client_order_id: dict[str, Order] = {}

@@ -62,6 +62,8 @@ class Ran(Struct, frozen=True, kw_only=True):
     """From the request of an order or cancel until it is in the exchange's book."""
     quote_age_ns_max: int
     """How old a quote may be: the policy's own, or more where the tape's cadence asks for it."""
+    left_takes: bool = False
+    """Whether the rest of a limit order that arrived at the far side went on taking."""
 
 
 class Series(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,9 @@ class TrialOptions(Struct, frozen=True, kw_only=True):
     seed: int = 1
     slice_ns: int = SLICE_NS
     latency_ns: int = LATENCY_NS
+    left_takes: bool = False
+    """Whether the rest of a limit order that arrives at the far side goes on taking, at the prices
+    of later quotes, as that of a market order does; else it rests and trades at its own price."""
 
 
 class Stage:
@@ -96,4 +99,4 @@ class Stage:
 
 def _config(tape: Tape, options: TrialOptions) -> ExchangeConfig:
     plain = config_for(tape, cash_nanos=options.equity_nanos, seed=options.seed)
-    return structs.replace(plain, latency_ns=options.latency_ns)
+    return structs.replace(plain, latency_ns=options.latency_ns, left_takes=options.left_takes)

@@ -51,6 +51,7 @@ class TrialAsked(Struct, frozen=True, kw_only=True):
     seed: int
     slice_ns: int
     latency_ns: int
+    left_takes: bool = False
 
 
 class TrialRow(Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class SweepOptions(Struct, frozen=True, kw_only=True):
     seed: int = 1
     slice_ns: int = SLICE_NS
     latency_ns: int = LATENCY_NS
+    left_takes: bool = False
 
 
 def asked_of(options: SweepOptions) -> list[TrialAsked]:
@@ -129,6 +131,7 @@ def run_asked(asked: TrialAsked) -> TrialRow:
                 seed=asked.seed,
                 slice_ns=asked.slice_ns,
                 latency_ns=asked.latency_ns,
+                left_takes=asked.left_takes,
             ),
         )
     except STOPS as failure:
@@ -190,4 +193,5 @@ def _one(
         seed=options.seed,
         slice_ns=options.slice_ns,
         latency_ns=options.latency_ns,
+        left_takes=options.left_takes,
     )

@@ -116,5 +116,6 @@ def _ran(tape: Tape, options: TrialOptions, policy: Policy) -> Ran:
         seed=options.seed,
         slice_ns=options.slice_ns,
         latency_ns=options.latency_ns,
+        left_takes=options.left_takes,
         quote_age_ns_max=policy.data.quote_age_ns_max,
     )

@@ -1,1 +1,1 @@
-"""The flash crash study: each tape and strategy, with the gate and without, and what it shows."""
+"""The flash crash study: every tape, each strategy, with the gate and without."""

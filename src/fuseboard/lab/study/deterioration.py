@@ -169,8 +169,8 @@ def wide_stretches(spreads: Sequence[Point]) -> list[int]:
         else:
             since_ns, wide = stretch
             points += spread > wide
-            lasts = at_ns - since_ns > WIDE_NS_MIN and points >= WIDE_POINTS_MIN
-            if lasts and (not begun or begun[-1] != since_ns):
+            counts = at_ns - since_ns > WIDE_NS_MIN and points >= WIDE_POINTS_MIN
+            if counts and begun[-1:] != [since_ns]:
                 begun.append(since_ns)
             if spread <= wide:
                 stretch = None

@@ -90,12 +90,12 @@ TAPES: Final = (
     *_generated(Kind.CRASH, "flash-crash", "depth-collapse-2010", "open-2015"),
     *_generated(Kind.CALM, "normal", "recovery", "depth-calm", "open-calm"),
 )
-LEFT_OUT: Final = (
-    (
-        "daily-stocks, daily-sp500, daily-sp500-ohlcv, daily-nasdaq-ohlcv, lean-spy-daily",
-        "four prices a day cannot show a fall within half an hour; such days of other tapes are in",
+LEFT_OUT: Final = {
+    "daily-stocks, daily-sp500, daily-sp500-ohlcv, daily-nasdaq-ohlcv, lean-spy-daily": (
+        "four prices a day show no fall within half an hour; and the gate keeps time through"
+        " every hour of a tape, a month of days takes minutes"
     ),
-    ("daily-vix", "an index that nobody can hold"),
-    ("spy-5min", "all three years in one tape; eight of its days are in it"),
-)
+    "daily-vix": "an index that nobody can hold",
+    "spy-5min": "all three years in one tape: eight of its days are in the study",
+}
 """Tapes of the data that the study does not play, and why."""

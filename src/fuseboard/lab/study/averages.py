@@ -1,0 +1,179 @@
+"""What the study's trials come to together: capital kept, false positives, detection."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from fuseboard.lab.result import Figures, Orders
+from fuseboard.lab.study.rows import Study, StudyRow, TapeRow
+from fuseboard.lab.study.tapes import Grain, Kind
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.reasons import Reason
+
+Which = Callable[[TapeRow], bool]
+GROUPS: dict[str, Which] = {
+    "recorded trades and quotes": lambda tape: tape.recorded and tape.grain is not Grain.BARS,
+    "recorded bars": lambda tape: tape.recorded and tape.grain is Grain.BARS,
+    "generated": lambda tape: not tape.recorded,
+}
+"""Tapes of a kind are averaged in these groups, never over them."""
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """One tape and strategy, with the gate and without."""
+
+    tape: TapeRow
+    strategy: str
+    gate: StudyRow
+    bare: StudyRow
+
+    def figures(self) -> tuple[Figures, Figures]:
+        """With the gate, without."""
+        assert self.gate.figures is not None
+        assert self.bare.figures is not None
+        return self.gate.figures, self.bare.figures
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """Of several pairs: capital kept and worst drawdown, fractions in nano-units."""
+
+    pairs: int
+    gate_nanos: int
+    """On average."""
+    bare_nanos: int
+    gate_lowest_nanos: int
+    bare_lowest_nanos: int
+    gate_reached: int
+    """How many kept what is to be kept."""
+    bare_reached: int
+    gate_drawdown_nanos: int
+    """On average."""
+    bare_drawdown_nanos: int
+    gate_drawdown_worst_nanos: int
+    bare_drawdown_worst_nanos: int
+    cost_money: int
+    """How many kept less with the gate than without."""
+
+
+class FalsePositives(Struct, frozen=True, kw_only=True):
+    """Of calm tapes, with the gate."""
+
+    trials: int
+    submitted: int
+    skipped: int
+    cut: int
+    denied_otherwise: int
+    trips: int
+    tight_ns: int
+    """All symbols' time in DEFENSIVE or worse, each tape once."""
+    measured_ns: int
+
+    @property
+    def orders_nanos(self) -> int:
+        """The share of orders that liquidity denied or cut."""
+        return part(self.skipped + self.cut, self.submitted)
+
+    @property
+    def time_nanos(self) -> int:
+        """The share of time in DEFENSIVE or worse."""
+        return part(self.tight_ns, self.measured_ns)
+
+
+def pairs_of(
+    study: Study, kind: Kind, which: Which = lambda _tape: True, *, left_takes: bool = False
+) -> list[Pair]:
+    """The pairs of a kind that both have figures, in the study's order; `left_takes` of the gate."""
+    rows = {
+        (row.tape, row.strategy, row.protected): row
+        for row in study.rows
+        if row.figures and row.left_takes is (row.protected and left_takes)
+    }
+    found = []
+    for tape in study.tapes:
+        if tape.kind is not kind or not which(tape):
+            continue
+        for strategy in dict.fromkeys(row.strategy for row in study.rows):
+            gate, bare = (rows.get((tape.name, strategy, way)) for way in (True, False))
+            if gate is not None and bare is not None:
+                found.append(Pair(tape=tape, strategy=strategy, gate=gate, bare=bare))
+    return found
+
+
+def kept_of(pairs: Sequence[Pair], target_nanos: int) -> Kept | None:
+    """Of these pairs; None of none."""
+    if not pairs:
+        return None
+    both = [pair.figures() for pair in pairs]
+    gates = [gate for gate, _ in both]
+    bares = [bare for _, bare in both]
+
+    def reached(figures: Iterable[Figures]) -> int:
+        return sum(each.capital_kept_nanos >= target_nanos for each in figures)
+
+    return Kept(
+        pairs=len(pairs),
+        gate_nanos=sum(each.capital_kept_nanos for each in gates) // len(gates),
+        bare_nanos=sum(each.capital_kept_nanos for each in bares) // len(bares),
+        gate_lowest_nanos=min(each.capital_kept_nanos for each in gates),
+        bare_lowest_nanos=min(each.capital_kept_nanos for each in bares),
+        gate_reached=reached(gates),
+        bare_reached=reached(bares),
+        gate_drawdown_nanos=sum(each.worst_drawdown_nanos for each in gates) // len(gates),
+        bare_drawdown_nanos=sum(each.worst_drawdown_nanos for each in bares) // len(bares),
+        gate_drawdown_worst_nanos=max(each.worst_drawdown_nanos for each in gates),
+        bare_drawdown_worst_nanos=max(each.worst_drawdown_nanos for each in bares),
+        cost_money=sum(gate.capital_kept_nanos < bare.capital_kept_nanos for gate, bare in both),
+    )
+
+
+def false_positives(pairs: Sequence[Pair]) -> FalsePositives:
+    """Of these pairs of calm tapes. A tape's tiers count once, whatever traded on it."""
+    gates = [pair.figures()[0] for pair in pairs]
+    once = {pair.tape.name: pair.figures()[0] for pair in pairs}.values()
+    orders = [each.orders for each in gates]
+    return FalsePositives(
+        trials=len(pairs),
+        submitted=sum(each.submitted for each in orders),
+        skipped=sum(each.skipped for each in orders),
+        cut=sum(each.resized for each in orders),
+        denied_otherwise=sum(denied_otherwise(each) for each in orders),
+        trips=sum(each.trips for each in gates),
+        tight_ns=sum(tight_ns(each) for each in once),
+        measured_ns=sum(sum(each.tier_ns.values()) for each in once),
+    )
+
+
+def denied_otherwise(orders: Orders) -> int:
+    """Orders that a check denied which is not liquidity's; not those that their own cancel met."""
+    return orders.denied - orders.skipped - orders.denials.get(Reason.ANNIHILATED.value, 0)
+
+
+def tight_ns(figures: Figures) -> int:
+    """Time in DEFENSIVE or worse."""
+    return sum(figures.tier_ns.get(tier, 0) for tier in ("DEFENSIVE", "EMERGENCY"))
+
+
+def delays_of(pair: Pair, since_ns: int) -> dict[str, int]:
+    """How long after a time each signal came, and the `first` of them; in ns."""
+    detection = pair.gate.detection
+    if detection is None or not detection.first_ns or not since_ns:
+        return {}
+    delays = {name: at_ns - since_ns for name, at_ns in detection.first_ns.items()}
+    return {**delays, "first": min(delays.values())}
+
+
+def first_delays(pairs: Iterable[Pair], *, visible: bool) -> list[int]:
+    """The first signal's delay of each pair that had one, in order of size."""
+    found = []
+    for pair in pairs:
+        looked = pair.tape.judged
+        assert looked is not None
+        delays = delays_of(pair, looked.visible_ns if visible else looked.began_ns)
+        if delays:
+            found.append(delays["first"])
+    return sorted(found)
+
+
+def part(of: int, whole: int) -> int:
+    """A fraction in nano-units, 0 of nothing."""
+    return of * NANOS // whole if whole else 0

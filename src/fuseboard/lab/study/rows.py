@@ -1,0 +1,159 @@
+"""What the study keeps of a trial, and how it knows that a trial need not be run again."""
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+import fuseboard
+from fuseboard.lab.result import Figures, Took
+from fuseboard.lab.strategies.by_name import NAMES, strategy_by_name
+from fuseboard.lab.study.detection import Detection
+from fuseboard.lab.study.deterioration import TapeJudged
+from fuseboard.lab.study.tapes import Grain, Kind, StudyTape
+from fuseboard.lab.sweep import TrialAsked
+from fuseboard.runtime.build import named
+
+FORMAT: Final = 1
+_ROOMS: Final = ("core", "exchange", "feeds", "lab", "policy", "runtime", "vocabulary")
+_SHOWS_ONLY: Final = ("lab/demo", "lab/live", "lab/report", "lab/study", "lab/summary", "lab/sweep")
+_JUDGES: Final = ("lab/study/detection.py", "lab/study/deterioration.py")
+
+
+class StudyRow(Struct, frozen=True, kw_only=True):
+    """One trial of the study: `error` says why there are no figures."""
+
+    tape: str
+    strategy: str
+    protected: bool
+    left_takes: bool
+    key: str
+    """Of everything that the trial depends on."""
+    error: str = ""
+    figures: Figures | None = None
+    detection: Detection | None = None
+    digest: str = ""
+    """Of its result."""
+    took: Took = Took()
+
+
+class TapeRow(Struct, frozen=True, kw_only=True):
+    """One tape of the study; `absent` says why it is not there."""
+
+    name: str
+    kind: Kind
+    grain: Grain
+    recorded: bool
+    judged: TapeJudged | None = None
+    absent: str = ""
+
+
+class Study(Struct, frozen=True, kw_only=True):
+    """The whole study: the file `study.json`."""
+
+    policy: str
+    policy_digest: str
+    build: str
+    equity_nanos: int
+    seed: int
+    tapes: tuple[TapeRow, ...]
+    rows: tuple[StudyRow, ...]
+    wall_ns: int
+    """Of the run that wrote it; trials that were there already took none of it."""
+    reused: int
+    jobs: int
+    format: int = FORMAT
+
+
+class StudyUnreadable(ValueError):
+    """The file is no study; the message says what to do."""
+
+
+@cache
+def trial_build() -> str:
+    """The version and a digest of all code that a trial's figures can come from."""
+    place = Path(fuseboard.__file__).parent
+    sources = sorted(
+        path
+        for room in _ROOMS
+        for path in (place / room).rglob("*.py")
+        if not (name := path.relative_to(place).as_posix()).startswith(_SHOWS_ONLY)
+        or name in _JUDGES
+    )
+    return named(place, sources)
+
+
+def key_of(asked: TrialAsked, tape_digest: str) -> str:
+    """Hex SHA-256 of the options, the strategy's parameters, the tape's events and the code."""
+    parameters = strategy_by_name(asked.strategy).parameters
+    whole = msgspec.json.encode((asked, parameters, tape_digest, trial_build()))
+    return hashlib.sha256(whole).hexdigest()
+
+
+def asked_of_tape(
+    tape: StudyTape, policy_text: str, *, equity_nanos: int, seed: int, slice_ns: int
+) -> list[TrialAsked]:
+    """The eight trials of a tape; of a crash with the gate also those in which the rest takes.
+
+    Not of bars, which nobody rests in. Without the gate three of the strategies take with market
+    orders, whose rest always takes.
+    """
+    ways = [(False, False), (False, True)]
+    if tape.kind is Kind.CRASH and tape.grain is not Grain.BARS:
+        ways.append((True, True))
+    return [
+        TrialAsked(
+            tape=tape.name,
+            strategy=strategy,
+            values={},
+            policy_text=policy_text,
+            protected=protected,
+            strategy_name="",
+            equity_nanos=equity_nanos,
+            seed=seed,
+            slice_ns=slice_ns,
+            latency_ns=slice_ns,
+            left_takes=left_takes,
+        )
+        for strategy in NAMES
+        for left_takes, protected in ways
+    ]
+
+
+def stem_of(trial: TrialAsked | StudyRow) -> str:
+    """How the files of a trial are named: letters, digits, dots and dashes."""
+    plain = re.sub(r"[^A-Za-z0-9-]", ".", trial.tape)
+    way = "gate" if trial.protected else "bare"
+    return f"{plain}.{trial.strategy}.{way}{'.takes' if trial.left_takes else ''}"
+
+
+def results_digest(study: Study) -> str:
+    """Hex SHA-256 of the digests of all results, in the study's order."""
+    return hashlib.sha256("\n".join(row.digest for row in study.rows).encode()).hexdigest()
+
+
+def read_row(path: Path, key: str) -> StudyRow | None:
+    """The row that a file has, if it is of the same trial and has figures."""
+    try:
+        row = msgspec.json.decode(path.read_bytes(), type=StudyRow)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return row if row.key == key and row.figures is not None else None
+
+
+def read_study(path: Path) -> Study:
+    """The study in a file. Raises `StudyUnreadable`."""
+    again = "run `fuseboard lab study` without --check first"
+    try:
+        study = msgspec.json.decode(path.read_bytes(), type=Study)
+    except OSError as error:
+        raise StudyUnreadable(f"{path} cannot be read: {error.strerror}: {again}") from error
+    except msgspec.MsgspecError as error:
+        raise StudyUnreadable(f"{path} is no study: {error}: {again}") from error
+    if study.format != FORMAT:
+        raise StudyUnreadable(f"{path} has the format {study.format}, not {FORMAT}: {again}")
+    return study
