@@ -5,8 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from fuseboard.app.policy_file import loaded_policy
-from fuseboard.app.saying import say
+from fuseboard.control.policy_file import loaded_policy
+from fuseboard.control.saying import say
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.lab.report.build import report
 from fuseboard.lab.report.plotting import PlottingMissing
