@@ -11,6 +11,7 @@ from fuseboard.app.commands import (
     command_orders,
     command_positions,
     command_run,
+    command_stats,
     command_status,
     command_top,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "command_reset",
     "command_restore",
     "command_run",
+    "command_stats",
     "command_status",
     "command_tape",
     "command_top",

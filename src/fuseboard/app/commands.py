@@ -37,6 +37,7 @@ from fuseboard.control.asked import CashAsked, MeasureAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.halting import told
 from fuseboard.control.policy_file import loaded_policy, policy_text
+from fuseboard.control.render_statistics import stats_text
 from fuseboard.control.saying import say, say_aside, say_json
 from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
@@ -290,6 +291,16 @@ def command_status(options: argparse.Namespace) -> int:
         if status.journal_lost:
             say(WAY_ON)
     return 1 if status.journal_lost else 0
+
+
+def command_stats(options: argparse.Namespace) -> int:
+    """What was sent and skipped, how liquid the market was, and the breakers."""
+    status = _status(options)
+    if options.json:
+        say_json(status.statistics)
+    else:
+        say(stats_text(status, time.time_ns()))
+    return 0
 
 
 def command_orders(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from fuseboard.control.statistics import Counting
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
     Effect,
@@ -21,6 +22,7 @@ from fuseboard.vocabulary.effects import (
     PublishPosture,
     RecordDenials,
     RecordDrain,
+    RecordLiquidity,
     RecordOverride,
     RecordPlan,
     RecordPolicy,
@@ -43,6 +45,8 @@ CLOSED_ORDERS_MAX: Final = 1_000
 PLANS_MAX: Final = 100
 RECOVERIES_MAX: Final = 20
 RESETS_MAX: Final = 20
+_WATCHING: Final = ("ARMED", "MONITORING", "WARNING")
+"""States of fuses that stop nothing."""
 _LET_GO: Final = ("RESET", "REBASED")
 """Events of fuses that loosen at once; recoveries have lines of their own."""
 _UNSPOKEN: Final = PublishPosture(
@@ -136,6 +140,7 @@ class Board:
         self.drain: RecordDrain | None = None
         self.tiers: dict[str, RecordTier] = {}
         """By symbol, where liquidity was last told to be less than NORMAL."""
+        self.counting = Counting(wall_ns())
         self.allowed = 0
         self.shaped = 0
         self.denied: dict[str, int] = {}
@@ -190,10 +195,14 @@ class Board:
                 self.recoveries[effect.scope] = effect
                 if len(self.recoveries) > RECOVERIES_MAX:
                     del self.recoveries[next(iter(self.recoveries))]
+            case RecordLiquidity():
+                self.counting.liquidity(effect)
             case AnswerDenied():
+                self.counting.skipped(effect.symbol)
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + 1
             case RecordDenials():
+                self.counting.skipped("", effect.count)
                 reason = effect.reason.value
                 self.denied[reason] = self.denied.get(reason, 0) + effect.count
             case _:
@@ -201,6 +210,8 @@ class Board:
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
         """Alerts come by the pagers' way, because they may overtake the disk."""
+        if code == Reason.SESSION_ROLLED.value:
+            self.counting.session_began(self._wall_ns())
         self.alerts.append(
             AlertLine(severity=severity, code=code, scope=scope, text=text, wall_ns=self._wall_ns())
         )
@@ -208,6 +219,7 @@ class Board:
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:
             self.allowed += 1
+            self.counting.submitted(effect.symbol)
         self._show(
             OrderLine(
                 order_id=effect.order_id,
@@ -286,6 +298,9 @@ class Board:
             line.drawdown_nanos = effect.drawdown_nanos
             line.worst_drawdown_nanos = max(line.worst_drawdown_nanos, effect.drawdown_nanos)
         line.trips += effect.after == "TRIGGERED"
+        stops = effect.before in _WATCHING and effect.after not in _WATCHING
+        if stops and effect.scope == ACCOUNT_SCOPE:
+            self.counting.account_latched()
         if effect.event in _LET_GO:
             self._let_go(effect)
 

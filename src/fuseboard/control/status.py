@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine, ResetLine
+from fuseboard.control.statistics import StatisticsLines, statistics_of
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import (
     PublishDiscrepancy,
@@ -86,6 +87,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The dynamic limits that hold, by name."""
     liquidity: tuple[str, ...] = ()
     """The symbols whose liquidity was last told to be less than NORMAL, in words."""
+    statistics: StatisticsLines | None = None
+    """What was sent and skipped, and how liquid it was; by symbol where orders were asked for."""
     shaped: int = 0
     """Orders that were sent smaller or otherwise priced than they were asked for."""
     overrides: tuple[str, ...] = ()
@@ -159,7 +162,8 @@ def status_of(
         durable_sequence=durable_sequence,
         policy=board.policy,
         dynamic_limits=board.dynamic_limits,
-        liquidity=tuple(_tier_text(at) for at in board.tiers.values()),
+        liquidity=(*_silent(board), *_less_than_normal(board)),
+        statistics=statistics_of(board.counting, symbols=with_orders),
         shaped=board.shaped,
         overrides=tuple(_override_text(at) for at in board.overrides.values()),
         resets_wanted=tuple(board.resets_wanted.values()),
@@ -189,6 +193,21 @@ def _discrepancy(at: PublishDiscrepancy) -> DiscrepancyLine:
         since_ns=at.since_wall_ns,
         adopted=at.stage == "adopted",
     )
+
+
+def _silent(board: Board) -> list[str]:
+    """The symbols of which nothing is heard: EMERGENCY, whatever was told before."""
+    return [
+        f"{symbol} is {at.tier}: nothing was heard of it for too long"
+        for symbol, at in board.counting.now.items()
+        if at.silent
+    ]
+
+
+def _less_than_normal(board: Board) -> list[str]:
+    now = board.counting.now
+    tiers = board.tiers.values()
+    return [_tier_text(at) for at in tiers if at.symbol not in now or not now[at.symbol].silent]
 
 
 def _tier_text(at: RecordTier) -> str:

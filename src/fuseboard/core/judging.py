@@ -266,5 +266,6 @@ def _deny(turn: Turn, fact: OrderRequested, finding: Finding, ran: tuple[str, ..
             observed=finding.observed,
             limit=finding.limit,
             message=finding.message or SENTENCES[finding.reason],
+            symbol="" if turn.liquidity is None else fact.symbol,
         )
     )

@@ -46,7 +46,7 @@ from fuseboard.core.anomalies import looked_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
-from fuseboard.core.liquidity import watching
+from fuseboard.core.liquidity import telling, watching
 from fuseboard.core.liquidity.tiers import compiled_of
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -230,6 +230,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     comparing.compare_when_due(turn)
     drop_copy.judge_when_due(turn)
     hygiene.cancel_overdue(turn)
+    telling.look_for_silence(turn)
     cash.advance(turn)
     nearness.judge_when_due(turn)
     rates.judge_when_due(turn)

@@ -209,6 +209,8 @@ class State(Struct, kw_only=True):
     """What each feed says that it does not give, where it lacks anything."""
     liquidity: dict[str, Liquidity] = {}
     """By symbol, under a policy that measures it."""
+    silence_due_boot_ns: int = 0
+    """When a symbol may have been silent for too long; 0: none is watched for it."""
     data_doubts: dict[str, DataDoubt] = {}
     """What is wrong with market data as a whole, by its reason's code."""
     drawdowns: dict[str, DrawdownFuse] = {}

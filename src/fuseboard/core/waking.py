@@ -14,6 +14,7 @@ from fuseboard.core import (
     trading_halts,
     valuation,
 )
+from fuseboard.core.liquidity import telling
 from fuseboard.core.state import Turn
 
 
@@ -32,6 +33,7 @@ def wake_for_what_is_next(turn: Turn) -> None:
         state.compare_again_boot_ns,
         state.copy.judge_boot_ns,
         hygiene.next_deadline(state),
+        telling.next_deadline(state),
         dynamic.next_deadline(state),
         nearness.next_deadline(state),
         rates.next_deadline(turn),

@@ -10,6 +10,7 @@ from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.denial_effects import RecordDenials as RecordDenials
 from fuseboard.vocabulary.liquidity_effects import RecordExit as RecordExit
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity as RecordLiquidity
 from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
 from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
 from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
@@ -171,6 +172,8 @@ class AnswerDenied(Act, frozen=True, tag=True):
     message: str = ""
     http_status: int = 0
     broker_code: int = 0
+    symbol: str = ""
+    """Whose statistics it counts in; only where the policy measures liquidity."""
 
 
 class AnswerCancel(Act, frozen=True, tag=True):
@@ -438,6 +441,7 @@ Effect: TypeAlias = (
     | RecordTradingHalt
     | RecordTier
     | RecordExit
+    | RecordLiquidity
     | RecordShaping
     | WakeAt
     | StopNode

@@ -27,6 +27,29 @@ class RecordTier(Act, frozen=True, tag=True):
     policy: str = ""
 
 
+class RecordLiquidity(Act, frozen=True, tag=True):
+    """How liquid a symbol was since this was told last: once a minute, and when its tier changes.
+
+    `score_ns` is the sum of its scores, in basis points of the scale, each times how long it held.
+    """
+
+    symbol: str
+    tier: str
+    """Its tier in that time, but for `silent_ns` of it."""
+    after: str
+    """Its tier from now on."""
+    since_wall_ns: int
+    """Since when."""
+    score: int
+    span_ns: int = 0
+    """How long it was heard."""
+    silent_ns: int = 0
+    """How long it was silent: EMERGENCY, and a score of 0."""
+    score_ns: int = 0
+    silent: bool = False
+    """Whether it is silent now: EMERGENCY, whatever its gauge says."""
+
+
 class RecordExit(Act, frozen=True, tag=True):
     """Evidence of what one close of a plan takes, of what is open and of what is shown.
 

@@ -62,11 +62,21 @@ class Liquidity(Struct):
     """Of the plain score."""
     told_boot_ns: int | None = None
     """When people were last told of a fall."""
+    tallied_boot_ns: int = 0
+    """Up to when what follows is summed; 0: not yet."""
+    told_again_boot_ns: int = 0
+    """When the sums are told again though nothing changes."""
+    span_ns: int = 0
+    silent_ns: int = 0
+    score_ns: int = 0
+    silent: bool = False
+    """Whether its silence was told; until it is heard again."""
 
     # --- what comes ------------------------------------------------------------------------------
 
     def book(self, bids: Levels, asks: Levels, now_ns: int, stale_ns: int) -> None:
         """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
+        self.tally(now_ns)
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
@@ -86,6 +96,24 @@ class Liquidity(Struct):
         """So many trades happened."""
         self.trades.add(trades, now_ns)
         self.usual_trades.add(trades, now_ns)
+
+    def tally(self, now_ns: int) -> None:
+        """Count the time since it was last counted: heard at its score, or silent."""
+        since_ns = self.tallied_boot_ns
+        if since_ns == now_ns:
+            return
+        self.tallied_boot_ns = now_ns
+        if not since_ns or not self.seen_boot_ns:
+            return  # nothing was heard yet
+        until_ns = self.stale_boot_ns
+        if now_ns <= until_ns:
+            self.span_ns += now_ns - since_ns
+            self.score_ns += self.score * (now_ns - since_ns)
+            return
+        heard_ns = max(until_ns - since_ns, 0)
+        self.span_ns += heard_ns
+        self.score_ns += self.score * heard_ns
+        self.silent_ns += now_ns - since_ns - heard_ns
 
     # --- what is reported and not scored --------------------------------------------------------
 
@@ -107,6 +135,7 @@ class Liquidity(Struct):
 
     def judge(self, rules: LiquidityRules, now_ns: int) -> None:
         """Score what is known now."""
+        self.tally(now_ns)
         bids, asks = self.bids, self.asks
         if not bids or now_ns > self.stale_boot_ns:
             self.score = self.plain = self.calibrated = 0

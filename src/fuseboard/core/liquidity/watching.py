@@ -6,7 +6,7 @@ Nothing of it is done, or kept, under a policy that does not ask for it.
 from typing import Final
 
 from fuseboard.core.hygiene import cancel_openings
-from fuseboard.core.liquidity import depth
+from fuseboard.core.liquidity import depth, telling
 from fuseboard.core.liquidity.monitor import (
     BOOK_STANDS_NS,
     NO_SIZES,
@@ -78,8 +78,11 @@ def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
     before = gauge.tier
     if gauge.follow(at.score, tiers.edges, turn.boot_ns, rules.dwell_ns):
         _tell(turn, symbol, at, before)
+        telling.record(turn, symbol, at, before)
         if gauge.tier is _EMERGENCY:
             cancel_openings(turn, symbol)
+    elif turn.boot_ns >= at.told_again_boot_ns:
+        telling.record(turn, symbol, at, before)
 
 
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:

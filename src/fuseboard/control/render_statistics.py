@@ -1,0 +1,77 @@
+"""Statistics as text for people."""
+
+from typing import Final
+
+from fuseboard.control.render import fuse_line, printable, table, utc
+from fuseboard.control.statistics import CountsLine, PeriodLine, StatisticsLines, TierLine
+from fuseboard.control.status import Status
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.money import NANOS
+
+SYMBOLS_SHOWN_MAX: Final = 50
+_TIERS: Final = tuple(tier.name for tier in Tier)
+_UNITS: Final = ((86_400 * NANOS, "d"), (3_600 * NANOS, "h"), (60 * NANOS, "m"))
+
+
+def stats_text(status: Status, now_wall_ns: int) -> str:
+    """Both periods, the tiers of the moment and the breakers."""
+    found = status.statistics
+    if not status.running or found is None:
+        return "the gateway does not run: statistics are counted from its start on"
+    parts = [_period("since the start", found.start)]
+    if found.session.began_wall_ns != found.start.began_wall_ns:
+        parts.append(_period("in this session", found.session))
+    parts.append(_tiers(found, now_wall_ns))
+    parts.append("\n".join(printable(f"breaker   {fuse_line(fuse)}") for fuse in status.fuses))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _period(what: str, at: PeriodLine) -> str:
+    head = ["symbol", "submitted", "skipped", "skip rate", "emergencies", "average score", *_TIERS]
+    rows = [_row(line) for line in at.lines[: SYMBOLS_SHOWN_MAX + 1]]
+    said = f"{what} ({utc(at.began_wall_ns)}): the account was stopped {_times(at.account_latches)}"
+    text = f"{said}\n{table(head, rows, numbers=range(1, len(head)))}"
+    more = len(at.lines) - len(rows)
+    return f"{text}\nand {more} more: see --json" if more > 0 else text
+
+
+def _row(line: CountsLine) -> list[str]:
+    return [
+        line.symbol or "(all)",
+        str(line.submitted),
+        str(line.skipped),
+        line.skip_rate or "-",
+        str(line.emergencies),
+        line.average_score or "-",
+        *(age(line.tiers_ns[tier]) if tier in line.tiers_ns else "-" for tier in _TIERS),
+    ]
+
+
+def _tiers(found: StatisticsLines, now_wall_ns: int) -> str:
+    if not found.tiers:
+        return "liquidity is not measured: the policy has no such section, or nothing was heard"
+    worst = sorted(found.tiers, key=lambda at: (-Tier[at.tier], at.symbol))
+    head = ("symbol", "tier now", "for", "score")
+    rows = [_now(at, now_wall_ns) for at in worst[:SYMBOLS_SHOWN_MAX]]
+    text = table(head, rows, numbers=(2, 3))
+    more = len(worst) - len(rows)
+    return f"{text}\nand {more} more: see --json" if more > 0 else text
+
+
+def _now(at: TierLine, now_wall_ns: int) -> list[str]:
+    tier = f"{at.tier} (silent)" if at.silent else at.tier
+    return [at.symbol, tier, age(now_wall_ns - at.since_wall_ns), at.score]
+
+
+def age(ns: int) -> str:
+    """A time for people, its two largest units: `2h 5m`; seconds rounded down."""
+    left_ns, parts = max(ns, 0), []
+    for unit_ns, unit in _UNITS:
+        if parts or left_ns >= unit_ns:
+            parts.append(f"{left_ns // unit_ns}{unit}")
+            left_ns %= unit_ns
+    return " ".join([*parts, f"{left_ns // NANOS}s"][:2])
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
