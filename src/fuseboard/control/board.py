@@ -198,13 +198,9 @@ class Board:
             case RecordLiquidity():
                 self.counting.liquidity(effect)
             case AnswerDenied():
-                self.counting.skipped(effect.symbol)
-                reason = effect.reason.value
-                self.denied[reason] = self.denied.get(reason, 0) + 1
+                self._denied(effect.reason, effect.symbol, 1)
             case RecordDenials():
-                self.counting.skipped("", effect.count)
-                reason = effect.reason.value
-                self.denied[reason] = self.denied.get(reason, 0) + effect.count
+                self._denied(effect.reason, "", effect.count)
             case _:
                 pass
 
@@ -215,6 +211,10 @@ class Board:
         self.alerts.append(
             AlertLine(severity=severity, code=code, scope=scope, text=text, wall_ns=self._wall_ns())
         )
+
+    def _denied(self, reason: Reason, symbol: str, count: int) -> None:
+        self.denied[reason.value] = self.denied.get(reason.value, 0) + count
+        self.counting.skipped(symbol, count)
 
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:

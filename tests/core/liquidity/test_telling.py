@@ -85,6 +85,17 @@ def test_a_silent_symbol_is_an_emergency_from_its_moment_on_and_told_once() -> N
     assert desk.kernel._state.silence_due_boot_ns > desk.now_ns, "it is listened for again"
 
 
+def test_a_symbol_whose_trade_came_before_its_first_quote_is_no_older_than_that() -> None:
+    desk = Listener()
+    desk.kernel._state.liquidity.clear()
+    desk.told.clear()
+    desk.now_ns += 3_600 * SECOND
+    desk.traded()
+    (_, told), *_ = desk.told
+    assert told.silent
+    assert told.since_wall_ns == desk.now_ns
+
+
 def test_a_denial_says_its_symbol_only_where_liquidity_is_measured() -> None:
     assert denial(ask(LiquidDesk(), Side.BUY, 10**6)).symbol == "AAPL"
     plain = LiquidDesk()

@@ -21,7 +21,7 @@ def record(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
     """Tell what was summed since the last time, in which it was in the tier `before`."""
     at.tally(turn.boot_ns)
     at.silent = silent = _is_silent(turn, symbol, at)
-    since_boot_ns = at.stale_boot_ns if silent else (at.gauge.since_boot_ns or at.began_boot_ns)
+    since_boot_ns = max(at.began_boot_ns, at.stale_boot_ns if silent else at.gauge.since_boot_ns)
     turn.out.append(
         RecordLiquidity(
             symbol=symbol,
