@@ -65,7 +65,8 @@ def _now(at: TierLine, now_wall_ns: int) -> list[str]:
 
 def age(ns: int) -> str:
     """A time for people, its two largest units: `2h 5m`; seconds rounded down."""
-    left_ns, parts = max(ns, 0), []
+    left_ns = max(ns, 0)
+    parts: list[str] = []
     for unit_ns, unit in _UNITS:
         if parts or left_ns >= unit_ns:
             parts.append(f"{left_ns // unit_ns}{unit}")
