@@ -81,8 +81,29 @@ def test_a_silent_symbol_is_an_emergency_from_its_moment_on_and_told_once() -> N
     desk.quoted()
     _, back = desk.told[-1]
     assert not back.silent
-    assert back.silent_ns > 270 * SECOND
+    assert 270 * SECOND < back.silent_ns < 290 * SECOND
+    assert back.span_ns == 0
     assert desk.kernel._state.silence_due_boot_ns > desk.now_ns, "it is listened for again"
+
+
+def test_who_is_silent_is_told_once_while_others_are_heard() -> None:
+    desk = Listener()
+    desk.calm()
+    for _ in range(300):
+        desk.now_ns += SECOND
+        desk.quoted(symbol="MSFT")
+        desk.take(facts.TimeAdvanced())
+    assert [told.symbol for _, told in desk.told if told.silent] == ["AAPL"]
+
+
+def test_a_symbol_that_its_exchange_has_halted_is_not_silent() -> None:
+    desk = Listener()
+    desk.calm()
+    desk.take(facts.TradingHalted(symbol="AAPL", code="T1", event_ns=desk.now_ns))
+    for _ in range(200):
+        desk.now_ns += SECOND
+        desk.take(facts.TimeAdvanced())
+    assert not any(told.silent for _, told in desk.told)
 
 
 def test_a_symbol_whose_trade_came_before_its_first_quote_is_no_older_than_that() -> None:
