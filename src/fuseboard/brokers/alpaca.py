@@ -63,6 +63,9 @@ from fuseboard.wire.websocket_client import Died, StreamLimits
 _ID_TAKEN = re.compile(r"client_order_id.*(unique|exist|duplicate)", re.IGNORECASE | re.DOTALL)
 _IN_DOUBT_4XX = frozenset({408, 499})
 _SPELLINGS_MAX = 10_000
+_CRYPTO = "crypto"
+_QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
+"""What Alpaca's crypto pairs are quoted in, the longer ones first."""
 
 
 class AlpacaBroker:
@@ -327,15 +330,20 @@ class AlpacaBroker:
             raise BrokerUnavailable(f"the position in {symbol}: {wrong}") from wrong
         if side not in {"long", "short"} or (side == "long" and quantity < 0):
             raise BrokerUnavailable(f"the position in {symbol} has no clear side")
+        named = _pair(symbol) if entry.get("asset_class") == _CRYPTO else symbol
+        named = self._spellings.get(_bare(symbol), named)
+        self._learn_spelling(named)
         return BrokerPosition(
-            symbol=self._spellings.get(_bare(symbol), symbol),
+            symbol=named,
             quantity_nanos=-abs(quantity) if side == "short" else quantity,
             average_price_nanos=average,
             price_nanos=price,
         )
 
     def _learn_spelling(self, symbol: str) -> None:
-        """Remember `BTC/USD`: Alpaca writes the same pair `BTCUSD` in positions."""
+        """Remember `BTC/USD`: Alpaca writes the same pair `BTCUSD` in positions, which who has
+        sent nothing yet knows by their asset class alone.
+        """
         if "/" in symbol and len(self._spellings) < _SPELLINGS_MAX:
             self._spellings[_bare(symbol)] = symbol
 
@@ -360,6 +368,15 @@ def _nanos_if_there(entry: dict[str, object], key: str) -> int | None:
     """A figure that not every broker gives. Raises `ValueError` when it is no number."""
     value = entry.get(key)
     return None if value is None else nanos_rounded(value)
+
+
+def _pair(symbol: str) -> str:
+    """`BTC/USD` of `BTCUSD`; as it is where it ends in nothing that pairs are quoted in."""
+    for quoted in _QUOTED_IN:
+        base = symbol.removesuffix(quoted)
+        if base not in {"", symbol} and "/" not in symbol:
+            return f"{base}/{quoted}"
+    return symbol
 
 
 def _bare(symbol: str) -> str:
