@@ -51,8 +51,12 @@ IN_FLIGHT_S: Final = 1.0
 """How long after its death a request of the gateway may still arrive at the broker."""
 ACT_S_MAX: Final = 1_800.0
 """How long the broker is asked; then the leftovers are paged and a person is needed."""
+LATCH_S_MAX: Final = 5.0
+"""How long the broker's own latch is asked for: no close waits for it."""
 HELD_S_MAX: Final = 60.0
 """How long positions that stay open are asked for: people wait for the answer, nothing else."""
+OPEN_S_MAX: Final = 5.0
+"""How long each of two reads is waited for, after a fault of ours, to say what is open."""
 NAMED_MAX: Final = 50
 """Positions that one line names; the journal's lines hold 2,000 characters."""
 CLOSES_AT_ONCE_MAX: Final = 8
@@ -76,7 +80,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     def says(self) -> str:
         """One line for people; "flat" is only what a read of the broker's showed after closing."""
         if not self.cancelled:
-            return f"orders may still work at the broker: {self.why}; positions were not closed"
+            begun = self.held is not None
+            closed = self._says_held() if begun else "positions were not closed"
+            return f"orders may still work at the broker: {self.why}; {closed}"
         return f"nothing works any more; {self._says_held()}"
 
     def _says_held(self) -> str:
@@ -85,13 +91,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
                 f"positions were NOT closed ({self.kept}), and cannot be read: {self.why};"
                 " look at the broker"
             )
+        left = [each.says() for each in self.left if each.left_nanos]
         if self.held is None:
-            return f"then: {self.why}; positions may be open, look at the broker"
+            left.append(f"then: {self.why}; positions may be open, look at the broker")
+            return "; ".join(left)
         if self.kept and self.held:
             return f"positions were NOT closed ({self.kept}): {_named(self.held)} are open"
         if self.kept:
             return "no position is held"
-        left = [each.says() for each in self.left if each.left_nanos]
         if self.held:
             left.append(f"the broker's last read: {_named(self.held)} are open")
         return "; ".join(left) or "all that was to be closed is flat"
@@ -190,9 +197,11 @@ class Acts:
             await self._cancelled(protection, asking)
             cancelled = True
             if self._flatten and may_close:
-                left, proof = await self._closed(broker, protection, asking)
+                left = await self._closed(broker, protection, asking)
+                held = await self._proven(broker, protection, asking)
+                cancelled = False
                 await self._cancelled(protection, asking)
-                held = proof
+                cancelled = True
             else:
                 kept = _ALIVE if self._flatten else _NOT_ASKED
                 asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
@@ -207,6 +216,20 @@ class Acts:
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
         self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}")
         return outcome
+
+    async def says_open(self) -> str:
+        """What the broker shows in one look, for people, after a fault of ours."""
+        broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
+        asking = Asking(seconds_max=OPEN_S_MAX, told=self._waits)
+        try:
+            held = (await asking.answer_within(OPEN_S_MAX, broker.positions)).positions
+            working = await asking.answer_within(OPEN_S_MAX, protection.working_orders)
+        except OutOfTime as late:
+            return f"what is open cannot be read: {late}; look at the broker"
+        finally:
+            await protection.close()
+            await broker.stop()
+        return f"open at the broker: {_named(held) or 'no position'}; {len(working)} orders work"
 
     def _waits(self, why: str) -> None:
         self._page(Severity.PAGE, f"the guardian is not done, it keeps asking the broker: {why}")
@@ -230,8 +253,8 @@ class Acts:
 
     async def _closed(
         self, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
-    ) -> tuple[tuple[Left, ...], tuple[BrokerPosition, ...]]:
-        """Close every position; what became of each, and what the broker holds afterwards."""
+    ) -> tuple[Left, ...]:
+        """Close every position; what became of each."""
         held = await asking.answer(broker.positions)
         text = ", ".join(position.symbol for position in held.positions) or "nothing is held"
         self._journal.write("closing", run_ns=self._run_ns, detail=f"trip {self._trip}: {text}")
@@ -253,14 +276,24 @@ class Acts:
                 )
                 return await close.run()
 
-        left = await asyncio.gather(*(one(at.symbol, at.price_nanos) for at in held.positions))
+        closes = (one(at.symbol, at.price_nanos) for at in held.positions)
+        ended = await asyncio.gather(*closes, return_exceptions=True)
+        left = tuple(each for each in ended if isinstance(each, Left))
+        detail = "; ".join(each.says() for each in left)
+        self._journal.write("closed", run_ns=self._run_ns, detail=detail)
+        for fault in ended:  # of ours, in one close: the others have come to their ends first
+            if isinstance(fault, BaseException):
+                raise fault
+        return left
+
+    async def _proven(
+        self, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
+    ) -> tuple[BrokerPosition, ...]:
+        """What the broker holds after the closes; when nothing, it is latched."""
         proof: PositionsSeen = await asking.answer(broker.positions)
         if not proof.positions:
             await self._latch_broker(protection, asking, BrokerLatches(suspend_trade=True))
-        self._journal.write(
-            "closed", run_ns=self._run_ns, detail="; ".join(each.says() for each in left)
-        )
-        return tuple(left), proof.positions
+        return proof.positions
 
     def _closes(self, close: GuardianClose) -> None:
         limit_nanos = close.limit_price_nanos
@@ -271,14 +304,26 @@ class Acts:
     async def _latch_broker(
         self, protection: AlpacaProtection, asking: Asking, wanted: BrokerLatches
     ) -> None:
-        """The broker's own latch, after what was there before is on disk for who lifts it."""
-        before = await asking.answer(protection.latches)
-        if not self._place.latches_file.exists():
-            with suppress(OSError):  # a full disk: who resets has to look at the broker's settings
-                self._place.latches_file.write_bytes(msgspec.json.encode(before))
-        await asking.answer(lambda: protection.latch(wanted))
+        """The broker's own latch, after what was there before is on disk for who lifts it. One
+        that is not had in time is said, and the acts go on.
+        """
         detail = msgspec.json.encode(wanted).decode()
-        self._journal.write("broker latched", run_ns=self._run_ns, detail=detail)
+
+        async def latched() -> None:
+            before = await protection.latches()
+            if not self._place.latches_file.exists():
+                with suppress(OSError):  # a full disk: who resets has to look at the broker
+                    self._place.latches_file.write_bytes(msgspec.json.encode(before))
+            await protection.latch(wanted)
+
+        try:
+            await asking.answer_within(LATCH_S_MAX, latched)
+        except OutOfTime as late:
+            said = f"the broker's own latch {detail} is not set: {late}"
+            self._journal.write("broker not latched", run_ns=self._run_ns, detail=said)
+            self._page(Severity.PAGE, f"{said}; the guardian goes on without it")
+        else:
+            self._journal.write("broker latched", run_ns=self._run_ns, detail=detail)
 
     def _page(self, severity: Severity, text: str) -> None:
         for pager in self._pagers:

@@ -48,6 +48,25 @@ class Asking:
             await self.pause(attempt, why=str(last))
             attempt += 1
 
+    async def answer_within(
+        self, seconds_max: float, call: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """As `answer`, for what nothing may wait for any longer. Raises `OutOfTime`."""
+        said = ["it does not answer"]
+
+        async def noted() -> Answer:
+            try:
+                return await call()
+            except (BrokerUnavailable, Throttled) as failed:
+                said[0] = str(failed) or "too many requests"
+                raise
+
+        try:
+            async with asyncio.timeout(seconds_max):
+                return await self.answer(noted)
+        except TimeoutError as late:
+            raise OutOfTime(f"{said[0]}, for {seconds_max:g} s") from late
+
     async def pause(self, attempt: int, *, why: str) -> None:
         """Wait before asking again. Raises `OutOfTime` with `why` once the time is over."""
         if time.monotonic() >= self._ends:

@@ -38,7 +38,8 @@ ATTEMPTS_SEEN_MAX: Final = 1_000
 """Ids of earlier attempts that are stepped over, the gateway's among them."""
 READS_MAX: Final = 60
 """Reads of one attempt that find something else working against the position."""
-LOOK_S: Final = 0.1
+QUOTE_S_MAX: Final = 3.0
+"""How long a close waits for a quote; then the position's own price has to do."""
 
 
 class Left(Struct, frozen=True, kw_only=True):
@@ -128,8 +129,11 @@ class Close:
                     return Left(symbol=self._symbol, left_nanos=0)
                 if self._tries >= self._orders.close_attempts_max or waits > READS_MAX:
                     break
+                if time.monotonic() < self._doubt_until:
+                    await self._asking.pause(3, why=self._why)
+                    continue
                 open_nanos = abs(leg.position_nanos) - leg.against_nanos
-                if open_nanos <= 0 or time.monotonic() < self._doubt_until:
+                if open_nanos <= 0:
                     waits += 1
                     await self._asking.pause(3, why="something else works against the position")
                     continue
@@ -176,8 +180,7 @@ class Close:
         the broker takes an id once.
         """
         side = protective_side(position_nanos)
-        touch = await self._asking.answer(lambda: self._protection.touch(self._symbol))
-        start_nanos = start_price_nanos(touch, side, self._valued_nanos)
+        start_nanos = start_price_nanos(await self._quote(), side, self._valued_nanos)
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
         self._told(self._close(order))
@@ -196,6 +199,14 @@ class Close:
         else:  # nothing left: the same attempt again
             self._why = outcome.message
             await self._asking.pause(5, why=outcome.message)
+
+    async def _quote(self) -> Touch | None:
+        """The latest quote; None also where the data host does not tell it in time."""
+        touch = partial(self._protection.touch, self._symbol)
+        try:
+            return await self._asking.answer_within(QUOTE_S_MAX, touch)
+        except OutOfTime:
+            return None
 
     def _order(self, side: Side, quantity_nanos: int, start_nanos: int) -> SubmitOrder:
         price_nanos = None

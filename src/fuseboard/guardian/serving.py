@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -32,6 +33,9 @@ from fuseboard.vocabulary.reasons import Reason
 
 LOOK_S: Final = 0.1
 ACTING_BEAT_S: Final = 0.1
+FAULTS_MAX: Final = 5
+"""Faults of ours after which we end; each but the last begins the same acts again."""
+FAULT_PAUSE_S: Final = 1.0
 
 
 class Guardian:
@@ -60,13 +64,14 @@ class Guardian:
         self._began_ns = time.time_ns()
         self._iteration = 0
         self._stopping = False
+        self._acts: Acts | None = None
 
     def serve(self) -> int:
         """Look until it is over; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
-            return self._looks()
+            return self._looks_on()
         except OrdersUnusable as unusable:
             self._page(Severity.PAGE, f"the guardian ends: {unusable}")
             return 1
@@ -74,6 +79,33 @@ class Guardian:
             self._beat(Phase.STOPPED)
             self._journal.close()
             self._file.close()
+
+    def _looks_on(self) -> int:
+        """Look again after a fault of ours: what it broke off begins again, under the same ids."""
+        for _ in range(FAULTS_MAX):
+            try:
+                return self._looks()
+            except OrdersUnusable:
+                raise
+            except Exception as fault:  # noqa: BLE001 - the outermost place: nobody acts behind us
+                self._failed(fault)
+            self._pause(FAULT_PAUSE_S)
+        said = f"the guardian ends after {FAULTS_MAX} faults of its own"
+        self._page(Severity.PAGE, f"{said}: look at the broker, then start it again")
+        return 1
+
+    def _failed(self, fault: Exception) -> None:
+        """Say a fault of ours, and what is open where it broke off our acts."""
+        said = f"a fault of the guardian's own: {type(fault).__name__}: {fault}"
+        self._journal.write("fault", run_ns=self._watch.run_ns, detail=said)
+        traceback.print_exception(fault)
+        is_open = "nothing was being done at the broker"
+        if self._acts is not None:
+            try:
+                is_open = asyncio.run(self._acts.says_open())
+            except Exception as again:  # noqa: BLE001 - the same fault may be in the reads
+                is_open = f"what is open cannot be read ({again!r}): look at the broker"
+        self._page(Severity.PAGE, f"{said}; {is_open}")
 
     def _looks(self) -> int:
         while not self._stopping:
@@ -112,7 +144,7 @@ class Guardian:
                 self._journal.write("left", run_ns=run_ns, detail=said)
                 self._page(Severity.WARNING, said)
                 return
-            acts = Acts(
+            acts = self._acts = Acts(
                 place=self._place,
                 orders=orders,
                 key=key,
@@ -123,6 +155,7 @@ class Guardian:
             dead = acts.secure(finding, beat)
             asyncio.run(self._acted(acts, may_close=dead))
             self._watch.dealt_with()
+            self._acts = None
 
     async def _acted(self, acts: Acts, *, may_close: bool) -> Outcome | None:
         """Act, beating meanwhile; a signal breaks it off: the next guardian begins again."""

@@ -1,0 +1,123 @@
+"""One close: less what works against it, not twice in doubt, written down before it is sent."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
+from fuseboard.guardian import closing
+from fuseboard.guardian.asking import Asking
+from fuseboard.guardian.closing import Close, Left
+from fuseboard.guardian.orders import Orders
+from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.inputs import LegRead, OrderSent, OrderUnknown, SubmitOutcome
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus
+
+ORDERS = Orders(
+    instance="abcd1234", account="default", base_url="", data_url="", key_mark="",
+    timeout_ns=1, flatten=True, close_collar_nanos=NANOS // 100, close_wait_ns=NANOS,
+    close_attempts_max=3, absent_after_ns=NANOS // 4,
+)  # fmt: skip
+
+
+class Venue:
+    """A broker with one position: it fills what it takes, or leaves the first sends in doubt."""
+
+    def __init__(self, *, held: int, against: int = 0, doubts: int = 0) -> None:
+        self.held_nanos = held * NANOS
+        self.against_nanos = against * NANOS
+        self.doubts = doubts
+        self.filled: dict[str, int] = {}
+        self.events: list[tuple[str, str]] = []
+        self.sent: list[tuple[float, int]] = []
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead:
+        return LegRead(
+            trip=leg.trip,
+            symbol=leg.symbol,
+            attempt=leg.attempt,
+            position_nanos=self.held_nanos,
+            against_nanos=self.against_nanos,
+            found=self._found(leg.order_id),
+        )
+
+    def _found(self, order_id: str) -> OrderSent | None:
+        quantity_nanos = self.filled.get(order_id)
+        if quantity_nanos is None:
+            return None
+        return OrderSent(
+            order_id=order_id,
+            broker_order_id="b",
+            status=OrderStatus.FILLED,
+            filled_quantity_nanos=quantity_nanos,
+            filled_price_nanos=NANOS,
+        )
+
+    async def submit(self, order: SubmitOrder, _allowed: Callable[[], bool]) -> SubmitOutcome:
+        self.events.append(("sent", order.order_id))
+        self.sent.append((time.monotonic(), order.quantity_nanos))
+        if self.doubts:
+            self.doubts -= 1
+            return OrderUnknown(order_id=order.order_id, detail="no answer came")
+        self.filled[order.order_id] = order.quantity_nanos
+        self.held_nanos -= order.quantity_nanos + self.against_nanos  # the other one fills too
+        self.against_nanos = 0
+        found = self._found(order.order_id)
+        assert found is not None
+        return found
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        raise AssertionError("what is filled is not looked for")
+
+    async def touch(self, _symbol: str) -> Touch:
+        return Touch(100 * NANOS, 101 * NANOS)
+
+    def told(self, close: GuardianClose) -> None:
+        self.events.append(("written", close.order_id))
+
+    def close(self) -> Left:
+        async def main() -> Left:
+            return await Close(
+                trip="guardian#7",
+                symbol="AAPL",
+                valued_nanos=99 * NANOS,
+                orders=ORDERS,
+                broker=cast("AlpacaBroker", self),
+                protection=cast("AlpacaProtection", self),
+                asking=Asking(seconds_max=20, told=lambda _why: None),
+                told=self.told,
+            ).run()
+
+        return asyncio.run(main())
+
+
+def test_a_close_is_less_what_already_works_against_the_position() -> None:
+    venue = Venue(held=10, against=4)
+    assert venue.close().left_nanos == 0
+    assert [quantity_nanos for _, quantity_nanos in venue.sent] == [6 * NANOS]
+    assert venue.held_nanos == 0, "never through zero"
+
+
+def test_a_close_in_doubt_is_sent_again_only_when_the_doubt_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(closing, "READS_MAX", 0)  # a doubt has its own end, it costs no reads
+    venue = Venue(held=10, doubts=1)
+    assert venue.close().left_nanos == 0
+    (first_s, _), (second_s, _) = venue.sent
+    assert second_s - first_s >= ORDERS.absent_after_ns / 1e9
+    assert len({order_id for _, order_id in venue.events}) == 1, "it is the same close"
+
+
+def test_a_close_is_written_down_before_it_is_sent() -> None:
+    venue = Venue(held=10)
+    venue.close()
+    ((first, written), (second, sent)) = venue.events
+    assert (first, second) == ("written", "sent")
+    assert written == sent

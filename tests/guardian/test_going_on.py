@@ -1,0 +1,129 @@
+"""What a close can do without does not hold it up, and a fault of the guardian's own is said."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
+from fuseboard.guardian import acting, closing, serving
+from fuseboard.guardian.acting import Acts
+from fuseboard.guardian.asking import Asking
+from fuseboard.guardian.journal import last_done, read_lines
+from fuseboard.guardian.serving import Guardian
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import ReadLeg
+from fuseboard.vocabulary.inputs import BrokerPosition, LegRead, LegReadFailed
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.wire.alpaca_orders import SeenOrder
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
+from tests.guardian.test_acting import RUN_NS, Scene, last_said
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    try:
+        yield made
+    finally:
+        made.exchange.kill()
+
+
+def acts_of(scene: Scene) -> list[str]:
+    return [line.act for line in read_lines(scene.place.journal_file)]
+
+
+def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_protection: AlpacaProtection, _latches: BrokerLatches) -> None:
+        raise BrokerUnavailable("403 forbidden")
+
+    async def silent(_protection: AlpacaProtection) -> list[SeenOrder]:
+        raise BrokerUnavailable("no connection")
+
+    monkeypatch.setattr(AlpacaProtection, "latch", refused)
+    monkeypatch.setattr(acting, "ACT_S_MAX", 15.0)
+    monkeypatch.setattr(acting, "LATCH_S_MAX", 0.2)
+    monkeypatch.setattr(closing, "QUOTE_S_MAX", 0.2)
+    scene.send("AAPL", 10, "buy")
+    outcome = scene.act(data_url="http://127.0.0.1:1")
+    assert (outcome.held, [each.left_nanos for each in outcome.left]) == ((), [0])
+    (close,) = scene.ours()
+    assert close.limit_price_nanos is not None, "priced by what the broker values it at"
+    not_set = [text for text in scene.heard.texts if "own latch" in text]
+    assert len(not_set) == 2
+    assert all("is not set: 403 forbidden" in text and text[:4] == "page" for text in not_set)
+    assert acts_of(scene).count("broker not latched") == 2
+    assert last_said(scene) == "nothing works any more; all that was to be closed is flat"
+
+    real = Acts._proven
+
+    async def then_silent(
+        acts: Acts, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
+    ) -> tuple[BrokerPosition, ...]:
+        proof = await real(acts, broker, protection, asking)
+        monkeypatch.setattr(AlpacaProtection, "working_orders", silent)
+        return proof
+
+    monkeypatch.setattr(Acts, "_proven", then_silent)
+    monkeypatch.setattr(acting, "ACT_S_MAX", 4.0)
+    monkeypatch.setattr("tests.guardian.test_acting.RUN_NS", RUN_NS + 1)  # another trip
+    scene.send("TSLA", 4, "buy")
+    outcome = scene.act()
+    assert not outcome.cancelled
+    assert (outcome.held, [each.left_nanos for each in outcome.left]) == ((), [0])
+    assert re.fullmatch(
+        r"orders may still work .*: no connection; all that was to be closed is flat",
+        last_said(scene),
+    )
+
+
+def test_a_fault_of_its_own_is_said_and_the_acts_begin_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "buy")
+    real = AlpacaBroker.read_leg
+    faults = [2]
+
+    async def read_leg(broker: AlpacaBroker, leg: ReadLeg) -> LegRead | LegReadFailed:
+        if leg.symbol == "AAPL" and faults[0]:
+            faults[0] -= 1
+            raise ValueError("nobody thought of it")
+        return await real(broker, leg)
+
+    monkeypatch.setattr(AlpacaBroker, "read_leg", read_leg)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(serving, "FAULT_PAUSE_S", 0.0)
+    monkeypatch.setattr(serving, "FAULTS_MAX", 2)
+    text = msgspec.json.encode(scene.orders(timeout_ns=NANOS // 5))
+    scene.place.orders_file.write_bytes(text)
+    environment = {"ALPACA_API_KEY": EXCHANGE_KEY, "ALPACA_SECRET_KEY": EXCHANGE_SECRET}
+
+    def guard() -> tuple[Guardian, HeartbeatFile]:
+        file = HeartbeatFile(scene.place.heartbeat_file)
+        file.write(Heart.GATEWAY, Beat(Phase.RUNNING, 999_999, 1, 77, boot_ns(), 1))
+        return Guardian(scene.place, file, environment, [scene.heard]), file
+
+    assert guard()[0].serve() == 1, "it gives up after so many, and says so"
+    said = [text for text in scene.heard.texts if "ValueError: nobody thought of it" in text]
+    assert len(said) == 2
+    assert all("10 AAPL" in text and text.startswith("page") for text in said), "what is open"
+    assert "4 TSLA" not in said[-1], "the other close had come to its end"
+    assert "the guardian ends after 2 faults" in scene.heard.texts[-1]
+    assert acts_of(scene).count("fault") == 2
+    assert last_done(read_lines(scene.place.journal_file)) == 0
+    assert scene.exchange.positions() == {"AAPL": "10"}
+    assert "nobody thought of it" in capsys.readouterr().err
+
+    faults[0] = 1  # the next one has one fault, begins the same acts again and ends them
+    guardian, _ = guard()
+    guardian._watch.dealt_with = lambda: guardian._stop(0, None)  # type: ignore[method-assign]
+    assert guardian.serve() == 0
+    assert last_done(read_lines(scene.place.journal_file)) == 77
+    assert scene.exchange.positions() == {}
