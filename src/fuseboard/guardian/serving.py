@@ -6,10 +6,10 @@ gateway watches that.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -30,6 +30,8 @@ from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
+
+log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.1
 ACTING_BEAT_S: Final = 0.1
@@ -87,7 +89,8 @@ class Guardian:
                 return self._looks()
             except OrdersUnusable:
                 raise
-            except Exception as fault:  # noqa: BLE001 - the outermost place: nobody acts behind us
+            except Exception as fault:  # the outermost place: nobody acts behind us
+                log.exception("a fault of the guardian's own")
                 self._failed(fault)
             self._pause(FAULT_PAUSE_S)
         said = f"the guardian ends after {FAULTS_MAX} faults of its own"
@@ -98,12 +101,12 @@ class Guardian:
         """Say a fault of ours, and what is open where it broke off our acts."""
         said = f"a fault of the guardian's own: {type(fault).__name__}: {fault}"
         self._journal.write("fault", run_ns=self._watch.run_ns, detail=said)
-        traceback.print_exception(fault)
         is_open = "nothing was being done at the broker"
         if self._acts is not None:
             try:
                 is_open = asyncio.run(self._acts.says_open())
-            except Exception as again:  # noqa: BLE001 - the same fault may be in the reads
+            except Exception as again:  # the same fault may be in the reads
+                log.exception("what is open cannot be read")
                 is_open = f"what is open cannot be read ({again!r}): look at the broker"
         self._page(Severity.PAGE, f"{said}; {is_open}")
 
