@@ -47,6 +47,23 @@ def test_what_is_cancelled_has_not_died() -> None:
     assert (told, complaints) == ([], [])
 
 
+def test_what_ends_by_the_cancelling_of_what_it_waits_for_has_died() -> None:
+    told: list[str] = []
+
+    async def waiting() -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answer.cancel()
+        await answer
+
+    async def main(_clock: LockstepEventLoop) -> None:
+        task = begun_beside(waiting(), name="the watch", died=told.append)
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+
+    run_lockstep(START, main)
+    assert told == ["the watch died: what it waited for was cancelled"]
+
+
 @pytest.mark.parametrize("may_end", [True, False])
 def test_what_ends_though_it_was_to_last_has_died(*, may_end: bool) -> None:
     told: list[str] = []

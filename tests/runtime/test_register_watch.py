@@ -8,7 +8,7 @@ from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
-from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input, NodeStarted, OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk
@@ -25,7 +25,19 @@ def made(path: Path) -> tuple[HaltsRegister, RegisterWatch, list[Input]]:
         offered.append(fact)
         return True
 
-    return register, RegisterWatch(register, offer), offered
+    return register, RegisterWatch(register, offer, started=started(register)), offered
+
+
+def started(register: HaltsRegister) -> NodeStarted:
+    """What a start tells of the register as it is."""
+    latched, unreadable = register.at_start()
+    return NodeStarted(
+        instance="deskdesk",
+        account="A1",
+        release="0",
+        latched=latched,
+        register_unreadable=unreadable,
+    )
 
 
 def test_a_latch_of_another_writer_is_offered_once(tmp_path: Path) -> None:
@@ -43,17 +55,37 @@ def test_a_latch_of_another_writer_is_offered_once(tmp_path: Path) -> None:
     assert (asked.scope, asked.level) == ("symbol:AAPL", HaltLevel.HALT)
 
 
-def test_a_latch_that_was_there_at_the_start_is_the_starts_business(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_a_latch_that_was_there_at_the_start_is_the_starts_business(
+    tmp_path: Path, when: str
+) -> None:
+    """What came between the start's reading and the watch's first is news."""
     HaltsRegister.create(tmp_path / "register")
-    HaltsRegister(tmp_path / "register", Slot.OPERATOR).latch(halt(), MOMENT)
+    theirs = HaltsRegister(tmp_path / "register", Slot.OPERATOR)
     offered: list[Input] = []
 
     def offer(fact: Input) -> bool:
         offered.append(fact)
         return True
 
-    RegisterWatch(HaltsRegister(tmp_path / "register", Slot.GATEWAY), offer).look()
-    assert offered == []
+    register = HaltsRegister(tmp_path / "register", Slot.GATEWAY)
+    if when == "before":
+        theirs.latch(halt(), MOMENT)
+    told = started(register)
+    if when == "between":
+        theirs.latch(halt(), MOMENT)
+    RegisterWatch(register, offer, started=told).look()
+    assert len(offered) == (when == "between")
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+def test_damage_that_a_start_did_not_tell_of_is_news(tmp_path: Path, *, was_told: bool) -> None:
+    register, _watch, offered = made(tmp_path / "register")
+    told = started(register)
+    (tmp_path / "register").unlink()
+    told = started(register) if was_told else told
+    RegisterWatch(register, lambda fact: not offered.append(fact), started=told).look()
+    assert len(offered) == (not was_told)
 
 
 def test_a_person_resets_what_another_writer_latched_twice(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A drill says what it tried, with figures; it fails when anything fails; it opens --live."""
 
+import http.client
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME
 from fuseboard.app.live import must_be_ready_for_live
+from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled
 from fuseboard.exchange.orders import Against
@@ -49,6 +52,49 @@ def taking(script: Path, told: Path) -> Path:
     script.write_text(f"#!/bin/sh\ncat > {told}\n")
     script.chmod(0o700)
     return script
+
+
+@pytest.mark.parametrize(
+    "met",
+    [
+        subprocess.TimeoutExpired(["fuseboard", "init"], 60),
+        http.client.BadStatusLine("?"),
+        json.JSONDecodeError("no JSON", "?", 0),
+        KeyError("market"),
+        GatewayUnreachable(""),
+        ConnectionError("refused"),
+    ],
+    ids=lambda met: type(met).__name__,
+)
+def test_whatever_a_step_meets_it_has_failed_and_there_is_evidence(
+    monkeypatch: pytest.MonkeyPatch, met: Exception
+) -> None:
+    def meets(_here: object) -> Figures:
+        """It meets something."""
+        raise met
+
+    without_steps(monkeypatch, first=meets, second=fine)
+    evidence = drill.drilled(Policy(), quiet=True)
+    assert [step.passed for step in evidence.steps] == [False, True, True]
+    assert evidence.steps[0].failure
+    assert not evidence.passed
+
+
+def test_a_sandbox_that_does_not_come_about_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[Sandbox] = []
+
+    def late(here: Sandbox, *_words: object) -> str:
+        started.append(here)
+        here._processes.append(subprocess.Popen(["sleep", "60"]))
+        raise subprocess.TimeoutExpired(["fuseboard", "exchange"], 60)
+
+    monkeypatch.setattr(Sandbox, "command", lambda here, *_words: here.state.path.mkdir())
+    monkeypatch.setattr(Sandbox, "_exchange", late)
+    with pytest.raises(subprocess.TimeoutExpired):
+        Sandbox(tmp_path / "drill", "name: drill\n")
+    assert [process.poll() is None for process in started[0]._processes] == [False]
 
 
 def test_a_drill_that_passed_is_written_down_and_lets_live_trading_start(

@@ -60,6 +60,7 @@ from fuseboard.upkeep.backup_schedule import BackupSchedule
 from fuseboard.upkeep.restore import restored_since
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -179,9 +180,9 @@ class Node:
         try:
             self._bind(door, api)  # what can be refused comes before the first heartbeat
             self._guardian.take_over()
-            self._offer_start(intake)
+            started = self._offer_start(intake)
             serving = asyncio.create_task(loop.run())
-            beside = self._beside(intake, broker)
+            beside = self._beside(intake, broker, started)
             await outlet.start()
             port = await door.start(self._options.host, self._options.port)
             control = await api.start(self._state.socket_file, self._options.control_port)
@@ -257,13 +258,16 @@ class Node:
             ),
         )
 
-    def _beside(self, intake: Intake, broker: AlpacaBroker) -> "list[asyncio.Task[None]]":
+    def _beside(
+        self, intake: Intake, broker: AlpacaBroker, started: NodeStarted
+    ) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us.
 
         What protects stops the node when it dies; backups and the tape's end are only told.
         """
+        watch = RegisterWatch(self._register, intake.offer, started=started)
         work = {
-            "the watch over the halts register": RegisterWatch(self._register, intake.offer).run(),
+            "the watch over the halts register": watch.run(),
             "the watch over the guardian": self._guardian.run(),
         }
         if is_open(self._options.policy.kill_switch, "file"):
@@ -336,7 +340,7 @@ class Node:
                 f" choose another with {option}, 0 for any"
             ) from error
 
-    def _offer_start(self, intake: Intake) -> None:
+    def _offer_start(self, intake: Intake) -> NodeStarted:
         intake.offer(self._adopted)
         started = node_started(
             self._register,
@@ -348,6 +352,7 @@ class Node:
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
+        return started
 
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
         policy_digest = self._kernel.policy_digest()  # asked in the loop, between two steps

@@ -17,11 +17,14 @@ def begun_beside(
 ) -> "asyncio.Task[None]":
     """Begin it; `died` is told once, in words, when it raises, or ends though it may not.
 
-    A cancelled one has not died.
+    One that was asked to cancel has not died.
     """
 
     def ended(task: "asyncio.Task[None]") -> None:
-        if task.cancelled():
+        if task.cancelled() and task.cancelling():
+            return
+        if task.cancelled():  # by something that it waited for: nobody asked it to end
+            died(f"{name} died: what it waited for was cancelled")
             return
         fault = task.exception()
         if fault is not None:

@@ -10,18 +10,27 @@ from typing import Final
 
 from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input, NodeStarted, OperatorHaltRequested
 
 LOOK_EVERY_S: Final = 0.5
 
 
 class RegisterWatch:
-    """Looks at the other writers' slots; what it has seen at the start is not news."""
+    """Looks at the other writers' slots; what the start has told the kernel is not news.
 
-    def __init__(self, register: HaltsRegister, offer: Callable[[Input], bool]) -> None:
+    `started` is what it was told: what was latched after the register was read for it is news.
+    """
+
+    def __init__(
+        self, register: HaltsRegister, offer: Callable[[Input], bool], *, started: NodeStarted
+    ) -> None:
         self._register = register
         self._offer = offer
-        self._seen = {_name(latch) for latch in register.latched() if _is_news(latch)}
+        self._seen = {
+            _name(latch)
+            for latch in register.latched()
+            if _is_news(latch) and _was_told(latch, started)
+        }
 
     async def run(self) -> None:
         """Look for ever."""
@@ -55,6 +64,13 @@ class RegisterWatch:
 def _is_news(latch: Latched) -> bool:
     """Whether the kernel may not know of it: another's latch, or what cannot be believed."""
     return latch.slot is not Slot.GATEWAY or latch.wall_ns == 0
+
+
+def _was_told(latch: Latched, started: NodeStarted) -> bool:
+    """Whether a start has told of this latch, or of what cannot be believed."""
+    if latch.wall_ns == 0:
+        return started.register_unreadable or bool(started.register_doubt)
+    return latch.as_scope() in started.latched
 
 
 def _name(latch: Latched) -> tuple[Slot, int, str]:

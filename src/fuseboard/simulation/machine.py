@@ -199,13 +199,14 @@ class Process:
             save_snapshot=self._save_snapshot,
             limits=LIMITS,
         )
-        self._watch = RegisterWatch(register, self.intake.offer)
+        self._read = register
 
     async def serve(self) -> None:
         """Run to the orderly stop. Raises `NodeStopped` for a fault."""
-        self._offer_start()
+        started = self._offer_start()
+        watch = RegisterWatch(self._read, self.intake.offer, started=started)
         await self._outlet.start()
-        watching = asyncio.create_task(self._watch.run())
+        watching = asyncio.create_task(watch.run())
         try:
             await self.loop.run()
         finally:
@@ -215,22 +216,22 @@ class Process:
                 self._journal.close()
             self.register.close()
 
-    def _offer_start(self) -> None:
-        """As `fuseboard run` does, from the register as it is."""
+    def _offer_start(self) -> NodeStarted:
+        """As `fuseboard run` does, from the register as it is; what was told."""
         policy = canonical_text(self._machine.policy)
         self.intake.offer(PolicyAdopted(text=policy, digest=digest_of(policy), operator="start"))
         latched, unreadable = self.register.at_start()
-        self.intake.offer(
-            NodeStarted(
-                instance=self._machine.instance,
-                account=ACCOUNT,
-                release=build(),
-                strategies=STRATEGIES,
-                latched=latched,
-                register_unreadable=unreadable,
-                register_epochs=self.register.epochs(),
-            )
+        started = NodeStarted(
+            instance=self._machine.instance,
+            account=ACCOUNT,
+            release=build(),
+            strategies=STRATEGIES,
+            latched=latched,
+            register_unreadable=unreadable,
+            register_epochs=self.register.epochs(),
         )
+        self.intake.offer(started)
+        return started
 
     def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
         self._journal.snapshot(sequence, body, digest, policy_digest="")

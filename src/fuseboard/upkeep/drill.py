@@ -8,10 +8,12 @@ tried.
 """
 
 import argparse
+import http.client
 import os
 import platform
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,10 +27,12 @@ from msgspec import Struct
 from rich.console import Console
 
 from fuseboard.alerts.outward import COMMAND_NAME, WEBHOOK_NAME, door_marks
+from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.saying import say, say_json
-from fuseboard.control.state_directory import StateDirectory
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.halts.whole_file import write_atomically
+from fuseboard.journal.file import JournalDamaged
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.build import whole_build
 from fuseboard.upkeep.drill_sandbox import DrillFailed, Sandbox
@@ -40,6 +44,19 @@ FORMAT: Final = 2
 WATCHDOG_NS_MAX: Final = 10 * NANOS
 """A policy may give the guardian longer; a drill does not wait for that."""
 FAILED: Final = 1
+STEP_FAILURES: Final = (
+    DrillFailed,
+    OSError,
+    subprocess.SubprocessError,
+    http.client.HTTPException,
+    GatewayUnreachable,
+    StateRefused,
+    JournalDamaged,
+    msgspec.MsgspecError,
+    ValueError,
+    LookupError,
+)
+"""What a step may meet when processes hang, die or answer nonsense: it is failed, with evidence."""
 POLICY: Final = """\
 name: drill
 risk: {{limits: {{gross_exposure: 100%, max_position: 50%}}}}
@@ -143,8 +160,8 @@ def _tried(name: str, what: str, folder: Path, policy: str) -> StepEvidence:
     failure = ""
     try:
         figures = _in_sandbox(STEPS[name], folder / name, policy) if name in STEPS else _alerts()
-    except (DrillFailed, OSError) as failed:
-        failure = str(failed)
+    except STEP_FAILURES as failed:
+        failure = str(failed) or type(failed).__name__
     return StepEvidence(
         name=name,
         what=what,

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -53,11 +53,14 @@ class Sandbox:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
         (folder / "policy.yaml").write_text(policy)
-        self.command("init", "--policy", str(folder / "policy.yaml"))
-        self._key = Keys(self.state.keys_file).mint(STRATEGY)
         self._orders = 0
-        self._url = self._exchange()
         self.gateway: subprocess.Popen[bytes] | None = None
+        with ExitStack() as undone:  # what was started ends when the rest does not come about
+            undone.callback(self.close)
+            self.command("init", "--policy", str(folder / "policy.yaml"))
+            self._key = Keys(self.state.keys_file).mint(STRATEGY)
+            self._url = self._exchange()
+            undone.pop_all()
 
     # --- processes -------------------------------------------------------------------------------
 
