@@ -84,7 +84,12 @@ def test_damage_that_a_start_did_not_tell_of_is_news(tmp_path: Path, *, was_told
     told = started(register)
     (tmp_path / "register").unlink()
     told = started(register) if was_told else told
-    RegisterWatch(register, lambda fact: not offered.append(fact), started=told).look()
+
+    def offer(fact: Input) -> bool:
+        offered.append(fact)
+        return True
+
+    RegisterWatch(register, offer, started=told).look()
     assert len(offered) == (not was_told)
 
 
