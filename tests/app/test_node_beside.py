@@ -41,7 +41,7 @@ def test_each_part_that_dies_beside_the_loop_is_told(
         tape_speed_nanos=0,
     )
     here._tell = lambda severity, reason, text: told.append((severity.value, reason.value, text))
-    monkeypatch.setattr(node, "RegisterWatch", lambda *_: part("register"))
+    monkeypatch.setattr(node, "RegisterWatch", lambda *_, **_named: part("register"))
     monkeypatch.setattr(node, "HaltFile", lambda *_: part("HALT"))
     monkeypatch.setattr(node, "tell_sessions", part("sessions").run)
     monkeypatch.setattr(node, "tell_tape_end", part("tape").run)
@@ -49,7 +49,7 @@ def test_each_part_that_dies_beside_the_loop_is_told(
     intake = Intake()
 
     async def main() -> None:
-        beside = here._beside(intake, None)
+        beside = here._beside(intake, None, None)
         assert len(beside) == len(PARTS)
         for _ in range(3):  # it begins, it dies, it is told
             await asyncio.sleep(0)
