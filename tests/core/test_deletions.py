@@ -20,6 +20,7 @@ from fuseboard.core import (
     plan,
     rearming,
     replacing,
+    stops,
 )
 from fuseboard.core.position import Position
 from fuseboard.vocabulary import identifiers
@@ -138,13 +139,13 @@ THE_CLAMP: tuple[Row, ...] = (
         clamp.test_while_a_plan_closes_a_symbol_nobody_else_reduces_it,
     ),
     (
-        halting._still_reduces,
+        stops.protects,
         "kept > held_nanos or ",
         "",
         clamp.test_stops_that_a_halt_keeps_are_together_no_larger_than_the_accounts_position,
     ),
     (
-        halting._still_reduces,
+        stops.protects,
         " or kept_own > own_nanos",
         "",
         clamp.test_stops_that_a_halt_keeps_are_together_no_larger_than_the_strategys_own_share,

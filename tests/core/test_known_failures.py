@@ -288,7 +288,17 @@ def test_a_halt_does_not_take_away_the_stop_that_protects_a_position() -> None:
     )
     assert not any(isinstance(effect, fx.CancelOrder) for effect in desk.take(halt))
     flatten = msgspec.structs.replace(halt, level=HaltLevel.FLATTEN)
-    assert any(isinstance(effect, fx.CancelOrder) for effect in desk.take(flatten))
+    asked = desk.take(flatten)
+    assert not any(isinstance(effect, fx.CancelOrder) for effect in asked), "not yet"
+    (question,) = [effect for effect in asked if isinstance(effect, fx.ReadLeg)]
+    leg = facts.LegRead(
+        trip=question.trip,
+        symbol="AAPL",
+        attempt=1,
+        position_nanos=60 * NANOS,
+        against_nanos=60 * NANOS,
+    )
+    assert any(isinstance(effect, fx.CancelOrder) for effect in desk.take(leg))
 
 
 def test_one_bad_equity_read_does_not_halt() -> None:

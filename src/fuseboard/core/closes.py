@@ -3,6 +3,7 @@
 from typing import Final
 
 from fuseboard.core.liquidity.asked import tier_now
+from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Leg, Plan, State, Turn
 from fuseboard.vocabulary.effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
@@ -11,6 +12,8 @@ from fuseboard.vocabulary.orders import Severity, Side, TimeInForce
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
 DONE_STAGES: Final = ("flat", "left")
+UNCONFIRMED_NS_MAX: Final = 60 * NANOS
+"""How long a plan waits for its cancels to be confirmed before it ends without them."""
 
 
 def ongoing(state: State, trip: str) -> bool:
@@ -151,6 +154,21 @@ def finish(turn: Turn, plan: Plan, stage: str) -> None:
     text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
     severity = Severity.PAGE if left else Severity.WARNING
     turn.alert(severity, plan.reason, text, plan.scope)
+
+
+def freeze(turn: Turn, scope: str) -> list[str]:
+    """A person stops the plans of a scope, their closes too; the trips that were frozen."""
+    frozen = [
+        plan
+        for plan in turn.state.plans.values()
+        if plan.stage in ONGOING_STAGES and scope in {"account", plan.scope}
+    ]
+    for plan in frozen:
+        for order in turn.state.book.working_orders():
+            if order.trip == plan.trip:
+                cancel(turn, order)
+        finish(turn, plan, "frozen")
+    return [plan.trip for plan in frozen]
 
 
 def legs_are_done(plan: Plan) -> bool:

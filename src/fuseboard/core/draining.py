@@ -16,6 +16,7 @@ from fuseboard.vocabulary.effects import RecordDrain
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
 from fuseboard.vocabulary.inputs import DrainRequested
 from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
 DRAIN: Final = "drain:account"
@@ -32,7 +33,8 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
         turn.out.append(RecordDrain(rule=fact.rule, cancelled=()))
         return
     flattens = fact.rule is DrainRule.FLATTEN and not _account_is_closed_already(turn)
-    orders = cancel_scope(turn, ACCOUNT_SCOPE, keep_stops=fact.rule is DrainRule.CANCEL)
+    level = HaltLevel.FLATTEN if fact.rule is DrainRule.FLATTEN else HaltLevel.HALT
+    orders = cancel_scope(turn, ACCOUNT_SCOPE, level)
     trip = ""
     if flattens:
         state.drains += 1

@@ -19,6 +19,7 @@ from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.reset_counts import next_resets
 from fuseboard.core.state import Turn
+from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import (
     LatchHalt,
@@ -27,7 +28,7 @@ from fuseboard.vocabulary.effects import (
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
-from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
+from fuseboard.vocabulary.orders import Intent, Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -40,7 +41,6 @@ _DOES: Final = {
     HaltLevel.FLATTEN: "everything is cancelled and closed, once",
     HaltLevel.KILL: "everything is cancelled and strategies are disconnected",
 }
-_STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 def apply(
@@ -105,7 +105,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     elif len(fuse.trips_wall_ns) >= fuse.rule.trips_a_day_max:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
-    orders = cancel_scope(turn, fuse.scope, keep_stops=level is HaltLevel.HALT)
+    orders = cancel_scope(turn, fuse.scope, level)
     turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
     turn.state.compare_asked = True
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
@@ -142,7 +142,7 @@ def latch_scope(
         latch.reason = reason
     apply(turn, latch, event, operator=operator, reason=f"{reason.value}: {detail}")
     publish_postures(turn)
-    orders = cancel_scope(turn, scope, keep_stops=level is HaltLevel.HALT)
+    orders = cancel_scope(turn, scope, level)
     turn.alert(Severity.PAGE, reason, f"{scope} {level.name}: {detail}", scope)
     if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
         plan.ask_again(turn, latch.trip(), orders)
@@ -168,11 +168,12 @@ def _latch_register(
     )
 
 
-def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
-    """Cancel what works in a scope, but for a plan's closes and, on a halt, reducing stops.
+def cancel_scope(turn: Turn, scope: str, level: HaltLevel) -> list[Order]:
+    """Cancel what works in a scope, but for a plan's closes and, unless killed, reducing stops.
 
     Replacements that wait are dropped by the same rule: of an order and its replacement, only the
-    latter can be kept, because the former is being cancelled already.
+    latter can be kept, because the former is being cancelled already. Not in a flatten: whose plan
+    has begun admits no order.
     """
     strategy = scope.removeprefix("strategy:") if scope.startswith("strategy:") else ""
     symbol = scope.removeprefix("symbol:") if scope.startswith("symbol:") else ""
@@ -182,8 +183,8 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
     for order in book.working_orders(strategy=strategy, symbol=symbol):
         if order.intent is Intent.PLAN or _is_spared(tags, scope, order):
             continue
-        stays = keep_stops and order.order_type in _STOPS and not order.cancel_wanted
-        if stays and _still_reduces(turn, order, kept_nanos):
+        keeps = level is not HaltLevel.KILL
+        if keeps and not order.cancel_wanted and protects(book, order, kept_nanos):
             continue
         orders.append(order)
     for order in orders:
@@ -191,8 +192,8 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
     for order in book.waiting_orders(strategy=strategy, symbol=symbol):
         if _is_spared(tags, scope, order):
             continue
-        stays = keep_stops and order.order_type in _STOPS
-        if not (stays and _still_reduces(turn, order, kept_nanos)):
+        keeps = level is HaltLevel.HALT or level is HaltLevel.FREEZE
+        if not (keeps and protects(book, order, kept_nanos)):
             waiting.drop(turn, order, Reason.ANNIHILATED)
     return orders
 
@@ -200,22 +201,6 @@ def cancel_scope(turn: Turn, scope: str, *, keep_stops: bool) -> list[Order]:
 def _is_spared(tags: dict[str, tuple[str, ...]] | None, scope: str, order: Order) -> bool:
     """Whether the scope is a tag's, and the order of a strategy that does not have it."""
     return tags is not None and scope not in tags.get(order.strategy, ())
-
-
-def _still_reduces(turn: Turn, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:
-    """Whether a stop, with the stops kept so far, is still smaller than what it protects."""
-    book = turn.state.book
-    held_nanos = book.account.position(order.symbol).quantity_nanos
-    own_nanos = book.strategy(order.strategy).position(order.symbol).quantity_nanos
-    if order.side is Side.BUY:
-        held_nanos, own_nanos = -held_nanos, -own_nanos
-    remaining_nanos = order.remaining_nanos()
-    kept = kept_nanos.get(("", order.symbol), 0) + remaining_nanos
-    kept_own = kept_nanos.get((order.strategy, order.symbol), 0) + remaining_nanos
-    if kept > held_nanos or kept_own > own_nanos:
-        return False
-    kept_nanos["", order.symbol], kept_nanos[order.strategy, order.symbol] = kept, kept_own
-    return True
 
 
 def publish_postures(turn: Turn) -> None:

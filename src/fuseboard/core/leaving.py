@@ -23,6 +23,7 @@ from fuseboard.core.closes import strategy_of
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.liquidity.monitor import NO_SIZES, TOP_LEVELS, Liquidity
 from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.core.stops import STOPS
 from fuseboard.vocabulary.effects import RecordExit
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
@@ -186,7 +187,7 @@ def _waits_for_turn(turn: Turn, plan: Plan, leg: Leg) -> bool:
             if turn.boot_ns < other.holds_boot_ns:
                 return True
             continue
-        in_line = other.stage == "reading" or other.waits_for == TURN
+        in_line = other.stage == "reading" or other.waits_for in {TURN, STOPS}
         if other.waits_for == BOOK:
             in_line = not _waits_for_book(turn, other_plan, leg.symbol)
         if in_line and (other.turns < leg.turns or (other.turns == leg.turns and not own_is_older)):

@@ -26,7 +26,7 @@ class Leg(Struct, kw_only=True):
     turns: int = 0
     """How many closes it has sent."""
     waits_for: str = ""
-    """`turn` or `book` while it waits for that: see `core.leaving`."""
+    """`turn`, `book` (see `core.leaving`) or `stops` (`core.stops`) while it waits for that."""
     holds_boot_ns: int = 0
     """Until when its working close keeps other plans' from the symbol."""
     taken_boot_ns: int = 0

@@ -1,15 +1,16 @@
 """The liquidation plan: cancel, confirm, close; each close once; never through zero.
 
 Theory of operation. A trip begins one plan, named by the trip's id. First every working order of
-the scope is cancelled; when each is final, or the policy's wait is over, each symbol that is held
-becomes a leg. A leg asks the broker (`ReadLeg`) for its position, for what already works against
-it, and for the close's own id. Only the answer sizes the close: the position less what works
-against it (law 4). The close's id is derived from (trip, symbol, attempt), so a restart asks for
-the same id and finds it instead of sending it again (law 3). An attempt n + 1 starts only when n
-is final. A close is a limit order that may trade a collar beyond the quote; each further attempt
-doubles the collar; one that is not filled in time is cancelled, and the leg reads again. The plan
-ends when every leg is flat, or is left with the reason why, which pages a person; and not before
-each order that it cancelled is final, because that may still fill.
+the scope but the stops that reduce is cancelled; when each is final, or the policy's wait is over,
+each symbol that is held becomes a leg. Its stops go just before its close (`stops`). A leg asks the
+broker (`ReadLeg`) for its position, for what already works against it, and for the close's own id.
+Only the answer sizes the close: the position less what works against it (law 4). The close's id is
+derived from (trip, symbol, attempt), so a restart asks for the same id and finds it instead of
+sending it again (law 3). An attempt n + 1 starts only when n is final. A close is a limit order
+that may trade a collar beyond the quote; each further attempt doubles the collar; one that is not
+filled in time is cancelled, and the leg reads again. The plan ends when every leg is flat, or is
+left with the reason why, which pages a person; and not before each order that it cancelled is
+final, because that may still fill.
 
 What was read is stale as soon as an order of ours in that symbol moves (`Position.moves`): then the
 leg reads again. Orders that the broker may not show yet count against the position, and while a
@@ -22,11 +23,12 @@ do not touch it, only `freeze` does. Nothing is read or sent before the books ar
 
 from typing import Final
 
-from fuseboard.core import leaving
+from fuseboard.core import leaving, stops
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
     DONE_STAGES,
     ONGOING_STAGES,
+    UNCONFIRMED_NS_MAX,
     close_price_nanos,
     close_time_in_force,
     finish,
@@ -58,8 +60,6 @@ from fuseboard.vocabulary.reasons import Reason
 READ_AGAIN_NS: Final = NANOS
 READS_MAX: Final = 60
 """Reads of one attempt before a leg is left: other orders keep working against the position."""
-UNCONFIRMED_NS_MAX: Final = 60 * NANOS
-"""How long a plan waits for its cancels to be confirmed before it ends without them."""
 
 
 def begin(turn: Turn, *, trip: str, scope: str, reason: Reason, orders: list[Order]) -> None:
@@ -89,6 +89,7 @@ def _close(turn: Turn, plan: Plan) -> None:
     plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
     symbols, late = tuple(symbols_of(turn.state, plan)), len(plan.orders)
     turn.out.append(RecordPlan(trip=plan.trip, stage="closing", orders=late, symbols=symbols))
+    stops.take_outgrown(turn, plan)
     for symbol in symbols:
         leg = plan.legs[symbol] = Leg(symbol=symbol)
         _read(turn, plan, leg)
@@ -102,7 +103,7 @@ def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
 
 
 def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
-    leg.deadline_boot_ns = 0
+    leg.deadline_boot_ns, leg.waits_for = 0, ""
     if turn.state.stands_still(leg.symbol):
         stand(leg)
         return
@@ -132,25 +133,26 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
     leg.left_nanos = fact.position_nanos
     account = turn.state.book.account
     if leg.reads > READS_MAX:
-        _leave(leg, leg.why or "other orders keep working against it")
+        _leave(turn, plan, leg, leg.why or "other orders keep working against it")
     elif fact.found is not None:
         _found(turn, plan, leg, fact)
     elif leg.moves != account.position(leg.symbol).moves:
         _read(turn, plan, leg)  # an order of ours moved since the question: the answer is stale
     elif own_is_flat(turn.state, plan, leg.symbol):
-        _flat(plan, leg)
+        _flat(turn, plan, leg)
     elif why := leaving.out_of_reach(turn.state, plan, leg, fact.position_nanos):
-        _leave(leg, why)
+        _leave(turn, plan, leg, why)
     elif fact.position_nanos == 0:
         _gone(turn, plan, leg)
     elif leg.tries >= turn.policy.execution.close_attempts_max:
-        _leave(leg, "not closed after the last attempt")
+        _leave(turn, plan, leg, "not closed after the last attempt")
     else:
         _size_and_send(turn, plan, leg, fact)
     _end_if_done(turn, plan)
 
 
-def _flat(plan: Plan, leg: Leg) -> None:
+def _flat(turn: Turn, plan: Plan, leg: Leg) -> None:
+    stops.take(turn, plan, leg.symbol)
     leg.stage, leg.left_nanos, leg.why = "flat", 0, ""
     plan.closed += 1
 
@@ -161,7 +163,7 @@ def _gone(turn: Turn, plan: Plan, leg: Leg) -> None:
         leg.why = "our books hold it, the broker does not"
         _wait(turn, leg)
     else:
-        _flat(plan, leg)
+        _flat(turn, plan, leg)
 
 
 def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
@@ -171,7 +173,7 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     if order is None and fact.found.status in TERMINAL_STATUSES:
         _next_attempt(turn, plan, leg)  # the guardian went on with this trip while we were dead
     elif order is None:
-        _leave(leg, "a close with our id is at the broker but not in our book")
+        _leave(turn, plan, leg, "a close with our id is at the broker but not in our book")
     elif order.closed() or fact.found.status in TERMINAL_STATUSES:
         if not order.closed():
             find(turn, order)
@@ -191,6 +193,9 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
         return
     if leaving.waits(turn, plan, leg):
         _wait(turn, leg)
+        return
+    if stops.take(turn, plan, leg.symbol):
+        stops.wait(turn, leg)
         return
     position_nanos = abs(fact.position_nanos)
     side = protective_side(fact.position_nanos)
@@ -275,7 +280,8 @@ def _next_attempt(turn: Turn, plan: Plan, leg: Leg) -> None:
     _read(turn, plan, leg)
 
 
-def _leave(leg: Leg, why: str) -> None:
+def _leave(turn: Turn, plan: Plan, leg: Leg, why: str) -> None:
+    stops.take(turn, plan, leg.symbol)
     leg.stage, leg.why = "left", why
 
 
@@ -299,6 +305,8 @@ def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
             plan.cancelled += order.status is OrderStatus.NOT_SENT
             if plan.stage == "cancelling" and not plan.orders:
                 _close(turn, plan)
+        if stops.are_gone(turn, plan, order):
+            _read(turn, plan, plan.legs[order.symbol])
         if order.trip == plan.trip and plan.stage == "closing":
             leg = plan.legs.get(order.symbol)  # none: only the guardian closed it
             if leg and leg.order_id == order.order_id and leg.stage == "working":
@@ -339,6 +347,7 @@ def _count(turn: Turn, plan: Plan, leg: Leg, status: OrderStatus, filled_nanos: 
 def filled(turn: Turn) -> None:
     """A fill that came after a plan had ended, or after its legs were done, opens it again."""
     for plan in turn.state.plans.values():
+        stops.take_outgrown(turn, plan)
         if plan.stage == "ended" and _open_again(turn, plan):
             plan.stage = "closing"
             turn.out.append(RecordPlan(trip=plan.trip, stage="closing", symbols=tuple(plan.legs)))
@@ -357,6 +366,9 @@ def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
         if leg.stage != "flat":
             leg.stage = "waiting"
             leg.deadline_boot_ns = turn.boot_ns
+    if not turn.state.reconciled:  # `resume` goes on with it
+        plan.stage = "cancelling"
+        turn.out.append(RecordPlan(trip=trip, stage="cancelling", orders=len(plan.orders)))
     _close(turn, plan)
     advance(turn)
 
@@ -402,21 +414,6 @@ def resume(turn: Turn) -> None:
                 if leg.stage not in DONE_STAGES:
                     _read(turn, plan, leg)
             _end_if_done(turn, plan)
-
-
-def freeze(turn: Turn, scope: str) -> list[str]:
-    """A person stops the plans of a scope, their closes too; the trips that were frozen."""
-    frozen = [
-        plan
-        for plan in turn.state.plans.values()
-        if plan.stage in ONGOING_STAGES and scope in {"account", plan.scope}
-    ]
-    for plan in frozen:
-        for order in turn.state.book.working_orders():
-            if order.trip == plan.trip:
-                cancel(turn, order)
-        finish(turn, plan, "frozen")
-    return [plan.trip for plan in frozen]
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:

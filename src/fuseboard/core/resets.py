@@ -6,9 +6,9 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 
 from shlex import quote
 
-from fuseboard.core import consent, plan, recovering, roster, scopes
+from fuseboard.core import consent, recovering, roster, scopes
 from fuseboard.core.cash import doubtful
-from fuseboard.core.closes import ongoing
+from fuseboard.core.closes import freeze, ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
@@ -48,9 +48,7 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     operator = fact.operator.strip() or "somebody"
     detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:
-        frozen = [
-            trip for scope in _scopes_of(turn, fact.scope) for trip in plan.freeze(turn, scope)
-        ]
+        frozen = [trip for scope in _scopes_of(turn, fact.scope) for trip in freeze(turn, scope)]
         settle(turn)
         detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
     whom = ""

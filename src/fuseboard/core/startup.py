@@ -19,13 +19,13 @@ from fuseboard.core import (
     guardian_closes,
     nearness,
     overrides,
-    plan,
     rates,
     restoring,
     roster,
     sessions,
     waiting,
 )
+from fuseboard.core.closes import freeze
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
@@ -202,7 +202,7 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
             settle(turn)
             return
     if latched.level is HaltLevel.FREEZE:
-        plan.freeze(turn, latched.scope)
+        freeze(turn, latched.scope)
     detail = f"{latched.reason.value} ({latched.trip or 'no trip'}) in the halts register"
     level = HaltLevel.KILL if latched.level is HaltLevel.KILL else HaltLevel.HALT
     latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)
@@ -240,5 +240,5 @@ def broker_stream_changed(turn: Turn, fact: BrokerStreamChanged) -> None:
 def node_faulted(turn: Turn, fact: NodeFaulted) -> None:
     """A fault of ours: halt, cancel, say so, stop."""
     latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.NODE_FAULT, detail=fact.detail)
-    cancel_scope(turn, ACCOUNT_SCOPE, keep_stops=False)
+    cancel_scope(turn, ACCOUNT_SCOPE, HaltLevel.KILL)
     turn.out.append(StopNode(detail=fact.detail))
