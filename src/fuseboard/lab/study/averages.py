@@ -82,7 +82,7 @@ class FalsePositives(Struct, frozen=True, kw_only=True):
 def pairs_of(
     study: Study, kind: Kind, which: Which = lambda _tape: True, *, left_takes: bool = False
 ) -> list[Pair]:
-    """The pairs of a kind that both have figures, in the study's order; `left_takes` of the gate."""
+    """The pairs of a kind that both have figures, in order; `left_takes` is of the gate."""
     rows = {
         (row.tape, row.strategy, row.protected): row
         for row in study.rows
@@ -156,9 +156,15 @@ def tight_ns(figures: Figures) -> int:
 def delays_of(pair: Pair, since_ns: int) -> dict[str, int]:
     """How long after a time each signal came, and the `first` of them; in ns."""
     detection = pair.gate.detection
-    if detection is None or not detection.first_ns or not since_ns:
+    looked = pair.tape.judged
+    if detection is None or looked is None or not since_ns:
         return {}
-    delays = {name: at_ns - since_ns for name, at_ns in detection.first_ns.items()}
+    first_ns = dict(detection.first_ns)
+    if detection.earlier["trip"]:
+        first_ns["trip"] = looked.began_ns  # a latch: nobody resets it, so it holds when it begins
+    if not first_ns:
+        return {}
+    delays = {name: at_ns - since_ns for name, at_ns in first_ns.items()}
     return {**delays, "first": min(delays.values())}
 
 
