@@ -31,6 +31,8 @@ COMPARED = (
     ),
     PositionsSeen(positions=()),
 )  # fmt: skip
+AFTER_NS = 2_000_000_000 * NANOS
+"""Wall time after the books were compared: what was closed before is counted already."""
 
 
 def begun(fuseboard: CommandLine) -> StateDirectory:
@@ -89,8 +91,9 @@ def test_what_the_guardian_was_about_to_close_is_among_the_orders(fuseboard: Com
     state = StateDirectory(fuseboard.state)
     live(state, *COMPARED)
     close = GuardianClose(
-        at_wall_ns=9, trip="guardian#7", order_id="o" * 36, wire_id="fb-1", client_order_id="c",
-        symbol="AAPL", side=Side.SELL, quantity_nanos=NANOS, limit_price_nanos=None,
+        at_wall_ns=AFTER_NS, trip="guardian#7", order_id="o" * 36, wire_id="fb-1",
+        client_order_id="c", symbol="AAPL", side=Side.SELL, quantity_nanos=NANOS,
+        limit_price_nanos=None,
     )  # fmt: skip
     assert fuseboard.on_state("status", "--json").json()["orders"] == []
     with closing(GuardianJournal(Place(state.path).journal_file)) as journal:
