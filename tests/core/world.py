@@ -16,6 +16,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_fr
 from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -79,6 +80,8 @@ class World:
         self.boot_ns, self.wall_ns = START.boot_ns, START.wall_ns
         self.broker = ModelBroker(dict.fromkeys(SYMBOLS, 100 * NANOS))
         self.broker.positions = dict.fromkeys(SYMBOLS, past) if past else {}
+        self.trade_suspended = False
+        """Whether the broker refuses every order, because we said so."""
         self.broker.cash_attos -= past * sum(self.broker.prices.values())
         self.log: list[Record] = []
         self.durable = 0
@@ -223,12 +226,18 @@ class World:
 
     def _leave(self, record: Record, effect: fx.Effect) -> None:
         if isinstance(effect, fx.SubmitOrder):
+            holds("13", not self.trade_suspended, f"{effect.order_id}: we suspended trading")
             if effect.order_id not in self.dropped:
                 self.line.append((record.sequence, effect))
         elif isinstance(effect, fx.ClearHalt):
             halt = self.register.get(effect.scope)
             if halt is not None and halt.halt_epoch <= effect.halt_epoch:
                 del self.register[effect.scope]
+            if ACCOUNT_SCOPE not in self.register:
+                self.trade_suspended = False
+        elif isinstance(effect, fx.LatchBroker):
+            if effect.suspend_trade is not None:
+                self.trade_suspended = effect.suspend_trade and ACCOUNT_SCOPE in self.register
         elif isinstance(effect, fx.FindOrder | fx.ReadLeg | fx.ReadAccount):
             self._ask(effect)
         elif isinstance(effect, fx.ReadExecutions):

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fuseboard.exchange.ledger import LedgerEntry
+from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry
 from fuseboard.vocabulary.effects import RecordTransition, SubmitOrder
 from fuseboard.vocabulary.inputs import AccountSeen, Input, TradeSeen
 from fuseboard.vocabulary.orders import Intent
 from tests.e2e import truth
-from tests.e2e.processes import Bot, Gateway, World
+from tests.e2e.processes import Bot, Exchange, Gateway, World, until
 
 POLICY = """\
 name: end-to-end
@@ -77,6 +77,8 @@ def test_a_fall_trips_once_and_liquidates_once(
     assert exchange.positions() == {}
     assert bot.ask("positions")["value"] == [], "the strategy is shown what it no longer holds"
 
+    if name == "reconstruction":
+        the_brokers_latches_follow(here, exchange)
     assert gateway.stop() == 0
     the_ledger_agrees(here, exchange.ledger())
     if name == "apple-2010-05-06":
@@ -84,6 +86,23 @@ def test_a_fall_trips_once_and_liquidates_once(
         # beside them and the broker's own equity are what trips.
         assert isinstance(what_tripped(here)[0], TradeSeen | AccountSeen), what_tripped(here)
     here.evidence_is_clean()
+
+
+def the_brokers_latches_follow(here: World, exchange: Exchange) -> None:
+    """No short sales while it closed, no orders once flat, both as before after a reset."""
+
+    def configured() -> list[tuple[bool, bool]]:
+        return [
+            (each.no_shorting, each.suspend_trade)
+            for each in exchange.ledger()
+            if isinstance(each, AccountConfigured)
+        ]
+
+    until(lambda: len(configured()) == 2, "trading is suspended")
+    done = here.person("reset", "--rebase", "--reason", "looked at it")
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: len(configured()) == 3, "the broker's latches are lifted")
+    assert configured() == [(True, False), (True, True), (False, False)]
 
 
 def what_tripped(here: World) -> list[Input]:

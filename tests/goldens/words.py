@@ -8,6 +8,8 @@ import re
 import shlex
 from collections.abc import Callable
 
+from msgspec import structs
+
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
@@ -336,6 +338,11 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.ReadExecutions: lambda _, e: "the newest" if e.after is None else f"after {e.after or '-'}",
     fx.PublishDiscrepancy: lambda _, e: f"{e.stage} {e.subject}: ours {e.ours}, theirs {e.theirs}",
     fx.LatchHalt: lambda _, e: f"{e.scope} {e.level.name} epoch {e.halt_epoch} {e.trip}",
+    fx.LatchBroker: lambda _, e: ", ".join(
+        f"{name} {'set' if value else 'taken back'}"
+        for name, value in structs.asdict(e).items()
+        if value is not None
+    ),
     fx.RaiseAlert: lambda _, e: f"{e.severity.value}: {e.text}",
     fx.ClearHalt: lambda _, e: f"{e.scope} epoch {e.halt_epoch}",
     fx.AnswerOrder: lambda p, e: f"#{e.request} {p.name(e.order_id)}{' again' * e.repeated}",

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.guardian_link import GuardianLink
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.guardian import serving
@@ -43,13 +44,19 @@ class Both:
         self.who: list[str] = []
         self.wrote: list[str] = []
         self.guardian = Guardian(self.place, self.beats, KEYS, [], pause=lambda _s: None)
+        broker = BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s")
         self.link = GuardianLink(
             StateDirectory(folder),
             wanted=False,
             orders=lambda: ORDERS,
             policy_digest=lambda: "",
-            broker=BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s"),
-            register=self.register,
+            broker=broker,
+            latching=BrokerLatching(
+                self.place,
+                broker=broker,
+                instance="",
+                is_halted=lambda: self.register.halts("", ""),
+            ),
             pagers=[],
             say=lambda _line: None,
         )

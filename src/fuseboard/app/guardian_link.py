@@ -14,8 +14,7 @@ from typing import Final
 import msgspec
 
 from fuseboard.app.broker_choice import BrokerKeys
-from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
-from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.control.state_directory import (
     Identity,
     StateDirectory,
@@ -24,7 +23,6 @@ from fuseboard.control.state_directory import (
 from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
-from fuseboard.halts.register import HaltsRegister
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.pulse import Pulse, systemd_notify
@@ -110,7 +108,7 @@ class GuardianLink:
         orders: Callable[[], Orders],
         policy_digest: Callable[[], str],
         broker: BrokerKeys,
-        register: HaltsRegister,
+        latching: BrokerLatching,
         pagers: Sequence[Pager],
         say: Callable[[str], None],
     ) -> None:
@@ -120,7 +118,7 @@ class GuardianLink:
         self._policy_digest = policy_digest
         self._orders, self._followed = orders(), policy_digest()
         self._broker = broker
-        self._register = register
+        self._latching = latching
         self._pagers = pagers
         self._say = say
         self._file = HeartbeatFile(self._place.heartbeat_file)
@@ -191,12 +189,12 @@ class GuardianLink:
     async def run(self) -> None:
         """Look for ever: at the guardian, and at the broker's latches that a reset has to lift."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await self._latching.next_look(LOOK_S)
             self._look()
             if self._policy_digest() != self._followed:  # another policy was adopted
                 self._orders, self._followed = self._present_orders(), self._policy_digest()
                 self._write_orders()
-            if self._place.latches_file.exists() and not self._register.halts("", ""):
+            if self._latching.is_to_be_lifted():
                 await self._lift()
 
     def stopped(self) -> None:
@@ -294,28 +292,14 @@ class GuardianLink:
 
     async def _lift(self) -> None:
         """A person has reset the account: the broker's own latches go back to what they were."""
-        options = AlpacaOptions(
-            base_url=self._broker.base_url,
-            key_id=self._broker.key_id,
-            secret=self._broker.secret,
-            instance=self._orders.instance,
-        )
-        protection = AlpacaProtection(options)
         try:
-            raw = self._place.latches_file.read_bytes()
-            before = msgspec.json.decode(raw, type=BrokerLatches) if raw else BrokerLatches()
-            wanted = BrokerLatches(
-                no_shorting=bool(before.no_shorting), suspend_trade=bool(before.suspend_trade)
-            )
-            await protection.latch(wanted)
-        except (BrokerUnavailable, Throttled, OSError, msgspec.MsgspecError) as error:
+            lifted = await self._latching.lift()
+        except (BrokerUnavailable, Throttled) as error:
             self._page(Severity.WARNING, f"the broker's own latches are not lifted yet: {error}")
             await asyncio.sleep(MISSING_S)
         else:
-            self._place.latches_file.unlink(missing_ok=True)
-            self._page(Severity.INFO, "the broker's own latches are as before the guardian acted")
-        finally:
-            await protection.close()
+            if lifted:
+                self._page(Severity.INFO, "the broker's own latches are as before they were set")
 
     def _page(self, severity: Severity, text: str) -> None:
         code = Reason.GUARDIAN_MISSING if self._missing else Reason.GUARDIAN

@@ -19,6 +19,7 @@ from fuseboard.alerts.logfile import LogFile
 from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import adoption_at_start
 from fuseboard.app.broker_choice import account_of
+from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
@@ -117,6 +118,12 @@ class Node:
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
         self._outward = outward_pagers(os.environ)
         self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
+        self._latching = BrokerLatching(
+            Place(self._state.path),
+            broker=options.broker,
+            instance=self._identity.instance,
+            is_halted=partial(self._register.halts, "", ""),
+        )
         self._guardian = self._new_guardian()
         self._backups = self._new_backups()
         self._stopping = asyncio.Event()
@@ -130,7 +137,7 @@ class Node:
             orders=self._guardians_orders,
             policy_digest=self._kernel.policy_digest,
             broker=self._options.broker,
-            register=self._register,
+            latching=self._latching,
             pagers=self._pagers,
             say=self._say,
         )
@@ -323,6 +330,7 @@ class Node:
             views=[door, self._board, api],
             pagers=self._pagers,
             randbelow=secrets.randbelow,
+            latches=self._latching,
         )
 
     def _bind(self, door: GatewayDoor, api: OperatorApi) -> None:

@@ -2,6 +2,7 @@
 
 from fuseboard.core import guardian_closes
 from fuseboard.core.book import Order
+from fuseboard.core.broker_latches import trade_again
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import State, Turn
@@ -21,6 +22,8 @@ def adopt(turn: Turn, position: BrokerPosition) -> None:
     )
     book.fit(position.symbol)
     note_position(turn, position.symbol)
+    if position.quantity_nanos:
+        trade_again(turn)
     turn.out.append(WatchSymbol(symbol=position.symbol))
     for strategy in ("", *book.strategies):
         show_position(turn, strategy, position.symbol)

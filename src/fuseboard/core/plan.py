@@ -23,7 +23,7 @@ do not touch it, only `freeze` does. Nothing is read or sent before the books ar
 
 from typing import Final
 
-from fuseboard.core import leaving, stops
+from fuseboard.core import broker_latches, leaving, stops
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
     DONE_STAGES,
@@ -93,6 +93,7 @@ def _close(turn: Turn, plan: Plan) -> None:
     for symbol in symbols:
         leg = plan.legs[symbol] = Leg(symbol=symbol)
         _read(turn, plan, leg)
+    broker_latches.closing(turn, plan)
     _end_if_done(turn, plan)
 
 
@@ -107,6 +108,7 @@ def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
     if turn.state.stands_still(leg.symbol):
         stand(leg)
         return
+    broker_latches.trade_again(turn)
     leg.stage = "reading"
     leg.moves = turn.state.book.account.position(leg.symbol).moves
     _, order_id = _ids(turn, plan, leg)
@@ -413,7 +415,10 @@ def resume(turn: Turn) -> None:
             for leg in plan.legs.values():
                 if leg.stage not in DONE_STAGES:
                     _read(turn, plan, leg)
+            broker_latches.closing(turn, plan)
             _end_if_done(turn, plan)
+        else:
+            broker_latches.ended(turn, plan)
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
@@ -425,6 +430,7 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
         turn.wake(plan.deadline_boot_ns)
         return
     finish(turn, plan, "ended")
+    broker_latches.ended(turn, plan)
 
 
 def _open_again(turn: Turn, plan: Plan) -> bool:

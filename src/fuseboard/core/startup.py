@@ -9,6 +9,7 @@ from typing import Final
 
 from fuseboard.core import (
     breakers,
+    broker_latches,
     cash,
     comparing,
     consent,
@@ -92,6 +93,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     _agree_with_register(turn, fact)
     restoring.node_started(turn, fact.restored)
     guardian_closes.node_started(turn, fact.guardian_closes)
+    broker_latches.node_started(turn)
     publish_postures(turn)
     _show_all(turn)
     for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):

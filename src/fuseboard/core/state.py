@@ -226,6 +226,8 @@ class State(Struct, kw_only=True):
     """Of strategies that are no longer named among others that are: a desk's halt holds them."""
     latches: dict[str, Latch] = {}
     plans: dict[str, Plan] = {}
+    trade_suspended: bool = False
+    """Whether trading may be suspended at the broker by us: a close takes that back first."""
     draining: bool = False
     """Whether the node stops in order: HALTED without a latch, until the next start."""
     drains: int = 0

@@ -27,6 +27,7 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.guardian.asking import Asking, OutOfTime
+from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.closing import Close, Left
 from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.killing import killed
@@ -258,8 +259,9 @@ class Acts:
         held = await asking.answer(broker.positions)
         text = ", ".join(position.symbol for position in held.positions) or "nothing is held"
         self._journal.write("closing", run_ns=self._run_ns, detail=f"trip {self._trip}: {text}")
-        if any(position.quantity_nanos > 0 for position in held.positions):
-            await self._latch_broker(protection, asking, BrokerLatches(no_shorting=True))
+        wanted = self._wanted_to_close(held.positions)
+        if wanted != BrokerLatches():
+            await self._latch_broker(protection, asking, wanted)
         room = asyncio.Semaphore(CLOSES_AT_ONCE_MAX)
 
         async def one(symbol: str, valued_nanos: int) -> Left:
@@ -295,6 +297,15 @@ class Acts:
             await self._latch_broker(protection, asking, BrokerLatches(suspend_trade=True))
         return proof.positions
 
+    def _wanted_to_close(self, held: tuple[BrokerPosition, ...]) -> BrokerLatches:
+        """No new short sales while longs are closed; and no suspension that the gateway had set."""
+        longs = any(position.quantity_nanos > 0 for position in held)
+        before = None
+        with suppress(OSError, msgspec.MsgspecError):
+            before = kept_before(self._place) if held else None
+        suspends = None if before is None else before.suspend_trade
+        return BrokerLatches(no_shorting=longs or None, suspend_trade=suspends)
+
     def _closes(self, close: GuardianClose) -> None:
         limit_nanos = close.limit_price_nanos
         price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
@@ -311,9 +322,8 @@ class Acts:
 
         async def latched() -> None:
             before = await protection.latches()
-            if not self._place.latches_file.exists():
-                with suppress(OSError):  # a full disk: who resets has to look at the broker
-                    self._place.latches_file.write_bytes(msgspec.json.encode(before))
+            with suppress(OSError):  # a full disk: who resets has to look at the broker
+                keep_before(self._place, before)
             await protection.latch(wanted)
 
         try:

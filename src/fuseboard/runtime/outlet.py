@@ -11,9 +11,11 @@ does not halt. The outlet knows no other rule.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from msgspec import Struct
 
+from fuseboard.runtime.broker_latches import BrokerLatchLine, LatchLimits
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.cancels import CancelLimits, CancelLine
 from fuseboard.runtime.crew import Crew
@@ -25,12 +27,21 @@ from fuseboard.runtime.settling import Settling
 from fuseboard.runtime.submits import SubmitLimits, SubmitLine
 from fuseboard.runtime.sweep import cancel_until_none
 from fuseboard.runtime.working import WorkingOrders
-from fuseboard.vocabulary.doors import Broker, Clock, Feed, Pager, Register, RegisterBusy
+from fuseboard.vocabulary.doors import (
+    Broker,
+    BrokerLatches,
+    Clock,
+    Feed,
+    Pager,
+    Register,
+    RegisterBusy,
+)
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     ClearHalt,
     Effect,
     FindOrder,
+    LatchBroker,
     LatchHalt,
     PublishOrder,
     RaiseAlert,
@@ -68,6 +79,7 @@ class OutletLimits(Struct, frozen=True, kw_only=True):
     submits: SubmitLimits = SubmitLimits()
     cancels: CancelLimits = CancelLimits()
     questions: QuestionLimits = QuestionLimits()
+    latches: LatchLimits = LatchLimits()
     wire_ids_max: int = 131_072
     """How many of our orders' wire ids are kept, to know a stranger's order."""
     fault_cancel_ns_max: int = 10 * SECOND_NS
@@ -90,6 +102,7 @@ class Outlet:
         pagers: Sequence[Pager],
         randbelow: Callable[[int], int],
         limits: OutletLimits | None = None,
+        latches: BrokerLatches | None = None,
     ) -> None:
         self.limits = limits or OutletLimits()
         self._broker = broker
@@ -128,6 +141,8 @@ class Outlet:
         )
         self._settling = Settling(self._submits)
         self._questions = self._new_questions(clock)
+        self._latches = latches
+        self._latch_line = self._new_latch_line()
         self._ways = self._laid_ways()
 
     def hold_new_risk(self) -> None:
@@ -166,6 +181,18 @@ class Outlet:
             report=self._deliver,
             randbelow=self._randbelow,
             limits=self.limits.questions,
+        )
+
+    def _new_latch_line(self) -> BrokerLatchLine | None:
+        """None where the broker has no latches of its own."""
+        if self._latches is None:
+            return None
+        return BrokerLatchLine(
+            latches=self._latches,
+            gate=self._gate,
+            crew=self._crew,
+            failed=partial(self._page, Severity.PAGE, Reason.BROKER_UNREACHABLE),
+            limits=self.limits.latches,
         )
 
     def oldest_call_age_ns(self) -> int:
@@ -245,6 +272,7 @@ class Outlet:
             ReadExecutions: lambda read, _moment: self._questions.read_executions(read),
             WatchSymbol: lambda watch, _moment: self._questions.watch(watch.symbol),
             LatchHalt: self._latch_and_show,
+            LatchBroker: self._latch_broker,
             ClearHalt: self._clear,
             RaiseAlert: self._alert,
             PublishOrder: self._publish_order,
@@ -302,6 +330,13 @@ class Outlet:
             )
         except RegisterBusy:  # still latched, which is safe: come back when the writer is done
             self._crew.start(self._clear_later(clear, moment))
+            return
+        if self._latches is not None:
+            self._latches.cleared()
+
+    def _latch_broker(self, wanted: LatchBroker, _moment: Moment) -> None:
+        if self._latch_line is not None:
+            self._latch_line.want(wanted)
 
     async def _clear_later(self, clear: ClearHalt, moment: Moment) -> None:
         await asyncio.sleep(CLEAR_AGAIN_S)

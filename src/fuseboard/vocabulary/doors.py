@@ -8,7 +8,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from fuseboard.vocabulary.effects import CancelOrder, FindOrder, LatchHalt, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.effects import (
+    CancelOrder,
+    FindOrder,
+    LatchBroker,
+    LatchHalt,
+    ReadLeg,
+    SubmitOrder,
+)
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerClockSeen,
@@ -101,6 +108,18 @@ class Broker(Protocol):
 
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         """Every order with a Fuseboard's prefix since a time, working or final, newest first."""
+
+
+class BrokerLatches(Protocol):
+    """The broker's own latches of an account; only brokers that have some get this door."""
+
+    async def latch(self, wanted: LatchBroker) -> None:
+        """Set or take back what is named; may be repeated. Raises `BrokerUnavailable` and
+        `Throttled`.
+        """
+
+    def cleared(self) -> None:
+        """A reset has reached the register: what was set is to be lifted where it is over."""
 
 
 class BrokerClock(Protocol):

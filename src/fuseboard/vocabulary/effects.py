@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from fuseboard.vocabulary.act import Act as Act
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker as LatchBroker
 from fuseboard.vocabulary.denial_effects import RecordDenials as RecordDenials
 from fuseboard.vocabulary.liquidity_effects import RecordExit as RecordExit
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity as RecordLiquidity
@@ -416,6 +417,7 @@ Effect: TypeAlias = (
     | ReadExecutions
     | WatchSymbol
     | LatchHalt
+    | LatchBroker
     | RaiseAlert
     | ClearHalt
     | AnswerOrder

@@ -1,0 +1,50 @@
+"""The broker's own latches around a liquidation of the whole account.
+
+A plan of the account forbids new short sales when it begins to close what is held long, and
+suspends trading once it ended flat, as the guardian does. Both last until a person's reset. Only
+for a halt that stands: an orderly stop latches nothing. A plan of a strategy, tag or symbol sets
+neither, because the latches bind the whole account. What may have to be closed after all takes the
+suspension back first: an exit is not trapped by our own latch.
+"""
+
+from fuseboard.core.closes import ONGOING_STAGES, left_of
+from fuseboard.core.state import Plan, State, Turn
+from fuseboard.vocabulary.effects import LatchBroker
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+
+
+def node_started(turn: Turn) -> None:
+    """The guardian may have suspended trading: a close takes that back before it is sent."""
+    turn.state.trade_suspended = _account_is_halted(turn.state)
+
+
+def closing(turn: Turn, plan: Plan) -> None:
+    """A plan begins to close, or goes on after a restart: no new short sales."""
+    state = turn.state
+    if plan.scope != ACCOUNT_SCOPE or not _account_is_halted(state):
+        return
+    if any(state.book.account.position(symbol).quantity_nanos > 0 for symbol in plan.legs):
+        turn.out.append(LatchBroker(no_shorting=True))
+
+
+def ended(turn: Turn, plan: Plan) -> None:
+    """A plan ended, or had ended before a restart: flat and halted, no new orders at all."""
+    state = turn.state
+    if plan.scope != ACCOUNT_SCOPE or plan.stage != "ended" or left_of(plan):
+        return
+    others = any(other.stage in ONGOING_STAGES for other in state.plans.values())
+    if others or state.book.held() or not _account_is_halted(state):
+        return
+    state.trade_suspended = True
+    turn.out.append(LatchBroker(suspend_trade=True))
+
+
+def trade_again(turn: Turn) -> None:
+    """Something is held: what we suspended at the broker must not refuse its close."""
+    if turn.state.trade_suspended:
+        turn.state.trade_suspended = False
+        turn.out.append(LatchBroker(suspend_trade=False))
+
+
+def _account_is_halted(state: State) -> bool:
+    return any(fuse.latched() for fuse in state.fuses() if fuse.scope == ACCOUNT_SCOPE)

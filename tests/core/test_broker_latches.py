@@ -1,0 +1,178 @@
+"""The broker's own latches around a plan of the whole account, and never in the way of a close."""
+
+import pytest
+
+from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_known_failures import Desk, accept, submitted
+from tests.core.test_operators import reset
+
+NO_SHORTING = fx.LatchBroker(no_shorting=True)
+SUSPENDED = fx.LatchBroker(suspend_trade=True)
+TAKEN_BACK = fx.LatchBroker(suspend_trade=False)
+
+
+def latches(effects: tuple[fx.Effect, ...]) -> list[fx.LatchBroker]:
+    return [effect for effect in effects if isinstance(effect, fx.LatchBroker)]
+
+
+def flatten(desk: Desk, scope: str = ACCOUNT_SCOPE) -> tuple[fx.Effect, ...]:
+    return desk.take(
+        facts.OperatorHaltRequested(
+            request=1, operator="ann", reason="", scope=scope, level=HaltLevel.FLATTEN
+        )
+    )
+
+
+def read(desk: Desk, effects: tuple[fx.Effect, ...], held: int) -> tuple[fx.Effect, ...]:
+    """The broker answers the leg's question."""
+    (asked,) = [effect for effect in effects if isinstance(effect, fx.ReadLeg)]
+    return desk.take(
+        facts.LegRead(
+            trip=asked.trip,
+            symbol=asked.symbol,
+            attempt=asked.attempt,
+            position_nanos=held * NANOS,
+            against_nanos=0,
+        )
+    )
+
+
+def fill(desk: Desk, order: fx.SubmitOrder, broker_order_id: str) -> tuple[fx.Effect, ...]:
+    """All of an order is executed."""
+    return desk.take(
+        facts.FillReported(
+            order_id=order.order_id,
+            broker_order_id=broker_order_id,
+            quantity_nanos=order.quantity_nanos,
+            price_nanos=250 * NANOS,
+            filled_quantity_nanos=order.quantity_nanos,
+            filled_price_nanos=250 * NANOS,
+            final=True,
+        )
+    )
+
+
+def closed(desk: Desk, effects: tuple[fx.Effect, ...]) -> tuple[fx.Effect, ...]:
+    """What was to be closed is; the effects of the read that found it flat."""
+    (close,) = submitted(read(desk, effects, desk.held))
+    accept(desk, close, "b9")
+    return read(desk, fill(desk, close, "b9"), 0)
+
+
+def test_a_plan_of_the_account_forbids_shorts_and_suspends_trading_once_flat() -> None:
+    desk = Desk(held=100)
+    began = flatten(desk)
+    assert latches(began) == [NO_SHORTING]
+    kinds = [type(effect) for effect in began]
+    assert kinds.index(fx.ReadLeg) < kinds.index(fx.LatchBroker), "the close goes first"
+    assert latches(closed(desk, began)) == [SUSPENDED]
+
+
+def test_where_nothing_is_held_long_shorts_are_not_forbidden() -> None:
+    assert latches(flatten(Desk())) == [SUSPENDED]
+    short = Desk(held=-100)
+    began = flatten(short)
+    assert latches(began) == []
+    assert latches(closed(short, began)) == [SUSPENDED]
+
+
+@pytest.mark.parametrize("scope", ["strategy:alpha", "symbol:AAPL"])
+def test_a_plan_of_less_than_the_account_binds_nobody_else(scope: str) -> None:
+    desk = Desk(held=100)
+    (bought,) = submitted(desk.order(Side.BUY, 10 * NANOS))
+    accept(desk, bought, "b1")
+    fill(desk, bought, "b1")
+    desk.held = 110 if scope.startswith("symbol") else 10
+    began = flatten(desk, scope)
+    assert latches(began) == []
+    assert latches(closed(desk, began)) == []
+
+
+def test_an_orderly_stop_latches_nothing_at_the_broker() -> None:
+    desk = Desk(held=100)
+    drained = desk.take(facts.DrainRequested(rule=DrainRule.FLATTEN))
+    assert latches(drained) == []
+    assert latches(closed(desk, drained)) == []
+
+
+def test_what_is_left_open_leaves_trading_open_to_close_it() -> None:
+    desk = Desk(held=100)
+    began = flatten(desk)
+    frozen = desk.take(
+        facts.OperatorHaltRequested(
+            request=2, operator="ann", reason="", scope=ACCOUNT_SCOPE, level=HaltLevel.FREEZE
+        )
+    )
+    assert latches(began) == [NO_SHORTING]
+    assert latches(frozen) == []
+
+
+def test_a_close_after_all_takes_the_suspension_back_before_it_is_decided() -> None:
+    desk = Desk()
+    (bought,) = submitted(desk.order(Side.BUY, 10 * NANOS))
+    accept(desk, bought, "b1")
+    flatten(desk)
+    ended = facts.OrderEnded(
+        order_id=bought.order_id,
+        broker_order_id="b1",
+        status=OrderStatus.CANCELED,
+        filled_quantity_nanos=0,
+        filled_price_nanos=0,
+    )
+    assert latches(desk.take(ended)) == [SUSPENDED]
+    late = fill(desk, bought, "b1")
+    assert latches(late) == [TAKEN_BACK]
+    desk.held = 10
+    assert latches(closed(desk, late)) == [SUSPENDED]
+
+
+def test_a_restart_says_again_what_may_not_have_reached_the_broker() -> None:
+    desk = Desk(held=100)
+    began = flatten(desk)
+    heard: list[fx.LatchBroker] = []
+    take, latched = (
+        desk.take,
+        tuple(
+            facts.LatchedScope(
+                scope=each.scope,
+                level=each.level,
+                reason=each.reason,
+                trip=each.trip,
+                halt_epoch=each.halt_epoch,
+            )
+            for each in began
+            if isinstance(each, fx.LatchHalt)
+        ),
+    )
+
+    def listening(fact: facts.Input) -> tuple[fx.Effect, ...]:
+        effects = take(fact)
+        heard.extend(latches(effects))
+        return effects
+
+    desk.take = listening  # type: ignore[method-assign]
+    desk.start(latched)
+    assert NO_SHORTING in heard, "it was closing"
+
+
+def test_after_a_reset_a_start_suspends_nothing() -> None:
+    desk = Desk(held=0)
+    flatten(desk)
+    desk.take(reset())
+    assert desk.kernel._state.latches[ACCOUNT_SCOPE].reason is Reason.OPERATOR
+    heard: list[fx.LatchBroker] = []
+    for fact in (
+        facts.NodeStarted(instance="deskdesk", account="A1", release="0"),
+        facts.BrokerStreamChanged(connected=True),
+    ):
+        heard += latches(desk.take(fact))
+    heard += latches(desk.account())
+    heard += latches(desk.take(facts.PositionsSeen(positions=())))
+    assert heard == []

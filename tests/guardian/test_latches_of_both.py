@@ -1,0 +1,128 @@
+"""The broker's own latches, set by the gateway or the guardian, at an exchange that has them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fuseboard.app.broker_choice import BrokerKeys
+from fuseboard.app.broker_latching import BrokerLatching
+from fuseboard.brokers.alpaca_protection import BrokerLatches
+from fuseboard.exchange.ledger import AccountConfigured
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import LatchBroker
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
+from tests.guardian.test_acting import INSTANCE, Scene
+
+NO_SHORTING = LatchBroker(no_shorting=True)
+SUSPEND = LatchBroker(suspend_trade=True)
+TAKE_BACK = LatchBroker(suspend_trade=False)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    made = Scene(tmp_path_factory.mktemp("latches"))
+    try:
+        yield made
+    finally:
+        made.exchange.kill()
+
+
+class Desk:
+    """The gateway's side: an account that is halted or not."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.halted = True
+        self.began = len(scene.ledger())
+        self.latching = self.started()
+
+    def started(self) -> BrokerLatching:
+        url = self.scene.exchange.url
+        keys = BrokerKeys(
+            base_url=url,
+            data_url=url,
+            data_stream_url=url,
+            key_id=EXCHANGE_KEY,
+            secret=EXCHANGE_SECRET,
+        )
+        return BrokerLatching(
+            self.scene.place, broker=keys, instance=INSTANCE, is_halted=lambda: self.halted
+        )
+
+    def latch(self, *wanted: LatchBroker) -> None:
+        for each in wanted:
+            asyncio.run(self.latching.latch(each))
+
+    def lift(self) -> None:
+        asyncio.run(self.latching.lift())
+
+    def configured(self) -> list[tuple[bool, bool]]:
+        return [
+            (each.no_shorting, each.suspend_trade)
+            for each in self.scene.ledger()[self.began :]
+            if isinstance(each, AccountConfigured)
+        ]
+
+
+def test_what_the_gateway_set_a_reset_lifts_over_a_restart_too(scene: Scene) -> None:
+    desk = Desk(scene)
+    desk.latch(NO_SHORTING, SUSPEND)
+    before = {"no_shorting": False, "suspend_trade": False}
+    assert json.loads(scene.place.latches_file.read_bytes()) == before
+    desk.latch(TAKE_BACK, SUSPEND)
+    desk.lift()
+    assert desk.configured() == [(True, False), (True, True), (True, False), (True, True)]
+    desk.latching = desk.started()
+    assert not desk.latching.is_to_be_lifted(), "the account is halted"
+    desk.halted = False
+    assert desk.latching.is_to_be_lifted()
+    desk.lift()
+    assert desk.configured()[4:] == [(False, False)]
+    assert not scene.place.latches_file.exists()
+    desk.latch(NO_SHORTING, SUSPEND, TAKE_BACK)
+    desk.lift()
+    assert desk.configured()[5:] == [], "a reset outran it"
+
+
+def test_what_a_person_had_set_stays_set(scene: Scene) -> None:
+    desk = Desk(scene)
+    asyncio.run(_set(scene, no_shorting=True))
+    desk.latch(NO_SHORTING, SUSPEND)
+    desk.halted = False
+    desk.lift()
+    assert desk.configured() == [(True, False), (True, False), (True, True), (True, False)]
+    asyncio.run(_set(scene, no_shorting=False))
+
+
+def test_the_guardian_takes_back_a_suspension_of_the_gateways_to_close(scene: Scene) -> None:
+    scene.send("AAPL", 3, "buy")
+    desk = Desk(scene)
+    desk.latch(SUSPEND)
+    outcome = scene.act()
+    assert [each.left_nanos for each in outcome.left] == [0]
+    assert desk.configured() == [(False, True), (True, False), (True, True)]
+    desk.halted = False
+    desk.lift()
+    assert desk.configured()[3:] == [(False, False)]
+
+
+def test_nothing_is_set_that_could_not_be_lifted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(scene)
+    monkeypatch.setattr(scene.place, "latches_file", Path(scene.place.state) / "gone" / "file")
+    with pytest.raises(BrokerUnavailable, match="No such file"):
+        desk.latch(SUSPEND)
+    assert desk.configured() == []
+
+
+async def _set(scene: Scene, *, no_shorting: bool) -> None:
+    """A person's own choice, at the broker's page."""
+    protection = Desk(scene).latching._protection()
+    try:
+        await protection.latch(BrokerLatches(no_shorting=no_shorting))
+    finally:
+        await protection.close()
