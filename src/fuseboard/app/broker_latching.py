@@ -75,11 +75,11 @@ class BrokerLatching:
                 if before is not None:
                     await protection.latch(before)
                 self._place.latches_file.unlink(missing_ok=True)
-                return True
             except (OSError, msgspec.MsgspecError) as error:
                 raise BrokerUnavailable(f"{self._place.latches_file}: {error}") from error
             finally:
                 await protection.close()
+            return True
 
     def cleared(self) -> None:
         """A reset has reached the register: whoever waits looks now."""
