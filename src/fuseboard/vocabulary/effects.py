@@ -15,6 +15,7 @@ from fuseboard.vocabulary.liquidity_effects import RecordLiquidity as RecordLiqu
 from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
 from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
 from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
+from fuseboard.vocabulary.market_effects import WatchSymbol as WatchSymbol
 from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
@@ -107,12 +108,6 @@ class ReadExecutions(Act, frozen=True, tag=True):
     """
 
     after: str | None
-
-
-class WatchSymbol(Act, frozen=True, tag=True):
-    """Subscribe to market data of a symbol: something is held or ordered in it."""
-
-    symbol: str
 
 
 # --- protection that overtakes the disk ----------------------------------------------------------

@@ -1,6 +1,12 @@
-"""Effects that tell of the market: evidence of what its exchanges said."""
+"""Effects of the market: what is watched, and evidence of what its exchanges said."""
 
 from fuseboard.vocabulary.act import Act
+
+
+class WatchSymbol(Act, frozen=True, tag=True):
+    """Subscribe to market data of a symbol: something is held or ordered in it."""
+
+    symbol: str
 
 
 class RecordTradingHalt(Act, frozen=True, tag=True):
