@@ -91,6 +91,93 @@ def test_a_door_that_is_stuck_costs_alerts_and_never_the_caller() -> None:
     pager.close()
 
 
+def test_a_page_overtakes_what_is_tried_again_and_is_never_dropped_for_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pause of a lesser alert's tries is longer than anybody waits."""
+    monkeypatch.setattr(outward, "PAUSE_S", 60.0)
+    tried: list[str] = []
+    came, paged = threading.Event(), threading.Event()
+
+    def deliver(raw: bytes) -> None:
+        alert = json.loads(raw)
+        tried.append(alert["text"])
+        if alert["severity"] != "page":
+            came.set()
+            raise ConnectionError("not now")
+        if tried.count(alert["text"]) == len(pages):
+            paged.set()
+
+    pages = ["killed"]
+    pager = OutwardPager(deliver, name="slow")
+    pager.page("info", "guardian", "account", "first")
+    assert came.wait(10)
+    for number in range(ALERTS_MAX):
+        pager.page("info", "guardian", "account", str(number))
+    pager.page("page", "guardian", "account", "killed")
+    assert paged.wait(10), pager.says()
+    assert tried[:2] == ["first", "killed"]
+    assert pager.dropped >= 1
+    assert pager.delivered <= 1
+    assert "not now" in pager.says()
+
+
+def test_what_finds_no_room_is_dropped_for_what_is_more_severe() -> None:
+    stuck = threading.Event()
+    taken: list[str] = []
+
+    def wait(raw: bytes) -> None:
+        stuck.wait()
+        taken.append(json.loads(raw)["severity"])
+
+    pager = OutwardPager(wait, name="stuck")
+    for severity in ("info", "page", "warning"):
+        for number in range(ALERTS_MAX):
+            pager.page(severity, "guardian", "account", str(number))
+    assert pager.dropped >= 2 * ALERTS_MAX - 1
+    stuck.set()
+    pager.close()
+    assert taken.count("page") == ALERTS_MAX
+    assert taken.count("warning") == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [ValueError("port"), OverflowError("port"), UnicodeError("label"), KeyError("x")]
+)
+def test_whatever_a_door_does_its_thread_lives(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(outward, "PAUSE_S", 0.001)
+    faults = [fault]
+
+    def deliver(_alert: bytes) -> None:
+        if faults:
+            raise faults.pop()
+
+    pager = OutwardPager(deliver, name="odd")
+    pager.page("page", "guardian", "account", "killed")
+    pager.close()
+    assert (pager.delivered, pager.failed) == (1, 0)
+    assert pager.failure
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/x",
+        "http://127.0.0.1:0/x",
+        "http://127.0.0.1:port/x",
+        "http://127.0.0.1:9/\u00e9",
+        "http://127.0.0.1:9/a b",
+        f"http://{'a' * 70}.com/x",
+        "http://[::1/x",
+    ],
+)
+def test_an_address_that_no_request_can_be_sent_to_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(WebhookRefused, match="the alert webhook"):
+        webhook(url)
+
+
 def test_a_command_gets_the_alert_on_its_standard_input(tmp_path: Path) -> None:
     told = tmp_path / "told"
     pager = command(["tee", str(told)])

@@ -1,23 +1,23 @@
 """Alerts that leave the machine: a webhook, a command. Each has a thread of its own and is retried.
 
-Nothing waits for them: an alert is put into a bounded queue, and when that is full it is dropped
-and counted. The webhook gets `POST` with one JSON object (`severity`, `code`, `scope`, `text`,
-`host`, `wall_ns`, and `content` for chat services that show that field); the command gets the same
-object on its standard input.
+Nothing waits for them: an alert is put into a bounded line, pages first, and when that is full the
+least of them is dropped and counted; `status` shows the counts. The webhook gets `POST` with one
+JSON object (`severity`, `code`, `scope`, `text`, `host`, `wall_ns`, and `content` for chat services
+that show that field); the command gets the same object on its standard input.
 """
 
 import hashlib
 import http.client
 import json
-import queue
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 ALERTS_MAX: Final = 200
 TRIES_MAX: Final = 5
@@ -29,6 +29,19 @@ WEBHOOK_NAME: Final = "FUSEBOARD_ALERT_WEBHOOK"
 COMMAND_NAME: Final = "FUSEBOARD_ALERT_COMMAND"
 WEBHOOK_DOOR: Final = "alert-webhook"
 COMMAND_DOOR: Final = "alert-command"
+RANKS: Final = ("page", "warning", "info")
+"""Severities, the most severe first."""
+DELIVERY_FAILURES: Final = (
+    OSError,
+    http.client.HTTPException,
+    subprocess.SubprocessError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+)
+"""What a try may end with, whatever a door does: its thread must not die of it."""
 _MARK_DIGITS: Final = 12
 
 
@@ -36,11 +49,25 @@ class WebhookRefused(ValueError):
     """The address of a webhook is none; the message says what is expected."""
 
 
+class _Alert:
+    """One alert on its way, and how often it was tried."""
+
+    __slots__ = ("body", "rank", "tries")
+
+    def __init__(self, body: bytes, rank: int) -> None:
+        self.body = body
+        self.rank = rank
+        self.tries = 0
+
+
 class OutwardPager:
-    """A `Pager` that hands each alert to `deliver`, which raises `OSError` when it failed.
+    """A `Pager` that hands each alert to `deliver`, which raises when it failed.
+
+    The most severe goes first: a page waits for one try of a lesser alert at most, and where there
+    is no room the newest of the least severe is dropped, a page only for pages.
 
     `delivered` counts alerts that were taken, `failed` those given up after `TRIES_MAX` tries,
-    `dropped` those that found no room; `failure` says why the last try failed.
+    `dropped` those that found no room; `failure` says why the last failed try did.
     """
 
     def __init__(self, deliver: Callable[[bytes], None], *, name: str) -> None:
@@ -50,13 +77,14 @@ class OutwardPager:
         self.failure = ""
         self.dropped = 0
         self._deliver = deliver
-        self._alerts: queue.Queue[bytes | None] = queue.Queue(ALERTS_MAX)
-        self._closing = threading.Event()
+        self._lines: tuple[deque[_Alert], ...] = tuple(deque() for _ in RANKS)
+        self._changed = threading.Condition()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
-        """Queue one alert; never blocks."""
+        """Queue one alert; never waits for its delivery."""
         alert = {
             "severity": severity,
             "code": code,
@@ -66,44 +94,85 @@ class OutwardPager:
             "wall_ns": time.time_ns(),
             "content": f"{severity.upper()} {code} {scope}: {text}",
         }
-        try:
-            self._alerts.put_nowait(json.dumps(alert).encode())
-        except queue.Full:
-            self.dropped += 1
+        rank = RANKS.index(severity) if severity in RANKS else 0
+        with self._changed:
+            self._lines[rank].append(_Alert(json.dumps(alert).encode(), rank))
+            if sum(map(len, self._lines)) > ALERTS_MAX:
+                next(line for line in reversed(self._lines) if line).pop()
+                self.dropped += 1
+            self._changed.notify()
+
+    def says(self) -> str:
+        """For the status: what became of the alerts since the start."""
+        counts = f"{self.delivered} delivered, {self.failed} given up, {self.dropped} dropped"
+        waiting = sum(map(len, self._lines))
+        counts += f", {waiting} waiting" if waiting else ""
+        return f"{self.name}: {counts}" + (f"; last failure: {self.failure}" * bool(self.failure))
 
     def close(self) -> None:
         """Deliver what is queued, for at most `CLOSE_S_MAX` seconds, and stop."""
-        try:
-            self._alerts.put(None, timeout=CLOSE_S_MAX)
-        except queue.Full:
-            return  # the door is stuck; the thread is a daemon and ends with the process
-        self._closing.set()
-        self._thread.join(CLOSE_S_MAX)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(CLOSE_S_MAX)  # a daemon: where the door is stuck it ends with the process
 
     def _run(self) -> None:
-        while (alert := self._alerts.get()) is not None:
-            for number in range(TRIES_MAX):
-                try:
-                    self._deliver(alert)
-                    self.delivered += 1
-                    break
-                except OSError as error:
-                    self.failure = str(error)
-                    self._closing.wait(PAUSE_S * 2**number)
+        while (alert := self._next()) is not None:
+            try:
+                self._deliver(alert.body)
+            except DELIVERY_FAILURES as error:
+                self.failure = str(error) or type(error).__name__
+                self._try_later(alert)
             else:
+                self.delivered += 1
+
+    def _next(self) -> _Alert | None:
+        """The most severe alert that waits, the oldest of these; None: closing, and none does."""
+        with self._changed:
+            while not any(self._lines):
+                if self._closing:
+                    return None
+                self._changed.wait()
+            return next(line for line in self._lines if line).popleft()
+
+    def _try_later(self, alert: _Alert) -> None:
+        """Pause, and put it back in front of its line; a more severe one ends the pause."""
+        alert.tries += 1
+        ends = time.monotonic() + PAUSE_S * 2 ** (alert.tries - 1)
+        with self._changed:
+            while not self._closing and not any(self._lines[: alert.rank]):
+                left_s = ends - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._changed.wait(left_s)
+            if alert.tries >= TRIES_MAX:
                 self.failed += 1
+            else:
+                self._lines[alert.rank].appendleft(alert)
+
+
+def _address(url: str) -> tuple[SplitResult, str, int | None]:
+    """What a URL leads to, its host and port. Raises `WebhookRefused` for what no request can."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as wrong:
+        raise WebhookRefused(f"the alert webhook {url!r} leads nowhere: {wrong}") from wrong
+    if parts.scheme not in {"http", "https"} or not host or port == 0:
+        raise WebhookRefused(f"the alert webhook {url!r} is no http or https address")
+    if not all("!" <= each <= "~" for each in parts.path + parts.query):
+        raise WebhookRefused(f"the alert webhook {url!r}: write what is not ASCII as %XX")
+    return parts, host, port
 
 
 def webhook(url: str) -> OutwardPager:
     """A pager that posts to a URL. Raises `WebhookRefused`."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise WebhookRefused(f"the alert webhook {url!r} is no http or https address")
+    parts, host, port = _address(url)
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
 
     def deliver(alert: bytes) -> None:
         tls = ssl.create_default_context() if parts.scheme == "https" else None
-        host, port = str(parts.hostname), parts.port
         connection = (
             http.client.HTTPConnection(host, port, timeout=TRY_S_MAX)
             if tls is None

@@ -413,6 +413,7 @@ class Node:
             "state": str(self._state.path),
             "guardian": self._guardian.says(),
             "backup": self._backups.says(),
+            "alerts": "; ".join(door.says() for door in self._outward) or "leave by no door",
         }
 
     def _close(self) -> None:
