@@ -77,6 +77,7 @@ CUTS = (
         "position_nanos - fact.against_nanos - hidden_nanos",
         "position_nanos",
         "law 4",
+        first=47,
     ),
     Cut(
         "the proof of a reduction",
@@ -101,6 +102,7 @@ CUTS = (
         "find(turn, order)",
         "pass",
         "law 3: the plan",
+        first=23,
     ),
     Cut(
         "the time for which not found counts as on its way",
