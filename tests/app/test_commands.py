@@ -14,7 +14,9 @@ import pytest
 from fuseboard.app.kept_journal import keep_journal
 from fuseboard.app.offline import UNCHECKED
 from fuseboard.control.state_directory import StateDirectory
+from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.reader import lines
 from fuseboard.journal.reader import records as read_journal
@@ -84,7 +86,7 @@ def test_a_lost_register_is_made_again_halted(made: CommandLine) -> None:
 def test_a_fresh_state_is_open_and_not_running(made: CommandLine) -> None:
     told = made.on_state("status").out.splitlines()
     assert told[:3] == [
-        "posture   OPEN",
+        "posture   HALTED: no gateway runs; the next start compares the books, then OPEN",
         "gateway   not running: this is what its next start begins with",
         "next      `fuseboard run`",
     ]
@@ -115,7 +117,19 @@ def test_the_file_halt_is_in_the_status_of_what_the_next_start_begins_with(
     beside = made("reset", "--operator", "Ada", "--reason", "x", "--state", made.state.name)
     assert whole in beside.err
     file.unlink()
-    assert made.on_state("status").out.startswith("posture   OPEN\n")
+    assert made.on_state("status").out.startswith(
+        "posture   HALTED: no gateway runs; the next start compares the books, then OPEN\n"
+    )
+
+
+def test_without_a_gateway_the_status_says_whether_a_guardian_lives(made: CommandLine) -> None:
+    assert "guardian  none runs" in made.on_state("status").out.splitlines()
+    seen = process_seen(os.getpid())
+    assert seen is not None
+    with closing(HeartbeatFile(Place(made.state).heartbeat_file)) as file:
+        for phase, says in ((Phase.RUNNING, f"runs (pid {os.getpid()})"), (Phase.STOPPED, "none")):
+            file.write(Heart.GUARDIAN, Beat(phase, os.getpid(), seen.start_ticks, 1, boot_ns(), 1))
+            assert f"guardian  {says}" in made.on_state("status").out
 
 
 @pytest.mark.parametrize("level", ["halt", "flatten", "kill", "freeze"])

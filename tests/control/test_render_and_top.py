@@ -99,7 +99,7 @@ def test_an_empty_state_is_said_in_words() -> None:
     nothing = structs.replace(MEASURED, evaluations=0, trigger_ns=0)
     status = status_with(spoken(), measured=nothing, running=False)
     assert render.status_text(status).splitlines() == [
-        "posture   OPEN",
+        "posture   HALTED: no gateway runs; the next start compares the books, then OPEN",
         "gateway   not running: this is what its next start begins with",
         "next      `fuseboard run`",
         "account   default",

@@ -86,6 +86,21 @@ def wait_until_idle(place: Place) -> None:
         file.close()
 
 
+def guardian_without_gateway(state: StateDirectory) -> str:
+    """Whether a guardian lives while no gateway runs; nothing is written for it."""
+    path = Place(state.path).heartbeat_file
+    if not path.exists():
+        return "none runs"
+    file = HeartbeatFile(path)
+    try:
+        beat = file.read(Heart.GUARDIAN)
+    finally:
+        file.close()
+    if beat is None or beat.phase is Phase.STOPPED or not _lives(beat):
+        return "none runs"
+    return f"runs (pid {beat.pid})"
+
+
 def _is_busy(beat: Beat | None) -> bool:
     return beat is not None and beat.phase is Phase.ACTING and _lives(beat)
 

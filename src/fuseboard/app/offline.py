@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import structs
 
+from fuseboard.app.guardian_link import guardian_without_gateway
 from fuseboard.app.journal_lost import (
     JournalLost,
     register_line,
@@ -90,6 +91,7 @@ def offline_status(state: StateDirectory) -> Status:
             "account": identity.account,
             "instance": identity.instance,
             "state": str(state.path),
+            "guardian": guardian_without_gateway(state),
         },
         durable_sequence=came_back.recovered.last_sequence,
         halt_file=halt_file,

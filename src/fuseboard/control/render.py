@@ -10,6 +10,7 @@ from fuseboard.control.status import DiscrepancyLine, PostureLine, Status
 from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import RecordRecovery, RecordReset
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 ALERTS_SHOWN_MAX: Final = 5
@@ -24,9 +25,16 @@ _SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
 _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
 
 
+def _posture(status: Status) -> str:
+    """What is allowed now: nothing new without a gateway, whatever its next start will allow."""
+    if status.running or status.posture in (Posture.HALTED.name, Posture.KILLED.name):
+        return status.posture
+    return f"HALTED: no gateway runs; the next start compares the books, then {status.posture}"
+
+
 def status_text(status: Status) -> str:
     """One screen: posture first, then why and what to do, then the numbers."""
-    lines = [f"posture   {status.posture}"]
+    lines = [f"posture   {_posture(status)}"]
     if status.journal_lost:
         lines.append("gateway   not running, and it does not start: its journal cannot be read")
     elif not status.running:
