@@ -2,6 +2,7 @@
 
 import pytest
 
+from fuseboard.core import holdings
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
@@ -131,6 +132,22 @@ def test_a_close_after_all_takes_the_suspension_back_before_it_is_decided() -> N
     assert latches(late) == [TAKEN_BACK]
     desk.held = 10
     assert latches(closed(desk, late)) == [SUSPENDED]
+
+
+def test_a_position_taken_over_from_the_broker_takes_the_suspension_back() -> None:
+    """A strategy may have to reduce it while the account is halted."""
+    desk = Desk()
+    assert latches(flatten(desk)) == [SUSPENDED]
+    turn = desk.kernel._turn
+    turn.out = []
+    position = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=7 * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=250 * NANOS,
+    )
+    holdings.adopt(turn, position)
+    assert latches(tuple(turn.out)) == [TAKEN_BACK]
 
 
 def test_a_restart_says_again_what_may_not_have_reached_the_broker() -> None:
