@@ -14,8 +14,13 @@ risk: {{limits: {{order_rate: {RATE}/m}}}}
 
 
 def is_killed(gateway: Gateway) -> None:
-    killed = {"scope": "strategy:default", "posture": "KILLED", "reason": "order_rate"}
-    gateway.wait_for(lambda now: killed in now["postures"], "the strategy is killed")
+    killed = ("strategy:default", "KILLED", "order_rate")
+    gateway.wait_for(
+        lambda now: (
+            killed in [(at["scope"], at["posture"], at["reason"]) for at in now["postures"]]
+        ),
+        "the strategy is killed",
+    )
 
 
 def test_a_bot_beyond_its_order_rate_is_killed_and_stays_it_over_a_restart(here: World) -> None:
