@@ -470,6 +470,39 @@ def test_a_cancel_of_a_submit_that_the_broker_then_throttles_annihilates_it(left
     run_lockstep(START, main)
 
 
+@pytest.mark.parametrize("shown_after_ms", [20, 80])
+def test_an_order_that_a_broker_refuses_for_the_rate_and_takes_all_the_same_is_in_doubt(
+    shown_after_ms: int,
+) -> None:
+    """The network doubled the call: one was refused (after 50 ms), one taken and shown."""
+
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            calls = 0
+
+            async def submit(
+                order: SubmitOrder, still_allowed: Callable[[], bool]
+            ) -> SubmitOutcome:
+                nonlocal calls
+                calls += 1
+                assert still_allowed()
+                await asyncio.sleep(0.05)
+                raise Throttled(None)
+
+            node.broker.submit = submit  # type: ignore[method-assign]
+            node.offer(order_requested(1))
+            await node.pass_ms(shown_after_ms)
+            node.broker.deliver(OrderWorking(order_id="o1", broker_order_id="b-o1"))
+            await node.pass_ms(5)
+            node.offer(CancelRequested(request=9, strategy="dip", order_id="o1"))
+            await node.pass_ms(5_000)
+            (outcome,) = node.kernel.outcomes()["o1"]
+            assert isinstance(outcome, OrderUnknown)
+            assert calls == 1, "and never sent again"
+
+    run_lockstep(START, main)
+
+
 def test_an_order_that_waited_too_long_for_its_turn_is_stale_and_not_sent() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock, outlet_limits=ONE_AT_A_TIME) as node:

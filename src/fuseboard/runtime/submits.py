@@ -162,9 +162,14 @@ class SubmitLine:
     def shown(self, order_id: str) -> None:
         """The broker's stream tells of an order: it is there, whenever the answer comes."""
         submit = self._under_way.get(order_id)
-        if submit is not None and not submit.shown:
-            submit.shown = True
-            self._ended.set()
+        if submit is None or submit.shown:
+            return
+        submit.shown = True
+        self._ended.set()
+        if submit.stage is Stage.WAITING:  # refused for the rate, and taken all the same
+            self._finish(submit, _taken_though_refused(submit.order))
+            if submit.task is not None:
+                submit.task.cancel()
 
     async def next_outcome(self) -> None:
         """Wait until the broker says something of another order that has started."""
@@ -221,7 +226,10 @@ class SubmitLine:
                 outcome = await self._call(submit)
             except Throttled as refusal:
                 self._gate.throttled(refusal)
-                submit.stage = Stage.WAITING  # the broker certainly did nothing
+                if submit.shown:  # the network doubled the call: one was refused, one was taken
+                    self._finish(submit, _taken_though_refused(submit.order))
+                    return
+                submit.stage = Stage.WAITING
                 self._ended.set()
                 attempts += 1
                 if submit.annihilated or self._unwanted(submit.order.order_id):
@@ -280,6 +288,11 @@ def _has_started(submit: _Submit) -> bool:
 def _is_protective(order: SubmitOrder) -> bool:
     """A plan's order, which closes: it may use the reserve and overtakes ordinary orders."""
     return order.intent is Intent.PLAN and not order.raises_exposure
+
+
+def _taken_though_refused(order: SubmitOrder) -> OrderUnknown:
+    detail = "the broker refused it for the rate of requests, and its stream shows it"
+    return OrderUnknown(order_id=order.order_id, detail=detail)
 
 
 def _not_sent(order: SubmitOrder, reason: Reason) -> OrderNotSent:
