@@ -253,3 +253,9 @@ def test_klines_under_another_name_are_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "klines.zip", {"a.csv": KLINES_HEADER})
     with pytest.raises(TapeUnreadable, match="SYMBOL-1m-YYYY-MM-DD"):
         tape_by_name(f"mark-klines:{path}")
+
+
+def test_klines_without_a_bar_are_no_tape(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "ABC_PERP-1m-2025-10-10.zip", {"a.csv": KLINES_HEADER})
+    with pytest.raises(TapeUnreadable, match="has no bars"):
+        tape_by_name(f"mark-klines:{path}")

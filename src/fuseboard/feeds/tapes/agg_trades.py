@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fuseboard.feeds.tapes.derived_quotes import PriceStep, quote_after
-from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import Findings
 from fuseboard.feeds.tapes.measuring import measured
 from fuseboard.feeds.tapes.rows import integer_of, nanos_of, one_of, rows_of, wrong
@@ -76,13 +76,6 @@ def _trades(path: Path, symbol: str, at: Findings) -> Iterator[TapeTrade]:
         )
 
 
-def _named(typed: str, data: Path) -> Tape | None:
-    if typed == BTCUSDC.name:
-        return agg_trades(data / BTCUSDC.file)
-    path = path_after("agg-trades:", typed)
-    return None if path is None else agg_trades(path)
-
-
 BTCUSDC: Final = TapeName(
     name="crypto-2025-10-04:BTCUSDC",
     says="BTCUSDC on Binance, trades of a calm day",
@@ -92,5 +85,5 @@ FAMILY: Final = TapeFamily(
     names=(BTCUSDC,),
     path="agg-trades:PATH/SYMBOL-aggTrades-YYYY-MM-DD.zip",
     reads="a zip of Binance's aggregated trades",
-    tape=_named,
+    tape=found_by(agg_trades, name=BTCUSDC, prefix="agg-trades:"),
 )

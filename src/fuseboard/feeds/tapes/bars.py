@@ -11,7 +11,8 @@ A bar without volume has no prints and no quotes: nothing traded, or the record 
 is as wide as the tape says (`spread_basis_points`), around the last print, and is labelled derived.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ from fuseboard.feeds.tapes.tape import (
     TapeHalt,
     TapeKind,
     TapeTrade,
+    TapeUnreadable,
     Tolerances,
 )
 
@@ -73,6 +75,16 @@ class BarTape(Struct, frozen=True, kw_only=True):
     prior_close_nanos: dict[str, int] = {}
     spread_basis_points: int = SPREAD_BASIS_POINTS
     jump_percent: int = 10
+
+
+def session_of(bars: Iterable[Bar], path: Path) -> Session:
+    """From the first bar's beginning to the last one's end. Raises `TapeUnreadable` for none."""
+    first = last = None
+    for bar in bars:
+        first, last = first or bar, bar
+    if first is None or last is None:
+        raise TapeUnreadable(f"{path} has no bars")
+    return Session(open_ns=first.opens_ns, close_ns=last.ends_ns)
 
 
 def tape_of_bars(told: BarTape) -> Tape:

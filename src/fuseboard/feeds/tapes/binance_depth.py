@@ -19,7 +19,7 @@ from msgspec import DecodeError, Struct, ValidationError, field
 from msgspec.json import Decoder
 
 from fuseboard.feeds.tapes.depth_book import Change, DepthBook
-from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import FindingKind, Findings
 from fuseboard.feeds.tapes.measuring import measured
 from fuseboard.feeds.tapes.rows import integer_of, lines_of, nanos_of, wrong
@@ -243,13 +243,6 @@ class _Reader:
         ]
 
 
-def _named(typed: str, data: Path) -> Tape | None:
-    if typed == BTCUSDT.name:
-        return binance_depth(data / BTCUSDT.file)
-    path = path_after("binance-depth:", typed)
-    return None if path is None else binance_depth(path)
-
-
 BTCUSDT: Final = TapeName(
     name="binance-btcusdt-2024-08-08",
     says="BTCUSDT futures, raw depth, top of book and trades, 5.7 minutes of a calm day",
@@ -259,5 +252,5 @@ FAMILY: Final = TapeFamily(
     names=(BTCUSDT,),
     path="binance-depth:PATH.gz",
     reads="lines of local ns, a space, and a message of Binance's futures streams",
-    tape=_named,
+    tape=found_by(binance_depth, name=BTCUSDT, prefix="binance-depth:"),
 )

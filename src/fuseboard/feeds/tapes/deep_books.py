@@ -11,14 +11,12 @@ from random import Random
 
 from msgspec import Struct, structs
 
-from fuseboard.feeds.tapes.generated import CENT_NANOS, WHOLE, Points, value_at
+from fuseboard.feeds.tapes.generated import CENT_NANOS, WHOLE, Points, drawn_tape, value_at
 from fuseboard.feeds.tapes.tape import (
-    Cadence,
     Session,
     Tape,
     TapeEvent,
     TapeHalt,
-    TapeKind,
     TapeLevels,
     TapeQuote,
     TapeTrade,
@@ -90,19 +88,13 @@ def deep_tape(
     seed: int,
 ) -> Tape:
     """A tape of the courses, a book of each every `quote_gap_ns`; the seed makes the noise."""
-
-    def read() -> Iterator[TapeEvent]:
-        return _events(courses, session, quote_gap_ns, seed)
-
-    return Tape(
+    return drawn_tape(
         name=name,
         describes=describes,
-        kind=TapeKind.US_EQUITY,
-        symbols=tuple(course.symbol for course in courses),
-        cadence=Cadence(typical_gap_ns=quote_gap_ns, largest_gap_ns=quote_gap_ns, sampled=False),
+        prior_close_cents={course.symbol: course.prior_close_cents for course in courses},
         session=session,
-        prior_close_nanos={c.symbol: c.prior_close_cents * CENT_NANOS for c in courses},
-        read=read,
+        quote_gap_ns=quote_gap_ns,
+        read=lambda: _events(courses, session, quote_gap_ns, seed),
     )
 
 

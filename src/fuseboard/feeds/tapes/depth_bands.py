@@ -18,7 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import FindingKind, Findings
 from fuseboard.feeds.tapes.measuring import measured
 from fuseboard.feeds.tapes.rows import nanos_of, rows_of, wrong
@@ -128,13 +128,6 @@ def _bands(path: Path, at: Findings) -> Iterator[Band]:
         )
 
 
-def _named(typed: str, data: Path) -> Tape | None:
-    if typed == BTCUSDT.name:
-        return depth_bands(data / BTCUSDT.file)
-    path = path_after("depth-bands:", typed)
-    return None if path is None else depth_bands(path)
-
-
 BTCUSDT: Final = TapeName(
     name="depth-bands-btcusdt-2025-10-10",
     says="BTCUSDT futures, depth in bands of 1 %, until 15:30, before the cascade",
@@ -144,5 +137,5 @@ FAMILY: Final = TapeFamily(
     names=(BTCUSDT,),
     path="depth-bands:PATH/SYMBOL-bookDepth-YYYY-MM-DD.csv",
     reads=f"a CSV of {HEADER}",
-    tape=_named,
+    tape=found_by(depth_bands, name=BTCUSDT, prefix="depth-bands:"),
 )

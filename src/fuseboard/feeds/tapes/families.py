@@ -32,3 +32,15 @@ class TapeFamily(Struct, frozen=True, kw_only=True):
 def path_after(prefix: str, typed: str) -> Path | None:
     """The path of `PREFIX:PATH`; None where the prefix is another."""
     return Path(typed.removeprefix(prefix)) if typed.startswith(prefix) else None
+
+
+def found_by(
+    reader: Callable[[Path], Tape], *, name: TapeName, prefix: str
+) -> Callable[[str, Path], Tape | None]:
+    """Finds the one tape of a name in the data folder, or that of `PREFIX:PATH` anywhere."""
+
+    def tape(typed: str, data: Path) -> Tape | None:
+        path = data / name.file if typed == name.name else path_after(prefix, typed)
+        return None if path is None else reader(path)
+
+    return tape

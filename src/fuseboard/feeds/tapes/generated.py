@@ -5,7 +5,7 @@
 `flash_crash_2010.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, time
 from random import Random
 
@@ -68,18 +68,34 @@ def generated_tape(
     seed: int,
 ) -> Tape:
     """A tape of the courses, one quote a symbol every `quote_gap_ns`; the seed makes the noise."""
+    return drawn_tape(
+        name=name,
+        describes=describes,
+        prior_close_cents={course.symbol: course.prior_close_cents for course in courses},
+        session=session,
+        quote_gap_ns=quote_gap_ns,
+        read=lambda: _events(courses, session, quote_gap_ns, seed),
+    )
 
-    def read() -> Iterator[TapeEvent]:
-        return _events(courses, session, quote_gap_ns, seed)
 
+def drawn_tape(
+    *,
+    name: str,
+    describes: str,
+    prior_close_cents: dict[str, int],
+    session: Session,
+    quote_gap_ns: int,
+    read: Callable[[], Iterator[TapeEvent]],
+) -> Tape:
+    """A generated tape of shares, of the symbols that have a prior close, quoted evenly."""
     return Tape(
         name=name,
         describes=describes,
         kind=TapeKind.US_EQUITY,
-        symbols=tuple(course.symbol for course in courses),
+        symbols=tuple(prior_close_cents),
         cadence=Cadence(typical_gap_ns=quote_gap_ns, largest_gap_ns=quote_gap_ns, sampled=False),
         session=session,
-        prior_close_nanos={c.symbol: c.prior_close_cents * CENT_NANOS for c in courses},
+        prior_close_nanos={name: cents * CENT_NANOS for name, cents in prior_close_cents.items()},
         read=read,
     )
 

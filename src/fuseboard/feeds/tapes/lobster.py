@@ -13,7 +13,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Final
 
-from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import Findings
 from fuseboard.feeds.tapes.measuring import measured
 from fuseboard.feeds.tapes.rows import integer_of, members_of, one_of, rows_of, wrong
@@ -168,18 +168,14 @@ def _levels(prices: list[str], sizes: list[str], at: Findings) -> TapeLevels:
     )
 
 
-def _named(typed: str, data: Path) -> Tape | None:
-    if typed == AMZN.name:
-        return lobster(data / AMZN.file)
-    path = path_after("lobster:", typed)
-    return None if path is None else lobster(path)
-
-
 AMZN: Final = TapeName(
     name="lobster-amzn-2012-06-21",
     says="AMZN, NASDAQ's book of five levels and trades, a normal day",
     file="lobster_2012_06_21/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip",
 )
 FAMILY: Final = TapeFamily(
-    names=(AMZN,), path="lobster:PATH.zip", reads="a LOBSTER zip", tape=_named
+    names=(AMZN,),
+    path="lobster:PATH.zip",
+    reads="a LOBSTER zip",
+    tape=found_by(lobster, name=AMZN, prefix="lobster:"),
 )

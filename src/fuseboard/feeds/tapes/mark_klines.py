@@ -10,11 +10,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from fuseboard.feeds.tapes.bars import Bar, BarRow, BarTape, tape_of_bars
+from fuseboard.feeds.tapes.bars import Bar, BarTape, session_of, tape_of_bars
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
 from fuseboard.feeds.tapes.findings import Findings
 from fuseboard.feeds.tapes.rows import integer_of, nanos_of, rows_of
-from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeUnreadable
+from fuseboard.feeds.tapes.tape import Tape, TapeKind, TapeUnreadable
 from fuseboard.feeds.tapes.times import SECOND_NS, day_of_text
 from fuseboard.vocabulary.money import NANOS
 
@@ -36,15 +36,7 @@ def mark_klines(path: Path) -> Tape:
     if interval != "1m":
         raise TapeUnreadable(f"{path.name} is not named as SYMBOL-1m-YYYY-MM-DD.zip")
     day = day_of_text(day_text)
-    first = last = None
-    for bar in _bars(path, symbol, Findings()):
-        first, last = first or bar, bar
-    if first is None or last is None:
-        raise TapeUnreadable(f"{path} has no bars")
-
-    def rows(found: Findings) -> Iterator[BarRow]:
-        for bar in _bars(path, symbol, found):
-            yield [bar]
+    session = session_of(_bars(path, symbol, Findings()), path)
 
     return tape_of_bars(
         BarTape(
@@ -54,9 +46,9 @@ def mark_klines(path: Path) -> Tape:
             symbols=(symbol,),
             typical_gap_ns=MINUTE_NS // 3,
             gap_ns_max=MINUTE_NS,
-            session=Session(open_ns=first.opens_ns, close_ns=last.ends_ns),
+            session=session,
             step_nanos=STEP_NANOS,
-            rows=rows,
+            rows=lambda found: ([bar] for bar in _bars(path, symbol, found)),
             prior_close_nanos=_prior_close(path, symbol, day),
         )
     )

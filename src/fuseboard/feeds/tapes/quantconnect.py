@@ -11,8 +11,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Final
 
-from fuseboard.feeds.tapes.bars import Bar, BarRow, BarTape, prints_of, tape_of_bars
-from fuseboard.feeds.tapes.families import TapeFamily, TapeName, path_after
+from fuseboard.feeds.tapes.bars import Bar, BarTape, prints_of, session_of, tape_of_bars
+from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import Findings
 from fuseboard.feeds.tapes.rows import integer_of, merged, rows_of, wrong
 from fuseboard.feeds.tapes.tape import (
@@ -71,15 +71,7 @@ def seconds_of(quotes: Path) -> Tape:
 def daily_of(path: Path) -> Tape:
     """The tape of `daily_SYMBOL.zip`, or `SYMBOL.zip` as Lean names it."""
     symbol = path.stem.removeprefix("daily_").upper()
-    first = last = None
-    for bar in _days(path, symbol, Findings()):
-        first, last = first or bar, bar
-    if first is None or last is None:
-        raise TapeUnreadable(f"{path} has no days")
-
-    def rows(found: Findings) -> Iterator[BarRow]:
-        for bar in _days(path, symbol, found):
-            yield [bar]
+    session = session_of(_days(path, symbol, Findings()), path)
 
     return tape_of_bars(
         BarTape(
@@ -89,9 +81,9 @@ def daily_of(path: Path) -> Tape:
             symbols=(symbol,),
             typical_gap_ns=DAY_NS,
             gap_ns_max=DAYS_GAP_NS_MAX,
-            session=Session(open_ns=first.opens_ns, close_ns=last.ends_ns),
+            session=session,
             step_nanos=NANOS // 100,
-            rows=rows,
+            rows=lambda found: ([bar] for bar in _days(path, symbol, found)),
         )
     )
 
@@ -171,15 +163,7 @@ def _days(path: Path, symbol: str, at: Findings) -> Iterator[Bar]:
 
 
 def _named(typed: str, data: Path) -> Tape | None:
-    if typed == SPY.name:
-        return seconds_of(data / SPY.file)
-    if typed == SPY_DAILY.name:
-        return daily_of(data / SPY_DAILY.file)
-    path = path_after("lean-seconds:", typed)
-    if path is not None:
-        return seconds_of(path)
-    path = path_after("lean-daily:", typed)
-    return None if path is None else daily_of(path)
+    return _seconds(typed, data) or _daily(typed, data)
 
 
 SPY: Final = TapeName(
@@ -192,6 +176,8 @@ SPY_DAILY: Final = TapeName(
     says="SPY, daily bars 1998 to 2021, unadjusted",
     file="us_equity_calm_2013/daily_spy.zip",
 )
+_seconds: Final = found_by(seconds_of, name=SPY, prefix="lean-seconds:")
+_daily: Final = found_by(daily_of, name=SPY_DAILY, prefix="lean-daily:")
 FAMILY: Final = TapeFamily(
     names=(SPY, SPY_DAILY),
     path="lean-seconds:PATH/second_SYMBOL_YYYYMMDD_quote.zip or lean-daily:PATH/SYMBOL.zip",
