@@ -1,10 +1,12 @@
 """The lab's parts one by one: results, spelling, slices, valuing, what a liquidation cost."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
+from fuseboard.app.lab_terms import trial_terms
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade
 from fuseboard.lab.liquidating import Liquidating
 from fuseboard.lab.protected import lacks_of
@@ -16,9 +18,10 @@ from fuseboard.lab.strategies.by_name import NAMES, StrategyUnknown, strategy_by
 from fuseboard.lab.strategies.sizing import price_above, price_below, quantity_for
 from fuseboard.lab.strategy import Terms
 from fuseboard.lab.summary import summary
+from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
 from fuseboard.lab.valuing import Valuing
-from fuseboard.lab_arguments import STRATEGIES
+from fuseboard.lab_arguments import STRATEGIES, add_trial
 from fuseboard.vocabulary.effects import PublishOrder, RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -139,6 +142,23 @@ def test_the_names_that_the_command_line_knows_are_those_that_there_are() -> Non
         chosen = strategy_by_name(name)
         assert all(isinstance(value, int) for value in chosen.parameters.values())
         Signals(chosen.make(SHARES), lambda: 0)
+
+
+def test_the_command_line_leaves_the_terms_of_a_trial_as_they_are() -> None:
+    parser = argparse.ArgumentParser()
+    add_trial(parser)
+    plain = trial_terms(parser.parse_args(["--policy", "policy.yaml"]))
+    assert plain == TrialTerms()
+    told = ["--as", "desk", "--equity", "5000", "--seed", "7", "--slice-ms", "20", "--left-takes"]
+    asked = trial_terms(parser.parse_args(["--policy", "p.yaml", *told, "--latency-ms", "3"]))
+    assert asked == TrialTerms(
+        strategy_name="desk",
+        equity_nanos=5_000 * NANOS,
+        seed=7,
+        slice_ns=20_000_000,
+        latency_ns=3_000_000,
+        left_takes=True,
+    )
 
 
 # --- time and value ------------------------------------------------------------------------------

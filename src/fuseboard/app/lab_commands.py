@@ -12,6 +12,7 @@ from fuseboard.app.lab_live import command_lab_live
 from fuseboard.app.lab_report import command_report
 from fuseboard.app.lab_study import command_lab_study
 from fuseboard.app.lab_sweep import command_lab_sweep, refuse_out
+from fuseboard.app.lab_terms import MILLI_NS, trial_terms
 from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.render import printable
 from fuseboard.control.saying import say
@@ -24,7 +25,6 @@ from fuseboard.lab.strategies.by_name import strategy_by_name
 from fuseboard.lab.summary import summary
 from fuseboard.lab.trial import run_trial
 
-MILLI_NS = 1_000_000
 TOLD_EVERY_NS = 200 * MILLI_NS
 BAR_CHARACTERS = 30
 
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         result = run_trial(
             tape,
-            trial_options(options, protected=not options.unprotected),
+            _asked(options),
             keep=None if journal is None else journal.keep,
             progress=bar.reached,
         )
@@ -67,19 +67,13 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def trial_options(options: argparse.Namespace, *, protected: bool) -> TrialOptions:
-    """What was asked for."""
+def _asked(options: argparse.Namespace) -> TrialOptions:
     return TrialOptions(
         tape=options.tape,
         policy=loaded_policy(options.policy).policy,
         chosen=strategy_by_name(options.strategy),
-        protected=protected,
-        strategy_name=options.strategy_name,
-        equity_nanos=options.equity,
-        seed=options.seed,
-        slice_ns=options.slice_ms * MILLI_NS,
-        latency_ns=options.latency_ms * MILLI_NS,
-        left_takes=options.left_takes,
+        protected=not options.unprotected,
+        terms=trial_terms(options),
     )
 
 

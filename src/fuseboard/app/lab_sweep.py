@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from fuseboard.app.lab_terms import trial_terms
 from fuseboard.app.policy_variants import variants_of
 from fuseboard.control.render import table
 from fuseboard.control.saying import say, say_json
@@ -15,7 +16,6 @@ from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.lab.sweep import SweepOptions, TrialRow, asked_of, run_sweep
 from fuseboard.vocabulary.money import shown_percent
 
-MILLI_NS: Final = 1_000_000
 HEAD: Final = (
     "tape",
     "strategy",
@@ -42,12 +42,7 @@ def command_lab_sweep(options: argparse.Namespace) -> int:
             strategies=tuple(dict.fromkeys(options.strategy)),
             variants=variants_of(options.policy, options.set),
             unprotected=options.unprotected,
-            strategy_name=options.strategy_name,
-            equity_nanos=options.equity,
-            seed=options.seed,
-            slice_ns=options.slice_ms * MILLI_NS,
-            latency_ns=options.latency_ms * MILLI_NS,
-            left_takes=options.left_takes,
+            terms=trial_terms(options),
         )
     )
 

@@ -128,7 +128,7 @@ class _Node:
         self, desk: GatedDesk, feed: DirectFeed, intake: Intake, clock: LockstepEventLoop
     ) -> Outlet:
         execution = self._policy.execution
-        seed = self._stage.options.seed
+        seed = self._stage.terms.seed
         chance = random.Random(seed)  # noqa: S311 - jitter, repeatable on purpose
         return Outlet(
             broker=desk.broker,

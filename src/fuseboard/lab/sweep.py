@@ -18,12 +18,12 @@ from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.lab.result import Figures, Ran, SignalTimes, SymbolFigures, Took
 from fuseboard.lab.signals import StrategyFailed
-from fuseboard.lab.stage import LATENCY_NS, SLICE_NS, TrialImpossible, TrialOptions
+from fuseboard.lab.stage import TrialImpossible, TrialOptions
 from fuseboard.lab.strategies.by_name import strategy_by_name
+from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
 from fuseboard.policy.policy import Policy, canonical_text, policy_from_canonical
 from fuseboard.runtime.loop import NodeStopped
-from fuseboard.vocabulary.money import NANOS
 
 TRIALS_MAX: Final = 10_000
 JOBS_MAX: Final = 64
@@ -46,12 +46,12 @@ class TrialAsked(Struct, frozen=True, kw_only=True):
     values: dict[str, str]
     policy_text: str
     protected: bool
-    strategy_name: str
-    equity_nanos: int
-    seed: int
-    slice_ns: int
-    latency_ns: int
-    left_takes: bool = False
+    terms: TrialTerms
+
+    @property
+    def left_takes(self) -> bool:
+        """Whether the rest of a limit order that arrives at the far side goes on taking."""
+        return self.terms.left_takes
 
 
 class TrialRow(Struct, frozen=True, kw_only=True):
@@ -78,12 +78,7 @@ class SweepOptions(Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     unprotected: bool = False
     """Whether each tape and strategy is also run without the gate."""
-    strategy_name: str = ""
-    equity_nanos: int = 100_000 * NANOS
-    seed: int = 1
-    slice_ns: int = SLICE_NS
-    latency_ns: int = LATENCY_NS
-    left_takes: bool = False
+    terms: TrialTerms = TrialTerms()
 
 
 def asked_of(options: SweepOptions) -> list[TrialAsked]:
@@ -119,21 +114,7 @@ def run_sweep(
 def run_asked(asked: TrialAsked) -> TrialRow:
     """Run one trial here; what stops it becomes its error."""
     try:
-        result = run_trial(
-            tape_by_name(asked.tape, asked.seed),
-            TrialOptions(
-                tape=asked.tape,
-                policy=policy_from_canonical(asked.policy_text),
-                chosen=strategy_by_name(asked.strategy),
-                protected=asked.protected,
-                strategy_name=asked.strategy_name,
-                equity_nanos=asked.equity_nanos,
-                seed=asked.seed,
-                slice_ns=asked.slice_ns,
-                latency_ns=asked.latency_ns,
-                left_takes=asked.left_takes,
-            ),
-        )
+        result = run_trial(tape_by_name(asked.tape, asked.terms.seed), options_of(asked))
     except STOPS as failure:
         return failed(asked, f"{type(failure).__name__}: {failure}")
     return TrialRow(
@@ -147,6 +128,17 @@ def run_asked(asked: TrialAsked) -> TrialRow:
         signals=result.signals,
         took=result.took,
         digest=result.digest,
+    )
+
+
+def options_of(asked: TrialAsked) -> TrialOptions:
+    """The trial that was asked for, in this process."""
+    return TrialOptions(
+        tape=asked.tape,
+        policy=policy_from_canonical(asked.policy_text),
+        chosen=strategy_by_name(asked.strategy),
+        protected=asked.protected,
+        terms=asked.terms,
     )
 
 
@@ -188,10 +180,5 @@ def _one(
         values=variant.values if protected else {},
         policy_text=canonical_text(variant.policy),
         protected=protected,
-        strategy_name=options.strategy_name,
-        equity_nanos=options.equity_nanos,
-        seed=options.seed,
-        slice_ns=options.slice_ns,
-        latency_ns=options.latency_ns,
-        left_takes=options.left_takes,
+        terms=options.terms,
     )

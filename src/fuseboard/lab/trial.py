@@ -47,11 +47,10 @@ def run_trial(
     began_ns = stopwatch_ns()
     tape = spelled(tape)
     policy = policy_for(tape, options.policy)
-    strategy_name = options.strategy_name or options.chosen.name
-    _check(options, policy, strategy_name)
+    _check(options, policy)
     stage = Stage(tape, options, stopwatch_ns, progress)
     if options.protected:
-        inputs = play_protected(stage, policy, strategy_name, keep)
+        inputs = play_protected(stage, policy, options.strategy_name, keep)
     else:
         inputs = _play_unprotected(stage)
     ran = _ran(tape, options, policy)
@@ -84,18 +83,20 @@ def _play_unprotected(stage: Stage) -> int:
     return 0
 
 
-def _check(options: TrialOptions, policy: Policy, strategy_name: str) -> None:
+def _check(options: TrialOptions, policy: Policy) -> None:
     named = [rule.name for rule in policy.strategies]
-    if options.protected and named and strategy_name not in named:
+    if options.protected and named and options.strategy_name not in named:
         raise TrialImpossible(
             f"the policy names the strategies {', '.join(named)} and lets no other open anything:"
             f" say which of them {options.chosen.name} is with --as NAME"
         )
-    if options.equity_nanos <= 0 or options.slice_ns <= 0 or options.latency_ns < 0:
+    terms = options.terms
+    if terms.equity_nanos <= 0 or terms.slice_ns <= 0 or terms.latency_ns < 0:
         raise TrialImpossible("equity and slice must be above 0, latency at least 0")
 
 
 def _ran(tape: Tape, options: TrialOptions, policy: Policy) -> Ran:
+    terms = options.terms
     return Ran(
         tape=options.tape,
         tape_name=tape.name,
@@ -109,13 +110,13 @@ def _ran(tape: Tape, options: TrialOptions, policy: Policy) -> Ran:
         policy_digest=digest_of(canonical_text(options.policy)),
         policy_ran_digest=digest_of(canonical_text(policy)),
         strategy=options.chosen.name,
-        strategy_name=options.strategy_name or options.chosen.name,
+        strategy_name=options.strategy_name,
         parameters=options.chosen.parameters,
         protected=options.protected,
-        equity_nanos=options.equity_nanos,
-        seed=options.seed,
-        slice_ns=options.slice_ns,
-        latency_ns=options.latency_ns,
-        left_takes=options.left_takes,
+        equity_nanos=terms.equity_nanos,
+        seed=terms.seed,
+        slice_ns=terms.slice_ns,
+        latency_ns=terms.latency_ns,
+        left_takes=terms.left_takes,
         quote_age_ns_max=policy.data.quote_age_ns_max,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 import fuseboard
 from fuseboard.lab.result import Figures, Took
@@ -16,6 +16,7 @@ from fuseboard.lab.study.detection import Detection
 from fuseboard.lab.study.deterioration import TapeJudged
 from fuseboard.lab.study.tapes import Grain, Kind, StudyTape
 from fuseboard.lab.sweep import TrialAsked
+from fuseboard.lab.terms import TrialTerms
 from fuseboard.runtime.build import named
 
 FORMAT: Final = 1
@@ -95,7 +96,7 @@ def key_of(asked: TrialAsked, tape_digest: str) -> str:
 
 
 def asked_of_tape(
-    tape: StudyTape, policy_text: str, *, equity_nanos: int, seed: int, slice_ns: int
+    tape: StudyTape, policy_text: str, terms: TrialTerms
 ) -> list[TrialAsked]:
     """The eight trials of a tape; of a crash with the gate also those in which the rest takes.
 
@@ -112,12 +113,7 @@ def asked_of_tape(
             values={},
             policy_text=policy_text,
             protected=protected,
-            strategy_name="",
-            equity_nanos=equity_nanos,
-            seed=seed,
-            slice_ns=slice_ns,
-            latency_ns=slice_ns,
-            left_takes=left_takes,
+            terms=structs.replace(terms, left_takes=left_takes),
         )
         for strategy in NAMES
         for left_takes, protected in ways

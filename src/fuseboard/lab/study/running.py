@@ -16,8 +16,7 @@ from msgspec import Struct
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeUnreadable
 from fuseboard.lab.result import encoded
-from fuseboard.lab.stage import SLICE_NS, TrialImpossible, TrialOptions
-from fuseboard.lab.strategies.by_name import strategy_by_name
+from fuseboard.lab.stage import TrialImpossible
 from fuseboard.lab.study.detection import Watching
 from fuseboard.lab.study.deterioration import TapeJudged, judged
 from fuseboard.lab.study.rows import (
@@ -31,10 +30,10 @@ from fuseboard.lab.study.rows import (
     trial_build,
 )
 from fuseboard.lab.study.tapes import Kind, StudyTape
-from fuseboard.lab.sweep import JOBS_MAX, STOPS, TrialAsked
+from fuseboard.lab.sweep import JOBS_MAX, STOPS, TrialAsked, options_of
+from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
-from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_from_canonical
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 
 Told = Callable[[str], None]
 _Done = TypeVar("_Done")
@@ -47,9 +46,7 @@ class StudyAsked(Struct, frozen=True, kw_only=True):
     policy: Policy
     folder: Path
     jobs: int = 1
-    equity_nanos: int = 100_000 * NANOS
-    seed: int = 1
-    slice_ns: int = SLICE_NS
+    terms: TrialTerms = TrialTerms()
 
 
 class _Trial(Struct, frozen=True, kw_only=True):
@@ -69,7 +66,7 @@ def run_study(asked: StudyAsked, told: Told) -> Study:
     began_ns = time.monotonic_ns()
     (asked.folder / "trials").mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
-        looked = {at: pool.submit(_judge, at.name, asked.seed) for at in asked.tapes}
+        looked = {at: pool.submit(_judge, at.name, asked.terms.seed) for at in asked.tapes}
         tapes = [_tape_row(at, _said(future, told)) for at, future in looked.items()]
         trials = _trials(asked, tapes)
         rows = {at: row for at, each in enumerate(trials) if (row := _known(each)) is not None}
@@ -84,8 +81,8 @@ def run_study(asked: StudyAsked, told: Told) -> Study:
         policy=asked.policy.name,
         policy_digest=digest_of(text),
         build=trial_build(),
-        equity_nanos=asked.equity_nanos,
-        seed=asked.seed,
+        equity_nanos=asked.terms.equity_nanos,
+        seed=asked.terms.seed,
         tapes=tuple(tapes),
         rows=tuple(rows[at] for at in range(len(trials))),
         wall_ns=time.monotonic_ns() - began_ns,
@@ -139,9 +136,7 @@ def _trials(asked: StudyAsked, tapes: Sequence[TapeRow]) -> list[_Trial]:
         )
         for tape, at in zip(asked.tapes, tapes, strict=True)
         if at.judged is not None
-        for each in asked_of_tape(
-            tape, text, equity_nanos=asked.equity_nanos, seed=asked.seed, slice_ns=asked.slice_ns
-        )
+        for each in asked_of_tape(tape, text, asked.terms)
     ]
 
 
@@ -155,23 +150,11 @@ def _known(trial: _Trial) -> StudyRow | None:
 def _play(trial: _Trial) -> StudyRow:
     """One trial here; its result and its row are files when it returns."""
     asked = trial.asked
-    policy = policy_from_canonical(asked.policy_text)
-    watching = Watching(trial.tape, policy.liquidity)
+    options = options_of(asked)
+    watching = Watching(trial.tape, options.policy.liquidity)
     try:
         result = run_trial(
-            tape_by_name(asked.tape, asked.seed),
-            TrialOptions(
-                tape=asked.tape,
-                policy=policy,
-                chosen=strategy_by_name(asked.strategy),
-                protected=asked.protected,
-                equity_nanos=asked.equity_nanos,
-                seed=asked.seed,
-                slice_ns=asked.slice_ns,
-                latency_ns=asked.latency_ns,
-                left_takes=asked.left_takes,
-            ),
-            keep=watching.keep,
+            tape_by_name(asked.tape, asked.terms.seed), options, keep=watching.keep
         )
     except STOPS as failure:
         return _failed(trial, f"{type(failure).__name__}: {failure}")
