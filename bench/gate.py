@@ -26,6 +26,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.identifiers import OrderIds
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
@@ -79,7 +80,7 @@ def ready(working: int, symbols: int = 50) -> bytes:
         ),
         facts.PositionsSeen(positions=()),
         *(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol=f"S{number}",
                 bid_nanos=100 * NANOS - NANOS // 100,
                 ask_nanos=100 * NANOS,

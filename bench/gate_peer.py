@@ -33,6 +33,7 @@ from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
@@ -113,7 +114,7 @@ def ready(working: int) -> bytes:
         facts.PositionsSeen(positions=held),
         facts.MeasureReported(request=0, name="vix", value=15 * NANOS, event_ns=0),
         *(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol=f"S{number}",
                 bid_nanos=100 * NANOS - NANOS // 100,
                 ask_nanos=100 * NANOS,

@@ -23,6 +23,7 @@ from fuseboard.core.liquidity.tiers import Gauge, edges_of
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 
 STEP_NS = NANOS // 1_000
@@ -61,12 +62,12 @@ def prices(random: Random) -> tuple[int, int, int]:
     return 25_000 - half, 25_000 + half, random.randrange(50, 400)
 
 
-def levels(random: Random, count: int) -> tuple[facts.BookSeen, ...]:
+def levels(random: Random, count: int) -> tuple[BookSeen, ...]:
     made = []
     for _ in range(200):
         bid, ask, size = prices(random)
         made.append(
-            facts.BookSeen(
+            BookSeen(
                 symbol="AAPL",
                 bids=tuple(((bid - n) * CENT, size * NANOS // 20) for n in range(count)),
                 asks=tuple(((ask + n) * CENT, size * NANOS // 20) for n in range(count)),
@@ -119,7 +120,7 @@ def stepped(history: int, *, measures: bool) -> list[int]:
     for _ in range(200):
         bid, ask, size = (number * CENT for number in prices(random))
         quotes.append(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol="AAPL",
                 bid_nanos=bid,
                 ask_nanos=ask,

@@ -15,6 +15,7 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 
 HELD = (10, 100, 500)
@@ -37,9 +38,9 @@ POLICY = Policy(
 )
 
 
-def quote(number: int, symbols: int) -> facts.QuoteSeen:
+def quote(number: int, symbols: int) -> QuoteSeen:
     middle = 100 * NANOS + (number // symbols % 10) * NANOS // 100
-    return facts.QuoteSeen(
+    return QuoteSeen(
         symbol=f"S{number % symbols}",
         bid_nanos=middle,
         ask_nanos=middle + NANOS // 50,

@@ -18,6 +18,7 @@ from fuseboard.runtime.build import build
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.records import Record, encoded_record
@@ -66,9 +67,9 @@ def start(recording: Recording) -> None:
     recording.take(facts.PositionsSeen(positions=()))
 
 
-def quote(number: int) -> facts.QuoteSeen:
+def quote(number: int) -> QuoteSeen:
     bid = 100 * NANOS + number % 7 * NANOS // 100
-    return facts.QuoteSeen(
+    return QuoteSeen(
         symbol=f"S{number % SYMBOLS}",
         bid_nanos=bid,
         ask_nanos=bid + NANOS // 100,

@@ -14,9 +14,9 @@ from fuseboard.vocabulary.inputs import (
     Input,
     Moment,
     NodeStarted,
-    OperatorHaltRequested,
     PolicyAdopted,
 )
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.records import Record
 

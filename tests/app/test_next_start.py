@@ -14,11 +14,11 @@ from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerStreamChanged,
-    OperatorResetRequested,
     PolicyAdopted,
     PositionsSeen,
 )
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
 from tests.app.command_line import CommandLine
 from tests.app.lived import halt, live

@@ -12,11 +12,11 @@ from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
-    MarketFact,
     OrderNotSent,
     OrderSent,
     PositionsSeen,
 )
+from fuseboard.vocabulary.market_inputs import MarketFact
 from tests.exchange.test_direct import INSTANCE, order
 from tests.exchange.worlds import World
 

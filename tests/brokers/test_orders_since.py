@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fuseboard.brokers.alpaca_session import PAGE_ORDERS_MAX, PAGES_MAX
-from fuseboard.vocabulary.inputs import OrdersSinceSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 from fuseboard.wire.alpaca_values import ns_from_rfc3339
 from fuseboard.wire.http_messages import Request, Response
 from tests.brokers.scripted_broker import answer

@@ -9,7 +9,8 @@ import pytest
 from fuseboard.control.asked import OperatorAnswer
 from fuseboard.control.control_door import ROLE_FOR, USES_A_SECOND_MAX, ControlDoor
 from fuseboard.control.operator_keys import ROLES, OperatorKeys
-from fuseboard.vocabulary.inputs import ControlUsed, Input
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.operator_inputs import ControlUsed
 from fuseboard.wire.http_messages import Request, Response
 
 

@@ -21,9 +21,9 @@ from fuseboard.control.socket_path import ADDRESS_BYTES_MAX, addressable
 from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import AnswerOperator
-from fuseboard.vocabulary.inputs import (
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
-    Input,
     OperatorHaltRequested,
     OperatorResetRequested,
 )

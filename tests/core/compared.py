@@ -8,7 +8,7 @@ from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
-from fuseboard.vocabulary.copy_inputs import Execution
+from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture
@@ -80,7 +80,7 @@ class Compared(Desk):
         page = tuple(self.told[start:])
         newest = ids[-1] if ids else ""
         answer: dict[str, object] = {"after": after, "newest": newest, "executions": page}
-        return self.take(facts.ExecutionsSeen(**{**answer, **changes}))  # type: ignore[arg-type]
+        return self.take(ExecutionsSeen(**{**answer, **changes}))  # type: ignore[arg-type]
 
     def reading(self) -> tuple[fx.Effect, ...]:
         """Half a minute later the feed is asked, and answers."""

@@ -8,7 +8,9 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import ResetRule
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -154,7 +156,7 @@ class Shadow:
                 self._judge_denial(fact, effect)
 
     def _fact(self, fact: facts.Input) -> None:
-        if isinstance(fact, facts.QuoteSeen):
+        if isinstance(fact, QuoteSeen):
             self._quote(fact)
         elif isinstance(fact, facts.AccountSeen):
             self.broker_cash_attos = fact.cash_nanos * NANOS
@@ -204,7 +206,7 @@ class Shadow:
         mark = self.quote_marks.get(order.symbol) or cost // new
         self.marks[order.symbol] = mark
 
-    def _quote(self, fact: facts.QuoteSeen) -> None:
+    def _quote(self, fact: QuoteSeen) -> None:
         self.quotes[fact.symbol] = (fact.bid_nanos, fact.ask_nanos)
         mark = (fact.bid_nanos + fact.ask_nanos) // 2
         known = self.quote_marks.get(fact.symbol)
@@ -235,7 +237,7 @@ class Shadow:
             other = isinstance(
                 fact,
                 facts.BrokerStreamChanged
-                | facts.QuoteSeen
+                | QuoteSeen
                 | facts.AccountSeen
                 | facts.CancelRequested
                 | facts.OrderRequested,
@@ -250,7 +252,7 @@ class Shadow:
 
     def _transition(self, effect: fx.RecordTransition, fact: facts.Input) -> None:
         before, after = effect.before in LATCHED, effect.after in LATCHED
-        person = isinstance(fact, facts.OperatorResetRequested) and bool(fact.operator.strip())
+        person = isinstance(fact, OperatorResetRequested) and bool(fact.operator.strip())
         recovered = effect.before == "RECOVERY" and isinstance(fact, facts.PositionsSeen)
         loosened = before and not after
         recovered = recovered or self._by_calendar(effect)

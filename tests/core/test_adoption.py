@@ -17,6 +17,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -230,7 +231,7 @@ def test_while_it_is_away_sessions_roll_a_mark_and_money_rebases_it() -> None:
     desk.at(260)
     gone = replace(BASE, losses=())
     desk.take(by_ann(gone))
-    desk.take(facts.CashMoved(request=0, amount_nanos=1_010_000 * NANOS, why="doubled"))
+    desk.take(CashMoved(request=0, amount_nanos=1_010_000 * NANOS, why="doubled"))
     desk.cash += 1_010_000
     desk.account(2_020_000)
     desk.at(250)

@@ -21,6 +21,7 @@ from fuseboard.feeds.tapes.tape import TapeQuote
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.records import Record
 from tests.core.test_known_failures import SECOND, Desk
@@ -43,7 +44,7 @@ class Street:
         self.log: list[Record] = []
         self.trips = 0
         self.take(facts.TimeAdvanced())  # what was due is done, and the next wake-up is known
-        self.take(facts.FeedHeard(feed="stocks"))
+        self.take(FeedHeard(feed="stocks"))
         self.take(quote(BEFORE, self.desk.now_ns))
 
     def take(self, fact: facts.Input) -> None:

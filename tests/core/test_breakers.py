@@ -21,6 +21,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -312,14 +313,14 @@ def test_a_reset_begins_another_arming_and_rebasing_empties_the_windows() -> Non
     desk = BreakerDesk(breaker("consecutive_losses >= 2"))
     desk.trades(-1)
     desk.trades(-1)
-    reset = facts.OperatorResetRequested(
+    reset = OperatorResetRequested(
         request=1, operator="ann", reason="looked", scope=ACCOUNT, rebase=False
     )
     desk.take(reset)
     assert desk.fuse().generation == 2
     assert trips(desk.fills(Side.BUY, 250)) == ["b:account#2"]  # it still holds: judged anew
     desk.take(
-        facts.OperatorResetRequested(
+        OperatorResetRequested(
             request=1, operator="ann", reason="looked", scope=ACCOUNT, rebase=True
         )
     )

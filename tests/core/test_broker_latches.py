@@ -6,26 +6,28 @@ from fuseboard.core import holdings
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk, accept, submitted
 from tests.core.test_operators import reset
 
-NO_SHORTING = fx.LatchBroker(no_shorting=True)
-SUSPENDED = fx.LatchBroker(suspend_trade=True)
-TAKEN_BACK = fx.LatchBroker(suspend_trade=False)
+NO_SHORTING = LatchBroker(no_shorting=True)
+SUSPENDED = LatchBroker(suspend_trade=True)
+TAKEN_BACK = LatchBroker(suspend_trade=False)
 
 
-def latches(effects: tuple[fx.Effect, ...]) -> list[fx.LatchBroker]:
-    return [effect for effect in effects if isinstance(effect, fx.LatchBroker)]
+def latches(effects: tuple[fx.Effect, ...]) -> list[LatchBroker]:
+    return [effect for effect in effects if isinstance(effect, LatchBroker)]
 
 
 def flatten(desk: Desk, scope: str = ACCOUNT_SCOPE) -> tuple[fx.Effect, ...]:
     return desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, operator="ann", reason="", scope=scope, level=HaltLevel.FLATTEN
         )
     )
@@ -72,7 +74,7 @@ def test_a_plan_of_the_account_forbids_shorts_and_suspends_trading_once_flat() -
     began = flatten(desk)
     assert latches(began) == [NO_SHORTING]
     kinds = [type(effect) for effect in began]
-    assert kinds.index(fx.ReadLeg) < kinds.index(fx.LatchBroker), "the close goes first"
+    assert kinds.index(fx.ReadLeg) < kinds.index(LatchBroker), "the close goes first"
     assert latches(closed(desk, began)) == [SUSPENDED]
 
 
@@ -107,7 +109,7 @@ def test_what_is_left_open_leaves_trading_open_to_close_it() -> None:
     desk = Desk(held=100)
     began = flatten(desk)
     frozen = desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=2, operator="ann", reason="", scope=ACCOUNT_SCOPE, level=HaltLevel.FREEZE
         )
     )
@@ -153,7 +155,7 @@ def test_a_position_taken_over_from_the_broker_takes_the_suspension_back() -> No
 def test_a_restart_says_again_what_may_not_have_reached_the_broker() -> None:
     desk = Desk(held=100)
     began = flatten(desk)
-    heard: list[fx.LatchBroker] = []
+    heard: list[LatchBroker] = []
     take, latched = (
         desk.take,
         tuple(
@@ -184,7 +186,7 @@ def test_after_a_reset_a_start_suspends_nothing() -> None:
     flatten(desk)
     desk.take(reset())
     assert desk.kernel._state.latches[ACCOUNT_SCOPE].reason is Reason.OPERATOR
-    heard: list[fx.LatchBroker] = []
+    heard: list[LatchBroker] = []
     for fact in (
         facts.NodeStarted(instance="deskdesk", account="A1", release="0"),
         facts.BrokerStreamChanged(connected=True),

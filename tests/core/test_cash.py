@@ -13,6 +13,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -30,7 +31,7 @@ def due(desk: Desk, wait_ns: int = 6 * SECOND) -> list[fx.Effect]:
 
 
 def said(desk: Desk, amount: int) -> list[fx.Effect]:
-    moved = facts.CashMoved(request=5, amount_nanos=amount * NANOS, why="ann: transfer")
+    moved = CashMoved(request=5, amount_nanos=amount * NANOS, why="ann: transfer")
     return list(desk.take(moved))
 
 
@@ -233,7 +234,7 @@ def test_a_reset_that_accepts_the_brokers_cash_does_not_trip_by_the_books_before
     desk = doubted(Desk(POLICY, cash=50_000, held=600), 30_000)
     for _ in range(3):
         desk.quote("AAPL", 230)
-    reset = facts.OperatorResetRequested(
+    reset = OperatorResetRequested(
         request=9, operator="ann", reason="the broker is right", scope="account"
     )
     effects = list(desk.take(reset))

@@ -10,6 +10,8 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_effects import WatchSymbol
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -71,7 +73,7 @@ def test_an_order_without_a_quote_or_with_an_old_one_is_denied() -> None:
     )
     effects = kernel.take(fact)
     assert denied(effects) == [Reason.QUOTE_MISSING]
-    assert fx.WatchSymbol(symbol="NEW") in effects
+    assert WatchSymbol(symbol="NEW") in effects
     kernel.now_ns += 121 * SECOND
     assert denied(kernel.order(Side.BUY, NANOS)) == [Reason.QUOTE_MISSING]
 
@@ -166,8 +168,8 @@ def test_a_fault_halts_cancels_everything_pages_and_stops() -> None:
 RULES = DataRules()
 
 
-def quote(bid: int, ask: int) -> facts.QuoteSeen:
-    return facts.QuoteSeen(
+def quote(bid: int, ask: int) -> QuoteSeen:
+    return QuoteSeen(
         symbol="A",
         bid_nanos=bid,
         ask_nanos=ask,
@@ -179,8 +181,8 @@ def quote(bid: int, ask: int) -> facts.QuoteSeen:
     )
 
 
-def trade(price: int) -> facts.TradeSeen:
-    return facts.TradeSeen(
+def trade(price: int) -> TradeSeen:
+    return TradeSeen(
         symbol="A",
         price_nanos=price,
         size_nanos=1,

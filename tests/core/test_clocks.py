@@ -7,6 +7,7 @@ from fuseboard.core.periods import CLOCKS_APART_NS_MAX
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -95,7 +96,7 @@ def test_a_restart_does_not_end_it_and_before_a_first_reading_there_is_nothing_t
 def test_durations_count_in_boot_time_however_the_wall_clock_jumps() -> None:
     desk = Clocked()
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, operator="ann", reason="out", scope="strategy:alpha", level=HaltLevel.HALT
         )
     )

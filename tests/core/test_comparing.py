@@ -7,8 +7,9 @@ from fuseboard.policy.rules import BreakerRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.copy_inputs import WorkingOrder
+from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -24,7 +25,7 @@ def reads(effects: list[fx.Effect]) -> int:
 
 def reset(desk: Compared) -> tuple[fx.Effect, ...]:
     return desk.take(
-        facts.OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
+        OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
     )
 
 
@@ -187,7 +188,7 @@ def test_a_flatten_takes_the_brokers_numbers_because_it_closes_what_the_broker_h
     desk = Compared(policy_of("notify"), held=100)
     desk.positions(40)
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, operator="ann", reason="out", scope="account", level=HaltLevel.FLATTEN
         )
     )
@@ -223,7 +224,7 @@ def test_a_kill_is_left_when_a_person_takes_the_brokers_word_and_the_books_agree
     desk = Compared(policy_of("halt"), held=100)
     desk.positions(40)
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, operator="ann", reason="out", scope="account", level=HaltLevel.KILL
         )
     )
@@ -283,12 +284,12 @@ def test_an_order_that_works_there_as_another_than_was_sent_is_a_discrepancy() -
     desk = Compared()
     order = desk.working("b1", shares=10)
     twice = WorkingOrder(order_id=order.order_id, side=Side.BUY, quantity_nanos=20 * NANOS)
-    effects = desk.take(facts.WorkingSeen(differing=(twice,)))
+    effects = desk.take(WorkingSeen(differing=(twice,)))
     assert stages(effects) == [("found", f"order {order.order_id}")]
     (shown,) = [e for e in effects if isinstance(e, fx.PublishDiscrepancy)]
     assert (shown.ours, shown.theirs) == ("buy 10", "buy 20")
     assert desk.posture() is Posture.REDUCE_ONLY
-    assert stages(desk.take(facts.WorkingSeen())) == [("resolved", f"order {order.order_id}")]
+    assert stages(desk.take(WorkingSeen())) == [("resolved", f"order {order.order_id}")]
     assert desk.posture() is Posture.OPEN
 
 

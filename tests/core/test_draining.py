@@ -6,6 +6,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -86,7 +87,7 @@ def test_a_drain_that_flattens_keeps_stops_first_and_closes_under_an_id_of_its_o
 def test_a_drain_while_the_account_is_being_closed_begins_no_second_plan() -> None:
     desk = Desk(held=100)
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, operator="ann", reason="", scope="account", level=HaltLevel.FLATTEN
         )
     )

@@ -9,6 +9,7 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -296,9 +297,7 @@ def test_a_lost_place_in_the_feed_ends_no_discrepancy_that_stands(problem: str) 
     desk.reading()
     assert desk.standing() == ["fill hand"]
     assert desk.posture() is Posture.REDUCE_ONLY
-    desk.take(
-        facts.OperatorResetRequested(request=1, operator="ann", reason="mine", scope="account")
-    )
+    desk.take(OperatorResetRequested(request=1, operator="ann", reason="mine", scope="account"))
     assert desk.standing() == []
     assert desk.posture() is Posture.OPEN
 
@@ -331,9 +330,7 @@ def test_a_reset_of_the_account_takes_the_brokers_word_and_is_evidence_with_a_na
         desk.reading()
     assert desk.posture() is Posture.HALTED
     effects = desk.take(
-        facts.OperatorResetRequested(
-            request=1, operator="ann", reason="traded by hand", scope="account"
-        )
+        OperatorResetRequested(request=1, operator="ann", reason="traded by hand", scope="account")
     )
     (shown,) = [e for e in effects if isinstance(e, fx.PublishDiscrepancy)]
     assert (shown.stage, shown.operator, shown.reason) == ("accepted", "ann", "traded by hand")

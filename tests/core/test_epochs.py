@@ -4,8 +4,8 @@ That is what the outlet compares at the socket (law 5).
 """
 
 from fuseboard.vocabulary import effects as fx
-from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
 from tests.core.test_known_failures import Desk, submitted
@@ -13,7 +13,7 @@ from tests.core.test_known_failures import Desk, submitted
 
 def halted(desk: Desk, scope: str) -> list[int]:
     effects = desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=90, operator="ann", reason="drill", scope=scope, level=HaltLevel.HALT
         )
     )

@@ -10,6 +10,7 @@ from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import CheckRule, StrategyRule
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.core.test_known_failures import Desk
@@ -124,9 +125,9 @@ def test_what_cannot_be_understood_is_explained_as_such() -> None:
 def test_a_usable_book_beside_a_quote_that_is_too_wide_is_denied_and_not_priced_by() -> None:
     at = Desk(Policy(liquidity=LiquidityRules(enabled=True)))
     bids, asks = ((100 * NANOS, NANOS),), ((100 * NANOS, NANOS),)
-    at.take(facts.BookSeen(symbol="MSFT", bids=bids, asks=asks, event_ns=0))
+    at.take(BookSeen(symbol="MSFT", bids=bids, asks=asks, event_ns=0))
     at.take(
-        facts.QuoteSeen(
+        QuoteSeen(
             symbol="MSFT", bid_nanos=100 * NANOS, ask_nanos=900 * NANOS, bid_size_nanos=NANOS,
             ask_size_nanos=NANOS, event_ns=0, bid_low_nanos=100 * NANOS, ask_high_nanos=900 * NANOS,
         )

@@ -7,7 +7,9 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.policy.policy import digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_ids import flatten, ids_of_a_close, read_in
@@ -23,9 +25,9 @@ HELD = facts.BrokerPosition(
 
 def close_of(
     trip: str, attempt: int = 1, *, at: int = 5 * NANOS, shares: int = 10
-) -> facts.GuardianClose:
+) -> GuardianClose:
     client, ours, wire = ids_of_a_close(trip, "AAPL", attempt)
-    return facts.GuardianClose(
+    return GuardianClose(
         at_wall_ns=at,
         trip=trip,
         order_id=ours,
@@ -38,11 +40,11 @@ def close_of(
     )
 
 
-def node(*closes: facts.GuardianClose) -> facts.NodeStarted:
+def node(*closes: GuardianClose) -> facts.NodeStarted:
     return facts.NodeStarted(instance="deskdesk", account="A1", release="0", guardian_closes=closes)
 
 
-def found(close: facts.GuardianClose, filled: int, status: OrderStatus) -> facts.OrderSent:
+def found(close: GuardianClose, filled: int, status: OrderStatus) -> facts.OrderSent:
     return facts.OrderSent(
         order_id=close.order_id,
         broker_order_id=f"at-broker-{close.order_id[:4]}",
@@ -211,6 +213,6 @@ def test_what_was_taken_from_the_broker_as_it_stood_is_never_closed_a_second_tim
     desk.take(node())  # the guardian writes its close down a moment later
     close = close_of("guardian#7", at=desk.now_ns)
     compared(desk, 0)
-    reset = facts.OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
+    reset = OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
     desk.take(reset)
     assert looked_for(desk.take(node(close))) == []

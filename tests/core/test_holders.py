@@ -5,6 +5,7 @@ from fuseboard.core.closes import close_time_in_force
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -112,7 +113,7 @@ def test_before_the_books_are_compared_the_account_shows_halted_and_says_why() -
 def test_a_reason_that_changes_under_the_same_posture_is_shown() -> None:
     desk = Desk()
     desk.take(facts.NodeStarted(instance="deskdesk", account="A1", release="0"))
-    halt = facts.OperatorHaltRequested(
+    halt = OperatorHaltRequested(
         request=9, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
     )
     effects = desk.take(halt)

@@ -13,6 +13,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -34,7 +35,7 @@ def ids_of_a_close(trip: str, symbol: str, attempt: int) -> tuple[str, str, str]
 
 def flatten(desk: Desk, scope: str = "account") -> tuple[fx.Effect, ...]:
     return desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=90, operator="ann", reason="drill", scope=scope, level=HaltLevel.FLATTEN
         )
     )
@@ -159,7 +160,7 @@ def test_only_a_reset_begins_the_next_generation() -> None:
         read = read_in(flatten(desk))
         trips.append(read.trip)
         for again in (
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=91, operator="", reason="", scope="account", level=HaltLevel.FLATTEN
             ),
             facts.TimeAdvanced(),
@@ -172,7 +173,7 @@ def test_only_a_reset_begins_the_next_generation() -> None:
         desk.kernel = Kernel.restored(desk.kernel.snapshot())
         desk.start(latched=(_latched(read.trip),))
         _sold(desk, read)
-        reset = facts.OperatorResetRequested(
+        reset = OperatorResetRequested(
             request=92, operator="bob", reason="looked at it", scope="account", rebase=False
         )
         (answer,) = [e for e in desk.take(reset) if isinstance(e, fx.AnswerOperator)]

@@ -13,7 +13,10 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -52,7 +55,7 @@ class Desk:
         effects = self.kernel.step(moment, fact)
         for asked in effects:
             if isinstance(asked, fx.ReadExecutions) and not self.has_feed:
-                absent = facts.ExecutionsSeen(after=asked.after, newest="", problem="absent")
+                absent = ExecutionsSeen(after=asked.after, newest="", problem="absent")
                 self.kernel.step(moment, absent)
         return effects
 
@@ -91,7 +94,7 @@ class Desk:
     def quote(self, symbol: str, middle: int) -> tuple[fx.Effect, ...]:
         bid, ask = middle * NANOS - NANOS // 100, middle * NANOS + NANOS // 100
         return self.take(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol=symbol,
                 bid_nanos=bid,
                 ask_nanos=ask,
@@ -189,7 +192,7 @@ def test_a_halt_does_not_leave_orders_working_at_the_venue() -> None:
     (order,) = submitted(desk.order(Side.BUY, NANOS))
     accept(desk, order, "b1")
     effects = desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=9, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
         )
     )
@@ -199,7 +202,7 @@ def test_a_halt_does_not_leave_orders_working_at_the_venue() -> None:
 def test_a_restart_does_not_come_back_active() -> None:
     desk = Desk()
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=9, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
         )
     )
@@ -217,7 +220,7 @@ def test_the_drawdown_is_judged_on_every_mark_and_not_when_a_trade_exits() -> No
 
 def test_a_withdrawal_does_not_look_like_a_loss() -> None:
     desk = Desk(cash=500_000, held=2_000)
-    desk.take(facts.CashMoved(request=0, amount_nanos=-100_000 * NANOS, why="paid out"))
+    desk.take(CashMoved(request=0, amount_nanos=-100_000 * NANOS, why="paid out"))
     desk.cash -= 100_000
     desk.account()
     effects = [*desk.quote("AAPL", 250), *desk.quote("AAPL", 250)]
@@ -269,7 +272,7 @@ def test_a_halt_does_not_take_away_the_stop_that_protects_a_position() -> None:
     )
     (order,) = submitted(desk.take(stop))
     accept(desk, order, "b1")
-    halt = facts.OperatorHaltRequested(
+    halt = OperatorHaltRequested(
         request=2, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
     )
     assert not any(isinstance(effect, fx.CancelOrder) for effect in desk.take(halt))
@@ -311,7 +314,7 @@ def test_no_limit_and_no_posture_ever_blocks_a_cancel() -> None:
     desk = Desk(Policy(limits=Limits(order_rate_max=1, working_orders_max=1)))
     (order,) = submitted(desk.order(Side.BUY, NANOS))
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.ORDER_RATE]
-    kill = facts.OperatorHaltRequested(
+    kill = OperatorHaltRequested(
         request=8, operator="ann", reason="drill", scope="account", level=HaltLevel.KILL
     )
     desk.take(kill)
@@ -373,7 +376,7 @@ def test_a_plans_close_cannot_be_cancelled_by_the_strategy_it_protects() -> None
     desk = Desk(Policy(losses=(LossRule(limit_nanos=NANOS // 20),)), cash=0, held=1_000)
     desk.order(Side.SELL, NANOS, 251)
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=9, operator="ann", reason="x", scope="strategy:alpha", level=HaltLevel.FLATTEN
         )
     )
@@ -428,7 +431,7 @@ def test_an_order_filled_beyond_its_size_halts_and_counts_all_of_it() -> None:
 def test_a_kill_that_outran_the_disk_is_not_weakened_by_a_halt_in_the_journal() -> None:
     desk = Desk()
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=9, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
         )
     )

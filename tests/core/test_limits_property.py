@@ -15,6 +15,7 @@ from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from tests.core.limits_shadow import Kept, LimitsShadow
@@ -75,7 +76,7 @@ class Run:
 
     def quote(self, symbol: str) -> None:
         price = self.prices[symbol]
-        fact = facts.QuoteSeen(
+        fact = QuoteSeen(
             symbol=symbol,
             bid_nanos=price - CENT,
             ask_nanos=price + CENT,

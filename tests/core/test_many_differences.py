@@ -9,8 +9,9 @@ from fuseboard.core import discrepancies
 from fuseboard.core.comparing import MORE_ORDERS
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
-from fuseboard.vocabulary.copy_inputs import WorkingOrder
+from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -85,7 +86,7 @@ def test_positions_that_differ_at_once_halt_once_and_another_one_later_halts_ane
 def test_working_orders_that_differ_halt_once() -> None:
     desk = Compared(policy_of("halt"))
     names = [desk.working(f"b{number}", shares=1).order_id for number in range(5)]
-    seen = facts.WorkingSeen(
+    seen = WorkingSeen(
         differing=tuple(
             WorkingOrder(order_id=name, side=Side.BUY, quantity_nanos=2 * NANOS) for name in names
         )
@@ -99,17 +100,17 @@ def test_an_order_that_a_comparison_had_no_room_to_name_does_not_agree() -> None
     first, second = (
         WorkingOrder(order_id=name, side=Side.BUY, quantity_nanos=2 * NANOS) for name in names
     )
-    desk.take(facts.WorkingSeen(differing=(second,)))
-    effects = desk.take(facts.WorkingSeen(differing=(first,), more=1))
+    desk.take(WorkingSeen(differing=(second,)))
+    effects = desk.take(WorkingSeen(differing=(first,), more=1))
     assert stages(effects) == [("found", f"order {names[0]}"), ("found", MORE_ORDERS)]
     assert (
         warnings(effects)[1] == "working orders that differ from what was sent, beyond the named: 1"
     )
-    assert stages(desk.take(facts.WorkingSeen(differing=(first,), more=1))) == []
+    assert stages(desk.take(WorkingSeen(differing=(first,), more=1))) == []
     assert desk.standing() == [f"order {names[1]}", f"order {names[0]}", MORE_ORDERS]
-    desk.take(facts.WorkingSeen(differing=(first,)))
+    desk.take(WorkingSeen(differing=(first,)))
     assert desk.standing() == [f"order {names[0]}"]
-    desk.take(facts.WorkingSeen())
+    desk.take(WorkingSeen())
     assert desk.standing() == []
 
 
@@ -133,7 +134,7 @@ def test_differences_beyond_what_is_kept_are_one_that_is_said_once_and_ends_by_a
         assert pages(again) == 0
     desk.take(held())
     assert desk.standing() == [discrepancies.TOO_MANY], "nobody compared what had no place"
-    reset = facts.OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
+    reset = OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
     assert ("accepted", discrepancies.TOO_MANY) in stages(desk.take(reset))
     assert desk.standing() == []
     assert desk.posture() is Posture.OPEN

@@ -17,6 +17,13 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import (
+    FeedHeard,
+    QuoteSeen,
+    TradeSeen,
+    TradeWithdrawn,
+    TradingHalted,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
@@ -42,7 +49,7 @@ def said(effects: Iterable[fx.Effect]) -> list[str]:
 
 
 def beat(desk: Desk, *, real: bool = True) -> tuple[fx.Effect, ...]:
-    return desk.take(facts.FeedHeard(feed="stocks", real_time=real))
+    return desk.take(FeedHeard(feed="stocks", real_time=real))
 
 
 def tick(desk: Desk, ns: int) -> tuple[fx.Effect, ...]:
@@ -50,9 +57,9 @@ def tick(desk: Desk, ns: int) -> tuple[fx.Effect, ...]:
     return desk.take(facts.TimeAdvanced())
 
 
-def quote(middle: int, event_ns: int = 0, *, half: int = NANOS // 100) -> facts.QuoteSeen:
+def quote(middle: int, event_ns: int = 0, *, half: int = NANOS // 100) -> QuoteSeen:
     bid, ask = middle * NANOS - half, middle * NANOS + half
-    return facts.QuoteSeen(
+    return QuoteSeen(
         symbol="AAPL",
         bid_nanos=bid,
         ask_nanos=ask,
@@ -64,9 +71,9 @@ def quote(middle: int, event_ns: int = 0, *, half: int = NANOS // 100) -> facts.
     )
 
 
-def trade(price: int, event_ns: int = 0, size: int = 1) -> facts.TradeSeen:
+def trade(price: int, event_ns: int = 0, size: int = 1) -> TradeSeen:
     nanos = price * NANOS
-    return facts.TradeSeen(
+    return TradeSeen(
         symbol="AAPL",
         price_nanos=nanos,
         size_nanos=size * NANOS,
@@ -177,7 +184,7 @@ def test_a_quiet_symbol_is_not_stale_and_a_dead_feed_is() -> None:
 
 def test_one_feed_does_not_speak_for_another() -> None:
     desk = Desk(CALM)
-    desk.take(facts.FeedHeard(feed="crypto"))
+    desk.take(FeedHeard(feed="crypto"))
     for _ in range(8):
         beat(desk)
         tick(desk, SECOND)
@@ -213,7 +220,7 @@ def test_stale_prices_of_what_is_held_tighten_the_account_as_the_policy_says(
 
 def test_an_exchange_halted_symbol_is_halted_and_not_stale() -> None:
     desk = Desk(with_data(stale_action="halt"), held=100)
-    desk.take(facts.TradingHalted(symbol="AAPL", code="P LUDP", event_ns=1))
+    desk.take(TradingHalted(symbol="AAPL", code="P LUDP", event_ns=1))
     assert said(tick(desk, 2 * RULES.quote_age_ns_max)) == []
     assert buys(desk) == [Reason.TRADING_HALTED]
 
@@ -303,8 +310,8 @@ def a_trade_is_withdrawn() -> None:
     desk.take(trade(230))
     state = msgspec.json.decode(desk.kernel.snapshot(), type=State)
     assert state.drawdowns["drawdown:account"].breach.source == "AAPL"
-    desk.take(facts.TradeWithdrawn(symbol="AAPL", price_nanos=231 * NANOS, event_ns=1))
-    desk.take(facts.TradeWithdrawn(symbol="AAPL", price_nanos=230 * NANOS, event_ns=1))
+    desk.take(TradeWithdrawn(symbol="AAPL", price_nanos=231 * NANOS, event_ns=1))
+    desk.take(TradeWithdrawn(symbol="AAPL", price_nanos=230 * NANOS, event_ns=1))
     state = msgspec.json.decode(desk.kernel.snapshot(), type=State)
     assert state.drawdowns["drawdown:account"].breach.source == ""
     assert state.book.account.value_attos == 400 * 248 * NANOS**2

@@ -11,7 +11,8 @@ from fuseboard.core.book import Ledger, Order
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent
-from fuseboard.core.state import Leg, Plan, Turn
+from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.identifiers import close_client_order_id

@@ -15,6 +15,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk, denied, submitted
@@ -187,7 +188,7 @@ def test_a_stricter_policy_and_a_withdrawal_are_judged_at_once() -> None:
         text=text, digest=digest_of(text), operator="ann", reason="agreed"
     )
     assert said(desk.take(adopted)) == [(NEAR, "symbol:AAPL")], "100,000: all of it"
-    taken_out = facts.CashMoved(request=0, amount_nanos=-90_000 * NANOS, why="paid out")
+    taken_out = CashMoved(request=0, amount_nanos=-90_000 * NANOS, why="paid out")
     desk.take(taken_out)
     desk.cash -= 90_000
     assert said(desk.account()) == [(NEAR, "account")], "100,000 of 110,000"

@@ -1,6 +1,7 @@
 from fuseboard.control.board import Board
 from fuseboard.core.kernel import Kernel
-from fuseboard.vocabulary.effects import RaiseAlert, RecordDenials
+from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.inputs import Moment, RequestsDenied, RequestsThrottled
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason

@@ -9,6 +9,11 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+)
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -21,13 +26,13 @@ CALM = Policy(
 
 
 def asked(level: HaltLevel, scope: str = "account", operator: str = "ann") -> facts.Input:
-    return facts.OperatorHaltRequested(
+    return OperatorHaltRequested(
         request=90, operator=operator, reason="drill", scope=scope, level=level
     )
 
 
-def reset(scope: str = "account", *, rebase: bool = False) -> facts.OperatorResetRequested:
-    return facts.OperatorResetRequested(
+def reset(scope: str = "account", *, rebase: bool = False) -> OperatorResetRequested:
+    return OperatorResetRequested(
         request=91, operator="ann", reason="looked at it", scope=scope, rebase=rebase
     )
 
@@ -275,7 +280,7 @@ def test_a_restart_shows_what_works_what_is_final_and_what_is_held() -> None:
 
 def test_a_slip_of_the_hand_about_cash_is_refused_and_trips_nothing() -> None:
     desk = Desk(held=100)
-    slip = facts.CashMoved(request=7, amount_nanos=-10_000_000 * NANOS, why="ann: typo")
+    slip = CashMoved(request=7, amount_nanos=-10_000_000 * NANOS, why="ann: typo")
     effects = desk.take(slip)
     (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
     assert not answer.accepted

@@ -14,12 +14,13 @@ from fuseboard.policy.rules import ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied, submitted
 from tests.core.test_limits import asked, desk
 
-ASKED = facts.OverrideRequested(
+ASKED = OverrideRequested(
     request=90,
     operator="ann",
     reason="the desk hedges a client's block",
@@ -50,7 +51,7 @@ def stages(effects: tuple[fx.Effect, ...]) -> list[str]:
 def verified(at: Desk, **changed: Any) -> None:
     assert answer(at.take(msgspec.structs.replace(ASKED, **changed))).accepted
     name = list(at.kernel._state.overrides)[-1]
-    fact = facts.OverrideVerified(request=91, operator="bob", override=name)
+    fact = OverrideVerified(request=91, operator="bob", override=name)
     assert answer(at.take(fact)).accepted
 
 
@@ -72,7 +73,7 @@ def test_without_a_second_different_person_nothing_passes() -> None:
     at.take(ASKED)
     assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
     for operator in ("ann", " Ann ", "a N n", ""):
-        fact = facts.OverrideVerified(request=91, operator=operator, override="o1")
+        fact = OverrideVerified(request=91, operator=operator, override="o1")
         assert not answer(at.take(fact)).accepted
     assert denied(asked(at, quantity=LARGE)) == [Reason.ORDER_VALUE]
 
@@ -95,7 +96,7 @@ def test_who_verifies_is_somebody_else_by_key_and_where_two_are_asked_for_by_use
     limits = Limits(order_value_nanos_max=1_000 * NANOS)
     at = Desk(Policy(limits=limits, resets=ResetRules(two_persons=two_persons)))
     at.take(msgspec.structs.replace(ASKED, via=asked_via))
-    fact = facts.OverrideVerified(request=91, operator=operator, override="o1", via=via)
+    fact = OverrideVerified(request=91, operator=operator, override="o1", via=via)
     assert answer(at.take(fact)).accepted is passes
 
 

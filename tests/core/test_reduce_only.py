@@ -8,6 +8,7 @@ import pytest
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -38,7 +39,7 @@ def fill(desk: Desk, order: fx.SubmitOrder, shares: int) -> None:
 def asked(desk: Desk, scope: str) -> fx.ReadLeg:
     """Flatten a scope and let the wait for its cancels pass; what the plan asks the broker."""
     effects = desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=90, operator="ann", reason="drill", scope=scope, level=HaltLevel.FLATTEN
         )
     )
@@ -272,7 +273,7 @@ def stop(desk: Desk, shares: int, strategy: str = "alpha") -> str:
 
 def cancelled_by_a_halt(desk: Desk) -> list[str]:
     effects = desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=90, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
         )
     )
@@ -298,7 +299,7 @@ def test_a_plan_says_how_many_cancels_were_not_confirmed_when_it_begins_to_close
         desk = Desk()
         traded(desk, "alpha", Side.BUY, 100)
         (resting,) = submitted(desk.order(Side.BUY, 10 * NANOS, strategy="alpha"))
-        flatten = facts.OperatorHaltRequested(
+        flatten = OperatorHaltRequested(
             request=90, operator="ann", reason="drill", scope="account", level=HaltLevel.FLATTEN
         )
         accept(desk, resting, "b-1")

@@ -18,6 +18,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -140,7 +141,7 @@ class Replacing(Desk):
 
     def halt(self, level: HaltLevel) -> tuple[fx.Effect, ...]:
         return self.take(
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=0, operator="ann", reason="drill", scope="account", level=level
             )
         )
@@ -408,7 +409,7 @@ def test_a_smaller_order_passes_a_limit_that_the_market_has_passed() -> None:
     desk.works("old", 400)
     desk.account(900_000)
     desk.cash = 900_000
-    desk.take(facts.CashMoved(request=0, amount_nanos=-100_000 * NANOS, why="a withdrawal"))
+    desk.take(CashMoved(request=0, amount_nanos=-100_000 * NANOS, why="a withdrawal"))
     assert denied(desk.replace("old", "x", quantity=401)) == [Reason.ORDER_VALUE]
     assert answers(desk.replace("old", "new", quantity=380))
     assert submitted(desk.ended("old"))

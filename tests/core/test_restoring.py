@@ -6,18 +6,20 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen, PastOrder, Restored
 from tests.core.test_ids import closed, flatten, ids_of_a_close, read_in
 from tests.core.test_known_failures import Desk, denied, submitted
 
-RESTORED = facts.Restored(
+RESTORED = Restored(
     backup="b1", operator="ann", reason="disk", at_wall_ns=2_000_000_000 * NANOS, last_wall_ns=7
 )
 
 
-def started(desk: Desk, restored: facts.Restored | None) -> tuple[fx.Effect, ...]:
+def started(desk: Desk, restored: Restored | None) -> tuple[fx.Effect, ...]:
     """A start up to its comparison, as `Desk.start` does it, with what a restore left."""
     node = facts.NodeStarted(instance="deskdesk", account="A1", release="0", restored=restored)
     begun = desk.take(node)
@@ -36,7 +38,7 @@ def started(desk: Desk, restored: facts.Restored | None) -> tuple[fx.Effect, ...
 
 def reset(desk: Desk) -> fx.AnswerOperator:
     effects = desk.take(
-        facts.OperatorResetRequested(
+        OperatorResetRequested(
             request=91, operator="ann", reason="seen", scope="account", rebase=False
         )
     )
@@ -44,12 +46,12 @@ def reset(desk: Desk) -> fx.AnswerOperator:
     return answer
 
 
-def seen(*orders: fx.SubmitOrder, complete: bool = True) -> facts.OrdersSinceSeen:
+def seen(*orders: fx.SubmitOrder, complete: bool = True) -> OrdersSinceSeen:
     past = [
-        facts.PastOrder(wire_id=each.wire_id, broker_order_id=f"b{number}", symbol=each.symbol)
+        PastOrder(wire_id=each.wire_id, broker_order_id=f"b{number}", symbol=each.symbol)
         for number, each in enumerate(orders)
     ]
-    return facts.OrdersSinceSeen(orders=tuple(past), complete=complete)
+    return OrdersSinceSeen(orders=tuple(past), complete=complete)
 
 
 def test_a_restored_state_is_halted_and_asks_until_the_broker_has_said_what_it_had_since() -> None:

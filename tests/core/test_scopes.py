@@ -8,7 +8,9 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_inputs import TradingHalted
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from tests.core.test_known_failures import Desk, denied, submitted
@@ -26,7 +28,7 @@ TWO = Policy(
 
 def halted(desk: Desk, scope: str, level: HaltLevel = HaltLevel.HALT) -> tuple[str, list[str]]:
     """The note of the answer, and the scopes that were latched."""
-    fact = facts.OperatorHaltRequested(
+    fact = OperatorHaltRequested(
         request=9, operator="ann", reason="drill", scope=scope, level=level
     )
     effects = desk.take(fact)
@@ -77,7 +79,7 @@ def test_a_strategy_that_only_has_an_order_and_a_symbol_that_is_only_halted_are_
     assert submitted(desk.order(Side.BUY, NANOS, 240, strategy="solo"))
     assert halted(desk, "strategy:solo")[0] == ""
     assert halted(desk, "symbol:ZZZ")[0]
-    desk.take(facts.TradingHalted(symbol="ZZZ", code="T1", event_ns=100))
+    desk.take(TradingHalted(symbol="ZZZ", code="T1", event_ns=100))
     assert halted(desk, "symbol:ZZZ")[0] == ""
 
 

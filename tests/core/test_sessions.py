@@ -17,6 +17,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk
@@ -311,7 +312,7 @@ def test_the_calendar_resets_no_kill_and_no_persons_latch_and_waits_for_the_cloc
     desk.now_ns += 24 * HOUR
     desk.begins(1)
     assert desk.fuse("daily").state is FuseState.HALTED
-    halt = facts.OperatorHaltRequested(
+    halt = OperatorHaltRequested(
         request=1, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
     )
     desk.take(halt)
@@ -355,7 +356,7 @@ def test_a_kill_rule_disconnects_and_a_deposit_does_not_trip_any_reference() -> 
     desk.rolls(1)
     before = {name: fuse.drawdown_nanos() for name, fuse in desk.kernel._state.drawdowns.items()}
     for amount in (5_000_000, -5_600_000, 700_000):
-        desk.take(facts.CashMoved(request=0, amount_nanos=amount * NANOS, why="funds"))
+        desk.take(CashMoved(request=0, amount_nanos=amount * NANOS, why="funds"))
     after = {name: fuse.drawdown_nanos() for name, fuse in desk.kernel._state.drawdowns.items()}
     assert all(abs(before[name] - after[name]) <= 5 for name in before), (before, after)
     assert all(fuse.watching() for fuse in desk.kernel._state.drawdowns.values())

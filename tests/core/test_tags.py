@@ -6,6 +6,7 @@ from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -23,7 +24,7 @@ def tagged(**desks: str) -> Policy:
 
 
 def halt(desk: Desk, scope: str, level: HaltLevel = HaltLevel.HALT) -> tuple[fx.Effect, ...]:
-    fact = facts.OperatorHaltRequested(
+    fact = OperatorHaltRequested(
         request=9, operator="ann", reason="drill", scope=scope, level=level
     )
     return desk.take(fact)
@@ -57,9 +58,7 @@ def test_a_strategy_that_gets_the_tag_later_is_halted_too_and_a_reset_lifts_it()
         facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="moved")
     )
     assert buys(desk, "gamma") == [Reason.POSTURE_HALTED]
-    lifted = facts.OperatorResetRequested(
-        request=1, operator="ann", reason="done", scope="desk:equities"
-    )
+    lifted = OperatorResetRequested(request=1, operator="ann", reason="done", scope="desk:equities")
     cleared = [e.scope for e in desk.take(lifted) if isinstance(e, fx.ClearHalt)]
     assert cleared == ["desk:equities"]
     assert not buys(desk, "gamma")

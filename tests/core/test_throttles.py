@@ -13,6 +13,7 @@ from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -201,9 +202,7 @@ def test_repeated_executions_halt_the_strategy_until_a_person_re_arms_it() -> No
     at.quote("AAPL", 250)
     assert denied(asked(at)) == [Reason.POSTURE_HALTED], "time alone loosens nothing"
     at.take(
-        facts.OperatorResetRequested(
-            request=9, operator="ann", reason="looked", scope="strategy:alpha"
-        )
+        OperatorResetRequested(request=9, operator="ann", reason="looked", scope="strategy:alpha")
     )
     for _ in range(2):
         (order,) = submitted(asked(at))

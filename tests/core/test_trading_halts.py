@@ -12,6 +12,8 @@ from fuseboard.core.state import State
 from fuseboard.policy.rules import MarketBreakers
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.market_effects import RecordTradingHalt
+from fuseboard.vocabulary.market_inputs import FeedHeard, TradingHalted, TradingResumed
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -25,12 +27,12 @@ DELAY_NS = MarketBreakers().resume_delay_ns
 DAY_NS = 24 * 3600 * NANOS
 
 
-def halted(symbol: str = "AAPL", level: int = 0, event_ns: int = 100) -> facts.TradingHalted:
-    return facts.TradingHalted(symbol=symbol, code="P LUDP", event_ns=event_ns, level=level)
+def halted(symbol: str = "AAPL", level: int = 0, event_ns: int = 100) -> TradingHalted:
+    return TradingHalted(symbol=symbol, code="P LUDP", event_ns=event_ns, level=level)
 
 
-def resumed(symbol: str = "AAPL", event_ns: int = 200) -> facts.TradingResumed:
-    return facts.TradingResumed(symbol=symbol, code="T LUDP", event_ns=event_ns)
+def resumed(symbol: str = "AAPL", event_ns: int = 200) -> TradingResumed:
+    return TradingResumed(symbol=symbol, code="T LUDP", event_ns=event_ns)
 
 
 def buys(desk: Desk) -> list[Reason]:
@@ -40,7 +42,7 @@ def buys(desk: Desk) -> list[Reason]:
 
 def wait(desk: Desk, ns: int) -> tuple[fx.Effect, ...]:
     desk.now_ns += ns
-    desk.take(facts.FeedHeard(feed="stocks"))
+    desk.take(FeedHeard(feed="stocks"))
     effects = desk.take(facts.TimeAdvanced())
     desk.quote("AAPL", 250)
     return effects
@@ -50,7 +52,7 @@ def stages(effects: tuple[fx.Effect, ...]) -> list[tuple[str, str, str]]:
     return [
         (effect.symbol, effect.stage, effect.operator)
         for effect in effects
-        if isinstance(effect, fx.RecordTradingHalt)
+        if isinstance(effect, RecordTradingHalt)
     ]
 
 
@@ -318,7 +320,7 @@ def seeded(seed: int) -> World:
 def test_the_laws_hold_while_exchanges_halt_and_resume(seed: int) -> None:
     world = seeded(seed)
     seen = [effect for record in world.log for effect in record.effects]
-    assert any(isinstance(effect, fx.RecordTradingHalt) for effect in seen)
+    assert any(isinstance(effect, RecordTradingHalt) for effect in seen)
 
 
 @pytest.mark.parametrize(

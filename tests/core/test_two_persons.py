@@ -16,9 +16,11 @@ from fuseboard.policy.rules import LossRule, ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.people import same_name, same_person
 from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset
 from tests.core.test_known_failures import SECOND, Desk, submitted
 
 KILLS = ResetRules(two_persons=True, resets_a_day_max=20)
@@ -40,14 +42,12 @@ def policy_of(rules: ResetRules) -> Policy:
 
 def halt(at: Desk, level: HaltLevel = HaltLevel.KILL, scope: str = "account") -> None:
     at.take(
-        facts.OperatorHaltRequested(
-            request=90, operator="eve", reason="drill", scope=scope, level=level
-        )
+        OperatorHaltRequested(request=90, operator="eve", reason="drill", scope=scope, level=level)
     )
 
 
 def reset(at: Desk, who: tuple[str, str], **changed: Any) -> tuple[fx.Effect, ...]:
-    fact = facts.OperatorResetRequested(
+    fact = OperatorResetRequested(
         request=91, operator=who[0], via=who[1], reason=f"{who[0]} looked", scope="account"
     )
     return at.take(msgspec.structs.replace(fact, **changed))
@@ -59,7 +59,7 @@ def answer(effects: tuple[fx.Effect, ...]) -> fx.AnswerOperator:
 
 
 def stages(effects: tuple[fx.Effect, ...]) -> list[str]:
-    return [effect.stage for effect in effects if isinstance(effect, fx.RecordReset)]
+    return [effect.stage for effect in effects if isinstance(effect, RecordReset)]
 
 
 def moved(effects: tuple[fx.Effect, ...]) -> list[fx.RecordTransition]:
@@ -90,13 +90,13 @@ def test_a_kill_is_left_by_two_people_and_both_stand_in_the_evidence() -> None:
     asked = reset(at, ANN)
     assert answer(asked).accepted
     assert moved(asked) == [], "what one person asks for changes nothing"
-    (record,) = [effect for effect in asked if isinstance(effect, fx.RecordReset)]
+    (record,) = [effect for effect in asked if isinstance(effect, RecordReset)]
     assert (record.stage, record.operator, record.via) == ("requested", "ann", "key:OP1")
     assert record.lapses_wall_ns - record.asked_wall_ns == KILLS.second_person_ns_max
     at.kernel = Kernel.restored(at.kernel.snapshot())
     confirmed = reset(at, BOB)
     assert stages(confirmed) == ["confirmed"]
-    (started,) = [effect for effect in confirmed if isinstance(effect, fx.RecordRecovery)]
+    (started,) = [effect for effect in confirmed if isinstance(effect, RecordRecovery)]
     assert (started.stage, started.operator) == ("started", "ann, bob")
     assert {row.operator for row in moved(confirmed)} == {"ann, bob"}
     assert posture(at) is Posture.HALTED
@@ -241,7 +241,7 @@ def test_a_recovery_says_what_it_looked_at_and_what_each_check_found() -> None:
     again = reset(at, ANN)
     assert not answer(again).accepted, "one recovery at a time"
     effects = compared(at, shares=7)
-    (failed,) = [effect for effect in effects if isinstance(effect, fx.RecordRecovery)]
+    (failed,) = [effect for effect in effects if isinstance(effect, RecordRecovery)]
     assert failed.stage == "failed"
     assert [(it.name, it.passed) for it in failed.checks] == [
         ("orders", True),
@@ -257,7 +257,7 @@ def test_a_recovery_says_what_it_looked_at_and_what_each_check_found() -> None:
     assert posture(at) is Posture.KILLED
     reset(at, ANN)
     effects = compared(at, shares=7)
-    (passed,) = [effect for effect in effects if isinstance(effect, fx.RecordRecovery)]
+    (passed,) = [effect for effect in effects if isinstance(effect, RecordRecovery)]
     assert (passed.stage, passed.operator) == ("passed", "ann")
     assert all(it.passed for it in passed.checks)
     assert passed.checks[-1].said == "nothing was killed since the recovery began"
@@ -270,7 +270,7 @@ def test_a_recovery_without_the_order_stream_or_with_an_order_in_doubt_fails() -
     halt(at)
     reset(at, ANN)
     at.take(facts.BrokerStreamChanged(connected=False))
-    records = [e for e in compared(at) if isinstance(e, fx.RecordRecovery)]
+    records = [e for e in compared(at) if isinstance(e, RecordRecovery)]
     (failed,) = records
     wrong = [it.name for it in failed.checks if not it.passed]
     assert wrong == ["orders", "order stream"]

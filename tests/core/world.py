@@ -16,8 +16,12 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_fr
 from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -222,7 +226,7 @@ class World:
                 self._leave(record, effect)
         asked, self.feed_asked = self.feed_asked, None
         if asked is not None:
-            self.take(facts.ExecutionsSeen(after=asked.after, newest="", problem="absent"))
+            self.take(ExecutionsSeen(after=asked.after, newest="", problem="absent"))
 
     def _leave(self, record: Record, effect: fx.Effect) -> None:
         if isinstance(effect, fx.SubmitOrder):
@@ -235,7 +239,7 @@ class World:
                 del self.register[effect.scope]
             if ACCOUNT_SCOPE not in self.register:
                 self.trade_suspended = False
-        elif isinstance(effect, fx.LatchBroker):
+        elif isinstance(effect, LatchBroker):
             if effect.suspend_trade is not None:
                 self.trade_suspended = effect.suspend_trade and ACCOUNT_SCOPE in self.register
         elif isinstance(effect, fx.FindOrder | fx.ReadLeg | fx.ReadAccount):
@@ -367,7 +371,7 @@ class World:
             choice // 3 % 4
         ]
         self.take(
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=self.requests, operator="ann", reason="drill", scope=scope, level=level
             )
         )
@@ -377,7 +381,7 @@ class World:
         self.requests += 1
         scope = ("account", "strategy:alpha", "symbol:AAA")[choice % 3]
         self.take(
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=self.requests,
                 operator="ann",
                 reason="stop that",
@@ -392,7 +396,7 @@ class World:
         scope = ("account", "strategy:alpha", "symbol:AAA")[choice % 3]
         operator = "bob" if named else "  "
         effects = self.take(
-            facts.OperatorResetRequested(
+            OperatorResetRequested(
                 request=self.requests,
                 operator=operator,
                 reason="looked at it",
@@ -413,9 +417,9 @@ class World:
         self.broker.prices[symbol] = price
         self.take(self._quote(symbol))
 
-    def _quote(self, symbol: str) -> facts.QuoteSeen:
+    def _quote(self, symbol: str) -> QuoteSeen:
         price, half = self.broker.prices[symbol], NANOS // 50
-        return facts.QuoteSeen(
+        return QuoteSeen(
             symbol=symbol,
             bid_nanos=price - half,
             ask_nanos=price + half,

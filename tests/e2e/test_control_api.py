@@ -6,7 +6,11 @@ import urllib.request
 from typing import Any
 
 from fuseboard.control.control_door import USES_A_SECOND_MAX
-from fuseboard.vocabulary.inputs import ControlUsed, OperatorHaltRequested, OperatorResetRequested
+from fuseboard.vocabulary.operator_inputs import (
+    ControlUsed,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+)
 from tests.e2e.processes import World, fuseboard
 
 RESET = {"reason": "looked"}

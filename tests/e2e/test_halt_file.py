@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fuseboard.vocabulary.inputs import OperatorHaltRequested
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from tests.e2e.processes import World, fuseboard, until
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry
 from fuseboard.vocabulary.effects import RecordTransition, SubmitOrder
-from fuseboard.vocabulary.inputs import AccountSeen, Input, TradeSeen
+from fuseboard.vocabulary.inputs import AccountSeen, Input
+from fuseboard.vocabulary.market_inputs import TradeSeen
 from fuseboard.vocabulary.orders import Intent
 from tests.e2e import truth
 from tests.e2e.processes import Bot, Exchange, Gateway, World, until

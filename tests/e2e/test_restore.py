@@ -6,8 +6,9 @@ import signal
 from typing import Any
 
 from fuseboard.exchange.ledger import OrderAccepted
-from fuseboard.vocabulary.inputs import NodeStarted, OrdersSinceSeen
+from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS, nanos_from_text
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 from tests.e2e import truth
 from tests.e2e.processes import World, fuseboard
 

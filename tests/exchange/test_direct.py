@@ -14,11 +14,13 @@ from fuseboard.vocabulary.inputs import (
     CancelRefused,
     FillReported,
     ForeignOrderSeen,
-    MarketFact,
     OrderEnded,
     OrderNotSent,
     OrderSent,
     OrderWorking,
+)
+from fuseboard.vocabulary.market_inputs import (
+    MarketFact,
     QuoteSeen,
     TradingHalted,
     TradingResumed,

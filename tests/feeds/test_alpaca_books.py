@@ -17,7 +17,7 @@ from fuseboard.feeds.alpaca_books import (
     Books,
 )
 from fuseboard.vocabulary.doors import BrokerUnavailable
-from fuseboard.vocabulary.inputs import BookSeen, TradeSeen
+from fuseboard.vocabulary.market_inputs import BookSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca import book_message, decoded_messages, encoded_messages
 from fuseboard.wire.http_server import HttpServer

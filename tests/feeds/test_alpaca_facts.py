@@ -11,7 +11,7 @@ from fuseboard.exchange.ledger import TradingStatus
 from fuseboard.feeds import alpaca
 from fuseboard.feeds.alpaca_both import AlpacaFeeds, crypto_url
 from fuseboard.feeds.alpaca_facts import fact_of
-from fuseboard.vocabulary.inputs import (
+from fuseboard.vocabulary.market_inputs import (
     FeedHeard,
     MarketFact,
     QuoteSeen,

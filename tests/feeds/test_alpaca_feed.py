@@ -8,7 +8,12 @@ import pytest
 
 from fuseboard.feeds.alpaca import SYMBOLS_MAX, AlpacaFeed, AlpacaFeedOptions
 from fuseboard.vocabulary.doors import BrokerUnavailable, Feed, Throttled
-from fuseboard.vocabulary.inputs import FeedHeard, MarketFact, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.market_inputs import (
+    FeedHeard,
+    MarketFact,
+    QuoteSeen,
+    TradeSeen,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca import (
     encoded_messages,

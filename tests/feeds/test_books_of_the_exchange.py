@@ -13,9 +13,10 @@ from fuseboard.exchange.running import RunningExchange
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import Tape, TapeLevels, TapeQuote
-from fuseboard.vocabulary.effects import Effect, RecordShaping
-from fuseboard.vocabulary.inputs import BookSeen, MarketFact, QuoteSeen
+from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordShaping
+from fuseboard.vocabulary.market_inputs import BookSeen, MarketFact, QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from tests.core.liquidity.market import LiquidDesk, of

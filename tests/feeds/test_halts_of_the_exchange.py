@@ -11,7 +11,9 @@ from fuseboard.feeds.alpaca import AlpacaFeedOptions
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.policy.rules import MarketBreakers
 from fuseboard.vocabulary import effects as fx
-from fuseboard.vocabulary.inputs import FeedHeard, MarketFact, TimeAdvanced
+from fuseboard.vocabulary.inputs import TimeAdvanced
+from fuseboard.vocabulary.market_effects import RecordTradingHalt
+from fuseboard.vocabulary.market_inputs import FeedHeard, MarketFact
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
@@ -30,7 +32,7 @@ class Fed:
 
     def __init__(self) -> None:
         self.desk = Desk(POLICY, held=100)
-        self.evidence: list[fx.RecordTradingHalt] = []
+        self.evidence: list[RecordTradingHalt] = []
         self.kinds: list[type[MarketFact]] = []
         self.reads = 0
         self.changed = asyncio.Event()
@@ -38,7 +40,7 @@ class Fed:
     def deliver(self, fact: MarketFact) -> None:
         self.kinds.append(type(fact))
         effects = self.desk.take(fact)
-        self.evidence += [e for e in effects if isinstance(e, fx.RecordTradingHalt)]
+        self.evidence += [e for e in effects if isinstance(e, RecordTradingHalt)]
         self.reads += sum(isinstance(e, fx.ReadLeg) for e in effects)
         self.changed.set()
 
@@ -91,7 +93,7 @@ async def _story(exchange: Served, options: AlpacaFeedOptions) -> None:
         fed.desk.now_ns += DELAY_NS
         fed.deliver(FeedHeard(feed="stocks", real_time=False))
         effects = fed.desk.take(TimeAdvanced())
-        let_on = [e.operator for e in effects if isinstance(e, fx.RecordTradingHalt)]
+        let_on = [e.operator for e in effects if isinstance(e, RecordTradingHalt)]
         assert let_on == ["exchange", "exchange"]
     finally:
         await feed.stop()

@@ -6,7 +6,7 @@ from fuseboard.vocabulary.effects import (
     PublishPosture,
     SubmitOrder,
 )
-from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture

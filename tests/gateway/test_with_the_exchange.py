@@ -9,7 +9,8 @@ from fuseboard.exchange.process import ExchangeOptions, serve
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.gateway.doors import IntakeDoor
 from fuseboard.runtime.intake import Intake
-from fuseboard.vocabulary.inputs import MarketFact, OrderRequested, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.market_inputs import MarketFact, QuoteSeen, TradeSeen
 from fuseboard.wire.alpaca import decoded_messages
 from tests.gateway.calls import asked, opened
 from tests.gateway.scripted import NODE, Gateway

@@ -17,7 +17,15 @@ from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.market_effects import WatchSymbol
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+)
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -25,7 +33,7 @@ from fuseboard.vocabulary.reasons import Reason
 DAY_NS = 24 * 3600 * NANOS
 MIDNIGHT_NS = 19_000 * DAY_NS
 TIME = re.compile(r"(\d\d):(\d\d):(\d\d)\.(\d{3}) (.*)")
-LEFT_OUT = (fx.PublishEquity, fx.WatchSymbol)
+LEFT_OUT = (fx.PublishEquity, WatchSymbol)
 number, text = nanos_from_text, text_from_nanos
 
 
@@ -132,7 +140,7 @@ def _positions(_: Player, words: list[str]) -> facts.Input:
 
 def _quote(_: Player, words: list[str]) -> facts.Input:
     symbol, bid, ask = words[0], number(words[1]), number(words[2])
-    return facts.QuoteSeen(
+    return QuoteSeen(
         symbol=symbol,
         bid_nanos=bid,
         ask_nanos=ask,
@@ -211,7 +219,7 @@ def _leg(player: Player, words: list[str]) -> facts.Input:
 
 def _halt(_: Player, words: list[str]) -> facts.Input:
     request, operator, reason, scope, level = words
-    return facts.OperatorHaltRequested(
+    return OperatorHaltRequested(
         request=int(request.lstrip("#")),
         operator=operator,
         reason=reason,
@@ -222,7 +230,7 @@ def _halt(_: Player, words: list[str]) -> facts.Input:
 
 def _reset(_: Player, words: list[str]) -> facts.Input:
     request, operator, reason, scope, *rebase = words
-    return facts.OperatorResetRequested(
+    return OperatorResetRequested(
         request=int(request.lstrip("#")),
         operator=operator,
         reason=reason,
@@ -268,7 +276,7 @@ _FACTS: dict[str, Callable[[Player, list[str]], facts.Input]] = {
     "RequestsThrottled": lambda _, w: facts.RequestsThrottled(
         strategy=w[0], count=int(w[1]), a_second_max=int(w[2])
     ),
-    "CashMoved": lambda _, w: facts.CashMoved(request=0, amount_nanos=number(w[0]), why=w[1]),
+    "CashMoved": lambda _, w: CashMoved(request=0, amount_nanos=number(w[0]), why=w[1]),
 }
 
 # --- effects -----------------------------------------------------------------------------------
@@ -338,7 +346,7 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.ReadExecutions: lambda _, e: "the newest" if e.after is None else f"after {e.after or '-'}",
     fx.PublishDiscrepancy: lambda _, e: f"{e.stage} {e.subject}: ours {e.ours}, theirs {e.theirs}",
     fx.LatchHalt: lambda _, e: f"{e.scope} {e.level.name} epoch {e.halt_epoch} {e.trip}",
-    fx.LatchBroker: lambda _, e: ", ".join(
+    LatchBroker: lambda _, e: ", ".join(
         f"{name} {'set' if value else 'taken back'}"
         for name, value in structs.asdict(e).items()
         if value is not None

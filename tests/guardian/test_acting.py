@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.core.closes import close_price_nanos as core_price_nanos
+from fuseboard.core.legs import Leg
 from fuseboard.core.market import Instrument
-from fuseboard.core.state import Leg, State, Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccepted
 from fuseboard.guardian import acting
 from fuseboard.guardian.acting import Acts, Outcome

@@ -11,8 +11,8 @@ from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.brokers.alpaca_protection import BrokerLatches
 from fuseboard.exchange.ledger import AccountConfigured
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable
-from fuseboard.vocabulary.effects import LatchBroker
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
 from tests.guardian.test_acting import INSTANCE, Scene
 

@@ -22,6 +22,7 @@ from fuseboard.policy.rules import ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.halts.making import MOMENT, halt
@@ -92,7 +93,7 @@ class House:
 
     def halted(self, scope: str, level: HaltLevel) -> None:
         self.take(
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=1, operator="eve", reason="drill", scope=scope, level=level
             )
         )
@@ -113,7 +114,7 @@ class House:
 
     def reset(self, scope: str) -> None:
         effects = self.take(
-            facts.OperatorResetRequested(
+            OperatorResetRequested(
                 request=2, operator="ann", reason="looked", scope=scope, via="key:1"
             )
         )

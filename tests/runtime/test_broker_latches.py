@@ -10,8 +10,9 @@ from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from fuseboard.runtime.outlet import Outlet, OutletLimits
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
-from fuseboard.vocabulary.effects import ClearHalt, Effect, LatchBroker
+from fuseboard.vocabulary.effects import ClearHalt, Effect
 from fuseboard.vocabulary.inputs import Moment
 from tests.runtime.worlds import START, MemoryBroker, MemoryFeed, MemoryRegister, Shown, close_order
 

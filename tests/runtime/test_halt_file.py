@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fuseboard.runtime.halt_file import ASKED_LOOKS_MAX, HaltFile
-from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 
 

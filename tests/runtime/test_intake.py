@@ -10,10 +10,12 @@ from fuseboard.vocabulary.inputs import (
     NodeFaulted,
     OrderRequested,
     OrderUnknown,
-    QuoteSeen,
     ReplaceRequested,
     RequestsThrottled,
     TimeAdvanced,
+)
+from fuseboard.vocabulary.market_inputs import (
+    QuoteSeen,
     TradeSeen,
     TradeWithdrawn,
     TradingHalted,

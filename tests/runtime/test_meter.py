@@ -6,7 +6,8 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.intake import WAITED_NS, Intake
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
-from fuseboard.vocabulary.inputs import BookSeen, Input, Moment, TimeAdvanced
+from fuseboard.vocabulary.inputs import Input, Moment, TimeAdvanced
+from fuseboard.vocabulary.market_inputs import BookSeen
 from tests.runtime.worlds import quote, trade
 
 MOMENT = Moment(boot_ns=1, wall_ns=1)

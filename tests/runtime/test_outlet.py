@@ -8,6 +8,7 @@ from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from fuseboard.runtime.loop import NodeStopped
 from fuseboard.runtime.outlet import OutletLimits
 from fuseboard.runtime.submits import SubmitLimits
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.doors import Throttled
 from fuseboard.vocabulary.effects import (
     CancelOrder,
@@ -16,13 +17,11 @@ from fuseboard.vocabulary.effects import (
     ReadExecutions,
     ReadLeg,
     SubmitOrder,
-    WatchSymbol,
 )
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
     CancelRequested,
-    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     OrderEnded,
@@ -33,6 +32,7 @@ from fuseboard.vocabulary.inputs import (
     PositionsSeen,
     SubmitOutcome,
 )
+from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason
 from tests.runtime.worlds import (

@@ -8,7 +8,8 @@ from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
-from fuseboard.vocabulary.inputs import Input, NodeStarted, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input, NodeStarted
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk

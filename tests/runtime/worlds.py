@@ -12,6 +12,7 @@ from fuseboard.runtime.loop import Loop, LoopLimits
 from fuseboard.runtime.outlet import Outlet, OutletLimits
 from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.runtime.watermark import Watermark
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable, RegisterBusy, Throttled
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
@@ -29,28 +30,25 @@ from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
     CancelRequested,
-    ExecutionsSeen,
     ForeignOrderSeen,
     Input,
     LegRead,
     LegReadFailed,
     Moment,
-    OperatorHaltRequested,
-    OperatorResetRequested,
     OrderNotSent,
     OrderRequested,
     OrderSent,
-    OrdersSinceSeen,
     OrderUnknown,
     PositionsSeen,
-    QuoteSeen,
     SubmitOutcome,
-    TradeSeen,
 )
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 MILLISECOND_NS = 1_000_000
 START = Moment(1_000 * 1_000_000_000, 1_700_000_000 * 1_000_000_000)

@@ -8,6 +8,7 @@ import pytest
 
 from docs import make_vocabulary
 from fuseboard.vocabulary import effects, inputs, orders, postures, reasons
+from fuseboard.vocabulary.act import Act
 from fuseboard.vocabulary.fact import Fact
 
 PAGE = make_vocabulary.PAGE.read_text()
@@ -44,7 +45,7 @@ def test_each_word_is_listed_once_with_a_sentence(heading: str) -> None:
 
 def test_every_fact_and_act_of_the_code_is_in_its_union() -> None:
     facts = {kind.__name__ for kind in Fact.__subclasses__()}
-    acts = {kind.__name__ for kind in effects.Act.__subclasses__()}
+    acts = {kind.__name__ for kind in Act.__subclasses__()}
     assert facts == set(EXPECTED["Inputs"])
     assert acts == set(EXPECTED["Effects"])
     assert set(effects.OVERTAKING) <= set(get_args(effects.Effect))

@@ -15,8 +15,8 @@ from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.orders import Place
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable
-from fuseboard.vocabulary.effects import LatchBroker
 
 
 class BrokerLatching:

@@ -38,10 +38,11 @@ from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.upkeep.restore import untold_restore
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import Moment, Restored
+from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import Restored
 
 CHANGES_SHOWN_MAX: Final = 5
 UNCHECKED: Final = (

@@ -20,6 +20,8 @@ from fuseboard.policy.yaml_text import PROBLEMS_MAX, PolicyRefused, tree_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -310,13 +312,13 @@ class _Desk:
         effects = self._kernel.step(self._moment, fact)
         for effect in effects:
             if isinstance(effect, fx.ReadExecutions):  # a case has no activity feed
-                absent = facts.ExecutionsSeen(after=effect.after, newest="", problem="absent")
+                absent = ExecutionsSeen(after=effect.after, newest="", problem="absent")
                 self._take(absent)
         return effects
 
     def _quote(self, symbol: str, bid: int, ask: int) -> None:
         self._take(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol=symbol,
                 bid_nanos=bid,
                 ask_nanos=ask,

@@ -12,7 +12,7 @@ from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.recovering import STARTED
 from fuseboard.runtime.halt_file import is_there
-from fuseboard.vocabulary.effects import RecordRecovery
+from fuseboard.vocabulary.reset_effects import RecordRecovery
 
 RECOVERY_S_MAX: Final = 10.0
 """How long the command waits for the outcome of a recovery that it started."""

@@ -6,22 +6,20 @@ before they are durable here.
 
 from collections.abc import Callable, Sequence
 
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.doors import Broker, BrokerFact, Feed
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     CancelRefused,
-    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
-    MarketFact,
-    OrdersSinceSeen,
     PositionsSeen,
-    QuoteSeen,
     SubmitOutcome,
-    TradeSeen,
 )
+from fuseboard.vocabulary.market_inputs import MarketFact, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 Show = Callable[[AccountSeen | PositionsSeen | QuoteSeen | TradeSeen], None]
 

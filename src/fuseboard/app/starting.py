@@ -10,7 +10,9 @@ from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
-from fuseboard.vocabulary.inputs import GuardianClose, Moment, NodeStarted, Restored
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.inputs import Moment, NodeStarted
+from fuseboard.vocabulary.restored_inputs import Restored
 
 
 def strategies_of(keys: Keys) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from fuseboard.brokers.alpaca_session import (
     raise_if_throttled,
 )
 from fuseboard.brokers.alpaca_trades import TradeStream
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id
@@ -34,21 +35,19 @@ from fuseboard.vocabulary.inputs import (
     BrokerClockSeen,
     BrokerPosition,
     CancelRefused,
-    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
     OrderNotSent,
     OrderSent,
-    OrdersSinceSeen,
     OrderUnknown,
-    PastOrder,
     PositionsSeen,
     SubmitOutcome,
 )
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen, PastOrder
 from fuseboard.wire.alpaca_errors import read_error
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
 from fuseboard.wire.alpaca_values import (

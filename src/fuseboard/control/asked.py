@@ -8,14 +8,13 @@ from msgspec import Struct
 from fuseboard.policy.policy import canonical_text, policy_from_canonical
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, TAG_KINDS
-from fuseboard.vocabulary.inputs import (
+from fuseboard.vocabulary.inputs import MeasureReported, PolicyAdopted
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
+from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
-    MeasureReported,
     OperatorHaltRequested,
     OperatorResetRequested,
-    PolicyAdopted,
 )
-from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.postures import HaltLevel
 
 OPERATOR_CHARACTERS_MAX: Final = 100

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.control.statistics import Counting
+from fuseboard.vocabulary.denial_effects import RecordDenials
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
     Effect,
@@ -20,24 +21,20 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
-    RecordDenials,
     RecordDrain,
-    RecordLiquidity,
     RecordOverride,
     RecordPlan,
     RecordPolicy,
-    RecordRecovery,
-    RecordReset,
-    RecordShaping,
-    RecordTier,
     RecordTransition,
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity, RecordShaping, RecordTier
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset
 
 ALERTS_MAX: Final = 200
 EQUITIES_MAX: Final = 600

@@ -14,7 +14,8 @@ import msgspec
 
 from fuseboard.control.asked import OperatorAnswer
 from fuseboard.control.operator_keys import ROLES, OperatorKeys, OperatorLine, Role
-from fuseboard.vocabulary.inputs import ControlUsed, Input
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.operator_inputs import ControlUsed
 from fuseboard.vocabulary.people import KEY_VIA
 from fuseboard.wire.http_messages import HttpLimits, Request, Response
 from fuseboard.wire.http_server import HttpServer

@@ -10,8 +10,8 @@ from fuseboard.control.asked import (
     one_line,
 )
 from fuseboard.policy.units import Refused, duration_ns
-from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.money import NumberRefused, nanos_from_text
+from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.orders import Side
 
 

@@ -8,10 +8,10 @@ from typing import Final
 from fuseboard.control.board import AlertLine, FuseLine, PolicyLine, ResetLine
 from fuseboard.control.status import DiscrepancyLine, PostureLine, Status
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import RecordRecovery, RecordReset
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
+from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset
 
 ALERTS_SHOWN_MAX: Final = 5
 PLANS_SHOWN_MAX: Final = 5

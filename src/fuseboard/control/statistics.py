@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.vocabulary.effects import RecordLiquidity
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
 
 SYMBOLS_MAX: Final = 10_000

@@ -26,6 +26,7 @@ from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
 from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -48,7 +49,7 @@ _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.AccountSeen: watchlist.READ | watchlist.EQUITY,
     facts.PositionsSeen: watchlist.ANYTHING,
     facts.PolicyAdopted: watchlist.ANYTHING,
-    facts.CashMoved: watchlist.ANYTHING,
+    CashMoved: watchlist.ANYTHING,
     facts.SessionRolled: watchlist.ANYTHING,
     facts.BrokerClockSeen: watchlist.ANYTHING,
     facts.MeasureReported: watchlist.READ,

@@ -8,8 +8,9 @@ suspension back first: an exit is not trapped by our own latch.
 """
 
 from fuseboard.core.closes import ONGOING_STAGES, left_of
-from fuseboard.core.state import Plan, State, Turn
-from fuseboard.vocabulary.effects import LatchBroker
+from fuseboard.core.legs import Plan
+from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 
 

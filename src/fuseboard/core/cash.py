@@ -27,8 +27,8 @@ from fuseboard.core.state import (
 )
 from fuseboard.vocabulary.effects import RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import CashMoved
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money, text_from_nanos
+from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
-from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos

@@ -28,7 +28,8 @@ from fuseboard.core.outgoing import admit, find, read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.core.waking import wake_for_what_is_next
-from fuseboard.vocabulary.inputs import BrokerPosition, PositionsSeen, WorkingSeen
+from fuseboard.vocabulary.copy_inputs import WorkingSeen
+from fuseboard.vocabulary.inputs import BrokerPosition, PositionsSeen
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason

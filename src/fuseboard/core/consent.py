@@ -9,10 +9,10 @@ from typing import Final
 
 from fuseboard.core.state import ResetWanted, Turn
 from fuseboard.policy.rules import ResetRules
-from fuseboard.vocabulary.effects import RecordReset
-from fuseboard.vocabulary.inputs import OperatorResetRequested
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.people import same_person
+from fuseboard.vocabulary.reset_effects import RecordReset
 
 RESETS_WANTED_MAX: Final = 100
 

@@ -13,7 +13,7 @@ from fuseboard.core.liquidity import watching
 from fuseboard.core.market import FeedTimes
 from fuseboard.core.state import DataDoubt, State, Turn
 from fuseboard.policy.shown import duration
-from fuseboard.vocabulary.inputs import FeedHeard
+from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason

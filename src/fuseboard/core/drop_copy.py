@@ -25,9 +25,8 @@ from fuseboard.core.book import Order
 from fuseboard.core.discrepancies import Difference
 from fuseboard.core.outgoing import find
 from fuseboard.core.state import Apart, Turn
-from fuseboard.vocabulary.copy_inputs import Execution
+from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.effects import ReadExecutions
-from fuseboard.vocabulary.inputs import ExecutionsSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.reasons import Reason

@@ -6,8 +6,8 @@ from fuseboard.core.broker_latches import trade_again
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import WatchSymbol
 from fuseboard.vocabulary.inputs import BrokerPosition
+from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.orders import Side
 
 

@@ -23,9 +23,10 @@ from fuseboard.core.outgoing import admit, submit
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.core.throttles import likeness
 from fuseboard.policy.limits import Limits
-from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, WatchSymbol
+from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.inputs import OrderRequested
+from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderType, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture

@@ -53,20 +53,16 @@ from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.policy import Policy, policy_from_canonical
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
-    BookSeen,
     BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
     CancelRequested,
-    CashMoved,
-    ControlUsed,
     DrainRequested,
-    ExecutionsSeen,
-    FeedHeard,
     FillReported,
     ForeignOrderSeen,
     Input,
@@ -76,32 +72,39 @@ from fuseboard.vocabulary.inputs import (
     Moment,
     NodeFaulted,
     NodeStarted,
-    OperatorHaltRequested,
-    OperatorResetRequested,
     OrderEnded,
     OrderNotSent,
     OrderRequested,
     OrderSent,
-    OrdersSinceSeen,
     OrderUnknown,
     OrderWorking,
-    OverrideRequested,
-    OverrideVerified,
     PolicyAdopted,
     PositionsSeen,
-    QuoteSeen,
     ReplaceRequested,
     RequestsDenied,
     RequestsThrottled,
     SessionRolled,
     TimeAdvanced,
+)
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.market_inputs import (
+    BookSeen,
+    FeedHeard,
+    QuoteSeen,
     TradeSeen,
     TradeWithdrawn,
     TradingHalted,
     TradingResumed,
-    WorkingSeen,
 )
-from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    ControlUsed,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OverrideRequested,
+    OverrideVerified,
+)
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(State)

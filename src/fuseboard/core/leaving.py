@@ -20,12 +20,13 @@ Without such a policy nothing of this is done but `out_of_reach`.
 from typing import Final
 
 from fuseboard.core.closes import strategy_of
+from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.liquidity.monitor import NO_SIZES, TOP_LEVELS, Liquidity
-from fuseboard.core.state import Leg, Plan, State, Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.core.stops import STOPS
-from fuseboard.vocabulary.effects import RecordExit
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordExit
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from fuseboard.core.anomalies import Habit, moves_oddly
 from fuseboard.policy.data_rules import DataRules
-from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 
 DOUBT_NS: Final = NANOS

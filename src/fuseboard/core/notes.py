@@ -1,9 +1,10 @@
 """What the gateway did by itself and the journal has to know: one note, one alert, no state."""
 
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.effects import RecordDenials
+from fuseboard.vocabulary.denial_effects import RecordDenials
 from fuseboard.vocabulary.identifiers import strategy_scope
-from fuseboard.vocabulary.inputs import ControlUsed, RequestsDenied, RequestsThrottled
+from fuseboard.vocabulary.inputs import RequestsDenied, RequestsThrottled
+from fuseboard.vocabulary.operator_inputs import ControlUsed
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 

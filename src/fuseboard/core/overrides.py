@@ -15,8 +15,8 @@ from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import MARKET_WORST_NANOS
 from fuseboard.core.state import Override, Turn
 from fuseboard.vocabulary.effects import RecordOverride
-from fuseboard.vocabulary.inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.people import KEY_VIA, same_name, same_person
 

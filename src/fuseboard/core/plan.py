@@ -41,20 +41,15 @@ from fuseboard.core.closes import (
     unseen_nanos,
     waits_for_liquidity,
 )
+from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
-from fuseboard.core.state import Leg, Plan, Turn
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.effects import ReadLeg, RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import (
-    TERMINAL_STATUSES,
-    Intent,
-    OrderStatus,
-    OrderType,
-    Side,
-)
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
 READ_AGAIN_NS: Final = NANOS

@@ -7,7 +7,7 @@ from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.core.valuation import marked
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
-from fuseboard.vocabulary.inputs import QuoteSeen, TradeSeen, TradeWithdrawn
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen, TradeWithdrawn
 from fuseboard.vocabulary.money import shown_money
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason

@@ -13,13 +13,12 @@ from fuseboard.core.halting import apply, publish_postures
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.state import Recovery, Turn
-from fuseboard.vocabulary.effects import RecordRecovery
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.reasons import Reason
-from fuseboard.vocabulary.reset_effects import RecoveryCheck
+from fuseboard.vocabulary.reset_effects import RecordRecovery, RecoveryCheck
 
 STARTED: Final = "recovery started"
 SHOWN_MAX: Final = 10

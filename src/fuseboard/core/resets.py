@@ -26,7 +26,7 @@ from fuseboard.vocabulary.identifiers import (
     is_tag_scope,
     strategy_scope,
 )
-from fuseboard.vocabulary.inputs import OperatorHaltRequested, OperatorResetRequested
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 from fuseboard.vocabulary.wall_time import shown_utc

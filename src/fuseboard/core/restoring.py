@@ -14,10 +14,10 @@ from fuseboard.core.halting import latch_scope
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.effects import ReadOrdersSince
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import OrdersSinceSeen, Restored
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen, Restored
 
 SPENT_MAX: Final = 20_000
 """Ids of lost orders that are kept; the broker's list is read no further."""

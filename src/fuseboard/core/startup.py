@@ -46,7 +46,6 @@ from fuseboard.vocabulary.effects import (
     LatchHalt,
     PublishPosture,
     StopNode,
-    WatchSymbol,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, OrderIds
 from fuseboard.vocabulary.inputs import (
@@ -55,6 +54,7 @@ from fuseboard.vocabulary.inputs import (
     NodeFaulted,
     NodeStarted,
 )
+from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason

@@ -10,8 +10,7 @@ from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
-from fuseboard.core.legs import Leg as Leg
-from fuseboard.core.legs import Plan as Plan
+from fuseboard.core.legs import Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import FeedTimes, Instrument, TradingHalt

@@ -17,8 +17,9 @@ from typing import Final
 from fuseboard.core import waiting
 from fuseboard.core.book import Book, Order
 from fuseboard.core.closes import ONGOING_STAGES, UNCONFIRMED_NS_MAX, strategy_of
+from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.outgoing import cancel
-from fuseboard.core.state import Leg, Plan, Turn
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.orders import Intent, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 

@@ -15,9 +15,9 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.market import TradingHalt
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import RecordTradingHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
-from fuseboard.vocabulary.inputs import TradingHalted, TradingResumed
+from fuseboard.vocabulary.market_effects import RecordTradingHalt
+from fuseboard.vocabulary.market_inputs import TradingHalted, TradingResumed
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 

@@ -7,36 +7,36 @@ from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.halts import LEVEL_OF, RESUMED, StatusTold
 from fuseboard.exchange.orders import Order, OrderEvent, Refusal, Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade, shown_levels
-from fuseboard.vocabulary.copy_inputs import Execution
+from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
-    BookSeen,
     BrokerPosition,
     BrokerStreamChanged,
     CancelRefused,
-    ExecutionsSeen,
     FillReported,
     ForeignOrderSeen,
     LegRead,
-    MarketFact,
     OrderEnded,
     OrderNotSent,
     OrderSent,
-    OrdersSinceSeen,
     OrderWorking,
-    PastOrder,
     PositionsSeen,
-    QuoteSeen,
     SubmitOutcome,
+)
+from fuseboard.vocabulary.market_inputs import (
+    BookSeen,
+    MarketFact,
+    QuoteSeen,
     TradeSeen,
     TradingHalted,
     TradingResumed,
 )
 from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen, PastOrder
 
 _STATUS = {
     Status.PENDING_NEW: OrderStatus.WORKING,

@@ -22,7 +22,7 @@ from fuseboard.feeds.alpaca_books import Books
 from fuseboard.feeds.alpaca_facts import KINDS, Message, fact_of, quote_of
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.identifiers import STOCKS_FEED, feed_of
-from fuseboard.vocabulary.inputs import FeedHeard, MarketFact
+from fuseboard.vocabulary.market_inputs import FeedHeard, MarketFact
 from fuseboard.wire.alpaca_stream import (
     MSGPACK_CONTENT_TYPE,
     StreamMalformed,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.feeds.alpaca_facts import Message, amount_of, at_ns_of, symbol_of
-from fuseboard.vocabulary.inputs import BookSeen
+from fuseboard.vocabulary.market_inputs import BookSeen
 from fuseboard.wire.alpaca_values import nanos_rounded
 
 LEVELS_TOLD_MAX: Final = 10

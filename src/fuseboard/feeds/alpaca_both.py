@@ -12,7 +12,7 @@ from msgspec import structs
 
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.vocabulary.identifiers import CRYPTO_FEED, feed_of
-from fuseboard.vocabulary.inputs import MarketFact
+from fuseboard.vocabulary.market_inputs import MarketFact
 from fuseboard.wire.websocket_client import Died, StreamLimits
 
 CRYPTO_PATH = "/v1beta3/crypto/us"

@@ -7,7 +7,7 @@ UTP (tapes C and O). A code that neither plan has halts: what cannot be read is 
 from collections.abc import Callable
 from typing import Any, Final
 
-from fuseboard.vocabulary.inputs import (
+from fuseboard.vocabulary.market_inputs import (
     MarketFact,
     QuoteSeen,
     TradeSeen,

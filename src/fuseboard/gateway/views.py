@@ -17,7 +17,8 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
-from fuseboard.vocabulary.inputs import AccountSeen, PositionsSeen, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import AccountSeen, PositionsSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason

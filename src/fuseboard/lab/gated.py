@@ -23,13 +23,12 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosture,
     RecordPlan,
-    RecordShaping,
-    RecordTier,
     RecordTransition,
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import OrderIds, order_id_of_wire_id, trip_id
 from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested
+from fuseboard.vocabulary.liquidity_effects import RecordShaping, RecordTier
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 

@@ -23,13 +23,11 @@ from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
     FillReported,
     ForeignOrderSeen,
-    MarketFact,
     OrderEnded,
     OrderNotSent,
     OrderSent,
-    QuoteSeen,
-    TradeSeen,
 )
+from fuseboard.vocabulary.market_inputs import MarketFact, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Intent as OrderIntent
 from fuseboard.vocabulary.orders import Side

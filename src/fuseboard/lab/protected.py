@@ -22,7 +22,8 @@ from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import feed_of
-from fuseboard.vocabulary.inputs import FeedHeard, Moment, NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.inputs import Moment, NodeStarted, PolicyAdopted
+from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.records import Record
 

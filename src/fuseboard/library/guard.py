@@ -35,7 +35,10 @@ from fuseboard.library.policies import halting, policy_at
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as acts
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.market_inputs import QuoteSeen
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -198,7 +201,7 @@ class Guard:
         bid_nanos, ask_nanos = nanos_of(bid, what="bid"), nanos_of(ask, what="ask")
         with self._lock:
             self._tell(
-                facts.QuoteSeen(
+                QuoteSeen(
                     symbol=symbol,
                     bid_nanos=bid_nanos,
                     ask_nanos=ask_nanos,
@@ -261,7 +264,7 @@ class Guard:
         """Halt a scope: `account`, `strategy:NAME` or `symbol:NAME`; raises `ValueError` else."""
         with self._lock:
             self._requests += 1
-            fact = facts.OperatorHaltRequested(
+            fact = OperatorHaltRequested(
                 request=self._requests,
                 operator=operator,
                 reason=reason,
@@ -281,7 +284,7 @@ class Guard:
         """
         with self._lock:
             self._requests += 1
-            fact = facts.OperatorResetRequested(
+            fact = OperatorResetRequested(
                 request=self._requests,
                 operator=operator,
                 reason=reason,
@@ -341,7 +344,7 @@ class Guard:
         self._broken = False
         feed, self._feed_asked = self._feed_asked, None
         if feed is not None:  # there is none behind a guard: what is known is what it is told
-            self._fold(facts.ExecutionsSeen(after=feed.after, newest="", problem="absent"))
+            self._fold(ExecutionsSeen(after=feed.after, newest="", problem="absent"))
         return effects
 
     def _note(self, effect: acts.Effect) -> None:

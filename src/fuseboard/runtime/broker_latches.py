@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerLatches, BrokerUnavailable, Throttled
-from fuseboard.vocabulary.effects import LatchBroker
 
 LATCH_REQUESTS = 2
 """What the configuration was, and the change."""

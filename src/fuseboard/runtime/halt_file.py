@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import Input, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.postures import HaltLevel
 
 LOOK_EVERY_S: Final = 0.2

@@ -27,17 +27,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fuseboard.vocabulary import inputs
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.inputs import (
-    BookSeen,
     Input,
     OrderRequested,
-    QuoteSeen,
     ReplaceRequested,
     RequestsDenied,
     RequestsThrottled,
+)
+from fuseboard.vocabulary.market_inputs import (
+    BookSeen,
+    FeedHeard,
+    QuoteSeen,
     TradeSeen,
     TradeWithdrawn,
+    TradingHalted,
+    TradingResumed,
 )
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    ControlUsed,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OverrideRequested,
+    OverrideVerified,
+)
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 WAITED_NS: Final = 1_000_000
 """A quote, book or trade that stood longer than this in the intake waited for other work: 1 ms."""
@@ -56,13 +71,13 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.PolicyAdopted: OPERATOR,
     inputs.DrainRequested: OPERATOR,
     inputs.NodeFaulted: OPERATOR,
-    inputs.OperatorHaltRequested: OPERATOR,
-    inputs.OperatorResetRequested: OPERATOR,
-    inputs.ControlUsed: OPERATOR,
-    inputs.CashMoved: OPERATOR,
+    OperatorHaltRequested: OPERATOR,
+    OperatorResetRequested: OPERATOR,
+    ControlUsed: OPERATOR,
+    CashMoved: OPERATOR,
     inputs.MeasureReported: OPERATOR,
-    inputs.OverrideRequested: OPERATOR,
-    inputs.OverrideVerified: OPERATOR,
+    OverrideRequested: OPERATOR,
+    OverrideVerified: OPERATOR,
     inputs.OrderSent: BROKER,
     inputs.OrderNotSent: BROKER,
     inputs.OrderUnknown: BROKER,
@@ -71,29 +86,29 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.OrderEnded: BROKER,
     inputs.CancelRefused: BROKER,
     inputs.ForeignOrderSeen: BROKER,
-    inputs.OrdersSinceSeen: BROKER,
+    OrdersSinceSeen: BROKER,
     inputs.AccountSeen: BROKER,
     inputs.BrokerClockSeen: BROKER,
     inputs.SessionRolled: BROKER,
     inputs.PositionsSeen: BROKER,
-    inputs.ExecutionsSeen: BROKER,
-    inputs.WorkingSeen: BROKER,
+    ExecutionsSeen: BROKER,
+    WorkingSeen: BROKER,
     inputs.LegRead: BROKER,
     inputs.LegReadFailed: BROKER,
     inputs.BrokerStreamChanged: BROKER,
-    inputs.TradingHalted: BROKER,
-    inputs.TradingResumed: BROKER,
-    inputs.FeedHeard: BROKER,
+    TradingHalted: BROKER,
+    TradingResumed: BROKER,
+    FeedHeard: BROKER,
     inputs.CancelRequested: CANCEL,
     inputs.TimeAdvanced: TIME,
     inputs.OrderRequested: MARKET,
     inputs.ReplaceRequested: MARKET,
     inputs.RequestsThrottled: MARKET,
     inputs.RequestsDenied: MARKET,
-    inputs.QuoteSeen: MARKET,
-    inputs.BookSeen: MARKET,
-    inputs.TradeSeen: MARKET,
-    inputs.TradeWithdrawn: MARKET,
+    QuoteSeen: MARKET,
+    BookSeen: MARKET,
+    TradeSeen: MARKET,
+    TradeWithdrawn: MARKET,
 }
 
 

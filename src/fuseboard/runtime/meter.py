@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from fuseboard.runtime.ports import Kernel
 from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
-from fuseboard.vocabulary.inputs import BookSeen, Input, Moment, QuoteSeen, TradeSeen
+from fuseboard.vocabulary.inputs import Input, Moment
+from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen, TradeSeen
 
 EVALUATIONS_MAX: Final = 4_096
 """The newest evaluations kept for percentiles."""

@@ -27,6 +27,7 @@ from fuseboard.runtime.settling import Settling
 from fuseboard.runtime.submits import SubmitLimits, SubmitLine
 from fuseboard.runtime.sweep import cancel_until_none
 from fuseboard.runtime.working import WorkingOrders
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import (
     Broker,
     BrokerLatches,
@@ -41,7 +42,6 @@ from fuseboard.vocabulary.effects import (
     ClearHalt,
     Effect,
     FindOrder,
-    LatchBroker,
     LatchHalt,
     PublishOrder,
     RaiseAlert,
@@ -52,13 +52,11 @@ from fuseboard.vocabulary.effects import (
     StopNode,
     SubmitOrder,
     WakeAt,
-    WatchSymbol,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
     FillReported,
     Input,
-    MarketFact,
     Moment,
     OrderEnded,
     OrderNotSent,
@@ -66,6 +64,8 @@ from fuseboard.vocabulary.inputs import (
     OrderUnknown,
     OrderWorking,
 )
+from fuseboard.vocabulary.market_effects import WatchSymbol
+from fuseboard.vocabulary.market_inputs import MarketFact
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from fuseboard.runtime.budget import jittered_ns
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
+from fuseboard.vocabulary.copy_inputs import WorkingSeen
 from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Clock, Feed, Throttled
 from fuseboard.vocabulary.effects import (
     FindOrder,
@@ -29,7 +30,6 @@ from fuseboard.vocabulary.inputs import (
     OrderNotSent,
     OrderSent,
     PositionsSeen,
-    WorkingSeen,
 )
 
 LEG_REQUESTS = 3

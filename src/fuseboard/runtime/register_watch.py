@@ -10,7 +10,8 @@ from typing import Final
 
 from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.vocabulary.inputs import Input, NodeStarted, OperatorHaltRequested
+from fuseboard.vocabulary.inputs import Input, NodeStarted
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 
 LOOK_EVERY_S: Final = 0.5
 

@@ -32,13 +32,9 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import order_id_of_wire_id
-from fuseboard.vocabulary.inputs import (
-    NodeStarted,
-    OperatorResetRequested,
-    OrderNotSent,
-    PositionsSeen,
-)
+from fuseboard.vocabulary.inputs import NodeStarted, OrderNotSent, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason

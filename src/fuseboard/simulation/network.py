@@ -19,23 +19,23 @@ from fuseboard.exchange.orders import OrderEvent
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.simulation.crashes import Doors
 from fuseboard.simulation.world import MILLI_NS, SECOND_NS, World
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerStreamChanged,
     CancelRefused,
-    ExecutionsSeen,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
     OrderNotSent,
-    OrdersSinceSeen,
     OrderUnknown,
     PositionsSeen,
     SubmitOutcome,
 )
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 LATE_NS_MAX: Final = 3 * SECOND_NS
 TIMEOUT_NS: Final = SECOND_NS

@@ -54,10 +54,11 @@ from fuseboard.upkeep.backup_files import (
 )
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import Moment, Restored
+from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.restored_inputs import Restored
 
 STAGING_NAME: Final = ".restoring"
 ASIDE_NAME: Final = "replaced"

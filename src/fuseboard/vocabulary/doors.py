@@ -8,10 +8,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     FindOrder,
-    LatchBroker,
     LatchHalt,
     ReadLeg,
     SubmitOrder,
@@ -21,20 +22,19 @@ from fuseboard.vocabulary.inputs import (
     BrokerClockSeen,
     BrokerStreamChanged,
     CancelRefused,
-    ExecutionsSeen,
     FillReported,
     ForeignOrderSeen,
     LegRead,
     LegReadFailed,
-    MarketFact,
     Moment,
     OrderEnded,
-    OrdersSinceSeen,
     OrderWorking,
     PositionsSeen,
     SubmitOutcome,
 )
+from fuseboard.vocabulary.market_inputs import MarketFact
 from fuseboard.vocabulary.records import Record
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 BrokerFact = OrderWorking | FillReported | OrderEnded | ForeignOrderSeen | BrokerStreamChanged
 

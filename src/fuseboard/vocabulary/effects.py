@@ -6,16 +6,17 @@ Three kinds may overtake the disk because they only protect: `CancelOrder`, `Lat
 
 from typing import TypeAlias
 
-from fuseboard.vocabulary.act import Act as Act
+from fuseboard.vocabulary.act import Act
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.broker_latch_effects import LatchBroker as LatchBroker
-from fuseboard.vocabulary.denial_effects import RecordDenials as RecordDenials
-from fuseboard.vocabulary.liquidity_effects import RecordExit as RecordExit
-from fuseboard.vocabulary.liquidity_effects import RecordLiquidity as RecordLiquidity
-from fuseboard.vocabulary.liquidity_effects import RecordShaping as RecordShaping
-from fuseboard.vocabulary.liquidity_effects import RecordTier as RecordTier
-from fuseboard.vocabulary.market_effects import RecordTradingHalt as RecordTradingHalt
-from fuseboard.vocabulary.market_effects import WatchSymbol as WatchSymbol
+from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.liquidity_effects import (
+    RecordExit,
+    RecordLiquidity,
+    RecordShaping,
+    RecordTier,
+)
+from fuseboard.vocabulary.market_effects import RecordTradingHalt, WatchSymbol
 from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
@@ -26,8 +27,7 @@ from fuseboard.vocabulary.orders import (
 )
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
-from fuseboard.vocabulary.reset_effects import RecordRecovery as RecordRecovery
-from fuseboard.vocabulary.reset_effects import RecordReset as RecordReset
+from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset
 
 # --- to the broker -----------------------------------------------------------------------------
 

@@ -13,30 +13,30 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.copy_inputs import ExecutionsSeen as ExecutionsSeen
-from fuseboard.vocabulary.copy_inputs import WorkingSeen as WorkingSeen
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.fact import Fact
-from fuseboard.vocabulary.guardian_inputs import GuardianClose as GuardianClose
-from fuseboard.vocabulary.market_inputs import BookSeen as BookSeen
-from fuseboard.vocabulary.market_inputs import FeedHeard as FeedHeard
-from fuseboard.vocabulary.market_inputs import MarketFact as MarketFact
-from fuseboard.vocabulary.market_inputs import QuoteSeen as QuoteSeen
-from fuseboard.vocabulary.market_inputs import TradeSeen as TradeSeen
-from fuseboard.vocabulary.market_inputs import TradeWithdrawn as TradeWithdrawn
-from fuseboard.vocabulary.market_inputs import TradingHalted as TradingHalted
-from fuseboard.vocabulary.market_inputs import TradingResumed as TradingResumed
-from fuseboard.vocabulary.operator_inputs import CashMoved as CashMoved
-from fuseboard.vocabulary.operator_inputs import ControlUsed as ControlUsed
-from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested as OperatorHaltRequested
-from fuseboard.vocabulary.operator_inputs import OperatorResetRequested as OperatorResetRequested
-from fuseboard.vocabulary.operator_inputs import OverrideRequested as OverrideRequested
-from fuseboard.vocabulary.operator_inputs import OverrideVerified as OverrideVerified
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.market_inputs import (
+    BookSeen,
+    FeedHeard,
+    QuoteSeen,
+    TradeSeen,
+    TradeWithdrawn,
+    TradingHalted,
+    TradingResumed,
+)
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    ControlUsed,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+    OverrideRequested,
+    OverrideVerified,
+)
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
-from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen as OrdersSinceSeen
-from fuseboard.vocabulary.restored_inputs import PastOrder as PastOrder
-from fuseboard.vocabulary.restored_inputs import Restored as Restored
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen, Restored
 
 
 class Moment(Struct, frozen=True, gc=False):

@@ -10,8 +10,8 @@ from fuseboard.policy.limits import Limits
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
-from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from tests.core.test_known_failures import Desk
 
@@ -39,7 +39,7 @@ class LiquidDesk(Desk):
         self, bid: int = 24_999, ask: int = 25_001, size: int = 200, symbol: str = "AAPL"
     ) -> tuple[fx.Effect, ...]:
         return self.take(
-            facts.QuoteSeen(
+            QuoteSeen(
                 symbol=symbol,
                 bid_nanos=bid * CENT,
                 ask_nanos=ask * CENT,
@@ -54,7 +54,7 @@ class LiquidDesk(Desk):
     def traded(self, count: int = 1, price: int = 25_000) -> tuple[fx.Effect, ...]:
         nanos = price * CENT
         return self.take(
-            facts.TradeSeen(
+            TradeSeen(
                 symbol="AAPL",
                 price_nanos=nanos,
                 size_nanos=NANOS,

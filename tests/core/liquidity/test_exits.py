@@ -7,6 +7,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType
 from fuseboard.vocabulary.postures import HaltLevel
 from tests.core.liquidity.market import CENT, SECOND, LiquidDesk, of
@@ -23,7 +24,7 @@ class Broker:
         self.began_ns = desk.now_ns
         self.hear(
             desk.take(
-                facts.OperatorHaltRequested(
+                OperatorHaltRequested(
                     request=1,
                     scope="account",
                     operator="ada",

@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from fuseboard.core.leaving import quantity_nanos
-from fuseboard.core.state import Leg, Plan
+from fuseboard.core.legs import Leg, Plan
 from fuseboard.policy.liquidity_rules import EmergencyRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordExit
+from fuseboard.vocabulary.market_inputs import BookSeen, FeedHeard
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from tests.core.liquidity.market import LIMITS, SECOND, WIDE, LiquidDesk, of
@@ -56,7 +59,7 @@ class Floor:
         self.began_ns = desk.now_ns
         self.left = self.shown(0)
         self.closes: dict[str, Close] = {}
-        self.exits: list[fx.RecordExit] = []
+        self.exits: list[RecordExit] = []
         self.plans: dict[str, fx.RecordPlan] = {}
         self.reads = 0
         self.confirms_cancels = True
@@ -65,7 +68,7 @@ class Floor:
         return [close for close in self.closes.values() if not close.ended_ns]
 
     def hear(self, effects: tuple[fx.Effect, ...]) -> None:
-        self.exits += of(effects, fx.RecordExit)
+        self.exits += of(effects, RecordExit)
         self.plans |= {plan.trip: plan for plan in of(effects, fx.RecordPlan)}
         for leg in of(effects, fx.ReadLeg):
             self.reads += 1
@@ -126,7 +129,7 @@ class Floor:
     def flatten(self, scope: str = "account") -> "Floor":
         self.desk.requests += 1
         level = HaltLevel.FLATTEN
-        fact = facts.OperatorHaltRequested(
+        fact = OperatorHaltRequested(
             request=self.desk.requests, scope=scope, operator="ada", reason="out", level=level
         )
         self.hear(self.desk.take(fact))
@@ -192,7 +195,7 @@ def test_of_a_book_with_levels_the_top_five_of_the_side_that_is_taken_count() ->
     market = floor(1_000)
     bids = tuple(((24_999 - away) * NANOS // 100, 10 * NANOS) for away in range(7))
     asks = ((25_001 * NANOS // 100, 900 * NANOS),)
-    market.desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    market.desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
     market.desk.known.gauge.tier = Tier.NORMAL
     market.flatten()
     assert market.sizes() == [25]
@@ -200,7 +203,7 @@ def test_of_a_book_with_levels_the_top_five_of_the_side_that_is_taken_count() ->
 
 def test_without_sizes_there_is_no_cap_and_it_is_said() -> None:
     desk = LiquidDesk(POLICY, held=1_000)
-    desk.take(facts.FeedHeard(feed="", real_time=True, lacks=("sizes",)))
+    desk.take(FeedHeard(feed="", real_time=True, lacks=("sizes",)))
     desk.calm()
     desk.known.lacks |= 1
     market = Floor(desk, 1_000, lambda _second: 5_000).flatten()
@@ -401,7 +404,7 @@ def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str) -> None:
     market.left, market.shown = 200, lambda _second: 200
     if why == "frozen":
         market.desk.take(
-            facts.OperatorHaltRequested(
+            OperatorHaltRequested(
                 request=99,
                 scope=f"strategy:{ALPHA}",
                 operator="ada",

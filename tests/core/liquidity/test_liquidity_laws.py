@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules
-from fuseboard.vocabulary import effects as fx
+from fuseboard.vocabulary.liquidity_effects import RecordExit
 from fuseboard.vocabulary.money import NANOS
 from tests.core.test_laws import totals_are_exact
 from tests.core.world import POLICY, run
@@ -30,7 +30,7 @@ def test_seeded_runs_keep_every_law_while_liquidations_go_in_parts() -> None:
             effect
             for record in world.log
             for effect in record.effects
-            if isinstance(effect, fx.RecordExit)
+            if isinstance(effect, RecordExit)
         ]
         parts += sum(taken.quantity_nanos < taken.open_nanos for taken in exits)
         wholes += sum(bool(taken.uncapped) for taken in exits)

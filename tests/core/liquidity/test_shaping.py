@@ -16,6 +16,8 @@ from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordShaping
+from fuseboard.vocabulary.market_inputs import BookSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -69,7 +71,7 @@ def test_each_tier_cuts_an_order_to_its_value_in_whole_shares() -> None:
     for tier, shares in ((N, 199), (C, 39), (D, 7)):
         desk = LiquidDesk().at(tier)
         effects = ask(desk, shares=300)
-        order, (record,) = sent(effects), of(effects, fx.RecordShaping)
+        order, (record,) = sent(effects), of(effects, RecordShaping)
         assert order.quantity_nanos == shares * NANOS, tier
         assert order.limit_price_nanos is not None
         assert order.quantity_nanos * order.limit_price_nanos <= {
@@ -102,7 +104,7 @@ def test_a_limit_is_priced_at_most_the_offset_away_and_a_calmer_one_is_left_alon
     assert sent(ask(LiquidDesk().at(N), SELL, 1, 24_700)).limit_price_nanos == 24_975 * CENT
     effects = ask(desk, BUY, 1, 25_026)
     assert sent(effects).limit_price_nanos == 25_026 * CENT
-    assert not of(effects, fx.RecordShaping)
+    assert not of(effects, RecordShaping)
 
 
 def test_an_order_is_priced_by_the_nearer_of_the_good_quote_and_the_book() -> None:
@@ -156,11 +158,11 @@ def test_where_levels_are_told_an_order_is_clipped_to_a_part_of_the_side_it_take
     desk = LiquidDesk().at(N)
     bids = tuple(((24_999 - n) * CENT, 100 * NANOS) for n in range(10))
     asks = tuple(((25_001 + n) * CENT, 20 * NANOS) for n in range(10))
-    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
     assert desk.tier() is N
     assert sent(ask(desk, BUY, 150)).quantity_nanos == 25 * NANOS  # a quarter of 5 x 20
     desk = LiquidDesk().at(N)
-    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
     assert sent(ask(desk, SELL, 150)).quantity_nanos == 125 * NANOS
 
 

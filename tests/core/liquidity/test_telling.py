@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
+from fuseboard.vocabulary.market_inputs import TradingHalted
 from fuseboard.vocabulary.orders import Side
 from tests.core.liquidity.market import SECOND, LiquidDesk, of
 from tests.core.liquidity.test_shaping import ask, denial
@@ -17,8 +19,8 @@ class Listener(LiquidDesk):
     def take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         effects = super().take(fact)
         if not hasattr(self, "told"):
-            self.told: list[tuple[int, fx.RecordLiquidity]] = []
-        self.told += [(self.now_ns, effect) for effect in of(effects, fx.RecordLiquidity)]
+            self.told: list[tuple[int, RecordLiquidity]] = []
+        self.told += [(self.now_ns, effect) for effect in of(effects, RecordLiquidity)]
         return effects
 
 
@@ -99,7 +101,7 @@ def test_who_is_silent_is_told_once_while_others_are_heard() -> None:
 def test_a_symbol_that_its_exchange_has_halted_is_not_silent() -> None:
     desk = Listener()
     desk.calm()
-    desk.take(facts.TradingHalted(symbol="AAPL", code="T1", event_ns=desk.now_ns))
+    desk.take(TradingHalted(symbol="AAPL", code="T1", event_ns=desk.now_ns))
     for _ in range(200):
         desk.now_ns += SECOND
         desk.take(facts.TimeAdvanced())

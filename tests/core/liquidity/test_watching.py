@@ -9,7 +9,16 @@ from fuseboard.policy.rules import BreakerRule, CheckRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordTier
+from fuseboard.vocabulary.market_inputs import (
+    BookSeen,
+    FeedHeard,
+    TradeSeen,
+    TradingHalted,
+    TradingResumed,
+)
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
@@ -29,7 +38,7 @@ def test_a_symbol_begins_cautious_and_is_normal_after_a_dwell_of_good_scores() -
 def test_a_crossed_quote_is_an_emergency_at_once_which_is_told_with_its_numbers() -> None:
     desk = LiquidDesk().calm()
     effects = desk.quoted(25_001, 24_999)
-    (record,) = of(effects, fx.RecordTier)
+    (record,) = of(effects, RecordTier)
     assert (record.before, record.after, record.score) == ("NORMAL", "EMERGENCY", 0)
     assert record.policy == digest_of(desk.text)
     (alert,) = of(effects, fx.RaiseAlert)
@@ -44,7 +53,7 @@ def test_people_are_told_of_a_symbol_once_a_minute_and_of_the_way_back() -> None
     while desk.now_ns - began_ns < TOLD_EVERY_NS - 9 * SECOND:
         effects = desk.quoted(25_001, 24_999)
         told += len(of(effects, fx.RaiseAlert))
-        records += len(of(effects, fx.RecordTier))
+        records += len(of(effects, RecordTier))
         for _ in range(3):  # it comes up a little, never to NORMAL
             desk.now_ns += SECOND
             desk.quoted()
@@ -57,13 +66,13 @@ def test_people_are_told_of_a_symbol_once_a_minute_and_of_the_way_back() -> None
 
 def test_a_feed_that_lacks_sizes_or_trades_is_no_crisis_and_one_that_says_nothing_is() -> None:
     poor = LiquidDesk()
-    poor.take(facts.FeedHeard(feed="stocks", real_time=False, lacks=("sizes", "trades")))
+    poor.take(FeedHeard(feed="stocks", real_time=False, lacks=("sizes", "trades")))
     for _ in range(75):
         poor.now_ns += SECOND
         poor.quoted(size=0)
     assert poor.tier() is Tier.NORMAL
     assert poor.known.points.absent() == ("depth", "velocity", "impact")
-    poor.take(facts.FeedHeard(feed="stocks", real_time=False))
+    poor.take(FeedHeard(feed="stocks", real_time=False))
     poor.quoted(size=0)
     assert poor.tier() is Tier.EMERGENCY
 
@@ -72,14 +81,14 @@ def test_a_book_is_measured_by_its_levels_and_its_quotes_are_parts_of_it() -> No
     desk = LiquidDesk().calm()
     bids = tuple(((24_999 - n) * CENT, 10 * NANOS) for n in range(10))
     asks = tuple(((25_001 + n) * CENT, 10 * NANOS) for n in range(10))
-    desk.take(facts.BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
     assert (desk.known.bids, desk.known.asks) == (bids, asks)
     desk.quoted(24_998, 25_002)
     assert len(desk.known.bids) == 10
     desk.now_ns += 10 * SECOND
     desk.quoted()
     assert len(desk.known.bids) == 1
-    desk.take(facts.BookSeen(symbol="AAPL", bids=(), asks=asks, event_ns=0))
+    desk.take(BookSeen(symbol="AAPL", bids=(), asks=asks, event_ns=0))
     assert desk.tier() is Tier.EMERGENCY
 
 
@@ -88,16 +97,12 @@ def test_depth_is_not_compared_between_a_best_and_a_book() -> None:
     levels = tuple((25_001 * CENT + n, 100 * NANOS) for n in range(10))
     desk = LiquidDesk().calm(250)
     assert "depth" not in desk.known.points.absent()
-    desk.take(
-        facts.BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0)
-    )
+    desk.take(BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0))
     assert desk.known.points.absent() == ("depth",)
     for _ in range(250):
         desk.now_ns += SECOND
         desk.traded(20)
-        desk.take(
-            facts.BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0)
-        )
+        desk.take(BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0))
     assert desk.known.points.absent() == ()
     desk.now_ns += 10 * SECOND
     desk.traded(200)
@@ -109,7 +114,7 @@ def test_depth_is_not_compared_between_a_best_and_a_book() -> None:
 def test_a_tier_lifts_no_latch() -> None:
     desk = LiquidDesk().at(Tier.EMERGENCY)
     desk.take(
-        facts.OperatorHaltRequested(
+        OperatorHaltRequested(
             request=1, scope="symbol:AAPL", operator="ada", reason="look", level=HaltLevel.HALT
         )
     )
@@ -130,7 +135,7 @@ def test_a_policy_that_does_not_ask_for_it_measures_nothing_and_keeps_nothing() 
     desk = Desk()
     desk.quote("AAPL", 250)
     assert desk.kernel._state.liquidity == {}
-    desk.take(facts.BookSeen(symbol="AAPL", bids=(), asks=(), event_ns=0))
+    desk.take(BookSeen(symbol="AAPL", bids=(), asks=(), event_ns=0))
     assert desk.kernel._state.liquidity == {}
     liquid = LiquidDesk().calm()
     text = canonical_text(Policy(limits=LIMITS, losses=()))
@@ -147,7 +152,7 @@ def test_a_snapshot_goes_on_exactly_where_it_was() -> None:
         desk.now_ns += SECOND
         at = facts.Moment(desk.now_ns, desk.now_ns)
         for fact in (
-            facts.TradeSeen(
+            TradeSeen(
                 symbol="AAPL",
                 price_nanos=NANOS,
                 size_nanos=1,
@@ -155,7 +160,7 @@ def test_a_snapshot_goes_on_exactly_where_it_was() -> None:
                 low_nanos=1,
                 high_nanos=1,
             ),
-            facts.BookSeen(
+            BookSeen(
                 symbol="AAPL",
                 bids=((249 * NANOS, NANOS),),
                 asks=((250 * NANOS, NANOS),),
@@ -189,7 +194,7 @@ def silent(condition: str, *, halted: bool = False, restarted: bool = False) -> 
     if restarted:
         desk.start()
     if halted:
-        desk.take(facts.TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
+        desk.take(TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
     for seconds in (119, 2):
         assert desk.kernel._state.postures.get("account") is not Posture.HALTED
         desk.now_ns += seconds * SECOND
@@ -215,7 +220,7 @@ def test_a_symbol_that_its_exchange_halted_is_halted_and_not_stale(condition: st
     desk.take(facts.TimeAdvanced())
     assert desk.kernel._state.postures.get("account") is not Posture.HALTED
     assert desk.tier() is Tier.NORMAL
-    desk.take(facts.TradingResumed(symbol="AAPL", code="T", event_ns=2))
+    desk.take(TradingResumed(symbol="AAPL", code="T", event_ns=2))
     desk.now_ns += SECOND
     desk.take(facts.TimeAdvanced())
     assert desk.kernel._state.postures["account"] is Posture.HALTED, "it trades, and is not heard"

@@ -20,8 +20,8 @@ from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
 from fuseboard.policy.liquidity_rules import TierRules
-from fuseboard.vocabulary.effects import RecordShaping
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordShaping
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderType, Side
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.effects import RecordLiquidity
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS
 
 AGAIN_NS: Final = 60 * NANOS

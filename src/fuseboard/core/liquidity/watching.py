@@ -17,11 +17,16 @@ from fuseboard.core.liquidity.monitor import (
 from fuseboard.core.liquidity.tiers import Compiled, Gauge, compiled_of
 from fuseboard.core.liquidity.windows import average_of
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.vocabulary.effects import RecordTier
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
-from fuseboard.vocabulary.inputs import BookSeen, FeedHeard, QuoteSeen, TradeSeen
 from fuseboard.vocabulary.liquidity import Tier
-from fuseboard.vocabulary.market_inputs import LACKS
+from fuseboard.vocabulary.liquidity_effects import RecordTier
+from fuseboard.vocabulary.market_inputs import (
+    LACKS,
+    BookSeen,
+    FeedHeard,
+    QuoteSeen,
+    TradeSeen,
+)
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
