@@ -178,9 +178,7 @@ def test_the_rest_of_the_reference_order_is_priced_and_not_ignored() -> None:
     def points(*levels: tuple[int, int]) -> int:
         shown = tuple((price * CENT, size * NANOS) for price, size in levels)
         plenty = ((9_999 * CENT, 1_000 * NANOS),)
-        return impact_points(
-            plenty, shown, twice_middle=2 * 10_000 * CENT, spread_nanos=2 * CENT, rules=RULES
-        )
+        return impact_points(plenty, shown, 2 * 10_000 * CENT, 2 * CENT, RULES)
 
     # 10,000 USD at 100: 100 shares. All at 100.01 is 1 bp of 10 %.
     assert points((10_001, 100)) == 9_990

@@ -22,21 +22,23 @@ ABSENT: Final = -1
 """Stands for the points of a component that is not known."""
 
 
-def points(average: Average, rules: LiquidityRules) -> int:
-    """100 at the policy's multiple of the average and above; rounded down."""
-    if average.span_ns < WARM_NS or average.area <= 0:
-        return ABSENT
-    multiple = FULL_POINTS * NANOS * average.value * average.span_ns
-    found = multiple // (average.area * rules.depth_scale_nanos)
-    return min(FULL_POINTS, found)
-
-
-def calibrated_points(average: Average) -> int:
-    """100 at the symbol's own average and above; rounded down."""
-    if average.span_ns < WARM_NS or average.area <= 0:
-        return ABSENT
-    found = FULL_POINTS * average.value * average.span_ns // average.area
-    return min(FULL_POINTS, found)
+def points(average: Average, rules: LiquidityRules) -> tuple[int, int]:
+    """Plain and calibrated: 100 at the policy's multiple of the average and above, and 100 at the
+    average, where that is more; each rounded down.
+    """
+    span_ns, area = average.span_ns, average.area
+    if span_ns < WARM_NS or area <= 0:
+        return ABSENT, ABSENT
+    multiple = FULL_POINTS * average.value * span_ns
+    plain = NANOS * multiple // (area * rules.depth_scale_nanos)
+    usual = multiple // area
+    if plain > FULL_POINTS:
+        plain = FULL_POINTS
+    if usual > FULL_POINTS:
+        usual = FULL_POINTS
+    if usual < plain:
+        usual = plain
+    return plain, usual
 
 
 def confirmed(depth_points: int, velocity_points: int) -> int:

@@ -14,7 +14,7 @@ from fuseboard.core.liquidity import depth, impact, velocity, volatility
 from fuseboard.core.liquidity.depth import ABSENT
 from fuseboard.core.liquidity.imbalance import imbalance_nanos
 from fuseboard.core.liquidity.impact import Levels
-from fuseboard.core.liquidity.score import Points, composite
+from fuseboard.core.liquidity.score import Points, composites
 from fuseboard.core.liquidity.spread import points as spread_points
 from fuseboard.core.liquidity.tiers import Gauge
 from fuseboard.core.liquidity.windows import Average, Count, average_of, count_of
@@ -28,6 +28,7 @@ NO_TRADES: Final = 2
 """What a feed may lack, as bits."""
 TOP_LEVELS: Final = 5
 _LEVELS_MAX: Final = impact.LEVELS_MAX
+_VELOCITY_WARM_NS: Final = velocity.WINDOW_NS
 
 
 class Liquidity(Struct):
@@ -80,7 +81,9 @@ class Liquidity(Struct):
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
-        if not in_order(bids, asks, sized=not self.lacks & NO_SIZES):
+        sized = not self.lacks & NO_SIZES
+        size_nanos = whole_size(bids, asks, sized=sized)
+        if size_nanos is None:
             self.bids = self.asks = ()
             self.depths.cease(now_ns)
             return
@@ -89,8 +92,8 @@ class Liquidity(Struct):
         if before and twice_middle != before:
             self.moves.add(volatility.squared_move(before, twice_middle), now_ns)
         self.twice_middle = twice_middle
-        if not self.lacks & NO_SIZES:
-            self.depths.put(shown(bids, asks, _LEVELS_MAX), now_ns, self.stale_boot_ns)
+        if sized:
+            self.depths.put(size_nanos, now_ns, self.stale_boot_ns)
 
     def traded(self, trades: int, now_ns: int) -> None:
         """So many trades happened."""
@@ -135,7 +138,8 @@ class Liquidity(Struct):
 
     def judge(self, rules: LiquidityRules, now_ns: int) -> None:
         """Score what is known now."""
-        self.tally(now_ns)
+        if self.tallied_boot_ns != now_ns:
+            self.tally(now_ns)
         bids, asks = self.bids, self.asks
         if not bids or now_ns > self.stale_boot_ns:
             self.score = self.plain = self.calibrated = 0
@@ -143,52 +147,56 @@ class Liquidity(Struct):
             return
         twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
         spread = spread_points(spread_nanos, twice_middle, rules)
+        lacks, watched_ns = self.lacks, now_ns - self.began_boot_ns
         plain_velocity = usual_velocity = ABSENT
-        if not self.lacks & NO_TRADES and now_ns - self.began_boot_ns >= velocity.WINDOW_NS:
+        if not lacks & NO_TRADES and watched_ns >= _VELOCITY_WARM_NS:
             trades = self.trades.follow(now_ns)
             plain_velocity = velocity.points(trades, rules)
             usual_velocity = velocity.calibrated_points(
-                trades,
-                self.usual_trades.follow(now_ns),
-                now_ns - self.began_boot_ns,
-                plain_velocity,
+                trades, self.usual_trades.follow(now_ns), watched_ns, plain_velocity
             )
         plain_depth = usual_depth = cost = ABSENT
-        if not self.lacks & NO_SIZES:
-            if self.depths.counted_ns != now_ns:
-                self.depths.follow(now_ns)
-            found = depth.points(self.depths, rules)
+        if not lacks & NO_SIZES:
+            depths = self.depths
+            if depths.counted_ns != now_ns:
+                depths.follow(now_ns)
+            found, usual = depth.points(depths, rules)
             if found != ABSENT:
                 plain_depth = depth.confirmed(found, plain_velocity)
-                usual = depth.calibrated_points(self.depths)
-                usual_depth = depth.confirmed(max(found, usual), usual_velocity)
-            cost = impact.points(
-                bids, asks, twice_middle=twice_middle, spread_nanos=spread_nanos, rules=rules
-            )
-        self.plain = composite(spread, plain_depth, plain_velocity, cost, rules)
-        self.calibrated = composite(spread, usual_depth, usual_velocity, cost, rules)
-        self.score = self.calibrated if rules.calibrated else self.plain
+                usual_depth = depth.confirmed(usual, usual_velocity)
+            cost = impact.points(bids, asks, twice_middle, spread_nanos, rules)
+        plain, usual = composites(
+            spread, cost, plain_depth, plain_velocity, usual_depth, usual_velocity, rules
+        )
+        self.plain, self.calibrated = plain, usual
+        self.score = usual if rules.calibrated else plain
         self.points = Points(spread, plain_depth, plain_velocity, cost)
 
 
-def in_order(bids: Levels, asks: Levels, *, sized: bool) -> bool:
-    """Whether a book is usable: both sides there, not crossed, prices in order, sizes above zero.
+def whole_size(bids: Levels, asks: Levels, *, sized: bool) -> int | None:
+    """The size of all levels of a usable book; None: it is not usable.
 
-    A locked book (bid = ask) is usable. Without `sized` sizes are not looked at.
+    Usable: both sides there, not crossed, prices above zero and in order, sizes above zero. A
+    locked book (bid = ask) is usable. Without `sized` sizes are not looked at, and what is returned
+    means nothing else.
     """
     if not bids or not asks or len(bids) > _LEVELS_MAX or len(asks) > _LEVELS_MAX:
-        return False
-    before = asks[0][0]
+        return None
+    total, before = 0, asks[0][0]
     for price_nanos, size_nanos in bids:
-        if not 0 < price_nanos <= before or (sized and size_nanos <= 0):
-            return False
+        if price_nanos > before or (size_nanos <= 0 and sized):
+            return None
+        total += size_nanos
         before = price_nanos
+    if before <= 0:  # the lowest price of all
+        return None
     before = bids[0][0]
     for price_nanos, size_nanos in asks:
-        if price_nanos < before or (sized and size_nanos <= 0):
-            return False
+        if price_nanos < before or (size_nanos <= 0 and sized):
+            return None
+        total += size_nanos
         before = price_nanos
-    return True
+    return total
 
 
 def shown(bids: Levels, asks: Levels, levels_max: int) -> int:

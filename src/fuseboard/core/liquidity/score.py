@@ -25,17 +25,36 @@ class Points(Struct, frozen=True, gc=False):
         return tuple(name for name in fields if getattr(self, name) == ABSENT)
 
 
-def composite(spread: int, depth: int, velocity: int, impact: int, rules: LiquidityRules) -> int:
-    """The weighted average of the components that are known; rounded down."""
+def composites(
+    spread: int,
+    impact: int,
+    plain_depth: int,
+    plain_velocity: int,
+    usual_depth: int,
+    usual_velocity: int,
+    rules: LiquidityRules,
+) -> tuple[int, int]:
+    """The plain and the calibrated score: each the weighted average of the components that are
+    known, rounded down. Spread and impact are the same for both.
+    """
     weight = rules.spread_weight_nanos
-    total = weight * spread
-    if depth != ABSENT:
-        weight += rules.depth_weight_nanos
-        total += rules.depth_weight_nanos * depth
-    if velocity != ABSENT:
-        weight += rules.velocity_weight_nanos
-        total += rules.velocity_weight_nanos * velocity
+    plain = usual = weight * spread
     if impact != ABSENT:
-        weight += rules.impact_weight_nanos
-        total += rules.impact_weight_nanos * impact
-    return total // weight
+        of_impact = rules.impact_weight_nanos
+        weight += of_impact
+        plain = usual = plain + of_impact * impact
+    plain_weight = usual_weight = weight
+    of_depth, of_velocity = rules.depth_weight_nanos, rules.velocity_weight_nanos
+    if plain_depth != ABSENT:
+        plain_weight += of_depth
+        plain += of_depth * plain_depth
+    if usual_depth != ABSENT:
+        usual_weight += of_depth
+        usual += of_depth * usual_depth
+    if plain_velocity != ABSENT:
+        plain_weight += of_velocity
+        plain += of_velocity * plain_velocity
+    if usual_velocity != ABSENT:
+        usual_weight += of_velocity
+        usual += of_velocity * usual_velocity
+    return plain // plain_weight, usual // usual_weight

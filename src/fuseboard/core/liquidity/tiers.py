@@ -6,6 +6,7 @@ the score was in a band that allows it for the whole dwell. So a tier is a gauge
 number with hysteresis, and lifts no latch. A symbol begins CAUTIOUS: nothing is known of it.
 """
 
+from bisect import bisect_right
 from typing import Final
 
 from msgspec import Struct
@@ -35,12 +36,7 @@ def edges_of(rules: LiquidityRules) -> tuple[int, ...]:
 
 def band_of(points: int, edges: tuple[int, ...]) -> int:
     """The band that a score is in, 0 the lowest."""
-    band = 0
-    for edge in edges:
-        if points < edge:
-            return band
-        band += 1
-    return band
+    return bisect_right(edges, points)
 
 
 def tier_of(points: int, edges: tuple[int, ...]) -> Tier:

@@ -24,9 +24,9 @@ USUAL_TRADES_MIN: Final = 20
 
 def points(trades: int, rules: LiquidityRules) -> int:
     """100 at the policy's rate and above; rounded down."""
-    found = FULL_POINTS * trades * rules.velocity_scale_window_ns
-    found //= rules.velocity_scale * WINDOW_NS
-    return min(FULL_POINTS, found)
+    found = trades * rules.velocity_scale_window_ns
+    full = rules.velocity_scale * WINDOW_NS
+    return FULL_POINTS if found >= full else FULL_POINTS * found // full
 
 
 def calibrated_points(trades: int, usual_trades: int, watched_ns: int, plain_points: int) -> int:
@@ -39,7 +39,10 @@ def calibrated_points(trades: int, usual_trades: int, watched_ns: int, plain_poi
     usual = usual_trades * WINDOW_NS
     if watched_ns < USUAL_WARM_NS or usual < USUAL_TRADES_MIN * watched_ns:
         return ABSENT
-    found = FULL_POINTS * trades * watched_ns // usual
+    found = trades * watched_ns
+    if found >= usual:
+        return FULL_POINTS
+    found = FULL_POINTS * found // usual
     if found < plain_points:
         return plain_points
-    return min(FULL_POINTS, found)
+    return found

@@ -71,32 +71,41 @@ class Average(Struct):
 
     def follow(self, now_ns: int) -> None:
         """Count the present value up to now, and let go of what has left the window."""
-        at, length = now_ns // self.width_ns, len(self.areas)
-        end_ns = min(self.stale_ns, now_ns)
+        at, end_ns = now_ns // self.width_ns, self.stale_ns
+        if end_ns > now_ns:
+            end_ns = now_ns
         if at != self.at:
-            if at - self.at > length:
-                self._forget(at - length)
-            while self.at < at:
-                edge_ns = (self.at + 1) * self.width_ns
-                self._count(min(edge_ns, end_ns))
-                self.at += 1
-                slot = self.at % length
-                self.area -= self.areas[slot]
-                self.span_ns -= self.spans_ns[slot]
-                self.areas[slot] = self.spans_ns[slot] = 0
-        self._count(end_ns)
+            self._roll(at, end_ns)
+        span_ns = end_ns - self.counted_ns
+        if span_ns > 0:
+            self._count(span_ns)
         self.counted_ns = now_ns
 
-    def _count(self, end_ns: int) -> None:
-        span_ns = end_ns - self.counted_ns
-        if span_ns <= 0:
-            return
-        slot, area = self.at % len(self.areas), self.value * span_ns
-        self.areas[slot] += area
+    def _roll(self, at: int, end_ns: int) -> None:
+        """Go on to another bucket: what stood is counted into each that was passed."""
+        length = len(self.areas)
+        if at - self.at > length:
+            self._forget(at - length)
+        while self.at < at:
+            edge_ns = (self.at + 1) * self.width_ns
+            span_ns = min(edge_ns, end_ns) - self.counted_ns
+            if span_ns > 0:
+                self._count(span_ns)
+                self.counted_ns += span_ns
+            self.at += 1
+            slot = self.at % length
+            self.area -= self.areas[slot]
+            self.span_ns -= self.spans_ns[slot]
+            self.areas[slot] = self.spans_ns[slot] = 0
+
+    def _count(self, span_ns: int) -> None:
+        """The present value stood for so long, within the present bucket."""
+        areas, area = self.areas, self.value * span_ns
+        slot = self.at % len(areas)
+        areas[slot] += area
         self.spans_ns[slot] += span_ns
         self.area += area
         self.span_ns += span_ns
-        self.counted_ns = end_ns
 
     def _forget(self, at: int) -> None:
         """Longer than the window since the last value: begin one bucket before it, empty.
