@@ -77,6 +77,17 @@ def test_a_feed_that_lacks_sizes_or_trades_is_no_crisis_and_one_that_says_nothin
     assert poor.tier() is Tier.EMERGENCY
 
 
+def test_a_feed_that_gives_sizes_again_has_its_standing_books_looked_at_again() -> None:
+    """A book without sizes is none once sizes count: nothing can be walked through it."""
+    for size, tier in ((0, Tier.EMERGENCY), (200, Tier.NORMAL)):
+        desk = LiquidDesk()
+        desk.take(FeedHeard(feed="stocks", real_time=False, lacks=("sizes",)))
+        desk.calm(size=size)
+        desk.take(FeedHeard(feed="stocks", real_time=False))
+        desk.traded()
+        assert desk.tier() is tier
+
+
 def test_a_book_is_measured_by_its_levels_and_its_quotes_are_parts_of_it() -> None:
     desk = LiquidDesk().calm()
     bids = tuple(((24_999 - n) * CENT, 10 * NANOS) for n in range(10))

@@ -95,6 +95,12 @@ class Liquidity(Struct):
         if sized:
             self.depths.put(size_nanos, now_ns, self.stale_boot_ns)
 
+    def now_lacks(self, lacks: int) -> None:
+        """The feed gives other things: a book that is not usable with them is one no more."""
+        self.lacks = lacks
+        if whole_size(self.bids, self.asks, sized=not lacks & NO_SIZES) is None:
+            self.bids = self.asks = ()
+
     def traded(self, trades: int, now_ns: int) -> None:
         """So many trades happened."""
         self.trades.add(trades, now_ns)

@@ -114,7 +114,7 @@ def feed_heard(state: State, fact: FeedHeard) -> None:
         del state.feed_lacks[fact.feed]
     for symbol, at in state.liquidity.items():
         if feed_of(symbol) == fact.feed:
-            at.lacks = _bits(fact.lacks)
+            at.now_lacks(_bits(fact.lacks))
 
 
 def node_started(turn: Turn) -> None:
