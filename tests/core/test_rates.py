@@ -15,7 +15,7 @@ from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, submitted
@@ -168,6 +168,13 @@ def test_what_was_said_of_a_rate_survives_a_restart() -> None:
     restarted(at)
     assert burst(at, 1) == []
     at.start()
+    for order in at.kernel._state.book.working_orders():  # nothing new leaves before that
+        at.take(
+            facts.OrderSent(
+                order_id=order.order_id, broker_order_id="b", status=OrderStatus.WORKING
+            )
+        )
+    at.take(facts.PositionsSeen(positions=()))
     at.quote("AAPL", 250)
     assert burst(at, 1) == []
 

@@ -55,7 +55,7 @@ from fuseboard.vocabulary.inputs import (
     NodeStarted,
 )
 from fuseboard.vocabulary.market_effects import WatchSymbol
-from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
@@ -85,6 +85,8 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
         instrument.forget_quote()
     for order in state.book.working_orders():
         order.request = 0
+        if order.status is OrderStatus.SUBMITTING:  # whoever would have told its outcome is dead
+            order.status = OrderStatus.IN_DOUBT
     waiting.drop_all(turn, Reason.ANNIHILATED)
     overrides.forget(turn)
     consent.forget(turn)
