@@ -66,7 +66,7 @@ from fuseboard.vocabulary.inputs import (
 )
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.market_inputs import MarketFact
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Severity
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, OrderStatus, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
@@ -350,6 +350,8 @@ class Outlet:
         self._remember_wire_id(order.wire_id)
         if not order.event and order.status not in TERMINAL_STATUSES:  # what an earlier run sent
             self._working.sent(order.order_id, order.side, order.quantity_nanos)
+        if order.status is not OrderStatus.SUBMITTING and order.status is not OrderStatus.IN_DOUBT:
+            self._submits.answered(order.order_id)
         self._show(order)
 
     def _show(self, effect: Effect) -> None:

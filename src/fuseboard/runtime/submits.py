@@ -2,9 +2,10 @@
 
 Two lines. Protective orders (a plan's closes) start at once, bounded in number, with the budget's
 reserve. Ordinary orders wait in a bounded line that protection overtakes, and start in the order
-they were decided in. Nobody waits for another's answer: whoever needs one order to arrive before
-the next waits for its answer, as with the broker itself. An ordinary order that could not start
-within `order_wait_ns_max` is stale: it is not sent.
+they were decided in. Nobody waits for another's answer, but one: what is decided after a reduction,
+on the same side of its symbol, stands beside the line until that is answered (`reductions`).
+Whoever else needs one order to arrive before the next waits for its answer, as with the broker
+itself. An ordinary order that could not start within `order_wait_ns_max` is stale: it is not sent.
 
 What an order is allowed is asked again at the socket, after every wait.
 """
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
+from fuseboard.runtime.reductions import Reductions
 from fuseboard.vocabulary.doors import Broker, Clock, Throttled
 from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.inputs import OrderNotSent, OrderUnknown, SubmitOutcome
@@ -98,6 +100,8 @@ class SubmitLine:
         self._called_ns: dict[str, int] = {}
         self._ordinary: deque[_Submit] = deque()
         self._orders_in_flight = 0
+        self._reductions = Reductions()
+        self._beside_line = 0
         self._protective: deque[_Submit] = deque()
         self._protective_in_flight = 0
 
@@ -109,15 +113,22 @@ class SubmitLine:
         assert order.order_id not in self._under_way, f"{order.order_id} submitted twice"
         deadline_ns = self._clock.now().boot_ns + self.limits.order_wait_ns_max
         submit = _Submit(order, deadline_ns)
-        if not _is_protective(order):
-            if len(self._ordinary) >= self.limits.orders_waiting_max:
-                self._report(_not_sent(order, Reason.RATE_LIMITED))
-                return
-            self._ordinary.append(submit)
-        else:
+        if _is_protective(order):
             self._protective.append(submit)
+        elif len(self._ordinary) + self._beside_line >= self.limits.orders_waiting_max:
+            self._report(_not_sent(order, Reason.RATE_LIMITED))
+            return
+        elif ahead := self._reductions.before(order):
+            self._beside_line += 1
+            submit.task = self._crew.start(self._wait_behind(submit, ahead), self._left_beside)
+        else:
+            self._ordinary.append(submit)
         self._under_way[order.order_id] = submit
         self._start_next()
+
+    def answered(self, order_id: str) -> None:
+        """Our book knows what became of an order: whoever waits behind it may go."""
+        self._reductions.answered(order_id)
 
     def stage(self, order_id: str) -> Stage | None:
         """How far an order has come; None when it is not under way here."""
@@ -195,6 +206,18 @@ class SubmitLine:
                 submit.task = self._crew.start(
                     self._send(submit), partial(self._order_ended, submit)
                 )
+
+    async def _wait_behind(self, submit: _Submit, reductions: list[str]) -> None:
+        """Join the line once the reductions ahead are answered: a slow one holds up nobody else."""
+        wait_ns = submit.deadline_ns - self._clock.now().boot_ns
+        if await self._reductions.are_answered(reductions, wait_ns):
+            self._ordinary.append(submit)
+            self._start_next()
+        else:
+            self._finish(submit, _not_sent(submit.order, Reason.REDUCTION_UNANSWERED))
+
+    def _left_beside(self) -> None:
+        self._beside_line -= 1
 
     def _protective_ended(self, submit: _Submit) -> None:
         self._protective_in_flight -= 1

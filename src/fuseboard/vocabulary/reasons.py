@@ -66,6 +66,7 @@ class Reason(Enum):
     HALT_EPOCH = "halt_epoch"
     ANNIHILATED = "annihilated"
     RATE_LIMITED = "rate_limited"
+    REDUCTION_UNANSWERED = "reduction_unanswered"
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNREACHABLE = "broker_unreachable"
     NEVER_ARRIVED = "never_arrived"
@@ -175,6 +176,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.HALT_EPOCH: "a halt came between the decision and the send",
     Reason.ANNIHILATED: "cancelled before it was sent",
     Reason.RATE_LIMITED: "the broker's request limit was reached",
+    Reason.REDUCTION_UNANSWERED: (
+        "an earlier order that reduces the position was not answered in time"
+    ),
     Reason.BROKER_REJECTED: "the broker rejected it",
     Reason.BROKER_UNREACHABLE: "the broker could not be reached",
     Reason.NEVER_ARRIVED: "the broker does not know the order",
