@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.feeds import alpaca
 from fuseboard.feeds.alpaca import AlpacaFeed, AlpacaFeedOptions
 from fuseboard.feeds.alpaca_books import (
     LEVELS_A_MESSAGE_MAX,
@@ -235,8 +236,35 @@ def test_a_broken_book_never_ends_the_stream_and_is_asked_for_anew() -> None:
     run(scenario, books=True)
 
 
+def test_books_that_nobody_measures_are_neither_asked_for_nor_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alpaca, "BEAT_S", 0.02)
+
+    async def scenario(market: ScriptedMarket, feed: AlpacaFeed, seen: list[Any]) -> None:
+        await market.until(lambda: asked_for_books(market))
+        feed.tell_books(False)
+        await feed.watch("ETH/USD")
+        market.say(market.session, FULL, {**TRADE, "S": "BTC/USD"})
+        await market.until(lambda: any("ETH/USD" in str(said) for said in market.subscribed))
+        await market.until(lambda: seen)
+        assert [type(fact) for fact in seen] == [TradeSeen]
+        assert len(asked_for_books(market)) == 1
+        feed.tell_books(True)
+        await market.until(lambda: len(asked_for_books(market)) == 2)
+        assert asked_for_books(market)[1] == {"action": "subscribe", "orderbooks": ["ETH/USD"]}
+        market.say(market.session, told(((9, 0),), ()))
+        await market.until(lambda: len(seen) == 2)
+        assert shown(seen[1]) == (((8, 6), (7, 7)), ((11, 5), (12, 6)))
+        assert len(asked_for_books(market)) == 2
+
+    run(scenario, books=True)
+
+
 def test_a_stream_without_books_is_not_asked_for_them() -> None:
     async def scenario(market: ScriptedMarket, feed: AlpacaFeed, seen: list[Any]) -> None:
+        feed.tell_books(True)
+        await feed.watch("ETH/USD")
         with pytest.raises(BrokerUnavailable):
             await feed.subscribe("orderbooks", ["BTC/USD"])
         await market.until(lambda: any("trades" in said for said in market.subscribed))

@@ -26,7 +26,12 @@ from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
-from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, strategies_door
+from fuseboard.app.outside import (
+    GATEWAY_READS_A_MINUTE,
+    BooksWanted,
+    outside,
+    strategies_door,
+)
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
 from fuseboard.app.supervised import Supervised
@@ -327,7 +332,7 @@ class Node:
                 reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
                 randbelow=secrets.randbelow,
             ),
-            views=[door, self._board, api],
+            views=[door, self._board, api, BooksWanted(feed, self._in_force)],
             pagers=self._pagers,
             randbelow=secrets.randbelow,
             latches=self._latching,

@@ -15,10 +15,12 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node as OrderNode
 from fuseboard.gateway.watchlists import Watchlists
+from fuseboard.policy.policy import Policy
 from fuseboard.runtime.cancels import CancelLimits
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.questions import QuestionLimits
 from fuseboard.runtime.submits import SubmitLimits
+from fuseboard.vocabulary.effects import Effect, RecordPolicy
 
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""
@@ -67,6 +69,22 @@ def outside(
 def lacks_of(stream_url: str) -> tuple[str, ...]:
     """What a stock stream does not give: IEX has the trades of one exchange, a few in a hundred."""
     return ("trades",) if stream_url.rstrip("/").endswith("/iex") else ()
+
+
+class BooksWanted:
+    """A view that has the feed tell books exactly while the policy in force measures liquidity:
+    nothing else looks at them, and each would be journaled.
+    """
+
+    def __init__(self, feed: AlpacaFeeds, in_force: Callable[[], Policy]) -> None:
+        self._feed = feed
+        self._in_force = in_force
+        feed.tell_books(False)
+
+    def apply(self, effect: Effect) -> None:
+        """A policy may have come into force."""
+        if isinstance(effect, RecordPolicy):
+            self._feed.tell_books(self._in_force().liquidity.enabled)
 
 
 def strategies_door(

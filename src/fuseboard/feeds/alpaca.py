@@ -22,7 +22,7 @@ from fuseboard.feeds.alpaca_books import Books
 from fuseboard.feeds.alpaca_facts import KINDS, Message, fact_of, quote_of
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.identifiers import STOCKS_FEED, feed_of
-from fuseboard.vocabulary.market_inputs import FeedHeard, MarketFact
+from fuseboard.vocabulary.market_inputs import BookSeen, FeedHeard, MarketFact
 from fuseboard.wire.alpaca_stream import (
     MSGPACK_CONTENT_TYPE,
     StreamMalformed,
@@ -110,6 +110,7 @@ class AlpacaFeed:
         self._latest_seen: set[str] = set()
         self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
         self._books = Books()
+        self._tells_books = options.books
         self._connection: ClientConnection | None = None
         self._deliver: Callable[[MarketFact], None]
         self._task = StreamTask(f"the data stream {options.feed}", died)
@@ -143,7 +144,7 @@ class AlpacaFeed:
         await self.subscribe("trades", [symbol])
         await self.subscribe("statuses", [symbol])
         await self.subscribe("lulds", [symbol])
-        if self._options.books:
+        if self._tells_books:
             await self.subscribe(BOOKS, [symbol])
         if symbol in self._latest_seen:
             return
@@ -168,6 +169,13 @@ class AlpacaFeed:
         if fresh and self._connection is not None:
             with suppress(ConnectionClosed):  # The next connection subscribes to all of it.
                 await _subscribe(self._connection, {channel: fresh})
+
+    def tell_books(self, wanted: bool) -> None:
+        """Whether books are asked for and delivered, where there are any: at first they are.
+
+        Those of symbols that are watched already are asked for with the next beat.
+        """
+        self._tells_books = wanted and self._options.books
 
     def listen(self, callback: Callable[[list[dict[str, Any]]], None]) -> None:
         """Call back with the market data of each frame, as `decoded_messages` gives it."""
@@ -197,8 +205,8 @@ class AlpacaFeed:
             beating.cancel()
 
     async def _beat(self, connection: ClientConnection) -> None:
-        """Say each second that the feed is alive: it spoke, or it answered a ping; and ask anew for
-        books that came to be doubted.
+        """Say each second that the feed is alive: it spoke, or it answered a ping; and ask for
+        books that came to be wanted or doubted.
 
         While a ping is unanswered nothing is said; a connection that is gone ends the session.
         """
@@ -210,6 +218,9 @@ class AlpacaFeed:
                     await (await connection.ping())
                 frames = self.counts.frames
                 self._heard()
+                if self._tells_books:
+                    with suppress(BrokerUnavailable):  # One too many stays without levels.
+                        await self.subscribe(BOOKS, sorted(self._watched))
                 for symbol in self._books.doubted():
                     await _send(connection, {"action": "unsubscribe", BOOKS: [symbol]})
                     await _subscribe(connection, {BOOKS: [symbol]})
@@ -242,12 +253,17 @@ class AlpacaFeed:
                 if message.get("S") not in self._watched:
                     continue
                 if kind == "o":
-                    self._take(message, self._books.take)
+                    self._take(message, self._book_of)
                 elif kind in KINDS:
                     self._take(message, fact_of)
         if market:
             for listener in self._listeners:
                 listener(market)
+
+    def _book_of(self, message: Message) -> BookSeen | None:
+        """Every book is followed, for who subscribed to it may not be the one who wants it told."""
+        book = self._books.take(message)
+        return book if self._tells_books else None
 
     def _take(self, message: Message, read: Callable[[Message], MarketFact | None]) -> None:
         """Deliver what a message says; one that makes no sense is counted and dropped, so that the

@@ -70,6 +70,11 @@ class AlpacaFeeds:
         if pairs:
             await (await self._of(pairs[0])).subscribe(channel, pairs)
 
+    def tell_books(self, wanted: bool) -> None:
+        """As `AlpacaFeed.tell_books`, of both streams."""
+        self._stocks.tell_books(wanted)
+        self._crypto.tell_books(wanted)
+
     def listen(self, callback: Callable[[list[dict[str, Any]]], None]) -> None:
         """Call back with the market data of each frame of either stream."""
         self._stocks.listen(callback)
