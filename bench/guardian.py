@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import http.client
 import json
 
-from fuseboard.app.commands import command_init
+from fuseboard.app.init_command import command_init
 from fuseboard.exchange.ledger import OrderEnded
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.journal import read_lines

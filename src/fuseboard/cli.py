@@ -74,8 +74,7 @@ def _carried_out(options: argparse.Namespace) -> int:
         return command_halt(options, _halted_without_gateway)
     from fuseboard import app
 
-    code: int = getattr(app, f"command_{options.command}")(options)
-    return code
+    return app.command(options.command)(options)
 
 
 def _halted_without_gateway(
@@ -87,9 +86,9 @@ def _halted_without_gateway(
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    from fuseboard import app
+    from fuseboard.app.refusals import REFUSALS
 
-    return app.REFUSALS
+    return REFUSALS
 
 
 def _said(error: OSError) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.app import commands
+from fuseboard.app import run_command
 from fuseboard.app.secrecy import BROKER_SECRETS, forget_broker_secrets
 from fuseboard.control.settings import settings
 from fuseboard.runtime import launcher
@@ -17,7 +17,7 @@ from tests.app.command_line import CommandLine
 NOBODY = 65_534
 HIDES = """
 import os, sys
-from fuseboard.app import commands
+from fuseboard.app import run_command
 from fuseboard.control.settings import settings
 from fuseboard.halts.hidden import hide_this_process
 if os.getuid() == 0:
@@ -120,8 +120,8 @@ def test_a_run_hides_itself_before_it_reads_the_key_and_forgets_it_at_once(
         order.append("reads")
         return settings()
 
-    monkeypatch.setattr(commands, "hide_this_process", hides)
-    monkeypatch.setattr(commands, "settings", reads)
+    monkeypatch.setattr(run_command, "hide_this_process", hides)
+    monkeypatch.setattr(run_command, "settings", reads)
     monkeypatch.setenv("ALPACA_API_KEY", "a-key")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "a-secret-key")
     monkeypatch.setenv("ALPACA_BASE_URL", "ftp://nowhere")

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from fuseboard.app.commands import command_init
+from fuseboard.app.init_command import command_init
 from fuseboard.exchange.ledger import AccountConfigured, OrderAccepted, OrderEnded
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.journal import Line, read_lines

@@ -1,56 +1,45 @@
-"""The composition root: the only room that knows every other one. `cli` calls one command here."""
+"""The composition root: the only room that knows every other one. `cli` calls one command here.
 
-from fuseboard.app.commands import (
-    REFUSALS,
-    command_cash,
-    command_demo,
-    command_exchange,
-    command_init,
-    command_keys,
-    command_measure,
-    command_orders,
-    command_positions,
-    command_run,
-    command_stats,
-    command_status,
-    command_top,
-)
-from fuseboard.app.evidence import command_replay, command_verify
-from fuseboard.app.explaining import command_explain
-from fuseboard.app.lab_commands import command_lab
-from fuseboard.app.operator_commands import command_operators
-from fuseboard.app.override_commands import command_override
-from fuseboard.app.policy_commands import command_policy
-from fuseboard.app.reset_command import command_reset
-from fuseboard.app.tape_commands import command_tape
-from fuseboard.upkeep.backup import command_backup
-from fuseboard.upkeep.drill import command_drill
-from fuseboard.upkeep.restore import command_restore
+Importing all that the commands can do takes a second; each imports what it needs, when it is asked.
+"""
 
-__all__ = [
-    "REFUSALS",
-    "command_backup",
-    "command_cash",
-    "command_demo",
-    "command_drill",
-    "command_exchange",
-    "command_explain",
-    "command_init",
-    "command_keys",
-    "command_lab",
-    "command_measure",
-    "command_operators",
-    "command_orders",
-    "command_override",
-    "command_policy",
-    "command_positions",
-    "command_replay",
-    "command_reset",
-    "command_restore",
-    "command_run",
-    "command_stats",
-    "command_status",
-    "command_tape",
-    "command_top",
-    "command_verify",
-]
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+Command = Callable[[argparse.Namespace], int]
+
+PLACES: Final = {
+    "backup": "fuseboard.upkeep.backup",
+    "cash": "fuseboard.app.commands",
+    "demo": "fuseboard.app.demo_command",
+    "drill": "fuseboard.upkeep.drill",
+    "exchange": "fuseboard.app.exchange_command",
+    "explain": "fuseboard.app.explaining",
+    "init": "fuseboard.app.init_command",
+    "keys": "fuseboard.app.commands",
+    "lab": "fuseboard.app.lab_commands",
+    "measure": "fuseboard.app.commands",
+    "operators": "fuseboard.app.operator_commands",
+    "orders": "fuseboard.app.commands",
+    "override": "fuseboard.app.override_commands",
+    "policy": "fuseboard.app.policy_commands",
+    "positions": "fuseboard.app.commands",
+    "replay": "fuseboard.app.evidence",
+    "reset": "fuseboard.app.reset_command",
+    "restore": "fuseboard.upkeep.restore",
+    "run": "fuseboard.app.run_command",
+    "stats": "fuseboard.app.commands",
+    "status": "fuseboard.app.commands",
+    "tape": "fuseboard.app.tape_commands",
+    "top": "fuseboard.app.commands",
+    "verify": "fuseboard.app.evidence",
+}
+"""Each command, and the module that has its `command_NAME`."""
+
+
+def command(name: str) -> Command:
+    """What carries out a command: options in, an exit code out."""
+    found: Command = getattr(import_module(PLACES[name]), f"command_{name}")
+    return found

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from fuseboard.control.state_directory import StateDirectory, StateRefused
-from fuseboard.exchange.process import DEFAULT_KEY_PAIRS
+from fuseboard.exchange.starter import DEFAULT_KEY_PAIRS
 from fuseboard.halts.account_lock import AccountTaken, account_name, take_account
 
 PAPER_URL: Final = "https://paper-api.alpaca.markets"

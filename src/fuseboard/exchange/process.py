@@ -13,13 +13,11 @@ from fuseboard.exchange.config import config_for
 from fuseboard.exchange.face import Face
 from fuseboard.exchange.ledger import LedgerFile
 from fuseboard.exchange.running import RunningExchange
-from fuseboard.exchange.starter import starter_died
+from fuseboard.exchange.starter import DEFAULT_KEY_PAIRS, starter_died
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.vocabulary.money import NANOS
 
-DEFAULT_KEY_PAIRS = {"SIMULATED": "simulated"}
-"""What opens a simulated account when nobody names key pairs."""
 REQUESTS_PER_MINUTE = 200
 
 

@@ -1,8 +1,13 @@
-"""Until whoever started an exchange has written down where it is, it dies with its starter."""
+"""What an exchange and whoever starts it share: the keys, and a life until it can be found.
+
+Until whoever started an exchange has written down where it is, it dies with its starter.
+"""
 
 import asyncio
 import os
 
+DEFAULT_KEY_PAIRS = {"SIMULATED": "simulated"}
+"""What opens a simulated account when nobody names key pairs."""
 FOUND_WORD = b"found\n"
 """What the starter writes into the pipe once the exchange can be found again without it."""
 

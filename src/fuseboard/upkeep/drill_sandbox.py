@@ -25,7 +25,7 @@ from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.status import Status
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted, OrderFilled, read_ledger
-from fuseboard.exchange.process import DEFAULT_KEY_PAIRS
+from fuseboard.exchange.starter import DEFAULT_KEY_PAIRS
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.orders import KEY_NAMES
 from fuseboard.vocabulary.orders import Side
