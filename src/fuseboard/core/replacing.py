@@ -217,6 +217,7 @@ def _deny(
     finding: Finding = ALLOWED,
     message: str = "",
 ) -> None:
+    old = None if turn.liquidity is None else turn.state.book.orders.get(fact.order_id)
     turn.out.append(
         AnswerDenied(
             request=fact.request,
@@ -226,6 +227,7 @@ def _deny(
             observed=finding.observed,
             limit=finding.limit,
             message=message or SENTENCES[reason],
+            symbol=old.symbol if old is not None and old.strategy == fact.strategy else "",
         )
     )
 

@@ -195,19 +195,22 @@ def test_a_replacement_that_would_be_cut_is_denied_and_a_calmer_one_passes() -> 
     working = OrderStatus.WORKING
     desk.take(facts.OrderSent(order_id=order.order_id, broker_order_id="b", status=working))
 
-    def change(shares: int, name: str) -> tuple[fx.Effect, ...]:
+    def change(shares: int, name: str, **changed: str) -> tuple[fx.Effect, ...]:
         desk.requests += 1
-        return desk.take(
-            facts.ReplaceRequested(
-                request=desk.requests,
-                strategy="alpha",
-                order_id=order.order_id,
-                client_order_id=name,
-                quantity_nanos=shares * NANOS,
-            )
+        asked = facts.ReplaceRequested(
+            request=desk.requests,
+            strategy="alpha",
+            order_id=order.order_id,
+            client_order_id=name,
+            quantity_nanos=shares * NANOS,
         )
+        return desk.take(replace(asked, **changed))
 
-    assert denial(change(300, "r1")).reason is Reason.LIQUIDITY_TIER
+    cut = denial(change(300, "r1"))
+    assert (cut.reason, cut.symbol) == (Reason.LIQUIDITY_TIER, "AAPL")
+    for stranger in ({"strategy": "beta"}, {"order_id": "nobody's"}):
+        unknown = denial(change(10, "r3", **stranger))
+        assert (unknown.reason, unknown.symbol) == (Reason.ORDER_UNKNOWN, "")
     desk.known.stale_boot_ns, fresh_ns = 0, desk.known.stale_boot_ns
     assert denial(change(21, "r0")).observed == "CAUTIOUS: no usable book"
     desk.known.stale_boot_ns = fresh_ns
