@@ -242,6 +242,21 @@ def test_what_was_revoked_or_changed_since_stays_so(it: Disaster) -> None:
     assert it.state.policy_file.read_text() == "name: tightened\n"
 
 
+@pytest.mark.parametrize("new", [True, False], ids=["a new machine", "the same state"])
+def test_latches_at_the_broker_that_were_lifted_since_the_backup_are_not_ours_to_lift_again(
+    it: Disaster, tmp_path: Path, new: bool
+) -> None:
+    note = Place(it.state.path).latches_file
+    note.write_text("{}")
+    it.backup, it.manifest = taken(it.state, it.fuseboard.folder / "latched")
+    note.unlink()  # lifted; what the broker is told from here on is a person's
+    it.lose("journal.db")
+    into = StateDirectory(tmp_path / "new") if new else it.state
+    done = it.fuseboard("restore", it.backup, "--state", into.path, *WHO)
+    assert done.code == 0, done
+    assert Place(into.path).latches_file.exists() is new
+
+
 def test_what_cannot_be_read_comes_from_the_backup_and_is_kept_aside(it: Disaster) -> None:
     it.lose("journal.db")
     for name in ("keys.json", "operators.json", "instance.json"):

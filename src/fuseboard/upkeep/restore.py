@@ -263,12 +263,17 @@ class _Restore:
             at_wall_ns=max(now_ns, self.manifest.taken_ns + 1),
             last_wall_ns=max(self.manifest.last_wall_ns, 1),
         )
+        is_new = not self.state.identity_file.exists()
         self._keep_history()
         self._halt(restored)
         write_atomically(self.state.unrestored_file, msgspec.json.encode(restored))
         self._set_aside_database(self.state.journal_file)
+        # Where a state is, an absent note of what we latched at the broker means that we lifted
+        # it: an older note would lift what a person latched there since.
+        lifted = () if is_new else (Place(self.state.path).latches_file.name,)
         for kept in self.manifest.files:
-            self._take(kept.name)
+            if kept.name not in lifted:
+                self._take(kept.name)
         write_atomically(self.state.restored_file, msgspec.json.encode(restored))
         shutil.rmtree(self._staging, ignore_errors=True)
         sync_folder(self.state.path)
