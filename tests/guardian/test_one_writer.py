@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.guardian_link import GuardianLink
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.guardian import serving
-from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place, key_mark
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.block import Slot
@@ -31,6 +32,16 @@ ORDERS = Orders(
 KEYS = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}
 
 
+class Told:
+    """A pager that keeps what it is told."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def page(self, severity: str, reason: str, scope: str, text: str) -> None:
+        self._told.append(f"{severity} {reason} {scope}: {text}")
+
+
 class Both:
     """A guardian that has missed a gateway, and the next gateway's link; `who` is at the broker."""
 
@@ -42,6 +53,7 @@ class Both:
         HaltsRegister.create(self.place.register_file)
         self.register = HaltsRegister(self.place.register_file, Slot.GATEWAY)
         self.who: list[str] = []
+        self.told: list[str] = []
         self.wrote: list[str] = []
         self.guardian = Guardian(self.place, self.beats, KEYS, [], pause=lambda _s: None)
         broker = BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s")
@@ -57,7 +69,7 @@ class Both:
                 instance="",
                 is_halted=lambda: self.register.halts("", ""),
             ),
-            pagers=[],
+            pagers=[Told(self.told)],
             say=lambda _line: None,
         )
         self.link.pulse(durable=lambda: 0, intake=lambda: 0, oldest_call_age_ns=lambda: 0)
@@ -159,3 +171,19 @@ def test_a_start_that_cannot_say_so_is_refused(both: Both) -> None:
     with pytest.raises(StateRefused, match="does not take our heartbeat"):
         both.link.take_over()
     assert both.beats.read(Heart.GATEWAY) == DEAD
+
+
+def test_a_start_tells_what_the_guardian_did_once_and_again_when_its_note_is_damaged(
+    both: Both,
+) -> None:
+    with closing(GuardianJournal(both.place.journal_file)) as journal:
+        journal.write("missed", run_ns=1, detail="no progress")
+    note = both.place.state / "guardian.reported"
+    told: list[int] = []
+    for damage in (None, None, b"garbage", b"\xff\xfe", b""):
+        if damage is not None:
+            note.write_bytes(damage)
+        both.told.clear()
+        both.link.start()
+        told.append(len(both.told))
+    assert told == [1, 0, 1, 1, 1]

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -297,7 +298,9 @@ class GuardianLink:
         """Show what a guardian did since the last start that showed it."""
         shown = self._place.state / "guardian.reported"
         lines = read_lines(self._place.journal_file)
-        newest = int(shown.read_text() or 0) if shown.exists() else 0
+        newest = 0
+        with suppress(OSError, ValueError):  # told twice is better than a start that fails
+            newest = int(shown.read_bytes())
         news = [line for line in lines if line.wall_ns > newest]
         for line in news[-LINES_SHOWN_MAX:]:
             severity = Severity.WARNING if line.act in {"missed", "done"} else Severity.INFO
