@@ -376,7 +376,11 @@ class Node:
     ) -> int:
         """Wait for the first of: a fault, a signal, the strategy's end; then stop in order."""
         stopping = asyncio.create_task(self._stopping.wait())
-        strategy = await self._strategy.start(port, reconciled=self._board.is_reconciled)
+        may_start = asyncio.create_task(self._strategy.may_start(self._board.is_reconciled))
+        await asyncio.wait([serving, stopping, may_start], return_when=asyncio.FIRST_COMPLETED)
+        may_start.cancel()
+        is_over = serving.done() or stopping.done()
+        strategy = None if is_over else await self._strategy.start(port)
         waits = [stopping] if strategy is None else [stopping, strategy]
         await asyncio.wait([serving, *waits], return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

@@ -32,18 +32,21 @@ class Supervised:
         """Of its process, while it runs."""
         return None if self._launched is None else self._launched.pid()
 
-    async def start(
-        self, port: int, *, reconciled: Callable[[], bool]
-    ) -> "asyncio.Task[int] | None":
-        """Start it, if there is one, once the books are compared: its first order is not denied
-        for that. Its exit code comes from the task.
+    async def may_start(self, is_reconciled: Callable[[], bool]) -> None:
+        """Return once the books are compared, so that its first order is not denied for that; or
+        after `RECONCILED_S_MAX`, or at once where there is none to start.
         """
         if not self._command:
-            return None
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(RECONCILED_S_MAX):
-                while not reconciled():  # noqa: ASYNC110 - it is fed by effects
+                while not is_reconciled():  # noqa: ASYNC110 - it is fed by effects
                     await asyncio.sleep(0.05)
+
+    async def start(self, port: int) -> "asyncio.Task[int] | None":
+        """Start it, if there is one. Its exit code comes from the task."""
+        if not self._command:
+            return None
         key_id, secret = self._key
         environment = strategy_environment(
             os.environ, url=f"http://127.0.0.1:{port}", key_id=key_id, secret=secret
