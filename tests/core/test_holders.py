@@ -1,9 +1,9 @@
 """Whose positions move: strategies behind the account's own closes, and a bot with a past."""
 
 from fuseboard.core.book import Book, Ledger
-from fuseboard.core.closes import close_time_in_force
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.closes import close_time_in_force
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, Side, TimeInForce

@@ -1,4 +1,4 @@
-"""What a plan closes, a close's side, size and price, and what a plan says at its end."""
+"""What a plan closes, a close's size and price, and what a plan says at its end."""
 
 from typing import Final
 
@@ -6,10 +6,11 @@ from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.closes import collar_edge_nanos
 from fuseboard.vocabulary.effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import Severity, Side, TimeInForce
+from fuseboard.vocabulary.orders import Severity, Side
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
 DONE_STAGES: Final = ("flat", "left")
@@ -58,11 +59,6 @@ def own_is_flat(state: State, plan: Plan, symbol: str) -> bool:
     return bool(strategy) and state.book.strategy(strategy).position(symbol).quantity_nanos == 0
 
 
-def protective_side(position_nanos: int) -> Side:
-    """The side that reduces a position."""
-    return Side.SELL if position_nanos > 0 else Side.BUY
-
-
 def unseen_nanos(state: State, symbol: str, side: Side) -> int:
     """What works against a position and may be unknown to the broker when it was asked."""
     return sum(
@@ -83,12 +79,7 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     if start_nanos <= 0:
         return None
     collar_nanos = min(_first_collar_nanos(turn, leg.symbol) << leg.tries, NANOS // 2)
-    step_nanos = price_step_nanos(start_nanos)
-    if side is Side.SELL:
-        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
-        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
-    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
-    return -(-edge_nanos // step_nanos) * step_nanos
+    return collar_edge_nanos(start_nanos, side, collar_nanos)
 
 
 def _first_collar_nanos(turn: Turn, symbol: str) -> int:
@@ -107,18 +98,6 @@ def waits_for_liquidity(turn: Turn, plan: Plan, symbol: str) -> bool:
         return False
     wait_ns = turn.liquidity.rules.emergency.exit_wait_ns
     return turn.boot_ns < plan.began_boot_ns + wait_ns
-
-
-def price_step_nanos(price_nanos: int) -> int:
-    """A cent above a dollar, a hundredth of one above a cent; below, only a coin trades: finest."""
-    if price_nanos >= NANOS:
-        return NANOS // 100
-    return NANOS // 10_000 if price_nanos >= NANOS // 100 else 1
-
-
-def close_time_in_force(symbol: str) -> TimeInForce:
-    """Day for shares; crypto pairs, which Alpaca writes BASE/QUOTE, know no day."""
-    return TimeInForce.GTC if "/" in symbol else TimeInForce.DAY
 
 
 def left_of(plan: Plan) -> tuple[str, ...]:

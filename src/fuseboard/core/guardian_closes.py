@@ -10,9 +10,9 @@ in them what was closed until then (`counted`): no later start takes it again.
 """
 
 from fuseboard.core.book import Order
-from fuseboard.core.closes import close_time_in_force
 from fuseboard.core.outgoing import publish
 from fuseboard.core.state import Turn
+from fuseboard.vocabulary.closes import close_time_in_force
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity
 from fuseboard.vocabulary.reasons import Reason

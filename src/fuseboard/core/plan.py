@@ -30,11 +30,9 @@ from fuseboard.core.closes import (
     ONGOING_STAGES,
     UNCONFIRMED_NS_MAX,
     close_price_nanos,
-    close_time_in_force,
     finish,
     legs_are_done,
     own_is_flat,
-    protective_side,
     stand,
     strategy_of,
     symbols_of,
@@ -45,6 +43,7 @@ from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Turn
+from fuseboard.vocabulary.closes import close_time_in_force, protective_side
 from fuseboard.vocabulary.effects import ReadLeg, RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed

@@ -19,19 +19,14 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.orders import Orders
+from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos, protective_side
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import (
-    TERMINAL_STATUSES,
-    Intent,
-    OrderType,
-    Side,
-    TimeInForce,
-)
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
 ATTEMPTS_SEEN_MAX: Final = 1_000
@@ -56,25 +51,9 @@ class Left(Struct, frozen=True, kw_only=True):
         return f"{self.symbol}: {text_from_nanos(self.left_nanos)} left, {self.why}"
 
 
-def protective_side(position_nanos: int) -> Side:
-    """The side that reduces a position."""
-    return Side.SELL if position_nanos > 0 else Side.BUY
-
-
 def close_price_nanos(start_nanos: int, side: Side, *, collar_nanos: int, tries: int) -> int:
-    """The edge of the collar around a price, doubled for each try, on the price's own step.
-
-    A cent above a dollar, a hundredth of one above a cent, else the finest; never below one step.
-    """
-    collar_nanos = min(collar_nanos << tries, NANOS // 2)
-    step_nanos = NANOS // 100
-    if start_nanos < NANOS:
-        step_nanos = NANOS // 10_000 if start_nanos >= NANOS // 100 else 1
-    if side is Side.SELL:
-        edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
-        return max(edge_nanos // step_nanos * step_nanos, step_nanos)
-    edge_nanos = -(-start_nanos * (NANOS + collar_nanos) // NANOS)
-    return -(-edge_nanos // step_nanos) * step_nanos
+    """The edge of the collar around a price, doubled for each try."""
+    return collar_edge_nanos(start_nanos, side, min(collar_nanos << tries, NANOS // 2))
 
 
 def start_price_nanos(touch: Touch | None, side: Side, valued_nanos: int) -> int:
@@ -222,7 +201,7 @@ class Close:
             symbol=self._symbol,
             side=side,
             order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
-            time_in_force=TimeInForce.GTC if "/" in self._symbol else TimeInForce.DAY,
+            time_in_force=close_time_in_force(self._symbol),
             quantity_nanos=quantity_nanos,
             intent=Intent.PLAN,
             raises_exposure=False,

@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from fuseboard.core.asked import Asked
 from fuseboard.core.book import Order
-from fuseboard.core.closes import price_step_nanos
 from fuseboard.core.liquidity.monitor import TOP_LEVELS, Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
 from fuseboard.policy.liquidity_rules import TierRules
+from fuseboard.vocabulary.closes import price_step_nanos
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordShaping
 from fuseboard.vocabulary.money import NANOS
