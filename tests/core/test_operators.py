@@ -278,6 +278,20 @@ def test_a_restart_shows_what_works_what_is_final_and_what_is_held() -> None:
     assert any(isinstance(effect, fx.PublishEquity) for effect in effects)
 
 
+def test_a_restart_shows_the_latches_as_they_stand() -> None:
+    desk = Desk()
+    desk.take(asked(HaltLevel.HALT))
+    desk.take(asked(HaltLevel.KILL, "symbol:AAPL"))
+    desk.take(reset())
+    start = facts.NodeStarted(instance="deskdesk", account="A1", release="0")
+    shown = [effect for effect in desk.take(start) if isinstance(effect, fx.PublishEquity)]
+    latches = [each for each in shown if each.fuse.startswith("latch:")]
+    assert [(each.fuse, each.scope, each.state, each.generation) for each in latches] == [
+        ("latch:account", "account", "MONITORING", 2),
+        ("latch:symbol:AAPL", "symbol:AAPL", "KILLED", 1),
+    ]
+
+
 def test_a_slip_of_the_hand_about_cash_is_refused_and_trips_nothing() -> None:
     desk = Desk(held=100)
     slip = CashMoved(request=7, amount_nanos=-10_000_000 * NANOS, why="ann: typo")

@@ -229,9 +229,10 @@ def next_deadline(turn: Turn) -> int:
     return 0
 
 
-def publish_breakers(turn: Turn) -> None:
-    """Show every breaker's state; it has no mark."""
-    for fuse in turn.state.breakers.values():
+def publish_unmarked(turn: Turn) -> None:
+    """Show the state of every fuse that has no mark: breakers and latches."""
+    state = turn.state
+    for fuse in [*state.breakers.values(), *state.latches.values()]:
         turn.out.append(
             PublishEquity(
                 fuse=fuse.name,
@@ -241,6 +242,6 @@ def publish_breakers(turn: Turn) -> None:
                 equity_nanos=0,
                 mark_nanos=0,
                 drawdown_nanos=0,
-                cash_nanos=nanos_from_attos(turn.state.book.account.cash_attos),
+                cash_nanos=nanos_from_attos(state.book.account.cash_attos),
             )
         )

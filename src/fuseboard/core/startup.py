@@ -128,7 +128,7 @@ def _show_all(turn: Turn) -> None:
             if at.quantity_nanos:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
-    breakers.publish_breakers(turn)
+    breakers.publish_unmarked(turn)
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:

@@ -237,7 +237,7 @@ class PublishPosition(Act, frozen=True, tag=True):
 
 
 class PublishEquity(Act, frozen=True, tag=True):
-    """A drawdown fuse's state and numbers: at a start, and at most ten times a second."""
+    """A fuse's state at a start; a drawdown's, with its numbers, at most ten times a second."""
 
     fuse: str
     scope: str
