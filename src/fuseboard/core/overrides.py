@@ -80,27 +80,31 @@ def _refusal(turn: Turn, fact: OverrideRequested) -> str:
 def override_verified(turn: Turn, fact: OverrideVerified) -> None:
     """A second, different person verifies an override: from now on an order may use it."""
     expire(turn)
-    override = turn.state.overrides.get(fact.override)
-    operator = fact.operator.strip()
-    if override is None:
-        message = f"no override {fact.override!r} is open: see `fuseboard override list`"
-        turn.answer(fact.request, accepted=False, message=message)
-        return
-    if not operator:
-        message = "a verification needs your name: --operator NAME"
-    elif _may_be_who_asked(turn, override, fact):
-        message = f"{override.asked_by} asked for it: somebody else has to verify it"
-        if not same_name(operator, override.asked_by):
-            message += f", and this is {fact.via or 'nobody known'} again: with a key of their own"
-    elif override.verified_by:
-        message = f"{override.verified_by} has verified it already"
-    else:
-        override.verified_by = operator
+    message = _unverified(turn, fact)
+    accepted = not message
+    if accepted:
+        override = turn.state.overrides[fact.override]
+        override.verified_by = fact.operator.strip()
         _record(turn, override, "verified")
         message = f"{override.override} holds for one order until it expires"
-        turn.answer(fact.request, accepted=True, message=message)
-        return
-    turn.answer(fact.request, accepted=False, message=message)
+    turn.answer(fact.request, accepted=accepted, message=message)
+
+
+def _unverified(turn: Turn, fact: OverrideVerified) -> str:
+    """Why somebody cannot verify an override; empty when they can."""
+    override = turn.state.overrides.get(fact.override)
+    if override is None:
+        return f"no override {fact.override!r} is open: see `fuseboard override list`"
+    if not fact.operator.strip():
+        return "a verification needs your name: --operator NAME"
+    if _may_be_who_asked(turn, override, fact):
+        message = f"{override.asked_by} asked for it: somebody else has to verify it"
+        if same_name(fact.operator, override.asked_by):
+            return message
+        return f"{message}, and this is {fact.via or 'nobody known'} again: with a key of their own"
+    if override.verified_by:
+        return f"{override.verified_by} has verified it already"
+    return ""
 
 
 def _may_be_who_asked(turn: Turn, override: Override, fact: OverrideVerified) -> bool:
