@@ -12,7 +12,8 @@ from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy.conditions import condition_from_text
-from fuseboard.policy.limits import LIMITS_REQUIRED
+from fuseboard.policy.keys import KEYS
+from fuseboard.policy.limits import LIMITS_REQUIRED, DynamicLimit, Limits
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
@@ -55,17 +56,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
     """Every number of the policy, by section."""
     policy, lines = loaded.policy, loaded.lines
     rows = _table(lines, ORDERS, limits.LIMITS, policy.limits, "limits")
-    rows += [
-        Line(
-            "dynamic limits",
-            rule.name,
-            ", ".join(f"{_key(row.field)} {shown(row.field, row.value)}" for row in rule.tighten),
-            f"While {rule.condition}, or that is unknown; until it was false for"
-            f" {duration(rule.clear_after_ns)}.",
-            lines.get(f"dynamic_limits[{rule.name}]"),
-        )
-        for rule in policy.dynamic_limits
-    ]
+    rows += [_dynamic(lines, rule) for rule in policy.dynamic_limits]
     rows += [_loss(lines, rule, "losses") for rule in policy.losses]
     rows += [_breaker(lines, rule) for rule in policy.breakers]
     rows += [
@@ -162,6 +153,18 @@ def _liquidity(lines: dict[str, int], rules: LiquidityRules) -> list[Line]:
     return rows
 
 
+def _dynamic(lines: dict[str, int], rule: DynamicLimit) -> Line:
+    keys = KEYS[Limits]
+    about = f"While {rule.condition}, or that is unknown; until it was false for"
+    return Line(
+        "dynamic limits",
+        rule.name,
+        ", ".join(f"{keys[row.field]} {shown(row.field, row.value)}" for row in rule.tighten),
+        f"{about} {duration(rule.clear_after_ns)}.",
+        lines.get(f"dynamic_limits[{rule.name}]"),
+    )
+
+
 def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
     base = FROM[rule.reference].format(days=rule.window_days)
     parts = [f"Below {base} by this: {DOES[rule.action]}"]
@@ -212,13 +215,4 @@ def _strategy(lines: dict[str, int], rule: StrategyRule) -> list[Line]:
 def required_on_defaults(loaded: Loaded) -> tuple[str, ...]:
     """The keys of required limits that the file does not write out."""
     missing = [field for field in LIMITS_REQUIRED if f"limits.{field}" not in loaded.lines]
-    return tuple(_key(field) for field in missing)
-
-
-def _key(field: str) -> str:
-    """The key of a limit's field."""
-    for key, shape in limits.LIMITS.items():
-        if isinstance(shape, Value) and field in shape.fields:
-            return key
-    assert field in SPECIAL["net_exposure"], field
-    return "net_exposure from" if field.endswith("min") else "net_exposure to"
+    return tuple(KEYS[Limits][field] for field in missing)
