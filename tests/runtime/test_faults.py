@@ -8,6 +8,7 @@ import pytest
 from fuseboard.runtime.intake import IntakeLimits
 from fuseboard.runtime.lockstep import LockstepEventLoop, run_lockstep
 from fuseboard.runtime.loop import LoopLimits, NodeStopped
+from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import AnswerOrder, Effect, LatchHalt, SubmitOrder
 from fuseboard.vocabulary.inputs import (
     CancelRequested,
@@ -368,5 +369,32 @@ def test_one_clean_read_is_not_enough_because_an_order_may_still_arrive() -> Non
             node.intake.fail("test")
             await _expect_the_fault_path(node, "test")
             assert [cancel.broker_order_id for cancel in node.broker.cancels] == ["b-late"]
+
+    run_lockstep(START, main)
+
+
+@pytest.mark.parametrize("between", ["an order is shown", "the broker does not answer"])
+def test_two_clean_reads_count_only_in_a_row(between: str) -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            read, reads = node.broker.foreign_orders, 0
+
+            async def scripted(known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
+                nonlocal reads
+                reads += 1
+                if reads == 2 and between == "an order is shown":
+                    node.broker.working["first"] = "b-first"
+                elif reads == 2:
+                    raise BrokerUnavailable(between)
+                found = await read(known)
+                if reads == 3:
+                    node.broker.working["late"] = "b-late"
+                return found
+
+            node.broker.foreign_orders = scripted  # type: ignore[method-assign]
+            node.intake.fail("test")
+            await _expect_the_fault_path(node, "test")
+            assert node.broker.cancels[-1].broker_order_id == "b-late"
+            assert reads == 6, "clean, not clean, clean, late, and two clean ones in a row"
 
     run_lockstep(START, main)
