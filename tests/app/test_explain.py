@@ -9,12 +9,8 @@ from fuseboard.app.explaining import JUDGEMENTS_MAX
 from fuseboard.core.checks.table import TABLE
 from fuseboard.journal.reader import records
 from fuseboard.vocabulary import inputs as facts
-from fuseboard.vocabulary.effects import (
-    AnswerDenied,
-    Effect,
-    RecordReplacement,
-    SubmitOrder,
-)
+from fuseboard.vocabulary.effects import AnswerDenied, Effect, SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordReplacement
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side

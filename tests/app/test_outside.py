@@ -16,7 +16,7 @@ from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_from_canonical
 from fuseboard.runtime.intake import Intake
-from fuseboard.vocabulary.effects import RecordPolicy
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.inputs import Moment, PolicyAdopted
 
 KEYS = BrokerKeys(

@@ -5,9 +5,9 @@ from fuseboard.vocabulary.effects import (
     PublishEquity,
     PublishOrder,
     PublishPosture,
-    RecordPlan,
     SubmitOrder,
 )
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture

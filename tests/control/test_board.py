@@ -9,7 +9,8 @@ from fuseboard.control.board import Board
 from fuseboard.control.render import next_step, status_text
 from fuseboard.control.status import status_of
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import AnswerDenied, RecordTransition, WakeAt
+from fuseboard.vocabulary.effects import AnswerDenied, WakeAt
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.liquidity_effects import RecordTier
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus

@@ -9,7 +9,8 @@ from fuseboard.control.statistics import SYMBOLS_MAX, Counting
 from fuseboard.control.status import Status, status_of
 from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.meter import MeteredKernel
-from fuseboard.vocabulary.effects import AnswerDenied, RecordTransition
+from fuseboard.vocabulary.effects import AnswerDenied
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent

@@ -11,6 +11,7 @@ from fuseboard.policy.tightness import loosens
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.money import NANOS
 from tests.core.shadow import holds
 from tests.core.world import POLICY, World, random_step
@@ -50,7 +51,7 @@ def adopt(world: World, choice: int, *, named: bool) -> None:
             reason="agreed" if named else "",
         )
     )
-    (record,) = [effect for effect in effects if isinstance(effect, fx.RecordPolicy)]
+    (record,) = [effect for effect in effects if isinstance(effect, RecordPolicy)]
     (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
     may = named or not loosens(old, policy)
     holds("2", record.accepted is answer.accepted is may, f"{policy} after {old}: {record}")

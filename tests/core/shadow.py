@@ -8,6 +8,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import ResetRule
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordPolicy, RecordTransition
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
@@ -82,7 +83,7 @@ class Shadow:
         self.postures: dict[str, Posture] = {}
         self.trips: dict[tuple[str, int], None] = {}
         self.generations: dict[str, int] = {}
-        self.plans: dict[str, fx.RecordPlan] = {}
+        self.plans: dict[str, RecordPlan] = {}
         self.clocks_agree = False
         self.promises = Promises()
 
@@ -103,10 +104,10 @@ class Shadow:
     def plans_running(self) -> list[str]:
         return [t for t, plan in self.plans.items() if plan.stage in {"cancelling", "closing"}]
 
-    def ended_flat(self) -> list[fx.RecordPlan]:
+    def ended_flat(self) -> list[RecordPlan]:
         return [plan for plan in self.plans.values() if plan.stage == "ended" and not plan.left]
 
-    def strategy_of(self, plan: fx.RecordPlan) -> str:
+    def strategy_of(self, plan: RecordPlan) -> str:
         scope = plan.trip.partition(":")[2].rpartition("#")[0]
         return scope.removeprefix("strategy:") if scope.startswith("strategy:") else ""
 
@@ -145,12 +146,12 @@ class Shadow:
                 self.postures[effect.scope] = effect.posture
                 loose = self.latched(effect.scope) and effect.posture < Posture.REDUCE_ONLY
                 holds("2", not loose, f"{effect.scope} is latched and shows {effect.posture.name}")
-            elif isinstance(effect, fx.RecordPolicy):
+            elif isinstance(effect, RecordPolicy):
                 if isinstance(fact, facts.PolicyAdopted) and effect.accepted:
                     self.policy = policy_from_canonical(fact.text)
-            elif isinstance(effect, fx.RecordTransition):
+            elif isinstance(effect, RecordTransition):
                 self._transition(effect, fact)
-            elif isinstance(effect, fx.RecordPlan):
+            elif isinstance(effect, RecordPlan):
                 self.plans[effect.trip] = effect
             elif isinstance(effect, fx.AnswerDenied) and judge:
                 self._judge_denial(fact, effect)
@@ -250,7 +251,7 @@ class Shadow:
             known = self.postures.get(effect.scope, Posture.OPEN)
             holds("2", effect.posture >= known, f"{effect.scope}: {effect} by {fact.operator}")
 
-    def _transition(self, effect: fx.RecordTransition, fact: facts.Input) -> None:
+    def _transition(self, effect: RecordTransition, fact: facts.Input) -> None:
         before, after = effect.before in LATCHED, effect.after in LATCHED
         person = isinstance(fact, OperatorResetRequested) and bool(fact.operator.strip())
         recovered = effect.before == "RECOVERY" and isinstance(fact, facts.PositionsSeen)
@@ -271,7 +272,7 @@ class Shadow:
         if loosened:
             self.plans.pop(f"{effect.fuse}#{effect.generation}", None)
 
-    def _by_calendar(self, effect: fx.RecordTransition) -> bool:
+    def _by_calendar(self, effect: RecordTransition) -> bool:
         """Whether the calendar may reset this: its rule says so, it stopped by itself, and the
         broker's clock agrees that the day is another.
         """

@@ -16,6 +16,7 @@ from fuseboard.policy.rules import BreakerRule, LossRule, SessionRule, StrategyR
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordPolicy
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
@@ -44,8 +45,8 @@ def by_ann(policy: Policy) -> facts.PolicyAdopted:
     return adopted(policy, "ann", "reviewed")
 
 
-def recorded(effects: Iterable[fx.Effect]) -> fx.RecordPolicy:
-    (record,) = [effect for effect in effects if isinstance(effect, fx.RecordPolicy)]
+def recorded(effects: Iterable[fx.Effect]) -> RecordPolicy:
+    (record,) = [effect for effect in effects if isinstance(effect, RecordPolicy)]
     return record
 
 
@@ -470,7 +471,7 @@ def test_a_plan_that_runs_is_not_disturbed() -> None:
     close = closing(desk)
     plans = list(desk.kernel._state.plans)
     effects = [*desk.take(adopted(TIGHT)), *desk.take(by_ann(replace(LOOSE, losses=())))]
-    left = fx.CancelOrder | fx.SubmitOrder | fx.RecordPlan | fx.LatchHalt | fx.ClearHalt
+    left = fx.CancelOrder | fx.SubmitOrder | RecordPlan | fx.LatchHalt | fx.ClearHalt
     assert not any(isinstance(effect, left) for effect in effects)
     assert list(desk.kernel._state.plans) == plans
     assert desk.kernel._state.book.orders[close.order_id].status is OrderStatus.WORKING

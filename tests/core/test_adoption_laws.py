@@ -24,6 +24,7 @@ from fuseboard.policy.tightness import loosens
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
@@ -191,7 +192,7 @@ def denied(effects: tuple[fx.Effect, ...]) -> bool:
 
 
 def accepted(effects: tuple[fx.Effect, ...]) -> bool:
-    return all(effect.accepted for effect in effects if isinstance(effect, fx.RecordPolicy))
+    return all(effect.accepted for effect in effects if isinstance(effect, RecordPolicy))
 
 
 def about_to_close(kernel: Kernel) -> list[DrawdownFuse | RuleFuse]:

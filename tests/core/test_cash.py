@@ -12,6 +12,7 @@ from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.evidence_effects import RecordCash
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
@@ -117,12 +118,12 @@ def test_while_orders_work_two_readings_must_show_it_without_a_fill_between() ->
 def test_a_small_movement_may_be_explained_after_it_was_adopted() -> None:
     desk = Desk(POLICY, cash=100_000)
     desk.cash -= 700
-    assert any(isinstance(e, fx.RecordCash) for e in due(desk))
+    assert any(isinstance(e, RecordCash) for e in due(desk))
     effects = [*said(desk, -700), *desk.account()]
     assert answers(effects) == [True]
     (desk.kernel,) = [Kernel.restored(desk.kernel.snapshot())]
     desk.cash -= 900
-    assert any(isinstance(e, fx.RecordCash) for e in due(desk)), "the day's bound has it back"
+    assert any(isinstance(e, RecordCash) for e in due(desk)), "the day's bound has it back"
 
 
 def test_a_second_movement_waits_and_one_before_the_books_are_compared_is_refused() -> None:
@@ -140,16 +141,16 @@ def test_fees_are_adopted_up_to_the_days_bound_and_then_are_a_question() -> None
     desk = Desk(POLICY, cash=100_000)
     for day_so_far in (400, 800):
         desk.cash -= 400
-        (record,) = [e for e in due(desk) if isinstance(e, fx.RecordCash)]
+        (record,) = [e for e in due(desk) if isinstance(e, RecordCash)]
         assert (record.difference_nanos, record.day_nanos) == (-400 * NANOS, day_so_far * NANOS)
     desk.cash -= 400
     first, second = due(desk), due(desk)
-    assert not any(isinstance(e, fx.RecordCash) for e in [*first, *second])
+    assert not any(isinstance(e, RecordCash) for e in [*first, *second])
     (page,) = [e for e in second if isinstance(e, fx.RaiseAlert)]
     assert "800" in page.text
     assert reduce_only(second)
     desk.now_ns += DAY
-    assert any(isinstance(e, fx.RecordCash) for e in due(desk)), "the next day has room"
+    assert any(isinstance(e, RecordCash) for e in due(desk)), "the next day has room"
 
 
 def test_what_comes_and_goes_counts_both_ways() -> None:
@@ -158,7 +159,7 @@ def test_what_comes_and_goes_counts_both_ways() -> None:
         desk.cash += change
         due(desk)
     desk.cash += 200
-    assert not any(isinstance(e, fx.RecordCash) for e in due(desk))
+    assert not any(isinstance(e, RecordCash) for e in due(desk))
 
 
 @given(changes=st.lists(st.integers(-1_200, 1_200), max_size=30))
@@ -167,7 +168,7 @@ def test_within_a_day_never_more_is_adopted_than_the_bound(changes: list[int]) -
     adopted = 0
     for change in changes:
         desk.cash += change
-        records = [e for e in due(desk) if isinstance(e, fx.RecordCash)]
+        records = [e for e in due(desk) if isinstance(e, RecordCash)]
         adopted += sum(abs(each.difference_nanos) for each in records)
         assert adopted <= 1_020 * NANOS, "1 % of an equity that never exceeds 102,000"
 
@@ -178,7 +179,7 @@ def test_many_small_adoptions_are_kept_in_bounded_room_and_lose_nothing() -> Non
         desk.cash -= 1
         due(desk)
     desk.cash -= 1
-    (record,) = [e for e in due(desk) if isinstance(e, fx.RecordCash)]
+    (record,) = [e for e in due(desk) if isinstance(e, RecordCash)]
     assert record.day_nanos == (ADOPTIONS_MAX + 21) * NANOS
 
 

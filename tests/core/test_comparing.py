@@ -8,6 +8,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
+from fuseboard.vocabulary.evidence_effects import RecordCash, RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, Side
@@ -75,7 +76,7 @@ def test_a_trip_asks_for_a_comparison_within_the_next_reading_of_the_account() -
     for _ in range(3):
         desk.quote("AAPL", 200)
         desk.account(equity=1_400_000)
-    assert any(isinstance(e, fx.RecordTransition) and e.after == "TRIGGERED" for e in desk.said)
+    assert any(isinstance(e, RecordTransition) and e.after == "TRIGGERED" for e in desk.said)
     assert desk.kernel._state.compare_asked
     desk.passes(6)
     assert reads(desk.said) == before + 1
@@ -213,7 +214,7 @@ def test_divergence_beyond_the_limit_trips_its_fuse_exactly() -> None:
             )
         )
         effects = desk.positions(shares)
-        return any(isinstance(e, fx.RecordTransition) and "apart" in e.fuse for e in effects)
+        return any(isinstance(e, RecordTransition) and "apart" in e.fuse for e in effects)
 
     assert not tripped(95)
     assert tripped(94)
@@ -251,11 +252,11 @@ def test_the_cash_tolerance_bounds_what_one_reading_takes_for_a_fee() -> None:
     desk = Compared(policy_of(cash_tolerance_nanos=50 * NANOS))
     desk.cash -= 50
     effects = [*desk.account(), *desk.account()]
-    assert any(isinstance(effect, fx.RecordCash) for effect in effects)
+    assert any(isinstance(effect, RecordCash) for effect in effects)
     desk.cash -= 51
     desk.account()
     effects = list(desk.account())
-    assert not any(isinstance(effect, fx.RecordCash) for effect in effects)
+    assert not any(isinstance(effect, RecordCash) for effect in effects)
     assert stages(effects) == [("found", "cash")]
     (shown,) = [e for e in effects if isinstance(e, fx.PublishDiscrepancy)]
     assert (shown.ours, shown.theirs) == ("999950", "999899")

@@ -5,6 +5,7 @@ import pytest
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.evidence_effects import RecordDrain, RecordPlan, RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
@@ -17,8 +18,8 @@ def drain(desk: Desk, rule: DrainRule) -> tuple[fx.Effect, ...]:
     return desk.take(facts.DrainRequested(rule=rule))
 
 
-def recorded(effects: tuple[fx.Effect, ...]) -> fx.RecordDrain:
-    (record,) = [effect for effect in effects if isinstance(effect, fx.RecordDrain)]
+def recorded(effects: tuple[fx.Effect, ...]) -> RecordDrain:
+    (record,) = [effect for effect in effects if isinstance(effect, RecordDrain)]
     return record
 
 
@@ -52,7 +53,7 @@ def with_a_stop(desk: Desk) -> fx.SubmitOrder:
 def test_a_drain_denies_new_risk_and_latches_nothing(rule: DrainRule) -> None:
     desk = Desk()
     effects = drain(desk, rule)
-    assert not any(isinstance(effect, fx.LatchHalt | fx.RecordTransition) for effect in effects)
+    assert not any(isinstance(effect, fx.LatchHalt | RecordTransition) for effect in effects)
     assert [e.posture.name for e in effects if isinstance(e, fx.PublishPosture)] == ["HALTED"]
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_HALTED]
     assert not drain(desk, rule), "a second one begins nothing"
@@ -93,7 +94,7 @@ def test_a_drain_while_the_account_is_being_closed_begins_no_second_plan() -> No
     )
     effects = drain(desk, DrainRule.FLATTEN)
     assert not recorded(effects).trip
-    assert not any(isinstance(effect, fx.RecordPlan) for effect in effects)
+    assert not any(isinstance(effect, RecordPlan) for effect in effects)
 
 
 def test_the_next_start_forgets_the_drain_and_gives_up_its_unfinished_plan() -> None:

@@ -7,6 +7,7 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.policy.policy import digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
@@ -171,7 +172,7 @@ def test_a_plan_that_the_guardian_went_on_with_finds_its_attempt_and_ends_flat()
     again = read_in(after)
     assert (again.attempt, submitted(after)) == (2, [])
     end = desk.take(structs.replace(leg, attempt=2, found=None))
-    (plan,) = [each for each in end if isinstance(each, fx.RecordPlan)]
+    (plan,) = [each for each in end if isinstance(each, RecordPlan)]
     assert (plan.stage, plan.left) == ("ended", ())
 
 

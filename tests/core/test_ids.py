@@ -12,6 +12,7 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, Side
@@ -168,7 +169,7 @@ def test_only_a_reset_begins_the_next_generation() -> None:
             facts.BrokerStreamChanged(connected=True),
         ):
             for effect in desk.take(again):
-                if isinstance(effect, fx.ReadLeg | fx.LatchHalt | fx.RecordPlan):
+                if isinstance(effect, fx.ReadLeg | fx.LatchHalt | RecordPlan):
                     assert effect.trip == read.trip, f"{again} made another trip"
         desk.kernel = Kernel.restored(desk.kernel.snapshot())
         desk.start(latched=(_latched(read.trip),))
@@ -202,7 +203,7 @@ def _sold(desk: Desk, read: fx.ReadLeg) -> None:
         position_nanos=0,
         against_nanos=0,
     )
-    (ended,) = [e for e in desk.take(gone) if isinstance(e, fx.RecordPlan)]
+    (ended,) = [e for e in desk.take(gone) if isinstance(e, RecordPlan)]
     assert (ended.stage, ended.left) == ("ended", ())
 
 

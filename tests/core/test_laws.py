@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from fuseboard.core.kernel import Kernel
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.records import Record, decoded_record, encoded_record
@@ -209,13 +210,13 @@ def reached(log: list[Record]) -> list[str]:
 
 
 def _reached_by(effect: fx.Effect, seen: dict[str, None]) -> None:
-    if isinstance(effect, fx.RecordTransition):
+    if isinstance(effect, RecordTransition):
         kind = effect.scope.partition(":")[0]
         if effect.event == "BREACHED":
             seen[f"a trip of a {kind}"] = None
         elif effect.event in {"RESET", "REBASED", "RECOVERY_PASSED", "WARNED"}:
             seen[f"{effect.event} of {effect.fuse.partition(':')[0]}"] = None
-    elif isinstance(effect, fx.RecordPlan):
+    elif isinstance(effect, RecordPlan):
         seen[f"a plan {effect.stage}{' with leftovers' if effect.left else ''}"] = None
     elif isinstance(effect, fx.SubmitOrder):
         whose = " of a strategy" if "strategy:" in effect.client_order_id else ""

@@ -17,6 +17,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.market_inputs import (
     FeedHeard,
     QuoteSeen,
@@ -264,7 +265,7 @@ TIGHT = msgspec.structs.replace(CALM, losses=(LossRule(limit_nanos=NANOS // 20),
 
 
 def tripped(effects: Iterable[fx.Effect]) -> bool:
-    return any(isinstance(e, fx.RecordTransition) and e.event == "BREACHED" for e in effects)
+    return any(isinstance(e, RecordTransition) and e.event == "BREACHED" for e in effects)
 
 
 def jumping_marks_ask_the_broker() -> None:

@@ -8,6 +8,7 @@ from fuseboard.policy.rules import LossRule, ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
@@ -130,7 +131,7 @@ def test_a_freeze_stops_the_plan_and_takes_its_close_back() -> None:
     close = closing(desk)
     effects = desk.take(asked(HaltLevel.FREEZE))
     assert [e.order_id for e in effects if isinstance(e, fx.CancelOrder)] == [close.order_id]
-    assert [e.stage for e in effects if isinstance(e, fx.RecordPlan)] == ["frozen"]
+    assert [e.stage for e in effects if isinstance(e, RecordPlan)] == ["frozen"]
     desk.now_ns += 10 * SECOND
     later = desk.take(facts.TimeAdvanced())
     assert not any(isinstance(effect, fx.ReadLeg | fx.SubmitOrder) for effect in later)
@@ -298,7 +299,7 @@ def test_a_slip_of_the_hand_about_cash_is_refused_and_trips_nothing() -> None:
     effects = desk.take(slip)
     (answer,) = [effect for effect in effects if isinstance(effect, fx.AnswerOperator)]
     assert not answer.accepted
-    assert not any(isinstance(effect, fx.RecordTransition) for effect in effects)
+    assert not any(isinstance(effect, RecordTransition) for effect in effects)
     assert submitted(desk.order(Side.BUY, NANOS))
 
 

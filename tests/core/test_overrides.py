@@ -13,6 +13,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.orders import Side
@@ -45,7 +46,7 @@ def answer(effects: tuple[fx.Effect, ...]) -> fx.AnswerOperator:
 
 
 def stages(effects: tuple[fx.Effect, ...]) -> list[str]:
-    return [effect.stage for effect in effects if isinstance(effect, fx.RecordOverride)]
+    return [effect.stage for effect in effects if isinstance(effect, RecordOverride)]
 
 
 def verified(at: Desk, **changed: Any) -> None:
@@ -62,7 +63,7 @@ def test_an_override_lets_one_order_pass_and_no_second_one() -> None:
     at.kernel = Kernel.restored(at.kernel.snapshot())
     effects = asked(at, quantity=LARGE)
     assert submitted(effects)
-    (record,) = [effect for effect in effects if isinstance(effect, fx.RecordOverride)]
+    (record,) = [effect for effect in effects if isinstance(effect, RecordOverride)]
     assert (record.stage, record.asked_by, record.verified_by) == ("used", "ann", "bob")
     assert record.order_id == submitted(effects)[0].order_id
     assert denied(asked(at, quantity=LARGE, price=249 * NANOS)) == [Reason.ORDER_VALUE]

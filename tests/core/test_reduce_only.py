@@ -7,6 +7,7 @@ import pytest
 
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -316,7 +317,7 @@ def test_a_plan_says_how_many_cancels_were_not_confirmed_when_it_begins_to_close
         else:
             desk.now_ns += 3 * SECOND
             effects += desk.take(facts.TimeAdvanced())
-        plans = [effect for effect in effects if isinstance(effect, fx.RecordPlan)]
+        plans = [effect for effect in effects if isinstance(effect, RecordPlan)]
         assert [(at.stage, at.orders) for at in plans] == [
             ("cancelling", 1),
             ("closing", 0 if confirmed else 1),

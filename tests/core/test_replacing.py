@@ -17,6 +17,7 @@ from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordReplacement
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -167,7 +168,7 @@ def events(effects: Sequence[fx.Effect]) -> list[tuple[str, str]]:
 
 
 def dropped(effects: Sequence[fx.Effect]) -> list[Reason]:
-    return [e.reason for e in effects if isinstance(e, fx.RecordReplacement)]
+    return [e.reason for e in effects if isinstance(e, RecordReplacement)]
 
 
 def answers(effects: Sequence[fx.Effect]) -> list[fx.AnswerOrder]:
@@ -438,7 +439,7 @@ def test_it_is_judged_again_when_it_is_sent() -> None:
     desk.quote("AAPL", 230)
     effects = desk.ended("old")
     assert not submitted(effects)
-    [record] = [e for e in effects if isinstance(e, fx.RecordReplacement)]
+    [record] = [e for e in effects if isinstance(e, RecordReplacement)]
     assert record.reason is Reason.PRICE_COLLAR
     assert record.checks[-1] == "price_collar"
     assert record.observed == "250"

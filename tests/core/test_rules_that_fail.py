@@ -4,9 +4,9 @@ import pytest
 
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule, CheckRule
-from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import denied, submitted
@@ -21,7 +21,7 @@ def test_a_rule_that_fails_to_load_is_not_skipped(condition: str) -> None:
     effects = at.take(
         facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="try")
     )
-    taken = [effect.accepted for effect in effects if isinstance(effect, fx.RecordPolicy)]
+    taken = [effect.accepted for effect in effects if isinstance(effect, RecordPolicy)]
     assert True not in taken, "nothing of a policy is in force when a part of it is not"
     assert denied(asked(at, quantity=5 * NANOS)) == [Reason.CUSTOM_CHECK], "the old one is"
 

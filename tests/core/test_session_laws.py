@@ -13,6 +13,7 @@ from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.records import Record
 from tests.core.shadow import holds
@@ -133,7 +134,7 @@ def reached(log: list[Record]) -> dict[str, None]:
     seen: dict[str, None] = {}
     for record in log:
         for effect in record.effects:
-            if isinstance(effect, fx.RecordTransition):
+            if isinstance(effect, RecordTransition):
                 whose = "calendar" if effect.operator.startswith("calendar:") else "other"
                 seen[f"{effect.event} of {effect.fuse.split(':')[0]} by {whose}"] = None
             elif isinstance(effect, fx.RaiseAlert):

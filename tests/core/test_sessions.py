@@ -15,6 +15,7 @@ from fuseboard.policy.rules import LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
@@ -284,7 +285,7 @@ def test_the_next_trading_day_resets_what_stopped_by_itself_recorded_as_the_cale
     desk.rolls(0)
     desk.at(199)
     effects = desk.rolls(1)
-    (moved,) = [e for e in effects if isinstance(e, fx.RecordTransition)]
+    (moved,) = [e for e in effects if isinstance(e, RecordTransition)]
     assert (moved.event, moved.operator) == ("RESET", "calendar:XNYS")
     (cleared,) = [e for e in effects if isinstance(e, fx.ClearHalt)]
     assert (cleared.scope, cleared.operator) == ("account", "calendar:XNYS")

@@ -14,6 +14,7 @@ from fuseboard.policy.liquidity_rules import EmergencyRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
@@ -158,7 +159,7 @@ def test_a_stop_that_fills_before_its_close_is_a_fill_like_any_other() -> None:
     assert cancels(effects) == [order.order_id]
     effects = answer(desk, filled(desk, order, 100), held=0)
     assert submitted(effects) == []
-    (record,) = of(effects, fx.RecordPlan)
+    (record,) = of(effects, RecordPlan)
     assert (record.stage, record.closed, record.left, record.cancelled) == ("ended", 1, (), 0)
 
 
@@ -169,7 +170,7 @@ def the_report_counts_it() -> None:
     (close,) = submitted(answer(desk, ended(desk, order)))
     accept(desk, close, "b9")
     effects = answer(desk, filled(desk, close, 100), held=0)
-    (record,) = of(effects, fx.RecordPlan)
+    (record,) = of(effects, RecordPlan)
     assert (record.stage, record.cancelled) == ("ended", 1)
 
 
@@ -219,9 +220,7 @@ def test_a_frozen_plan_leaves_the_stop_with_the_position(level: HaltLevel) -> No
     desk.take(asked(HaltLevel.FLATTEN))
     effects = desk.take(asked(level))
     assert cancels(effects) == []
-    assert [at.stage for at in of(effects, fx.RecordPlan)] == ["frozen"] * (
-        level is HaltLevel.FREEZE
-    )
+    assert [at.stage for at in of(effects, RecordPlan)] == ["frozen"] * (level is HaltLevel.FREEZE)
 
 
 def test_a_kill_and_a_fault_of_ours_keep_nothing() -> None:

@@ -5,6 +5,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
@@ -91,5 +92,5 @@ def test_killing_a_trader_kills_each_strategy_by_a_latch_of_its_own() -> None:
 def test_flattening_a_desk_begins_a_plan_for_each_of_its_strategies() -> None:
     desk = Desk(tagged(alpha="equities", beta="equities", gamma="rates"))
     effects = halt(desk, "desk:equities", HaltLevel.FLATTEN)
-    plans = [e.trip for e in effects if isinstance(e, fx.RecordPlan) and e.stage == "cancelling"]
+    plans = [e.trip for e in effects if isinstance(e, RecordPlan) and e.stage == "cancelling"]
     assert plans == ["latch:strategy:alpha#1", "latch:strategy:beta#1"]

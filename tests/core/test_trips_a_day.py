@@ -7,6 +7,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from tests.core.test_known_failures import SECOND, Desk
 from tests.core.test_operators import answered, reset
@@ -29,11 +30,11 @@ def tripping(trips_a_day_max: int) -> Desk:
     return Desk(Policy(limits=limits, losses=(rule,)), cash=0, held=1_000)
 
 
-def trip(desk: Desk, price: int) -> fx.RecordTransition:
+def trip(desk: Desk, price: int) -> RecordTransition:
     """The fuse's last transition when two quotes at this price tripped it."""
     effects = [*desk.quote("AAPL", price), *desk.quote("AAPL", price)]
     assert any(isinstance(effect, fx.LatchHalt) for effect in effects)
-    return [effect for effect in effects if isinstance(effect, fx.RecordTransition)][-1]
+    return [effect for effect in effects if isinstance(effect, RecordTransition)][-1]
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])

@@ -15,6 +15,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule, ResetRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPolicy, RecordTransition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
@@ -62,8 +63,8 @@ def stages(effects: tuple[fx.Effect, ...]) -> list[str]:
     return [effect.stage for effect in effects if isinstance(effect, RecordReset)]
 
 
-def moved(effects: tuple[fx.Effect, ...]) -> list[fx.RecordTransition]:
-    return [effect for effect in effects if isinstance(effect, fx.RecordTransition)]
+def moved(effects: tuple[fx.Effect, ...]) -> list[RecordTransition]:
+    return [effect for effect in effects if isinstance(effect, RecordTransition)]
 
 
 def posture(at: Desk) -> Posture:
@@ -206,10 +207,10 @@ def test_resets_that_wait_are_bounded() -> None:
     assert answers == [True] * RESETS_WANTED_MAX + [False]
 
 
-def adopted(at: Desk, rules: ResetRules) -> fx.RecordPolicy:
+def adopted(at: Desk, rules: ResetRules) -> RecordPolicy:
     text = canonical_text(policy_of(rules))
     fact = facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="tired")
-    (found,) = [effect for effect in at.take(fact) if isinstance(effect, fx.RecordPolicy)]
+    (found,) = [effect for effect in at.take(fact) if isinstance(effect, RecordPolicy)]
     return found
 
 

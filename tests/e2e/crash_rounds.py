@@ -26,7 +26,8 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.simulation.laws import LATCHED, broken_at_rest
-from fuseboard.vocabulary.effects import RecordPlan, RecordTransition, SubmitOrder
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import OrderEnded, OrderNotSent, OrderSent, OrderWorking
 from fuseboard.vocabulary.records import Record
 from tests.e2e import truth

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from fuseboard.vocabulary.effects import RecordPolicy
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
 from tests.e2e.processes import World, fuseboard
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry
-from fuseboard.vocabulary.effects import RecordTransition, SubmitOrder
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.inputs import AccountSeen, Input
 from fuseboard.vocabulary.market_inputs import TradeSeen
 from fuseboard.vocabulary.orders import Intent

@@ -9,7 +9,8 @@ import pyarrow.parquet as parquet
 
 from fuseboard.exchange.calendar import trading_days
 from fuseboard.feeds.calendars import Hours, Kept
-from fuseboard.vocabulary.effects import RaiseAlert, RecordTransition
+from fuseboard.vocabulary.effects import RaiseAlert
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.reasons import Reason
 from tests.e2e.processes import World, status, until
 

@@ -10,7 +10,8 @@ from fuseboard.halts.history import verify_history
 from fuseboard.journal.reader import lines
 from fuseboard.journal.verification import verify
 from fuseboard.runtime.replay import replay_lines
-from fuseboard.vocabulary.effects import LatchHalt, RecordTransition, SubmitOrder
+from fuseboard.vocabulary.effects import LatchHalt, SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.records import Record
 

@@ -18,6 +18,13 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.evidence_effects import (
+    RecordCash,
+    RecordPlan,
+    RecordPolicy,
+    RecordReplacement,
+    RecordTransition,
+)
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
@@ -310,7 +317,7 @@ def _denied(_: Player, e: fx.AnswerDenied) -> str:
     return f"#{e.request} {e.reason.value}{numbers}"
 
 
-def _plan(_: Player, e: fx.RecordPlan) -> str:
+def _plan(_: Player, e: RecordPlan) -> str:
     told = {
         "orders": e.orders,
         "symbols": ", ".join(e.symbols),
@@ -322,7 +329,7 @@ def _plan(_: Player, e: fx.RecordPlan) -> str:
     return f"{e.trip} {e.stage}" + "".join(f" {k}={v}" for k, v in told.items() if v)
 
 
-def _transition(_: Player, e: fx.RecordTransition) -> str:
+def _transition(_: Player, e: RecordTransition) -> str:
     who = f" by {e.operator}" if e.operator else ""
     numbers = ""
     if e.mark_nanos:
@@ -331,7 +338,7 @@ def _transition(_: Player, e: fx.RecordTransition) -> str:
     return f"{e.fuse} #{e.generation} {e.before} -> {e.after}: {e.event}{who}{numbers}"
 
 
-def _policy_recorded(_: Player, e: fx.RecordPolicy) -> str:
+def _policy_recorded(_: Player, e: RecordPolicy) -> str:
     verdict = "is in force" if e.accepted else "is refused"
     counts = f"{len(e.looser)} looser, {len(e.tighter)} tighter"
     return f"{e.name or '?'} {verdict} by {e.operator}: {counts}"
@@ -363,13 +370,11 @@ _SAID: dict[type, Callable[..., str]] = {
         f" at {text(e.average_price_nanos)}"
     ),
     fx.PublishPosture: lambda _, e: f"{e.scope} {e.posture.name}: {e.reason.value}",
-    fx.RecordTransition: _transition,
-    fx.RecordPlan: _plan,
-    fx.RecordPolicy: _policy_recorded,
-    fx.RecordCash: lambda _, e: (
-        f"{text(e.difference_nanos)} adopted, {text(e.day_nanos)} in 24 hours"
-    ),
-    fx.RecordReplacement: lambda p, e: f"{p.name(e.order_id)} is not sent: {e.reason.value}",
+    RecordTransition: _transition,
+    RecordPlan: _plan,
+    RecordPolicy: _policy_recorded,
+    RecordCash: lambda _, e: f"{text(e.difference_nanos)} adopted, {text(e.day_nanos)} in 24 hours",
+    RecordReplacement: lambda p, e: f"{p.name(e.order_id)} is not sent: {e.reason.value}",
     fx.WakeAt: lambda _, e: clock(e.boot_ns),
     fx.StopNode: lambda _, e: e.detail,
 }

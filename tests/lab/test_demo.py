@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fuseboard.core.kernel import Kernel
 from fuseboard.lab.demo import LIMIT_NANOS, SCENES, TICKS, DemoOptions, DemoResult, losses, run_demo
 from fuseboard.runtime.replay import replay
-from fuseboard.vocabulary.effects import RecordPlan, RecordTransition, SubmitOrder
+from fuseboard.vocabulary.effects import SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import FillReported, NodeStarted
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent

@@ -22,7 +22,8 @@ from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
 from fuseboard.lab.valuing import Valuing
 from fuseboard.lab_arguments import STRATEGIES, add_trial
-from fuseboard.vocabulary.effects import PublishOrder, RecordPlan
+from fuseboard.vocabulary.effects import PublishOrder
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from tests.lab.markets import OPENS_NS, STRICT, Scripted, chosen_of, crash, options, quote, tape_of

@@ -12,10 +12,10 @@ from fuseboard.vocabulary.effects import (
     Effect,
     PublishPosture,
     RaiseAlert,
-    RecordPlan,
     StopNode,
     WakeAt,
 )
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.inputs import (
     CancelRequested,
     Input,

@@ -5,7 +5,8 @@ from msgspec import Struct
 from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.intake import WAITED_NS, Intake
 from fuseboard.runtime.meter import MeteredKernel
-from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
+from fuseboard.vocabulary.effects import Effect
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import Input, Moment, TimeAdvanced
 from fuseboard.vocabulary.market_inputs import BookSeen
 from tests.runtime.worlds import quote, trade

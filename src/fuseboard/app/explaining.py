@@ -21,13 +21,8 @@ from fuseboard.policy.keys import key_of
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.policy import canonical_text, digest_of
 from fuseboard.policy.yaml_text import PolicyRefused
-from fuseboard.vocabulary.effects import (
-    AnswerDenied,
-    AnswerOrder,
-    RecordPolicy,
-    RecordReplacement,
-    SubmitOrder,
-)
+from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, SubmitOrder
+from fuseboard.vocabulary.evidence_effects import RecordPolicy, RecordReplacement
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import NodeStarted, OrderRequested, PolicyAdopted, ReplaceRequested
 from fuseboard.vocabulary.money import text_from_nanos

@@ -20,7 +20,8 @@ from fuseboard.runtime.cancels import CancelLimits
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.questions import QuestionLimits
 from fuseboard.runtime.submits import SubmitLimits
-from fuseboard.vocabulary.effects import Effect, RecordPolicy
+from fuseboard.vocabulary.effects import Effect
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 
 GATEWAY_READS_A_MINUTE: Final = 20
 """What the gateway's own reads may take of the broker's request limit."""

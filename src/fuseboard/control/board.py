@@ -21,12 +21,14 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
+    SubmitOrder,
+)
+from fuseboard.vocabulary.evidence_effects import (
     RecordDrain,
     RecordOverride,
     RecordPlan,
     RecordPolicy,
     RecordTransition,
-    SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.liquidity import Tier

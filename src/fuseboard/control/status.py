@@ -5,7 +5,8 @@ from msgspec import Struct
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine, ResetLine
 from fuseboard.control.statistics import StatisticsLines, statistics_of
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosture, RecordOverride
+from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosture
+from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.liquidity_effects import RecordTier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset

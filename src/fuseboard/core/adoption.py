@@ -25,7 +25,7 @@ from fuseboard.policy.conditions import ConditionRefused
 from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
 from fuseboard.policy.rules import LossRule
 from fuseboard.policy.tightness import Change, Direction, changes
-from fuseboard.vocabulary.effects import RecordPolicy
+from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason

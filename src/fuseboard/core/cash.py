@@ -25,7 +25,7 @@ from fuseboard.core.state import (
     State,
     Turn,
 )
-from fuseboard.vocabulary.effects import RecordCash
+from fuseboard.vocabulary.evidence_effects import RecordCash
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money, text_from_nanos
 from fuseboard.vocabulary.operator_inputs import CashMoved

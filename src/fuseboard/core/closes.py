@@ -7,7 +7,7 @@ from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.closes import collar_edge_nanos
-from fuseboard.vocabulary.effects import RecordPlan
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Severity, Side

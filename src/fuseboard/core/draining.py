@@ -12,7 +12,7 @@ from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.effects import RecordDrain
+from fuseboard.vocabulary.evidence_effects import RecordDrain
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
 from fuseboard.vocabulary.inputs import DrainRequested
 from fuseboard.vocabulary.orders import Severity

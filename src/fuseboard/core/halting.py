@@ -21,11 +21,8 @@ from fuseboard.core.reset_counts import next_resets
 from fuseboard.core.state import Turn
 from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.effects import (
-    LatchHalt,
-    PublishPosture,
-    RecordTransition,
-)
+from fuseboard.vocabulary.effects import LatchHalt, PublishPosture
+from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Intent, Severity

@@ -14,7 +14,7 @@ from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import MARKET_WORST_NANOS
 from fuseboard.core.state import Override, Turn
-from fuseboard.vocabulary.effects import RecordOverride
+from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
 from fuseboard.vocabulary.orders import Side

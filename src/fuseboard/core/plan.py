@@ -44,7 +44,8 @@ from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.closes import close_time_in_force, protective_side
-from fuseboard.vocabulary.effects import ReadLeg, RecordPlan
+from fuseboard.vocabulary.effects import ReadLeg
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
 from fuseboard.vocabulary.money import NANOS

@@ -3,7 +3,7 @@
 from fuseboard.core.book import Order
 from fuseboard.core.outgoing import publish
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.effects import RecordReplacement
+from fuseboard.vocabulary.evidence_effects import RecordReplacement
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason
 

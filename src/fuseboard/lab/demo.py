@@ -30,12 +30,8 @@ from fuseboard.runtime.loop import Loop
 from fuseboard.runtime.meter import Measured, MeteredKernel
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.watermark import Watermark
-from fuseboard.vocabulary.effects import (
-    Effect,
-    PublishEquity,
-    RecordPlan,
-    RecordTransition,
-)
+from fuseboard.vocabulary.effects import Effect, PublishEquity
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, OrderRequested, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce

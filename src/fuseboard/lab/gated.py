@@ -22,10 +22,9 @@ from fuseboard.vocabulary.effects import (
     Effect,
     PublishOrder,
     PublishPosture,
-    RecordPlan,
-    RecordTransition,
     SubmitOrder,
 )
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.identifiers import OrderIds, order_id_of_wire_id, trip_id
 from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested
 from fuseboard.vocabulary.liquidity_effects import RecordShaping, RecordTier

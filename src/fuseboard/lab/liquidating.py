@@ -12,7 +12,8 @@ from fuseboard.exchange.book import SymbolBook
 from fuseboard.exchange.orders import Against, Order, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote
 from fuseboard.lab.result import LiquidatedSymbol, Liquidation
-from fuseboard.vocabulary.effects import PublishOrder, RecordPlan
+from fuseboard.vocabulary.effects import PublishOrder
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 

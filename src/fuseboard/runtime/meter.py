@@ -8,7 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.runtime.ports import Kernel
-from fuseboard.vocabulary.effects import Effect, RecordPlan, RecordTransition
+from fuseboard.vocabulary.effects import Effect
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import Input, Moment
 from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen, TradeSeen
 

@@ -27,10 +27,9 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     PublishPosture,
-    RecordPlan,
-    RecordTransition,
     SubmitOrder,
 )
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.identifiers import order_id_of_wire_id
 from fuseboard.vocabulary.inputs import NodeStarted, OrderNotSent, PositionsSeen
 from fuseboard.vocabulary.money import NANOS

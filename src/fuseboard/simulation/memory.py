@@ -8,10 +8,9 @@ from fuseboard.vocabulary.effects import (
     AnswerOrder,
     Effect,
     PublishPosture,
-    RecordPlan,
-    RecordTransition,
     SubmitOrder,
 )
+from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 

@@ -16,6 +16,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordExit
 from fuseboard.vocabulary.market_inputs import BookSeen, FeedHeard
@@ -60,7 +61,7 @@ class Floor:
         self.left = self.shown(0)
         self.closes: dict[str, Close] = {}
         self.exits: list[RecordExit] = []
-        self.plans: dict[str, fx.RecordPlan] = {}
+        self.plans: dict[str, RecordPlan] = {}
         self.reads = 0
         self.confirms_cancels = True
 
@@ -69,7 +70,7 @@ class Floor:
 
     def hear(self, effects: tuple[fx.Effect, ...]) -> None:
         self.exits += of(effects, RecordExit)
-        self.plans |= {plan.trip: plan for plan in of(effects, fx.RecordPlan)}
+        self.plans |= {plan.trip: plan for plan in of(effects, RecordPlan)}
         for leg in of(effects, fx.ReadLeg):
             self.reads += 1
             self.hear(self.desk.take(self._read(leg)))
