@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fuseboard.policy.directions import RULES, Direction
 from fuseboard.policy.explained import every_key
 from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import PERCENT_NANOS, DynamicLimit, Limits, Tightening
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, LossRule, StrategyRule
-from fuseboard.policy.tightness import NESTED, RULES, Direction, changes, loosens
+from fuseboard.policy.tightness import NESTED, changes, loosens
 from fuseboard.vocabulary.actions import Action, DrainRule, ResetRule
 from fuseboard.vocabulary.money import NANOS
 

@@ -22,9 +22,10 @@ from fuseboard.core.state import Turn
 from fuseboard.core.valuation import begin_breaches
 from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.conditions import ConditionRefused
+from fuseboard.policy.directions import Direction
 from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
 from fuseboard.policy.rules import LossRule
-from fuseboard.policy.tightness import Change, Direction, changes
+from fuseboard.policy.tightness import Change, changes
 from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
 from fuseboard.vocabulary.orders import Severity
