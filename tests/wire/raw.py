@@ -27,23 +27,34 @@ async def served(
 
 
 async def exchanged(port: int, *pieces: bytes, half_close: bool = False) -> bytes:
-    """Send the pieces one by one, then read until the server closes."""
+    """Send the pieces one by one; what the server said meanwhile and until it closed.
+
+    A server that has heard enough may reset the connection while we still write: what it said
+    before that was said, so we read from the beginning on.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = b""
+    received = bytearray()
+    reading = asyncio.create_task(_read_on(reader, received))
     try:
-        with suppress(ConnectionError):
+        with suppress(OSError):  # a reset, or nobody there any more to half-close to
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0)
             if half_close:
                 writer.write_eof()
-            received = await asyncio.wait_for(reader.read(), PATIENCE_S)
+        await asyncio.wait_for(reading, PATIENCE_S)
     finally:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
-    return received
+    return bytes(received)
+
+
+async def _read_on(reader: asyncio.StreamReader, into: bytearray) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(1 << 16):
+            into += data
 
 
 class _Stream:

@@ -1,6 +1,8 @@
 import asyncio
 import base64
 import os
+import socket
+import struct
 from typing import Any
 
 import pytest
@@ -297,6 +299,26 @@ def test_a_failing_session_closes_with_1011_and_stopping_with_1001() -> None:
                 assert await close_code(client) == 1011
             client = await dialled(port, "/stay")
         assert await close_code(client) == 1001
+
+    asyncio.run(scenario())
+
+
+def test_what_a_server_said_before_it_reset_the_connection_is_heard() -> None:
+    async def scenario() -> None:
+        class Gone(asyncio.Protocol):
+            def connection_made(self, transport: Any) -> None:
+                reset = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                transport.get_extra_info("socket").setsockopt(*reset)
+                transport.write(b"told")
+                asyncio.get_running_loop().call_later(0.01, transport.abort)
+
+        server = await asyncio.get_running_loop().create_server(Gone, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        for half_close in (False, True):
+            many = [b"more"] * 3_000
+            assert await exchanged(port, *many, half_close=half_close) == b"told"
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(scenario())
 
