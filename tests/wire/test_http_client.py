@@ -278,7 +278,9 @@ def test_a_pooled_connection_that_is_no_good_is_replaced_before_a_byte_is_writte
         ):
             for _ in range(3):
                 assert (await client.request("POST", "/")).status == 200
-                await asyncio.sleep(0.02)
+                async with asyncio.timeout(PATIENCE_S):
+                    while gone_by != "idle" and any(link.is_usable() for link in client._idle):
+                        await asyncio.sleep(0.001)
             assert len(heads) == len(opened) == 3
 
     asyncio.run(scenario())
