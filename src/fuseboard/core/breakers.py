@@ -23,9 +23,8 @@ from fuseboard.policy.shown import duration
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
-from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -227,21 +226,3 @@ def next_deadline(turn: Turn) -> int:
         if not fuse.latched() and (timed or fuse.failing_boot_ns is not None):
             return turn.boot_ns + TIME_JUDGED_EVERY_NS
     return 0
-
-
-def publish_unmarked(turn: Turn) -> None:
-    """Show the state of every fuse that has no mark: breakers and latches."""
-    state = turn.state
-    for fuse in [*state.breakers.values(), *state.latches.values()]:
-        turn.out.append(
-            PublishEquity(
-                fuse=fuse.name,
-                scope=fuse.scope,
-                state=fuse.state.value,
-                generation=fuse.generation,
-                equity_nanos=0,
-                mark_nanos=0,
-                drawdown_nanos=0,
-                cash_nanos=nanos_from_attos(state.book.account.cash_attos),
-            )
-        )

@@ -8,7 +8,6 @@ same trip id again, so its plan goes on instead of beginning anew.
 from typing import Final
 
 from fuseboard.core import (
-    breakers,
     broker_latches,
     cash,
     comparing,
@@ -39,7 +38,7 @@ from fuseboard.core.halting import (
 )
 from fuseboard.core.outgoing import cancel_again, publish, show_position
 from fuseboard.core.state import State, Turn
-from fuseboard.core.valuation import publish_fuses
+from fuseboard.core.valuation import publish_fuses, publish_unmarked
 from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.vocabulary.effects import (
     ClearHalt,
@@ -128,7 +127,7 @@ def _show_all(turn: Turn) -> None:
             if at.quantity_nanos:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
-    breakers.publish_unmarked(turn)
+    publish_unmarked(turn)
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from fuseboard.core import cash, drop_copy, nearness
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.fuses.fuse import Fuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of, see_equity
@@ -126,20 +127,37 @@ def _publish_equity(turn: Turn) -> None:
 
 def publish_fuses(turn: Turn) -> None:
     """Show every drawdown fuse as it now is."""
-    state = turn.state
-    for fuse in state.drawdowns.values():
-        turn.out.append(
-            PublishEquity(
-                fuse=fuse.name,
-                scope=fuse.scope,
-                state=fuse.state.value,
-                generation=fuse.generation,
-                equity_nanos=nanos_from_attos(fuse.equity_attos),
-                mark_nanos=nanos_from_attos(fuse.mark_attos),
-                drawdown_nanos=fuse.drawdown_nanos(),
-                cash_nanos=nanos_from_attos(state.book.account.cash_attos),
-            )
+    for fuse in turn.state.drawdowns.values():
+        _publish(
+            turn,
+            fuse,
+            equity_nanos=nanos_from_attos(fuse.equity_attos),
+            mark_nanos=nanos_from_attos(fuse.mark_attos),
+            drawdown_nanos=fuse.drawdown_nanos(),
         )
+
+
+def publish_unmarked(turn: Turn) -> None:
+    """Show the state of every fuse that has no mark: breakers and latches."""
+    for fuse in [*turn.state.breakers.values(), *turn.state.latches.values()]:
+        _publish(turn, fuse, equity_nanos=0, mark_nanos=0, drawdown_nanos=0)
+
+
+def _publish(
+    turn: Turn, fuse: Fuse, *, equity_nanos: int, mark_nanos: int, drawdown_nanos: int
+) -> None:
+    turn.out.append(
+        PublishEquity(
+            fuse=fuse.name,
+            scope=fuse.scope,
+            state=fuse.state.value,
+            generation=fuse.generation,
+            equity_nanos=equity_nanos,
+            mark_nanos=mark_nanos,
+            drawdown_nanos=drawdown_nanos,
+            cash_nanos=nanos_from_attos(turn.state.book.account.cash_attos),
+        )
+    )
 
 
 def account_seen(turn: Turn, fact: AccountSeen) -> None:
