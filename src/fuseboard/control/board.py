@@ -150,7 +150,8 @@ class Board:
             case SubmitOrder():
                 self._submitted(effect)
             case PublishOrder():
-                self._order(effect)
+                filled_nanos = effect.filled_quantity_nanos
+                self._show(effect, effect.status, filled_quantity_nanos=filled_nanos)
             case PublishPosition():
                 self._position(effect)
             case PublishPosture():
@@ -219,40 +220,28 @@ class Board:
         if effect.intent is not Intent.PLAN:
             self.allowed += 1
             self.counting.submitted(effect.symbol)
-        self._show(
-            OrderLine(
-                order_id=effect.order_id,
-                strategy=effect.strategy,
-                client_order_id=effect.client_order_id,
-                symbol=effect.symbol,
-                side=effect.side.value,
-                order_type=effect.order_type.value,
-                quantity_nanos=effect.quantity_nanos,
-                filled_quantity_nanos=0,
-                limit_price_nanos=effect.limit_price_nanos,
-                status=OrderStatus.SUBMITTING.value,
-                intent=effect.intent.value,
-            )
-        )
+        self._show(effect, OrderStatus.SUBMITTING, filled_quantity_nanos=0)
 
-    def _order(self, effect: PublishOrder) -> None:
-        self._show(
-            OrderLine(
-                order_id=effect.order_id,
-                strategy=effect.strategy,
-                client_order_id=effect.client_order_id,
-                symbol=effect.symbol,
-                side=effect.side.value,
-                order_type=effect.order_type.value,
-                quantity_nanos=effect.quantity_nanos,
-                filled_quantity_nanos=effect.filled_quantity_nanos,
-                limit_price_nanos=effect.limit_price_nanos,
-                status=effect.status.value,
-                intent=effect.intent.value,
-            )
+    def _show(
+        self,
+        order: SubmitOrder | PublishOrder,
+        status: OrderStatus,
+        *,
+        filled_quantity_nanos: int,
+    ) -> None:
+        line = OrderLine(
+            order_id=order.order_id,
+            strategy=order.strategy,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side.value,
+            order_type=order.order_type.value,
+            quantity_nanos=order.quantity_nanos,
+            filled_quantity_nanos=filled_quantity_nanos,
+            limit_price_nanos=order.limit_price_nanos,
+            status=status.value,
+            intent=order.intent.value,
         )
-
-    def _show(self, line: OrderLine) -> None:
         known = self.orders.get(line.order_id)
         self.orders[line.order_id] = line
         if line.status not in _FINAL:

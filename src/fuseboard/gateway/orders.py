@@ -16,7 +16,7 @@ from fuseboard.gateway.doors import IntakeDoor
 from fuseboard.gateway.flood import Flood, FloodLimits
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.symbols import SymbolWatch
-from fuseboard.gateway.views import Views
+from fuseboard.gateway.views import Views, first_view
 from fuseboard.vocabulary import identifiers
 from fuseboard.vocabulary.effects import (
     AnswerCancel,
@@ -186,27 +186,8 @@ class OrderDesk:
         known = self._views.order(order.strategy, our_id)
         if known is not None:
             return known
-        now_ns = self._wall_ns()
-        promised = PublishOrder(
-            order_id=our_id,
-            wire_id="",
-            broker_order_id=None,
-            client_order_id=order.client_order_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            side=order.side,
-            order_type=order.order_type,
-            time_in_force=order.time_in_force,
-            quantity_nanos=order.quantity_nanos,
-            filled_quantity_nanos=0,
-            filled_price_nanos=0,
-            status=OrderStatus.SUBMITTING,
-            intent=Intent.OPEN,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-            limit_price_nanos=order.limit_price_nanos,
-            stop_price_nanos=order.stop_price_nanos,
-            extended_hours=order.extended_hours,
+        promised = first_view(
+            order, order_id=our_id, wire_id="", intent=Intent.OPEN, at_ns=self._wall_ns()
         )
         self._late[order.request] = promised
         self._views.promise(promised)

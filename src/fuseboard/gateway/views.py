@@ -17,7 +17,7 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
-from fuseboard.vocabulary.inputs import AccountSeen, PositionsSeen
+from fuseboard.vocabulary.inputs import AccountSeen, OrderRequested, PositionsSeen
 from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.postures import Posture
@@ -193,7 +193,15 @@ class Views:
     def _put_submit(self, submit: SubmitOrder) -> None:
         known = self.order(submit.strategy, submit.order_id)
         if known is None or not known.wire_id:  # Without a wire id it is only a promise.
-            self._put_order(first_view(submit))
+            self._put_order(
+                first_view(
+                    submit,
+                    order_id=submit.order_id,
+                    wire_id=submit.wire_id,
+                    intent=submit.intent,
+                    at_ns=submit.created_ns,
+                )
+            )
 
     def _put_order(self, order: PublishOrder) -> None:
         if order.fill_price_nanos > 0:
@@ -250,26 +258,28 @@ class Views:
         prices[symbol] = price_nanos
 
 
-def first_view(submit: SubmitOrder) -> PublishOrder:
-    """An order that was just decided: nothing is known of it but what was asked for."""
+def first_view(
+    asked: OrderRequested | SubmitOrder, *, order_id: str, wire_id: str, intent: Intent, at_ns: int
+) -> PublishOrder:
+    """An order that was just decided, or waits for it: what was asked for is all that is known."""
     return PublishOrder(
-        order_id=submit.order_id,
-        wire_id=submit.wire_id,
+        order_id=order_id,
+        wire_id=wire_id,
         broker_order_id=None,
-        client_order_id=submit.client_order_id,
-        strategy=submit.strategy,
-        symbol=submit.symbol,
-        side=submit.side,
-        order_type=submit.order_type,
-        time_in_force=submit.time_in_force,
-        quantity_nanos=submit.quantity_nanos,
+        client_order_id=asked.client_order_id,
+        strategy=asked.strategy,
+        symbol=asked.symbol,
+        side=asked.side,
+        order_type=asked.order_type,
+        time_in_force=asked.time_in_force,
+        quantity_nanos=asked.quantity_nanos,
         filled_quantity_nanos=0,
         filled_price_nanos=0,
         status=OrderStatus.SUBMITTING,
-        intent=submit.intent,
-        created_ns=submit.created_ns,
-        updated_ns=submit.created_ns,
-        limit_price_nanos=submit.limit_price_nanos,
-        stop_price_nanos=submit.stop_price_nanos,
-        extended_hours=submit.extended_hours,
+        intent=intent,
+        created_ns=at_ns,
+        updated_ns=at_ns,
+        limit_price_nanos=asked.limit_price_nanos,
+        stop_price_nanos=asked.stop_price_nanos,
+        extended_hours=asked.extended_hours,
     )
