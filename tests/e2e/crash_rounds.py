@@ -5,8 +5,9 @@
 The exchange is a process that outlives every gateway. Strategies trade, cancel, retry what was not
 answered under the same ids, and ask again for what was; prices fall, fuses trip, plans liquidate,
 a person halts, flattens and resets; sometimes the exchange answers late, or loses an answer. Each
-round kills the gateway once, at an instant that the seed draws from one of `SCENES`. Then the
-judges look, which stand outside: at the ledger, the journal, and what strategies were told.
+round kills the gateway once, at an instant that the seed draws from one of `SCENES`; in some of
+them a guardian watches, which may act, and may die too (`crash_guardian`). Then the judges look,
+which stand outside: at the ledger, the journal, and what strategies were told.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.inputs import OrderEnded, OrderNotSent, OrderSent, OrderWorking
 from fuseboard.vocabulary.records import Record
 from tests.e2e import truth
+from tests.e2e.crash_guardian import MOMENTS, RoundsGuardian, Watched, nothing_after_the_end
 from tests.e2e.crash_load import Strategy
 from tests.e2e.processes import (
     EXCHANGE_KEY,
@@ -56,6 +58,7 @@ risk:
     max_position: 60%
     max_working_orders: 2000
 safety:
+  kill_switch: {watchdog: WATCHDOG, watchdog_flattens: FLATTENS}
   loss_limits:
     drawdown: {hard: 0.3%, action: [flatten_positions], cooldown: 200ms, resets_a_day: 10000,
                trips_a_day: 10000}
@@ -68,6 +71,10 @@ ROUNDS_A_WORLD = 10
 SCENES = ("trading", "halting", "flattening", "tripping", "resetting", "starting")
 TRIP_WAIT_S = 4.0
 REST_S_MAX = 20.0
+WATCHDOGS = ("1s", "4s")
+"""The guardian's timeouts: one that acts before the next gateway can start, one that may not."""
+GUARDED_PERCENT = 50
+"""In so many rounds of a hundred a guardian watches."""
 WITHIN_S = (0.03, 0.15, 0.6)
 """A kill comes so long after its scene began, at the most: one of these."""
 FAULTS: tuple[dict[str, int], ...] = (
@@ -96,7 +103,9 @@ class Rounds:
         self.seed = seed
         self.broken: list[str] = []
         self.phases: Counter[str] = Counter()
-        here.init(POLICY)
+        self.guardians: Counter[str] = Counter()
+        flattens, watchdog = ("false", "true")[seed % 2], WATCHDOGS[seed // 2 % len(WATCHDOGS)]
+        here.init(POLICY.replace("FLATTENS", flattens).replace("WATCHDOG", watchdog))
         self.exchange: Exchange = here.exchange(
             tape=TAPE, speed=SPEED, requests_per_minute=1_000_000
         )
@@ -118,29 +127,60 @@ class Rounds:
 
     # --- one round -------------------------------------------------------------------------------
 
-    def round(self, number: int) -> None:
+    def round(self, number: int, *, moment: str | None = None) -> None:
+        """Play one round. `moment` is the guardian's, empty without one; drawn if not named."""
         seed = self.seed * 1_000 + number
         dice = random.Random(seed)
+        lots = random.Random(f"{seed} guardian")
+        if moment is None:
+            moment = lots.choice(MOMENTS) if lots.randrange(100) < GUARDED_PERCENT else ""
         scene = SCENES[number % len(SCENES)] if number < len(SCENES) else dice.choice(SCENES)
         found: list[str] = []
         self.exchange.faults(**dice.choice(FAULTS))
         for strategy in self.load:
             strategy.go_on()
+        guardian = None
+        if moment:
+            guardian = RoundsGuardian(self.here, self.exchange, self.gateway, f"guardian-{number}")
         time.sleep(dice.uniform(0.3, 1.5))
-        killed = self._killed(scene, dice)
+        killed = self._killed(scene, dice, guarded=guardian is not None)
         self.phases[f"{scene}, {killed.phase}"] += 1
         found += truth.damage(self.here.state)
         if killed.halt_was_acknowledged and not killed.halted:
             found.append("law 7: an acknowledged halt is not in the register")
+        if guardian is not None:
+            guardian.outlive(moment, dice)
         if scene == "starting":
-            self._killed_while_starting(dice)
+            self._killed_while_starting(dice, guarded=guardian is not None)
         self.exchange.faults(delay_ms=0, drop_after_accept=0, server_error_after_accept=0)
-        self.gateway = self.here.gateway(self.exchange.url, "--port", self.gateway.port())
-        found += self._at_rest(killed)
-        self.broken += [f"seed {seed} ({scene}, {killed.phase}): {each}" for each in found]
+        watched = self._started_again(guardian)
+        if guardian is not None:
+            self.guardians[f"{moment}, {'it acted' if watched.acted else 'it did not act'}"] += 1
+        found += self._at_rest(killed, watched)
+        where = f"{scene}, {killed.phase}" + (f", guardian: {moment}" if moment else "")
+        self.broken += [f"seed {seed} ({where}): {each}" for each in found]
         self._reset()
 
-    def _killed(self, scene: str, dice: random.Random) -> Killed:
+    def _started_again(self, guardian: RoundsGuardian | None) -> Watched:
+        """The next gateway serves and the round's guardian is gone; what that one came to."""
+        if guardian is None:
+            self.gateway = self._next_gateway()
+            return Watched(acted=False, flat_at=0)
+        begins_ns, missed = time.time_ns(), guardian.has_missed()
+        try:
+            self.gateway = self._next_gateway()
+        except AssertionError:
+            if guardian.has_missed() == missed:
+                raise
+        watched = guardian.dismissed(begins_ns)
+        if self.gateway.ended():  # it was missed too: the machine was too busy for its heartbeat
+            self.gateway = self._next_gateway()
+        return watched
+
+    def _next_gateway(self) -> Gateway:
+        return self.here.gateway(self.exchange.url, "--port", self.gateway.port())
+
+    def _killed(self, scene: str, dice: random.Random, *, guarded: bool) -> Killed:
         """Play the scene, kill within it, and see what is left."""
         acknowledged = threading.Event()
         beside = threading.Thread(target=self._act, args=(scene, acknowledged), daemon=True)
@@ -154,7 +194,8 @@ class Rounds:
         elif scene == "resetting":
             acknowledged.wait(5)
         time.sleep(dice.uniform(0, dice.choice(WITHIN_S)))
-        self.gateway.must_run()
+        if not guarded:  # else it may have been missed already
+            self.gateway.must_run()
         was_acknowledged = acknowledged.is_set() and scene != "resetting"
         self.gateway.kill()
         beside.join()
@@ -181,7 +222,7 @@ class Rounds:
             elif said.accepted:
                 acknowledged.set()
 
-    def _killed_while_starting(self, dice: random.Random) -> None:
+    def _killed_while_starting(self, dice: random.Random, *, guarded: bool) -> None:
         command = (
             *FUSEBOARD, "run", "--state", self.here.state, "--broker", "alpaca",
             "--port", self.gateway.port(), "--no-guardian",
@@ -194,16 +235,18 @@ class Rounds:
             )
         )  # fmt: skip
         time.sleep(dice.uniform(0.4, 1.8))
-        starting.must_run()
+        if not guarded:
+            starting.must_run()
         starting.kill()
 
     # --- the judges ------------------------------------------------------------------------------
 
-    def _at_rest(self, killed: Killed) -> list[str]:
+    def _at_rest(self, killed: Killed, watched: Watched) -> list[str]:
         """Let everything come to rest after the restart, and judge all that ever happened."""
         found: list[str] = []
         now = self.gateway.wait_for(is_reconciled, "the books are compared")
-        if killed.halted and killed.scene != "resetting" and now["posture"] == "OPEN":
+        halted = watched.acted or (killed.halted and killed.scene != "resetting")
+        if halted and now["posture"] == "OPEN":
             found.append("law 7: a latch did not survive the kill")
         for strategy in self.load:
             strategy.pause()
@@ -213,7 +256,8 @@ class Rounds:
         found += self._acknowledged_is_journaled(records)
         found += nothing_through_zero(entries)
         found += sent_twice(entries)
-        if killed.halted and killed.scene != "resetting":
+        found += nothing_after_the_end(watched, entries)
+        if halted:
             late = [e for e in entries[killed.ledger_lines :] if isinstance(e, OrderAccepted)]
             found += [f"law 5: opened while halted: {each}" for each in late if each.opens]
         return found
@@ -323,10 +367,13 @@ def sent_twice(entries: list[LedgerEntry]) -> list[str]:
     return []
 
 
-def played(rounds: int, seed: int) -> tuple[list[str], Counter[str]]:
-    """So many rounds in worlds of a few; what was broken, and the kills by scene and phase."""
+def played(rounds: int, seed: int) -> tuple[list[str], Counter[str], Counter[str]]:
+    """So many rounds in worlds of a few; what was broken, the kills by scene and phase, and what
+    guardians did.
+    """
     broken: list[str] = []
     phases: Counter[str] = Counter()
+    guardians: Counter[str] = Counter()
     done = 0
     while done < rounds:
         with tempfile.TemporaryDirectory(prefix="fuseboard-rounds-") as name:
@@ -341,17 +388,20 @@ def played(rounds: int, seed: int) -> tuple[list[str], Counter[str]]:
                     several.close()
                     broken += several.broken
                     phases += several.phases
+                    guardians += several.guardians
         print(f"{done} rounds, world {seed}: {len(broken)} violations", *broken, flush=True)
         seed += 1
-    return broken, phases
+    return broken, phases, guardians
 
 
 def main() -> int:
     asked = sys.argv[1:]
     rounds, seed = map(int, [*asked, *("100", "1")[len(asked) :]])
-    broken, phases = played(rounds, seed)
+    broken, phases, guardians = played(rounds, seed)
     for phase, count in sorted(phases.items()):
         print(f"{count:4}  {phase}")
+    for what, count in sorted(guardians.items()):
+        print(f"{count:4}  a guardian, the next start {what}")
     return 1 if broken else 0
 
 

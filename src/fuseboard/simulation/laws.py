@@ -30,6 +30,7 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import order_id_of_wire_id
 from fuseboard.vocabulary.inputs import NodeStarted, OrderNotSent, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
@@ -212,17 +213,27 @@ class Decided(Struct):
     """What the journal says of our orders, by wire id."""
 
     submits: dict[str, SubmitOrder]
+    taken_in: dict[str, GuardianClose]
+    """Closes of a guardian's that a start was told of."""
     views: dict[str, PublishOrder]
     given_up: dict[str, None]
     """Order ids of which it was said that they never arrived."""
 
+    def closes(self) -> dict[str, str]:
+        """The client order ids of protective orders, by wire id, whoever sent them."""
+        planned = [it for it in self.submits.values() if it.intent is Intent.PLAN]
+        own = {it.wire_id: it.client_order_id for it in planned}
+        return own | {it.wire_id: it.client_order_id for it in self.taken_in.values()}
+
 
 def _decided(records: list[Record]) -> Decided:
-    decided = Decided({}, {}, {})
+    decided = Decided({}, {}, {}, {})
     for record in records:
         fact = record.input
         if isinstance(fact, OrderNotSent) and fact.reason is Reason.NEVER_ARRIVED:
             decided.given_up[fact.order_id] = None
+        elif isinstance(fact, NodeStarted):
+            decided.taken_in |= {it.wire_id: it for it in fact.guardian_closes}
         for effect in record.effects:
             if isinstance(effect, SubmitOrder):
                 decided.submits[effect.wire_id] = effect
@@ -251,7 +262,7 @@ def _ledger_and_journal_agree(
         ours = order_id_of_wire_id(instance, wire_id)
         if ours is None:
             continue
-        if wire_id not in decided.submits:
+        if wire_id not in decided.submits and wire_id not in decided.taken_in:
             broken.append(f"law 3: {wire_id} is at the broker and was never decided")
             continue
         if ours in decided.given_up:
@@ -272,18 +283,9 @@ def _protective_orders_only_reduce(
     records: list[Record], entries: list[ledger.LedgerEntry]
 ) -> list[str]:
     """Laws 3 and 4 of the closes: never growing or flipping, never two attempts at once."""
-    closes = {
-        effect.wire_id: effect
-        for record in records
-        for effect in record.effects
-        if isinstance(effect, SubmitOrder) and effect.intent is Intent.PLAN
-    }
-    reductions = {
-        effect.wire_id: None
-        for record in records
-        for effect in record.effects
-        if isinstance(effect, SubmitOrder) and effect.intent is Intent.REDUCE
-    }
+    decided = _decided(records)
+    closes = decided.closes()
+    reductions = {it.wire_id: None for it in decided.submits.values() if it.intent is Intent.REDUCE}
     broken: list[str] = []
     wire_ids: dict[str, str] = {}
     working: dict[str, str] = {}
@@ -293,9 +295,9 @@ def _protective_orders_only_reduce(
                 broken.append(f"law 4: the reduction {entry.client_order_id} opens")
         elif isinstance(entry, ledger.OrderAccepted) and entry.client_order_id in closes:
             wire_id = wire_ids[entry.order_id] = entry.client_order_id
-            leg = closes[wire_id].client_order_id.rpartition("/")[0]
+            leg = closes[wire_id].rpartition("/")[0]
             if entry.opens:
-                broken.append(f"law 4: the close {closes[wire_id].client_order_id} opens")
+                broken.append(f"law 4: the close {closes[wire_id]} opens")
             if leg in working.values():
                 broken.append(f"law 3: two attempts of {leg} work at once")
             working[entry.order_id] = leg
@@ -330,7 +332,7 @@ def _positions_agree(
     return [f"lost: {instance} believes {believed}, the broker holds {held}"]
 
 
-def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, SubmitOrder]) -> bool:
+def _is_too_large(entry: ledger.LedgerEntry, closes: dict[str, str]) -> bool:
     if not isinstance(entry, ledger.RequestRefused) or entry.subject not in closes:
         return False
     return "insufficient qty" in entry.message
