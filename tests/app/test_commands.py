@@ -3,17 +3,14 @@
 import fcntl
 import os
 import pwd
-import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from fuseboard.app.kept_journal import keep_journal
 from fuseboard.app.offline import UNCHECKED
-from fuseboard.control.state_directory import StateDirectory
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
@@ -190,29 +187,6 @@ def test_a_halt_without_a_name_is_the_unix_users_and_a_scope_is_not_looked_up(
     plainly = made.on_state("halt", "--operator", "Ada").out
     assert "NOTE" not in plainly
     assert "\nNOTE: no --operator" in made.on_state("halt").out
-
-
-@contextmanager
-def hanging_gateway(state: StateDirectory) -> Iterator[None]:
-    """A gateway that holds its lock, and hangs up on whoever comes."""
-    held = state.lock()
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(state.socket_file))
-        try:
-            yield
-        finally:
-            os.close(held)
-
-
-def test_a_gateway_that_hangs_is_halted_past_it(made: CommandLine) -> None:
-    state = StateDirectory(made.state)
-    with hanging_gateway(state):
-        assert "no gateway answers on" in made.refused("status", "--state", made.state)
-        done = made.on_state("halt", "--operator", "Ada")
-    assert done.code == 0
-    assert "the gateway runs and does not answer; account is latched in the register" in done.out
-    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
-        assert register.halts("anybody", "ANY")
 
 
 def test_the_register_that_cannot_be_read_halts_in_the_status(made: CommandLine) -> None:

@@ -1,7 +1,9 @@
 """The command line's way to a running gateway: HTTP on its Unix socket."""
 
 import http.client
+import select
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -14,10 +16,17 @@ from fuseboard.control.socket_path import addressable
 from fuseboard.control.status import Status
 
 TIMEOUT_S: Final = 10.0
+HALT_LATE_S: Final = 2.0
+"""How long a halt waits for the gateway's answer before the register is latched meanwhile."""
+UNAVAILABLE: Final = 503
 
 
 class GatewayUnreachable(Exception):
     """No gateway answers on the socket, or not as this release does; says what to do."""
+
+
+class GatewayBusy(GatewayUnreachable):
+    """The gateway answers that it cannot carry this out now, or not for certain; says why."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -61,6 +70,20 @@ class OperatorClient:
         except msgspec.MsgspecError as error:
             raise _strange(status, body) from error
 
+    def halt(self, asked: Asked, late: Callable[[], None]) -> OperatorAnswer:
+        """Halt; `late` is called once where `HALT_LATE_S` brought no answer, which is awaited on.
+
+        Raises `GatewayUnreachable`, and `GatewayBusy`, which is one.
+        """
+        status, body = self._request("POST", "/v1/halt", msgspec.json.encode(asked), late)
+        try:
+            answer = msgspec.json.decode(body, type=OperatorAnswer)
+        except msgspec.MsgspecError as error:
+            raise _strange(status, body) from error
+        if status == UNAVAILABLE:
+            raise GatewayBusy(answer.message)
+        return answer
+
     def settled(self, scope: str) -> Settled:
         """Which orders of a halted scope are in doubt, once the others are answered.
 
@@ -72,10 +95,18 @@ class OperatorClient:
         except msgspec.MsgspecError as error:
             raise _strange(status, body) from error
 
-    def _request(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def _request(
+        self, method: str, path: str, body: bytes, late: Callable[[], None] | None = None
+    ) -> tuple[int, bytes]:
         connection = _UnixConnection(self._socket_file, self._timeout_s)
         try:
+            if late is not None:  # a hung gateway with a full backlog does not even let in
+                connection.timeout = HALT_LATE_S
             connection.request(method, path, body)
+            if late is not None:
+                connection.sock.settimeout(self._timeout_s)
+                if not select.select([connection.sock], [], [], HALT_LATE_S)[0]:
+                    late()
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -10,14 +10,16 @@ import os
 import pwd
 import sys
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import structs
 
 from fuseboard.control.asked import HaltAsked, OperatorAnswer
-from fuseboard.control.client import GatewayUnreachable, OperatorClient
+from fuseboard.control.client import GatewayBusy, GatewayUnreachable, OperatorClient
 from fuseboard.control.state_directory import StateDirectory
 
+SILENT: Final = "the gateway runs and does not answer"
 WithoutGateway = Callable[[StateDirectory, HaltAsked, str], OperatorAnswer]
 """Latches the register; the text says why no gateway did."""
 
@@ -39,10 +41,7 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
     if not state.is_running():
         answer = without_gateway(state, asked, "no gateway runs")
     else:
-        try:
-            answer = _settled(OperatorClient(state.socket_file), asked)
-        except GatewayUnreachable:
-            answer = without_gateway(state, asked, "the gateway runs and does not answer")
+        answer = _halted(state, asked, without_gateway)
     if answer.accepted and operator != options.operator.strip():
         nameless = f"no --operator NAME was given: recorded as {operator!r}"
         note = f"{answer.note}; {nameless}" if answer.note else nameless
@@ -59,11 +58,30 @@ def _unix_user() -> str:
         return f"unix user {user}"
 
 
-def _settled(client: OperatorClient, asked: HaltAsked) -> OperatorAnswer:
-    """Halt, and wait until what had started is answered. Raises `GatewayUnreachable`."""
-    answer = client.act("halt", asked)
+def _halted(
+    state: StateDirectory, asked: HaltAsked, without_gateway: WithoutGateway
+) -> OperatorAnswer:
+    """Halt through the gateway. What it does not carry out at once is latched in the register,
+    which it asks at every send; a refusal that it means stays one.
+    """
+    client = OperatorClient(state.socket_file)
+    latched: list[OperatorAnswer] = []
+
+    def late() -> None:
+        latched.append(without_gateway(state, asked, SILENT))
+
+    try:
+        answer = client.halt(asked, late)
+    except GatewayUnreachable as gone:
+        why = f"the gateway says: {gone}" if isinstance(gone, GatewayBusy) else SILENT
+        return latched[0] if latched else without_gateway(state, asked, why)
     if not answer.accepted:
-        return answer
+        return latched[0] if latched else answer
+    return _settled(client, asked, answer)
+
+
+def _settled(client: OperatorClient, asked: HaltAsked, answer: OperatorAnswer) -> OperatorAnswer:
+    """Wait until what had started is answered."""
     try:
         settled = client.settled(asked.scope)
     except GatewayUnreachable as gone:

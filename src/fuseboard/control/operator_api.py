@@ -68,11 +68,13 @@ from fuseboard.wire.http_server import HttpServer
 
 ANSWER_WAIT_S: Final = 5.0
 WAITING_MAX: Final = 64
+HALTS_WAITING_MAX: Final = 64
+"""Halts that may wait beyond those: who asks for other things must not keep one out."""
 PAGED_EVERY_S: Final = 60.0
 POLICY_BYTES_MAX: Final = 2_000_000
 """A policy with a sector for each of its ten thousand symbols is far smaller."""
 LIMITS: Final = HttpLimits(
-    connections_max=128, body_bytes_max=POLICY_BYTES_MAX, requests_queued_max=4
+    connections_max=256, body_bytes_max=POLICY_BYTES_MAX, requests_queued_max=4
 )
 Asked = TypeVar(
     "Asked",
@@ -244,7 +246,8 @@ class OperatorApi:
         shape: type[Asked],
         fact_of: Callable[[Asked, int], Input],
     ) -> Response:
-        if len(self._waiting) >= WAITING_MAX:
+        waiting_max = WAITING_MAX + HALTS_WAITING_MAX if shape is HaltAsked else WAITING_MAX
+        if len(self._waiting) >= waiting_max:
             return _refused(503, "too many operator requests wait for their answer: try again")
         number = next(self._numbers)
         try:

@@ -1,0 +1,115 @@
+"""A halt by the command line beside a gateway that hangs, is busy, refuses, or is slow."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+
+import msgspec
+import pytest
+
+from fuseboard.control.asked import OperatorAnswer, Settled
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.halts.block import Slot
+from fuseboard.halts.register import HaltsRegister
+from tests.app.command_line import CommandLine
+from tests.e2e.processes import until
+
+
+@pytest.fixture
+def made(fuseboard: CommandLine) -> CommandLine:
+    assert fuseboard.on_state("init").code == 0
+    return fuseboard
+
+
+@contextmanager
+def hanging_gateway(state: StateDirectory) -> Iterator[None]:
+    """A gateway that holds its lock, and hangs up on whoever comes."""
+    held = state.lock()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(state.socket_file))
+        try:
+            yield
+        finally:
+            os.close(held)
+
+
+def test_a_gateway_that_hangs_is_halted_past_it(made: CommandLine) -> None:
+    state = StateDirectory(made.state)
+    with hanging_gateway(state):
+        assert "no gateway answers on" in made.refused("status", "--state", made.state)
+        done = made.on_state("halt", "--operator", "Ada")
+    assert done.code == 0
+    assert "the gateway runs and does not answer; account is latched in the register" in done.out
+    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
+        assert register.halts("anybody", "ANY")
+
+
+@contextmanager
+def answering_gateway(state: StateDirectory, *answers: tuple[int, object]) -> Iterator[None]:
+    """A gateway that holds its lock and gives these answers, once the register is latched."""
+    held = state.lock()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(state.socket_file))
+    listening.listen()
+    before = state.register_file.read_bytes()
+
+    def answer() -> None:
+        for number, (status, body) in enumerate(answers):
+            connection, _ = listening.accept()
+            with connection:
+                asked = b""
+                while not asked.endswith((b"}", b"\r\n\r\n")):  # head and body come apart
+                    asked += connection.recv(65_536)
+                if asked.startswith(b"POST") and not asked.endswith(b"}"):
+                    connection.recv(65_536)
+                if status == HTTPStatus.OK and not number:
+                    until(lambda: state.register_file.read_bytes() != before, "it is latched")
+                raw = msgspec.json.encode(body)
+                head = f"HTTP/1.1 {status} x\r\ncontent-length: {len(raw)}\r\n\r\n"
+                connection.sendall(head.encode() + raw)
+
+    served = threading.Thread(target=answer)
+    served.start()
+    try:
+        yield
+    finally:
+        served.join()
+        listening.close()
+        os.close(held)
+
+
+def test_a_gateway_that_cannot_carry_a_halt_out_is_halted_past_it(made: CommandLine) -> None:
+    state = StateDirectory(made.state)
+    busy = OperatorAnswer(accepted=False, message="taken in, but not durable within 5 s")
+    with answering_gateway(state, (503, busy)):
+        done = made.on_state("halt", "--operator", "Ada")
+    assert done.code == 0
+    assert "the gateway says: taken in, but not durable" in done.out
+    assert "account is latched in the register" in done.out
+    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
+        assert register.halts("anybody", "ANY")
+
+
+def test_a_halt_that_a_gateway_refuses_is_latched_nowhere(made: CommandLine) -> None:
+    state = StateDirectory(made.state)
+    with answering_gateway(state, (409, OperatorAnswer(accepted=False, message="none of that"))):
+        done = made.on_state("halt", "--operator", "Ada", "--scope", "strategy:x")
+    assert (done.code, done.out) == (1, "refused: none of that\n")
+    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
+        assert not register.halts("x", "ANY")
+
+
+def test_a_gateway_that_is_slow_to_answer_is_halted_past_it_and_then_heard(
+    made: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = StateDirectory(made.state)
+    monkeypatch.setattr("fuseboard.control.client.HALT_LATE_S", 0.01)
+    said = OperatorAnswer(accepted=True, message="account: halted by Ada")
+    with answering_gateway(state, (200, said), (200, Settled(scope="account", in_doubt=()))):
+        done = made.on_state("halt", "--operator", "Ada")
+    assert (done.code, done.out) == (0, "account: halted by Ada; settled: nothing is in doubt\n")
+    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
+        assert register.halts("anybody", "ANY")
