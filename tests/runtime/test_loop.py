@@ -103,6 +103,28 @@ def test_the_kernel_runs_ahead_of_the_disk_only_so_far_and_goes_on_when_it_catch
     run_lockstep(START, main)
 
 
+def test_a_disk_that_hangs_keeps_no_halt_out() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        limits = LoopLimits(undurable_records_max=8, undurable_acts_max=2, batch_records_max=3)
+        async with Node(clock, instant=False, loop_limits=limits) as node:
+            node.offer(*(order_requested(number) for number in range(1, 31)))
+            await node.pass_ms(50)
+            assert node.kernel.steps == 8
+            node.offer(*(halt_requested() for _ in range(3)))
+            await node.pass_ms(50)
+            assert node.register.halts("dip", "AAPL"), "latched although nothing is durable"
+            assert node.kernel.steps == 10, "bounded all the same"
+            node.journal.sync(1)
+            await node.pass_ms(50)
+            assert node.kernel.steps == 11
+            assert node.broker.written == [], "and what waits before the halt leaves no more"
+            node.journal.sync()
+            await node.pass_ms(50)
+            assert node.broker.written == []
+
+    run_lockstep(START, main)
+
+
 def test_a_cancel_annihilates_a_submit_that_is_still_held() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock, instant=False) as node:

@@ -190,6 +190,10 @@ class Intake:
         self._market.take_into(taken, facts_max)
         return taken
 
+    def take_acts(self, facts_max: int) -> list[Input]:
+        """At most `facts_max` of what operators ask for, and of nothing else."""
+        return [self._operator.popleft() for _ in range(min(facts_max, len(self._operator)))]
+
     def fail(self, detail: str) -> None:
         """Report a fault of ours: the loop stops the node at its next turn. The first counts."""
         if self.fault is None:

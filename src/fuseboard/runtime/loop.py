@@ -66,6 +66,8 @@ class LoopLimits(Struct, frozen=True, kw_only=True):
     """Inputs folded in one turn, before sockets and timers have theirs."""
     undurable_records_max: int = 4_096
     """How far the kernel may run ahead of the disk."""
+    undurable_acts_max: int = 256
+    """What operators ask for beyond that: a disk that hangs must not keep a halt out."""
     snapshot_every_records: int = 50_000
     wakes_max: int = 65_536
     """Different times at which the kernel may wait to be woken."""
@@ -197,17 +199,23 @@ class Loop:
             self._stop_when_durable(self._stop)
             return released > 0
         self._wake_kernel()
-        facts = self._intake.take(self._room())
+        ahead = self.sequence - self._watermark.sequence
+        facts = self._intake.take(self._room(ahead)) or self._intake.take_acts(self._rest(ahead))
         if facts:
             self._fold(facts)
         return bool(facts) or released > 0
 
-    def _room(self) -> int:
-        """How many inputs may be folded now."""
-        ahead = self.sequence - self._watermark.sequence
-        assert 0 <= ahead <= self.limits.undurable_records_max
-        room = min(self.limits.batch_records_max, self.limits.undurable_records_max - ahead)
+    def _room(self, ahead: int) -> int:
+        """How many inputs may be folded now, that far ahead of the disk."""
+        left = max(0, self.limits.undurable_records_max - ahead)
+        room = min(self.limits.batch_records_max, left)
         return room if self._takes_left is None else min(room, self._takes_left)
+
+    def _rest(self, ahead: int) -> int:
+        """How many of the operators' acts may be folded where nothing else may."""
+        bound = self.limits.undurable_records_max + self.limits.undurable_acts_max
+        assert 0 <= ahead <= bound
+        return bound - ahead if self._takes_left is None else min(bound - ahead, self._takes_left)
 
     def _fold(self, facts: list[Input]) -> None:
         if self._takes_left is not None:
