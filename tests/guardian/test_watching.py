@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from fuseboard.guardian.watching import (
     CALL_NS_MAX,
     FAULT_NS_MAX,
+    JOURNAL_NS_MAX,
     LOOK_NS_MAX,
     START_NS_MAX,
     Finding,
@@ -22,9 +23,15 @@ ALIVE = ProcessSeen("S", 77)
 
 
 def beat(
-    iteration: int, *, run: int = 1, phase: Phase = Phase.RUNNING, call_age_ns: int = 0
+    iteration: int,
+    *,
+    run: int = 1,
+    phase: Phase = Phase.RUNNING,
+    call_age_ns: int = 0,
+    written: tuple[int, int] = (0, 0),
 ) -> Beat:
-    return Beat(phase, 10, 77, run, iteration * 1_000, iteration, oldest_call_age_ns=call_age_ns)
+    beat_ns, (sequence, durable) = iteration * 1_000, written
+    return Beat(phase, 10, 77, run, beat_ns, iteration, sequence, durable, call_age_ns)
 
 
 class Looking:
@@ -112,6 +119,68 @@ def test_a_call_that_does_not_come_back_is_a_miss_although_the_loop_turns() -> N
     assert it.look(beat(2, call_age_ns=TIMEOUT_NS + CALL_NS_MAX)).what is What.FINE
     finding = it.look(beat(3, call_age_ns=TIMEOUT_NS + CALL_NS_MAX + 1))
     assert (finding.what, finding.kind) == (What.MISSED, Kind.STUCK_CALL)
+
+
+def test_a_journal_that_takes_nothing_is_a_miss_although_the_loop_turns() -> None:
+    it = Looking()
+    allowed_ns = TIMEOUT_NS + JOURNAL_NS_MAX
+    for number in range(1, 200):  # it lags and goes on: fine
+        assert it.look(beat(number, written=(number + 50, number))).what is What.FINE
+    found = [
+        it.look(beat(200 + number, written=(300 + number, 200)))
+        for number in range(allowed_ns // LOOK_NS + 1)
+    ]
+    assert (found[-1].what, found[-1].kind) == (What.MISSED, Kind.JOURNAL)
+    assert [each.kind for each in found if each.what is What.LATE] == [Kind.JOURNAL]
+    assert all(each.what in {What.FINE, What.LATE} for each in found[:-1])
+    assert "its disk hangs" in found[-1].says()
+
+
+def test_a_journal_that_hung_for_a_while_or_has_nothing_to_write_is_no_miss() -> None:
+    it = Looking()
+    allowed = (TIMEOUT_NS + JOURNAL_NS_MAX) // LOOK_NS
+    it.look(beat(1, written=(5, 5)))
+    for number in range(2, 3 * allowed):
+        assert it.look(beat(number, written=(5, 5))).what is What.FINE
+    for number in range(3 * allowed, 4 * allowed - 1):
+        assert it.look(beat(number, written=(9, 5))).what is not What.MISSED
+    assert it.look(beat(4 * allowed, written=(9, 7))).what is What.BACK
+    assert it.look(beat(4 * allowed + 1, written=(9, 9))).what is What.FINE
+
+
+@given(st.lists(st.tuples(st.integers(1, 10), st.booleans()), min_size=1, max_size=40))
+def test_a_gateway_that_only_ever_starts_is_missed_as_one_that_is_gone(
+    starts: list[tuple[int, bool]],
+) -> None:
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2))
+    silent, missed = 0, False
+    for number, (looks, faults) in enumerate(starts):
+        for look in range(looks):
+            phase = Phase.FAULTED if faults and look else Phase.STARTING
+            finding = it.look(beat(look + 1, run=number + 2, phase=phase))
+            missed = missed or finding.what is What.MISSED
+            silent += 1
+        finding = it.look(beat(looks, run=number + 2, phase=Phase.STARTING), None)
+        silent += 1
+        missed = missed or finding.what is What.MISSED
+        assert missed is (silent * LOOK_NS >= TIMEOUT_NS), "not put off by any start"
+        if missed:
+            return
+
+
+def test_a_gateway_that_starts_again_in_time_is_a_false_alarm_at_most() -> None:
+    it = Looking()
+    it.look(beat(1))
+    it.look(beat(2))
+    for _ in range(15):
+        assert it.look(beat(2), None).what is not What.MISSED
+    for _ in range(START_NS_MAX // LOOK_NS):  # reading what it finds takes long
+        assert it.look(beat(1, run=2, phase=Phase.STARTING)).what is not What.MISSED
+    assert it.look(beat(2, run=2)).what is What.BACK
+    whats = {it.look(beat(2, run=2), ProcessSeen("R", 77)).what for _ in range(15)}
+    assert What.MISSED not in whats, "its silence begins anew"
 
 
 def test_an_end_in_order_dismisses_and_an_old_one_is_nobody() -> None:

@@ -17,8 +17,12 @@ FAULT_NS_MAX: Final = 10_000_000_000
 """How long a gateway that found a fault in itself may take to cancel everything."""
 START_NS_MAX: Final = 30_000_000_000
 """How long a gateway that begins may read what it finds, before its loop turns."""
+JOURNAL_NS_MAX: Final = 5_000_000_000
+"""How much longer than silence a journal may take that has records to write and writes none."""
 _LONGER_NS: Final = {Phase.FAULTED: FAULT_NS_MAX, Phase.STARTING: START_NS_MAX}
 _DEAD: Final = ("Z", "X")
+_AT_WORK: Final = (Phase.RUNNING, Phase.STOPPING)
+"""Phases whose beats are progress; a run that only ever starts, or fails, makes none."""
 
 
 class Kind(Enum):
@@ -28,6 +32,7 @@ class Kind(Enum):
     STOPPED = "stopped"
     HUNG = "hung"
     STUCK_CALL = "stuck call"
+    JOURNAL = "journal"
     SLOW = "slow"
     UNREADABLE = "unreadable"
 
@@ -37,6 +42,7 @@ SENTENCES: Final = {
     Kind.STOPPED: "the gateway's process is stopped by a signal",
     Kind.HUNG: "the gateway's process runs and its loop does not turn",
     Kind.STUCK_CALL: "a call of the gateway to the broker does not come back",
+    Kind.JOURNAL: "the gateway's journal takes nothing, so its disk hangs",
     Kind.SLOW: "the gateway's loop missed its beats for a while",
     Kind.UNREADABLE: "the gateway's heartbeat cannot be read",
 }
@@ -85,6 +91,8 @@ class Watch:
         self._looked_ns: int | None = None
         self._late: Kind | None = None
         self._seen_alive = False
+        self._durable = 0
+        self._unwritten_ns = 0
 
     @property
     def run_ns(self) -> int:
@@ -100,6 +108,7 @@ class Watch:
     ) -> Finding:
         """Judge what is seen now. `process` is what runs under the beat's process id."""
         passed_ns = 0 if self._looked_ns is None else now_ns - self._looked_ns
+        passed_ns = max(0, min(passed_ns, LOOK_NS_MAX))
         self._looked_ns = now_ns
         if beat is None and (self._run == 0 or self._run == self._done):
             return Finding(What.NOBODY)
@@ -111,23 +120,33 @@ class Watch:
             self._done = self._run
             return Finding(What.STOOD_DOWN if self._seen_alive else What.NOBODY)
         if beat is not None and (beat.iteration, beat.beat_ns) != self._progress:
-            return self._moved(beat, timeout_ns)
-        self._silent_ns += max(0, min(passed_ns, LOOK_NS_MAX))
+            self._progress = (beat.iteration, beat.beat_ns)
+            if beat.phase in _AT_WORK:
+                return self._moved(beat, passed_ns, timeout_ns)
+        self._silent_ns += passed_ns
         return self._still(beat, process, timeout_ns)
 
     def _begin(self, beat: Beat) -> None:
+        if self._run in (0, self._done):
+            self._silent_ns = 0
+            self._late = None
+        # Else the run before was missed by nobody yet: its silence goes on until this one works.
         self._run = beat.run_ns
         self._progress = (beat.iteration, beat.beat_ns)
-        self._silent_ns = 0
-        self._late = None
         self._seen_alive = 0 < self._since <= beat.run_ns
+        self._durable, self._unwritten_ns = beat.durable, 0
 
-    def _moved(self, beat: Beat, timeout_ns: int) -> Finding:
-        self._progress = (beat.iteration, beat.beat_ns)
+    def _moved(self, beat: Beat, passed_ns: int, timeout_ns: int) -> Finding:
         silent_ns, self._silent_ns = self._silent_ns, 0
         self._seen_alive = True
         if beat.oldest_call_age_ns > timeout_ns + CALL_NS_MAX:
             return Finding(What.MISSED, Kind.STUCK_CALL, beat.oldest_call_age_ns)
+        is_written = beat.durable != self._durable or beat.durable >= beat.sequence
+        self._durable = beat.durable
+        self._unwritten_ns = 0 if is_written else self._unwritten_ns + passed_ns
+        if self._unwritten_ns:
+            allowed_ns = timeout_ns + JOURNAL_NS_MAX
+            return self._overdue(Kind.JOURNAL, self._unwritten_ns, allowed_ns)
         if self._late is None:
             return Finding(What.FINE)
         kind = Kind.SLOW if self._late is Kind.HUNG else self._late
@@ -139,12 +158,15 @@ class Watch:
         allowed_ns = timeout_ns
         if beat is not None and kind is not Kind.GONE:
             allowed_ns += _LONGER_NS.get(beat.phase, 0)
-        if self._silent_ns >= allowed_ns:
-            return Finding(What.MISSED, kind, self._silent_ns)
-        if self._silent_ns * 2 >= allowed_ns and self._late is None:
+        return self._overdue(kind, self._silent_ns, allowed_ns)
+
+    def _overdue(self, kind: Kind, silent_ns: int, allowed_ns: int) -> Finding:
+        if silent_ns >= allowed_ns:
+            return Finding(What.MISSED, kind, silent_ns)
+        if silent_ns * 2 >= allowed_ns and self._late is None:
             self._late = kind
-            return Finding(What.LATE, kind, self._silent_ns)
-        return Finding(What.FINE, silent_ns=self._silent_ns)
+            return Finding(What.LATE, kind, silent_ns)
+        return Finding(What.FINE, silent_ns=silent_ns)
 
 
 def _kind(beat: Beat | None, process: ProcessSeen | None) -> Kind:
