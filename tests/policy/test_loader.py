@@ -70,7 +70,7 @@ safety:
 data:
   validation: {max_spread: 0.5%, max_age: 2h, price_change_limit: "15%", equity_jump_limit: 2 %}
 execution: {requests_per_minute: 180, protected_share: 0.5, close_collar: 3%, close_wait: 1s,
-  close_attempts: 4, cancel_wait: 750ms, absent_after: 1d}
+  close_attempts: 4, close_collar_max: 12%, close_within: 45m, cancel_wait: 750ms, absent_after: 1d}
 """
 
 
@@ -128,6 +128,8 @@ def test_every_key_fills_its_field_exactly() -> None:
             close_collar_nanos=30_000_000,
             close_wait_ns=SECOND_NS,
             close_attempts_max=4,
+            close_collar_nanos_max=120_000_000,
+            close_within_ns=45 * MINUTE_NS,
             absent_after_ns=24 * 60 * MINUTE_NS,
         ),
     )

@@ -2,15 +2,17 @@
 
 from typing import Final
 
+from fuseboard.core.book import Order
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.closes import collar_edge_nanos
+from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos
 from fuseboard.vocabulary.evidence_effects import RecordPlan
+from fuseboard.vocabulary.identifiers import wire_id
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import Severity, Side
+from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
 DONE_STAGES: Final = ("flat", "left")
@@ -68,8 +70,35 @@ def unseen_nanos(state: State, symbol: str, side: Side) -> int:
     )
 
 
+def close_order(
+    turn: Turn, plan: Plan, leg: Leg, *, ids: tuple[str, str], side: Side, quantity_nanos: int
+) -> Order:
+    """The close of this attempt; `ids` are the client's order id and ours."""
+    client_order_id, order_id = ids
+    price_nanos = close_price_nanos(turn, leg, side)
+    return Order(
+        order_id=order_id,
+        wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
+        client_order_id=client_order_id,
+        strategy=strategy_of(plan),
+        symbol=leg.symbol,
+        side=side,
+        order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
+        time_in_force=close_time_in_force(leg.symbol),
+        quantity_nanos=quantity_nanos,
+        limit_price_nanos=price_nanos,
+        stop_price_nanos=None,
+        extended_hours=False,
+        intent=Intent.PLAN,
+        worst_price_nanos=price_nanos or 0,
+        created_ns=turn.wall_ns,
+        updated_ns=turn.wall_ns,
+        trip=plan.trip,
+    )
+
+
 def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
-    """The collar's edge for this attempt, on a whole cent above a dollar; None: no price known."""
+    """The collar's edge for this attempt, on the price's own step; None: no price known."""
     instrument = turn.state.instruments.get(leg.symbol)
     if instrument is None:
         return None
@@ -78,7 +107,9 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     start_nanos = start_nanos or quoted or instrument.mark_nanos
     if start_nanos <= 0:
         return None
-    collar_nanos = min(_first_collar_nanos(turn, leg.symbol) << leg.tries, NANOS // 2)
+    first_nanos = _first_collar_nanos(turn, leg.symbol)
+    most_nanos = max(first_nanos, turn.policy.execution.close_collar_nanos_max)
+    collar_nanos = min(first_nanos << leg.tries, most_nanos)
     return collar_edge_nanos(start_nanos, side, collar_nanos)
 
 

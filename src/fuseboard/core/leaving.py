@@ -1,12 +1,11 @@
 """Leaving by tier: how much one close takes of what is shown, and whose turn it is in a symbol.
 
 Theory of operation. Under a policy that measures liquidity a plan's close is for its tier's part of
-the top five levels on the side it takes, at least a lot; what was not filled doubles the part, as
-it doubles the collar. A chunk that filled whole is no try: the next one goes when a second has
-passed and the book was seen anew, because what is shown was there before we took from it. A chunk
-that did not fill counts like every try, but never as the last one: the last try is for everything
-that is left, once `exit_within` has passed since the plan began. So a plan ends: chunks go no
-faster than one a second until then, and after that the tries are as many as without chunks.
+the top five levels on the side it takes, at least a lot; a close that took nothing doubles the
+part, as it doubles the collar. After a chunk that filled the next one goes when a second has passed
+and the book was seen anew, because what is shown was there before we took from it. Once
+`exit_within` has passed since the plan began, each close is for everything that is left, and the
+last one never is a chunk (`trying`).
 
 One leg of a symbol works at a time, account-wide: plans that hold the same symbol take turns, close
 by close, who has had the fewest turns first, of these the oldest plan. A leg whose order is not
@@ -103,27 +102,6 @@ def _least_nanos(turn: Turn, symbol: str) -> int:
     instrument = turn.state.instruments.get(symbol)
     mark_nanos = 0 if instrument is None else instrument.mark_nanos
     return -(-VALUE_NANOS_MIN * NANOS // mark_nanos) if mark_nanos > 0 else NANOS
-
-
-def close_ended(turn: Turn, leg: Leg, *, filled: bool, took: bool) -> bool:
-    """Count a close that the broker took; whether the next one waits a second.
-
-    `filled`: it filled whole; `took`: it filled in part at least.
-    """
-    if turn.liquidity is None:
-        leg.tries += 1
-        return False
-    if took:
-        leg.taken_boot_ns = turn.boot_ns
-    if not leg.chunk:
-        leg.tries += 1
-        return False
-    if filled:
-        return True
-    tries_max = turn.policy.execution.close_attempts_max - 1
-    was_last = leg.tries >= tries_max
-    leg.tries = min(leg.tries + 1, tries_max)
-    return was_last
 
 
 def out_of_reach(state: State, plan: Plan, leg: Leg, position_nanos: int) -> str:

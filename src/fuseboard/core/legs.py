@@ -13,7 +13,13 @@ class Leg(Struct, kw_only=True):
     attempt: int = 1
     """Numbers the close's id; never used twice."""
     tries: int = 0
-    """How many closes the broker took or refused."""
+    """How often the next close's collar, and its part, is doubled."""
+    faults: int = 0
+    """How many closes in a row went wrong: refused, or ended by the broker."""
+    since_boot_ns: int = 0
+    """From when its time counts; 0: from the plan's beginning. See `core.trying`."""
+    sent_boot_ns: int = 0
+    """When its last close was sent."""
     order_id: str = ""
     deadline_boot_ns: int = 0
     moves: int = 0
@@ -47,5 +53,7 @@ class Plan(Struct, kw_only=True):
     closed: int = 0
     errors: int = 0
     legs: dict[str, Leg] = {}
+    told: bool = False
+    """Whether people know that it takes long."""
     reason: Reason = Reason.DRAWDOWN
     """Why it was begun: the trip's own."""

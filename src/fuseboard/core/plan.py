@@ -7,10 +7,10 @@ broker (`ReadLeg`) for its position, for what already works against it, and for 
 Only the answer sizes the close: the position less what works against it (law 4). The close's id is
 derived from (trip, symbol, attempt), so a restart asks for the same id and finds it instead of
 sending it again (law 3). An attempt n + 1 starts only when n is final. A close is a limit order
-that may trade a collar beyond the quote; each further attempt doubles the collar; one that is not
-filled in time is cancelled, and the leg reads again. The plan ends when every leg is flat, or is
-left with the reason why, which pages a person; and not before each order that it cancelled is
-final, because that may still fill.
+that may trade a collar beyond the quote; one that is not filled in time is cancelled, and the leg
+reads again, for as long as `trying` lets it. The plan ends when every leg is flat, or is left with
+the reason why, which pages a person; and not before each order that it cancelled is final, because
+that may still fill.
 
 What was read is stale as soon as an order of ours in that symbol moves (`Position.moves`): then the
 leg reads again. Orders that the broker may not show yet count against the position, and while a
@@ -23,13 +23,13 @@ do not touch it, only `freeze` does. Nothing is read or sent before the books ar
 
 from typing import Final
 
-from fuseboard.core import broker_latches, leaving, stops
+from fuseboard.core import broker_latches, leaving, stops, trying
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
     DONE_STAGES,
     ONGOING_STAGES,
     UNCONFIRMED_NS_MAX,
-    close_price_nanos,
+    close_order,
     finish,
     legs_are_done,
     own_is_flat,
@@ -43,13 +43,17 @@ from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.measures.recording import note_error
 from fuseboard.core.outgoing import cancel, find, submit
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.closes import close_time_in_force, protective_side
+from fuseboard.vocabulary.closes import protective_side
 from fuseboard.vocabulary.effects import ReadLeg
 from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
-from fuseboard.vocabulary.inputs import LegRead, LegReadFailed
+from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, OrderSent
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, OrderType, Side
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    OrderStatus,
+    Side,
+)
 from fuseboard.vocabulary.reasons import Reason
 
 READ_AGAIN_NS: Final = NANOS
@@ -86,8 +90,7 @@ def _close(turn: Turn, plan: Plan) -> None:
     turn.out.append(RecordPlan(trip=plan.trip, stage="closing", orders=late, symbols=symbols))
     stops.take_outgrown(turn, plan)
     for symbol in symbols:
-        leg = plan.legs[symbol] = Leg(symbol=symbol)
-        _read(turn, plan, leg)
+        _read(turn, plan, plan.legs.setdefault(symbol, Leg(symbol=symbol)))
     broker_latches.closing(turn, plan)
     _end_if_done(turn, plan)
 
@@ -141,9 +144,10 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
         _leave(turn, plan, leg, why)
     elif fact.position_nanos == 0:
         _gone(turn, plan, leg)
-    elif leg.tries >= turn.policy.execution.close_attempts_max:
-        _leave(turn, plan, leg, "not closed after the last attempt")
+    elif why := trying.why_over(turn, plan, leg):
+        _leave(turn, plan, leg, why)
     else:
+        trying.tell_if_late(turn, plan, leg)
         _size_and_send(turn, plan, leg, fact)
     _end_if_done(turn, plan)
 
@@ -174,7 +178,7 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     elif order.closed() or fact.found.status in TERMINAL_STATUSES:
         if not order.closed():
             find(turn, order)
-        _count(turn, plan, leg, fact.found.status, fact.found.filled_quantity_nanos)
+        _count(turn, plan, leg, order, fact.found)
     else:
         _work(turn, leg, order)
         find(turn, order)
@@ -214,6 +218,7 @@ def trading_resumed(turn: Turn) -> None:
     for leg in [leg for plan in turn.state.plans.values() for leg in plan.legs.values()]:
         if leg.deadline_boot_ns or turn.state.stands_still(leg.symbol):
             continue
+        trying.time_again(turn, leg)
         if leg.stage == "waiting":
             leg.reads, leg.deadline_boot_ns = 0, turn.boot_ns
         elif leg.stage == "working" and not turn.state.book.orders[leg.order_id].cancel_wanted:
@@ -221,10 +226,10 @@ def trading_resumed(turn: Turn) -> None:
     advance(turn)
 
 
-def _wait(turn: Turn, leg: Leg) -> None:
-    """Read this leg again a little later."""
+def _wait(turn: Turn, leg: Leg, until_boot_ns: int = 0) -> None:
+    """Read this leg again a little later, or then."""
     leg.stage = "waiting"
-    leg.deadline_boot_ns = turn.boot_ns + READ_AGAIN_NS
+    leg.deadline_boot_ns = until_boot_ns or turn.boot_ns + READ_AGAIN_NS
     turn.wake(leg.deadline_boot_ns)
 
 
@@ -239,29 +244,13 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, open_nanos: int) -> N
             _work(turn, leg, known)
             find(turn, known)
         return
-    price_nanos = close_price_nanos(turn, leg, side)
     quantity_nanos = leaving.quantity_nanos(turn, plan, leg, side=side, open_nanos=open_nanos)
-    order = Order(
-        order_id=order_id,
-        wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
-        client_order_id=client_order_id,
-        strategy=strategy_of(plan),
-        symbol=leg.symbol,
-        side=side,
-        order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
-        time_in_force=close_time_in_force(leg.symbol),
-        quantity_nanos=quantity_nanos,
-        limit_price_nanos=price_nanos,
-        stop_price_nanos=None,
-        extended_hours=False,
-        intent=Intent.PLAN,
-        worst_price_nanos=price_nanos or 0,
-        created_ns=turn.wall_ns,
-        updated_ns=turn.wall_ns,
-        trip=plan.trip,
+    order = close_order(
+        turn, plan, leg, ids=(client_order_id, order_id), side=side, quantity_nanos=quantity_nanos
     )
     _work(turn, leg, order)
     leg.turns += 1
+    leg.sent_boot_ns = turn.boot_ns
     submit(turn, order)
 
 
@@ -290,6 +279,7 @@ def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
         return
     plan.errors += 1
     note_error(turn)
+    trying.time_again(turn, leg)
     _wait(turn, leg)
 
 
@@ -315,30 +305,35 @@ def order_closed(turn: Turn, order: Order, *, failed: bool) -> None:
 def _after_close(turn: Turn, plan: Plan, leg: Leg, order: Order, *, failed: bool) -> None:
     """Look at the broker again under the next attempt's id; after a failure, not at once.
 
-    Only what the broker took or refused is a try: without a way to the broker a leg keeps on.
+    Only what the broker took or refused counts: without a way to the broker a leg keeps on.
     """
-    counts = order.status is not OrderStatus.NOT_SENT and not turn.state.stands_still(leg.symbol)
-    if counts:
-        leg.reads = 0
-    if failed:
-        leg.tries += counts
+    sent = order.status is not OrderStatus.NOT_SENT
+    if sent and not turn.state.stands_still(leg.symbol):
+        _count(turn, plan, leg, order)
+    elif failed:
+        at_boot_ns = trying.not_sent(turn, plan, leg)
         leg.attempt += 1
-        leg.why = "its close does not reach the broker"
-        _wait(turn, leg)
-    elif counts:
-        _count(turn, plan, leg, order.status, order.filled_quantity_nanos)
+        _wait(turn, leg, at_boot_ns)
     else:
         _next_attempt(turn, plan, leg)
 
 
-def _count(turn: Turn, plan: Plan, leg: Leg, status: OrderStatus, filled_nanos: int) -> None:
-    """A close is final: the next attempt follows, after a second where it was only a part."""
-    filled, took = status is OrderStatus.FILLED, filled_nanos > 0
-    if leaving.close_ended(turn, leg, filled=filled, took=took):
-        leg.attempt += 1
-        _wait(turn, leg)
+def _count(turn: Turn, plan: Plan, leg: Leg, order: Order, found: OrderSent | None = None) -> None:
+    """A close is final: the next attempt follows, at once or when it may."""
+    seen = order if found is None else found
+    at_boot_ns = trying.answered(
+        turn,
+        plan,
+        leg,
+        status=seen.status,
+        filled_nanos=seen.filled_quantity_nanos,
+        taken_back=order.cancel_wanted,
+    )
+    leg.attempt += 1
+    if at_boot_ns <= turn.boot_ns:
+        _read(turn, plan, leg)
     else:
-        _next_attempt(turn, plan, leg)
+        _wait(turn, leg, at_boot_ns)
 
 
 def filled(turn: Turn) -> None:
@@ -357,8 +352,9 @@ def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
     if plan.stage in ONGOING_STAGES:
         return
     plan.orders.update({order.order_id: None for order in orders})
+    plan.told = False
     for leg in plan.legs.values():
-        leg.tries = leg.reads = 0
+        trying.all_again(turn, leg)
         leg.why = ""
         if leg.stage != "flat":
             leg.stage = "waiting"
@@ -409,6 +405,7 @@ def resume(turn: Turn) -> None:
             plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
             for leg in plan.legs.values():
                 if leg.stage not in DONE_STAGES:
+                    trying.time_again(turn, leg)
                     _read(turn, plan, leg)
             broker_latches.closing(turn, plan)
             _end_if_done(turn, plan)
@@ -439,7 +436,7 @@ def _open_again(turn: Turn, plan: Plan) -> bool:
             continue
         else:
             plan.closed -= 1
-            leg.tries = leg.reads = 0
+            trying.all_again(turn, leg)
         _read(turn, plan, leg)
         opened = True
     return opened

@@ -40,9 +40,14 @@ class ExecutionRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The share of the request budget that only protection may use."""
     cancel_wait_ns: int = 2 * SECOND_NS
     close_collar_nanos: int = 1 * PERCENT_NANOS
-    """How far beyond the quote the first close may trade; each further attempt doubles it."""
+    """How far beyond the quote the first close may trade; what takes nothing doubles it."""
+    close_collar_nanos_max: int = 10 * PERCENT_NANOS
+    """How far beyond the quote any close may trade, unless its first may trade further."""
     close_wait_ns: int = 2 * SECOND_NS
     close_attempts_max: int = 6
+    """How many closes in a row may go wrong, the market aside, until what is left is left."""
+    close_within_ns: int = 30 * MINUTE_NS
+    """For so long a liquidation asks the market again for what it does not take."""
     absent_after_ns: int = 5 * SECOND_NS
     """How long "not found" counts as still on its way to the broker."""
     order_timeout_ns: int | None = None

@@ -110,14 +110,29 @@ EXECUTION: Final[dict[str, Shape]] = {
     "close_collar": Value(
         unit.SHARE,
         ("close_collar_nanos",),
-        "How far beyond the quote the first close may trade; each further attempt doubles it.",
+        "How far beyond the quote the first close may trade; each that takes nothing doubles it.",
+        "plan",
+    ),
+    "close_collar_max": Value(
+        unit.SHARE,
+        ("close_collar_nanos_max",),
+        "How far beyond the quote any close may trade, unless its first may trade further.",
         "plan",
     ),
     "close_wait": Value(
         unit.DURATION, ("close_wait_ns",), "How long a close may work before the next.", "plan"
     ),
     "close_attempts": Value(
-        unit.COUNT, ("close_attempts_max",), "How often a close is tried before paging.", "plan"
+        unit.COUNT,
+        ("close_attempts_max",),
+        "How many closes in a row the broker may refuse or end before the rest is left to people.",
+        "plan",
+    ),
+    "close_within": Value(
+        unit.DURATION,
+        ("close_within_ns",),
+        "For so long the market is asked again for what it does not take; then people are paged.",
+        "plan",
     ),
     "cancel_wait": Value(
         unit.DURATION, ("cancel_wait_ns",), "How long a plan waits for its cancels.", "plan"
@@ -164,6 +179,13 @@ def execution_of(reading: Reading, values: dict[str, Any]) -> ExecutionRules:
     slippage = values.get("slippage", {})
     filled |= reading.fields(slippage, "execution.slippage", ALLOWED_SLIPPAGE, "execution")
     rules = ExecutionRules(**filled)
+    if rules.close_collar_nanos_max < rules.close_collar_nanos:
+        path = "execution.close_collar_max"
+        what = (
+            f"no close may trade {shown_percent(rules.close_collar_nanos)} beyond the quote"
+            f" (`close_collar`) when the most is {shown_percent(rules.close_collar_nanos_max)}"
+        )
+        reading.refuse_key(path if path in reading.entries else "execution.close_collar", what)
     protected = rules.requests_a_minute * rules.protected_share_nanos // NANOS
     if not 0 < protected < rules.requests_a_minute:
         path = "execution.protected_share"

@@ -146,9 +146,12 @@ execution:
   # The broker's request budget, and the share of it that only protection may use.
   requests_per_minute: 200
   protected_share: 25%
-  # A close may trade this far beyond the quote; each further attempt doubles it.
+  # A close may trade this far beyond the quote; each that takes nothing doubles it, up to the most.
   close_collar: 1%
+  close_collar_max: 10%
   close_wait: 2s
+  # So long the market is asked again; so many closes in a row may go wrong at the broker.
+  close_within: 30m
   close_attempts: 6
   cancel_wait: 2s
   # How long "not found" counts as still on its way to the broker.

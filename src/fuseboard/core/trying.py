@@ -1,0 +1,121 @@
+"""Trying again: what of a close's end is a fault, how far and how soon the next goes, until when.
+
+Theory of operation. What the market answers, nothing or a part, is no failure: the leg asks again,
+until it is flat or `close_within` is over. The time counts from the plan's beginning, and anew from
+what kept the market from being asked: an exchange's halt, no way to the broker, a restart, a
+person who asks again. A close that took nothing doubles the next one's collar around the quote of
+its moment, up to `close_collar_max`; one that took a part does not: the market trades there. The
+longer a market gives nothing, the less often it is asked; `ATTEMPTS_MAX` closes are spread over
+`close_within`, and each has to come through the request budget. People are told once that it takes
+long, while it goes on. In the end, what is left is listed and paged, and a person asks again: a
+machine that sells into whatever comes hours later does not know why it should (ADR 0014).
+
+What the broker answers is another thing: `close_attempts` closes in a row that it refused, or ended
+by itself, are the last, because whatever is wrong there a person has to see to.
+"""
+
+from typing import Final
+
+from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.state import Turn
+from fuseboard.policy.shown import duration
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import OrderStatus, Severity
+
+ATTEMPTS_MAX: Final = 960
+"""Closes of one leg: who goes on with a trip steps over the ids of all that went before."""
+ATTEMPTS_FREE: Final = 120
+"""So many may follow each other as they like; the others are spread over `close_within`."""
+QUIET_PARTS: Final = 60
+"""Who was given nothing for a minute asks once a second at most, after an hour once a minute."""
+DOUBLINGS_MAX: Final = 5
+"""How often collar and part are doubled at most."""
+PAUSE_NS: Final = NANOS
+NOT_TAKEN: Final = "the market does not take it"
+FAULTS: Final = "the broker refuses its closes, or ends them"
+
+
+def answered(
+    turn: Turn, plan: Plan, leg: Leg, *, status: OrderStatus, filled_nanos: int, taken_back: bool
+) -> int:
+    """Count a close that the broker took or refused; when the next attempt may start.
+
+    `taken_back`: we asked for its end, because its time was over.
+    """
+    leg.reads, leg.why = 0, ""
+    if filled_nanos > 0:
+        leg.taken_boot_ns = turn.boot_ns
+    elif status is not OrderStatus.CANCELED or not taken_back:
+        leg.faults += 1
+        leg.why = FAULTS
+        return turn.boot_ns + PAUSE_NS * (status is OrderStatus.REJECTED)
+    leg.faults = 0
+    if status is OrderStatus.FILLED:
+        return turn.boot_ns
+    widest = leg.tries >= DOUBLINGS_MAX
+    leg.tries += filled_nanos == 0 and not widest
+    quiet_ns = turn.boot_ns - max(_since_boot_ns(plan, leg), leg.taken_boot_ns)
+    return max(
+        turn.boot_ns + PAUSE_NS * widest,
+        leg.sent_boot_ns + quiet_ns // QUIET_PARTS,
+        _spread_boot_ns(turn, plan, leg),
+    )
+
+
+def not_sent(turn: Turn, plan: Plan, leg: Leg) -> int:
+    """A close did not reach the broker, which is no fault to count; when the next may start."""
+    leg.reads, leg.why = 0, "its close does not reach the broker"
+    time_again(turn, leg)
+    return max(turn.boot_ns + PAUSE_NS, _spread_boot_ns(turn, plan, leg))
+
+
+def _since_boot_ns(plan: Plan, leg: Leg) -> int:
+    return leg.since_boot_ns or plan.began_boot_ns
+
+
+def _spread_boot_ns(turn: Turn, plan: Plan, leg: Leg) -> int:
+    """When the next attempt may start at the earliest, so that their numbers last."""
+    every_ns = turn.policy.execution.close_within_ns // (ATTEMPTS_MAX - ATTEMPTS_FREE)
+    return plan.began_boot_ns + (leg.attempt - ATTEMPTS_FREE) * every_ns
+
+
+def time_again(turn: Turn, leg: Leg) -> None:
+    """Something else than the market kept it waiting: its time counts from now."""
+    leg.since_boot_ns = turn.boot_ns
+
+
+def all_again(turn: Turn, leg: Leg) -> None:
+    """A leg begins once more, with everything but the numbers of its closes."""
+    leg.tries = leg.faults = leg.reads = 0
+    leg.chunk = False
+    time_again(turn, leg)
+
+
+def why_over(turn: Turn, plan: Plan, leg: Leg) -> str:
+    """Why a leg that could close now is left; empty: it goes on. A part is never the last close."""
+    rules = turn.policy.execution
+    if leg.faults >= rules.close_attempts_max:
+        return FAULTS
+    if leg.attempt > ATTEMPTS_MAX:
+        return f"not closed by {ATTEMPTS_MAX} attempts"
+    is_late = turn.boot_ns >= _since_boot_ns(plan, leg) + rules.close_within_ns
+    if is_late and leg.turns and not leg.chunk:
+        return f"the market did not take it within {duration(rules.close_within_ns)}"
+    return ""
+
+
+def tell_if_late(turn: Turn, plan: Plan, leg: Leg) -> None:
+    """Page once that a plan takes longer than it should, while it goes on."""
+    rules = turn.policy.execution
+    should_ns = rules.close_attempts_max * rules.close_wait_ns
+    if turn.liquidity is not None:
+        should_ns += turn.liquidity.exit_within_ns
+    if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + should_ns:
+        return
+    plan.told = True
+    text = (
+        f"the liquidation of {plan.trip} takes long: {leg.symbol}"
+        f" {text_from_nanos(leg.left_nanos)} is still open, {leg.why or NOT_TAKEN};"
+        f" it goes on until {duration(rules.close_within_ns)} are over, or a person freezes it"
+    )
+    turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
