@@ -324,7 +324,7 @@ def test_a_bound_is_the_last_value_that_the_products_let_pass(
 
 
 def test_every_row_of_the_table_is_in_the_quick_pass_and_own_conditions_are_asked() -> None:
-    assert [row.name for row in TABLE if not row.quick] == ["liquidity_tier"]
+    assert [row.name for row in TABLE if not row.quick] == []
     assert not Desk().kernel._turn.active.others
     row = custom_row(CheckRule(name="never", condition="order_price < 1"))
     assert not row.quick

@@ -96,10 +96,10 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
                 return
         limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
     accepted(turn, order, limits, like)
-    if not is_quick:
+    if not is_quick:  # what passes quickly is below its soft limits, and its tier keeps it as it is
         rates.order_counted(turn, order)
-    if tiers is not None:
-        worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
+        if tiers is not None:
+            worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)

@@ -5,12 +5,20 @@ to deny: an order that passes is resized and re-priced (`core.liquidity.shaping`
 denied where it would be, because the order that it replaces would be lost for it.
 """
 
+from typing import Final
+
+from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import Finding, Proposal
+from fuseboard.core.checks.tick import CENT_NANOS
 from fuseboard.core.liquidity.shaping import Shape, opening_shape
 from fuseboard.core.liquidity.watching import POINT_NANOS
+from fuseboard.core.market import Instrument
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
-from fuseboard.vocabulary.orders import OrderType
+from fuseboard.vocabulary.orders import OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
+
+_BUY: Final = Side.BUY
 
 
 def passes(proposal: Proposal) -> bool:
@@ -29,6 +37,43 @@ def passes(proposal: Proposal) -> bool:
         return False
     shape = opening_shape(order, at, rules, proposal.instrument)
     return shape.quantity_nanos > 0 and (order.succession is None or shape.keeps(order))
+
+
+def keeps(turn: Turn, order: Order, instrument: Instrument) -> bool:
+    """Whether the tier surely lets an order that opens and is priced pass, and as it is.
+
+    False says nothing. What is bounded by the quote and its offset is compared before the edge is
+    rounded to the tick: a price in whole cents is on every tick, so rounding cannot pass it.
+    """
+    tiers, at = turn.liquidity, turn.state.liquidity.get(order.symbol)
+    limit_nanos = order.limit_price_nanos
+    if tiers is None or at is None or not at.bids or turn.boot_ns > at.stale_boot_ns:
+        return False
+    rules = tiers.of_tier[at.gauge.tier]
+    if (
+        rules is None
+        or limit_nanos is None
+        or limit_nanos % CENT_NANOS
+        or order.stop_price_nanos is not None
+        or order.quantity_nanos * order.worst_price_nanos > rules.order_value_nanos_max * NANOS
+    ):
+        return False
+    bid_nanos, ask_nanos = at.bids[0][0], at.asks[0][0]
+    if 2 * (ask_nanos - bid_nanos) * NANOS > rules.spread_nanos_max * at.twice_middle:
+        return False
+    if order.side is _BUY:
+        if instrument.ask_nanos < ask_nanos:
+            ask_nanos = instrument.ask_nanos
+        beyond = limit_nanos > ask_nanos
+        if beyond and limit_nanos * NANOS > ask_nanos * (NANOS + rules.offset_nanos):
+            return False
+    else:
+        if instrument.bid_nanos > bid_nanos:
+            bid_nanos = instrument.bid_nanos
+        beyond = limit_nanos < bid_nanos
+        if beyond and limit_nanos * NANOS < bid_nanos * (NANOS - rules.offset_nanos):
+            return False
+    return not at.levels or opening_shape(order, at, rules, instrument).keeps(order)
 
 
 def found(proposal: Proposal) -> Finding:

@@ -10,7 +10,7 @@ table passes all that passes here; checks without the mark are asked one by one.
 from typing import Final
 
 from fuseboard.core.book import Order
-from fuseboard.core.checks import opposite_strategy, session, tick
+from fuseboard.core.checks import liquidity_tier, opposite_strategy, session, tick
 from fuseboard.core.checks.bounds import Bounds
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
@@ -57,6 +57,7 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
         or _too_often(turn, order, bounds, like)
         or (state.postures and turn.posture(order.strategy, symbol)[0] is not _UNTIGHTENED)
         or (state.judges_sessions and session.closed(turn, state.period))
+        or (turn.liquidity is not None and not liquidity_tier.keeps(turn, order, instrument))
         or (len(book.strategies) > 1 and opposite_strategy.opponent(book, order))
     ):
         return None

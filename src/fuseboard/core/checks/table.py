@@ -298,6 +298,7 @@ TABLE: Final = (
         passes=liquidity_tier.passes,
         found=liquidity_tier.found,
         intents=_NEW_RISK,
+        quick=True,
         wanted=_measures_liquidity,
         fields=("liquidity.enabled",),
     ),

@@ -27,6 +27,10 @@ NO_SIZES: Final = 1
 NO_TRADES: Final = 2
 """What a feed may lack, as bits."""
 TOP_LEVELS: Final = 5
+UNMEASURED: Final = Points(ABSENT, ABSENT, ABSENT, ABSENT)
+"""The book has not been walked."""
+UNUSABLE: Final = Points(0, ABSENT, ABSENT, ABSENT)
+"""There is no book, or it is stale."""
 _LEVELS_MAX: Final = impact.LEVELS_MAX
 _VELOCITY_WARM_NS: Final = velocity.WINDOW_NS
 
@@ -59,8 +63,10 @@ class Liquidity(Struct):
     when there was no book before it, or that one was stale by then."""
     plain: int = 0
     calibrated: int = 0
-    points: Points = Points(0, ABSENT, ABSENT, ABSENT)
+    points: Points = UNMEASURED
     """Of the plain score."""
+    stands_until_boot_ns: int = 0
+    """Before when an order need not judge it again; 0: nothing is known of that."""
     told_boot_ns: int | None = None
     """When people were last told of a fall."""
     tallied_boot_ns: int = 0
@@ -78,6 +84,7 @@ class Liquidity(Struct):
     def book(self, bids: Levels, asks: Levels, now_ns: int, stale_ns: int) -> None:
         """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
         self.tally(now_ns)
+        self.measure_anew()
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
@@ -98,6 +105,7 @@ class Liquidity(Struct):
     def now_lacks(self, lacks: int) -> None:
         """The feed gives other things: a book that is not usable with them is one no more."""
         self.lacks = lacks
+        self.measure_anew()
         if whole_size(self.bids, self.asks, sized=not lacks & NO_SIZES) is None:
             self.bids = self.asks = ()
 
@@ -143,40 +151,69 @@ class Liquidity(Struct):
     # --- what it comes to ------------------------------------------------------------------------
 
     def judge(self, rules: LiquidityRules, now_ns: int) -> None:
-        """Score what is known now."""
-        if self.tallied_boot_ns != now_ns:
-            self.tally(now_ns)
-        bids, asks = self.bids, self.asks
+        """Score what is known now. Nothing is written where that is what was known before."""
+        bids, asks, lacks = self.bids, self.asks, self.lacks
         if not bids or now_ns > self.stale_boot_ns:
-            self.score = self.plain = self.calibrated = 0
-            self.points = Points(0, ABSENT, ABSENT, ABSENT)
+            self._scored(now_ns, 0, 0, 0, UNUSABLE)
             return
-        twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
-        spread = spread_points(spread_nanos, twice_middle, rules)
-        lacks, watched_ns = self.lacks, now_ns - self.began_boot_ns
-        plain_velocity = usual_velocity = ABSENT
+        spread, cost = self.points.spread, self.points.impact
+        if spread == ABSENT:
+            twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
+            spread = spread_points(spread_nanos, twice_middle, rules)
+            if not lacks & NO_SIZES:
+                cost = impact.points(bids, asks, twice_middle, spread_nanos, rules)
+        plain_velocity = usual_velocity = plain_depth = usual_depth = ABSENT
+        watched_ns = now_ns - self.began_boot_ns
         if not lacks & NO_TRADES and watched_ns >= _VELOCITY_WARM_NS:
             trades = self.trades.follow(now_ns)
             plain_velocity = velocity.points(trades, rules)
             usual_velocity = velocity.calibrated_points(
                 trades, self.usual_trades.follow(now_ns), watched_ns, plain_velocity
             )
-        plain_depth = usual_depth = cost = ABSENT
-        if not lacks & NO_SIZES:
-            depths = self.depths
+        depths = self.depths
+        if not lacks & NO_SIZES and now_ns >= depths.spans_from(depth.WARM_NS):
             if depths.counted_ns != now_ns:
                 depths.follow(now_ns)
             found, usual = depth.points(depths, rules)
             if found != ABSENT:
                 plain_depth = depth.confirmed(found, plain_velocity)
                 usual_depth = depth.confirmed(usual, usual_velocity)
-            cost = impact.points(bids, asks, twice_middle, spread_nanos, rules)
         plain, usual = composites(
             spread, cost, plain_depth, plain_velocity, usual_depth, usual_velocity, rules
         )
-        self.plain, self.calibrated = plain, usual
-        self.score = usual if rules.calibrated else plain
-        self.points = Points(spread, plain_depth, plain_velocity, cost)
+        score = usual if rules.calibrated else plain
+        self._scored(now_ns, score, plain, usual, Points(spread, plain_depth, plain_velocity, cost))
+
+    def _scored(self, now_ns: int, score: int, plain: int, calibrated: int, points: Points) -> None:
+        """Keep what was found; the time before counts at the score before."""
+        if score != self.score:
+            self.tally(now_ns)
+            self.score = score
+        if plain != self.plain:
+            self.plain = plain
+        if calibrated != self.calibrated:
+            self.calibrated = calibrated
+        if points != self.points:
+            self.points = points
+
+    def stands_until(self, dwell_ns: int) -> int:
+        """Before when `judge`, and the gauge that follows it, surely find what they just found.
+
+        Nothing but a book, a feed or a policy changes the score while neither trades nor depth
+        have been watched for long enough. 0: what was found moves with time.
+        """
+        points, until_ns = self.points, min(self.stale_boot_ns + 1, self.told_again_boot_ns)
+        if points.depth != ABSENT or points.velocity != ABSENT:
+            return 0
+        if not self.lacks & NO_TRADES:
+            until_ns = min(until_ns, self.began_boot_ns + _VELOCITY_WARM_NS)
+        if not self.lacks & NO_SIZES:
+            until_ns = min(until_ns, self.depths.spans_from(depth.WARM_NS))
+        return min(until_ns, self.gauge.rests_until(dwell_ns))
+
+    def measure_anew(self) -> None:
+        """Another book, other rules or another feed: what is known of the book is void."""
+        self.points, self.stands_until_boot_ns = UNMEASURED, 0
 
 
 def whole_size(bids: Levels, asks: Levels, *, sized: bool) -> int | None:

@@ -15,6 +15,7 @@ from fuseboard.policy.liquidity_rules import LiquidityRules, TierRules
 from fuseboard.vocabulary.liquidity import Tier
 
 BANDS: Final = 7
+FOREVER_NS: Final = 10**30
 
 
 _N, _C, _D, _E = Tier.NORMAL, Tier.CAUTIOUS, Tier.DEFENSIVE, Tier.EMERGENCY
@@ -72,6 +73,16 @@ class Gauge(Struct):
         self.changes += 1
         self.since_boot_ns = now_ns
         return True
+
+    def rests_until(self, dwell_ns: int) -> int:
+        """Before when to follow the score that it just followed would surely change nothing.
+
+        What has just risen looks once more: whether the same score lets it rise further.
+        """
+        rising_ns = self.rising_boot_ns
+        if rising_ns is None:
+            return FOREVER_NS
+        return 0 if rising_ns == self.since_boot_ns else rising_ns + dwell_ns
 
 
 class Compiled(Struct, frozen=True, gc=False):

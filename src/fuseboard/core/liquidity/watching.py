@@ -92,9 +92,12 @@ def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
 
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:
     """The liquidity of a symbol, judged at this moment; None when nothing is known of it."""
-    at = turn.state.liquidity.get(symbol)
-    if at is not None and (turn.boot_ns <= at.stale_boot_ns or stale(turn, symbol, at)):
+    at, boot_ns = turn.state.liquidity.get(symbol), turn.boot_ns
+    if at is None or boot_ns < at.stands_until_boot_ns:
+        return at
+    if boot_ns <= at.stale_boot_ns or stale(turn, symbol, at):
         judge(turn, tiers, symbol, at)
+        at.stands_until_boot_ns = at.stands_until(tiers.rules.dwell_ns)
     return at
 
 
@@ -131,6 +134,8 @@ def follow_policy(turn: Turn) -> None:
     turn.liquidity = compiled_of(turn.policy.liquidity)
     if turn.liquidity is None:
         turn.state.liquidity = {}
+    for at in turn.state.liquidity.values():
+        at.measure_anew()
 
 
 def _known(turn: Turn, symbol: str) -> Liquidity | None:

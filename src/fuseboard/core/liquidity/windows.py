@@ -81,6 +81,10 @@ class Average(Struct):
             self._count(span_ns)
         self.counted_ns = now_ns
 
+    def spans_from(self, span_ns: int) -> int:
+        """From when on values may have stood for so long within the window; not before."""
+        return self.counted_ns + span_ns - self.span_ns
+
     def _roll(self, at: int, end_ns: int) -> None:
         """Go on to another bucket: what stood is counted into each that was passed."""
         length = len(self.areas)
