@@ -326,7 +326,18 @@ def test_a_bound_is_the_last_value_that_the_products_let_pass(
 def test_every_row_of_the_table_is_in_the_quick_pass_and_own_conditions_are_asked() -> None:
     assert [row.name for row in TABLE if not row.quick] == []
     assert not Desk().kernel._turn.active.others
-    row = custom_row(CheckRule(name="never", condition="order_price < 1"))
-    assert not row.quick
-    desk = Desk(Policy(checks=(CheckRule(name="never", condition="order_price < 1"),)))
-    assert len(desk.kernel._turn.active.others) == 1
+    rules = (
+        CheckRule(name="dear", condition="order_price > 1"),
+        CheckRule(name="small", condition="order_size < 10"),
+    )
+    desk = Desk(Policy(checks=rules))
+    (passes,) = desk.kernel._turn.active.others
+    turn = desk.kernel._turn
+    for price, shares in ((2, 9), (2, 10), (1, 9)):
+        order = Order(
+            "id", "wire", "c1", "alpha", "AAPL", Side.BUY, OrderType.LIMIT, TimeInForce.DAY,
+            shares * NANOS, price * NANOS, None, False, Intent.OPEN, price * NANOS, 0, 0,
+        )  # fmt: skip
+        proposal = judging.proposed(turn, order, turn.state.instruments["AAPL"])
+        each = [custom_row(rule).passes(proposal) for rule in rules]
+        assert passes(proposal) is all(each) is ((price, shares) == (2, 9))

@@ -8,6 +8,7 @@ Worst case. `worst_attos` of a position is the greatest absolute value that its 
 make of it (`core/position.py`); the account's ledger keeps the sum, and the sum of each sector.
 """
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
@@ -90,8 +91,9 @@ class Order(Struct, gc=False):
         return self.status in TERMINAL_STATUSES
 
 
-class Ledger(Struct):
-    """Cash and positions of the account or of one strategy."""
+@dataclass(slots=True)
+class Ledger:
+    """Cash and positions of the account or of one strategy. No struct, as its positions."""
 
     cash_attos: int = 0
     value_attos: int = 0
@@ -105,11 +107,11 @@ class Ledger(Struct):
     """What works on a side of all symbols, at worst prices; kept when `counts_worst`."""
     occupied: int = 0
     """How many symbols are held or have working orders; kept when `counts_worst`."""
-    sector_of: dict[str, str] = {}
-    sectors: dict[str, int] = {}
+    sector_of: dict[str, str] = field(default_factory=dict)
+    sectors: dict[str, int] = field(default_factory=dict)
     """The sum over each sector's symbols of the worst case; kept when `counts_worst`."""
     counts_worst: bool = False
-    positions: dict[str, Position] = {}
+    positions: dict[str, Position] = field(default_factory=dict)
 
     def equity_attos(self) -> int:
         """What would be left if everything were closed at its mark."""

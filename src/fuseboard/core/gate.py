@@ -9,7 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks
-from fuseboard.core.checks.custom import custom_row
+from fuseboard.core.checks.custom import custom_row, passes_all
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.state import State, Turn
 from fuseboard.core.throttles import RingLengths, messages_max
@@ -30,6 +30,7 @@ def gate_of(policy: Policy) -> Gate:
     )
     return Gate(
         customs=tuple(custom_row(rule) for rule in policy.checks),
+        customs_as_one=passes_all(policy.checks),
         dynamics=dynamics,
         restricted=dict.fromkeys(policy.restricted),
         permitted={
@@ -83,8 +84,8 @@ def active_now(policy: Policy, gate: Gate, limits: Limits, state: State) -> tupl
     table = [row for row in TABLE if state.judges_sessions or not row.of_session]
     rows = (*table, *gate.customs)
     return (
-        active_checks(rows, policy, limits, untightened=True),
-        active_checks(rows, policy, reduced(limits), untightened=False),
+        active_checks(rows, policy, limits, gate.customs_as_one, untightened=True),
+        active_checks(rows, policy, reduced(limits), gate.customs_as_one, untightened=False),
     )
 
 

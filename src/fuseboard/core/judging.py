@@ -28,7 +28,7 @@ from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent, OrderType, Side
+from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
@@ -39,6 +39,7 @@ _STOP: Final = OrderType.STOP
 _STOP_LIMIT: Final = OrderType.STOP_LIMIT
 _OPEN: Final = Intent.OPEN
 _UNTIGHTENED: Final = Posture.OPEN
+_SUBMITTING: Final = OrderStatus.SUBMITTING
 _UNCOUNTED: Final = (
     Reason.NOT_RECONCILED,
     Reason.POSTURE_REDUCE_ONLY,
@@ -111,7 +112,8 @@ def message_counted(turn: Turn, strategy: str) -> None:
     """Count a message of a strategy: an order, a replacement or a cancel."""
     ring, active, boot_ns = turn.state.throttles.messages, turn.active, turn.boot_ns
     ring.count(turn.gate.lengths.messages, boot_ns)
-    if ring.full(active.bounds.message_times_near, active.limits.messages_window_ns, boot_ns):
+    near, times = active.bounds.message_times_near, ring.times_boot_ns
+    if len(times) >= near and ring.full(near, active.limits.messages_window_ns, boot_ns):
         rates.message_counted(turn, strategy)
 
 
@@ -158,7 +160,11 @@ def order_of(turn: Turn, fact: OrderRequested, order_id: str, instrument: Instru
         worst_price_nanos(fact, instrument),
         turn.wall_ns,
         turn.wall_ns,
-        request=fact.request,
+        _SUBMITTING,
+        None,
+        0,
+        0,
+        fact.request,
     )
 
 

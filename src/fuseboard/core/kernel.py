@@ -51,7 +51,7 @@ from fuseboard.core.liquidity.tiers import compiled_of
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import wake_for_what_is_next
-from fuseboard.core.watchlist import watchlist_of
+from fuseboard.core.watchlist import ORDER, watchlist_of
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.effects import Effect
@@ -142,7 +142,8 @@ class Kernel:
         turn.equity_source = ""
         kind = type(fact)
         _STEPS[kind](turn, fact)
-        if turn.watchlist.topics:
+        topics = turn.watchlist.topics
+        if topics and (kind is not OrderRequested or topics & ORDER or turn.equity_source):
             breakers.judge_after(turn, fact)
         if turn.dynamics and kind is not OrderRequested:
             dynamic.judge(turn, by_order=False)

@@ -6,9 +6,8 @@ side: the cheap orders may be the ones that close the position, so their average
 little.
 """
 
+from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from fuseboard.vocabulary.orders import OrderType, Side
 
@@ -20,8 +19,12 @@ NOTHING_ASKED_NANOS: Final = 10**18 * 10**9
 """Above every price: no sell works that is not a stop."""
 
 
-class Position(Struct, gc=False):
-    """One symbol in one ledger: what is held, what works, and the mark it is valued at."""
+@dataclass(slots=True)
+class Position:
+    """One symbol in one ledger: what is held, what works, and the mark it is valued at.
+
+    No struct: each order sets eight fields, which takes a struct four times as long.
+    """
 
     quantity_nanos: int = 0
     average_price_nanos: int = 0

@@ -1,6 +1,8 @@
 """All that the kernel knows, as one tree: what a snapshot holds and what a digest is taken of."""
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -350,8 +352,12 @@ class State(Struct, kw_only=True):
         return [*self.drawdowns.values(), *self.breakers.values()]
 
 
-class Turn(Struct, gc=False):
-    """One step in progress: the state, the policy, the moment, and the effects so far."""
+@dataclass(slots=True)
+class Turn:
+    """One step in progress: the state, the policy, the moment, and the effects so far.
+
+    No struct: each step sets its moment, which takes a struct four times as long.
+    """
 
     state: State
     policy: Policy
@@ -368,7 +374,7 @@ class Turn(Struct, gc=False):
     """Rows of `nearness.ROWS` that the policy limits."""
     boot_ns: int = 0
     wall_ns: int = 0
-    out: list[Effect] = []
+    out: list[Effect] = dataclasses.field(default_factory=list)
     watchlist: Watchlist = NOTHING
     looks_for_oddities: bool = False
     """Whether the policy looks for anomalies of market data."""

@@ -11,9 +11,10 @@ its own rate also behind a busy account. Cancels count as messages and are never
 An execution is an order's first fill: an order that fills in thirty parts is one execution.
 """
 
+from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from fuseboard.core.book import Order
 from fuseboard.policy.limits import NEAR_CLEAR_PERCENT, NEAR_PERCENT, Limits
@@ -35,10 +36,11 @@ def near_clear_from(most: int) -> int:
     return -(-NEAR_CLEAR_PERCENT * most // 100)
 
 
-class Ring(Struct):
+@dataclass(slots=True)
+class Ring:
     """The times of the last events, as a ring: bounded by the widest limit it measures."""
 
-    times_boot_ns: list[int] = []
+    times_boot_ns: list[int] = field(default_factory=list)
     at: int = 0
     """Where the oldest stands once the ring is as long as it gets."""
 
@@ -97,21 +99,22 @@ class RateNear(Struct):
     """Whether its count was well below since."""
 
 
-class Throttles(Struct):
+@dataclass(slots=True)
+class Throttles:
     """Every ring and counter of one account; all of it is in the snapshot."""
 
-    rates: dict[str, Ring] = {}
+    rates: dict[str, Ring] = field(default_factory=dict)
     """By strategy, of those that have a ledger: bounded as they are."""
     account: Ring | None = None
     """None while a single strategy trades: then its own ring is the account's."""
     messages: Ring = field(default_factory=Ring)
     daily_orders: int = 0
     """Orders accepted since the session began."""
-    executions: dict[str, Ring] = {}
+    executions: dict[str, Ring] = field(default_factory=dict)
     """By strategy, symbol and side, least recently used first."""
-    recent: dict[str, int] = {}
+    recent: dict[str, int] = field(default_factory=dict)
     """What was accepted in the duplicate window and when, oldest first."""
-    near: dict[str, RateNear] = {}
+    near: dict[str, RateNear] = field(default_factory=dict)
     """By field of `Limits`, strategy and what else tells rates apart: see `core.rates`."""
 
     def rate_of(self, strategy: str) -> Ring:
@@ -162,16 +165,13 @@ class Throttles(Struct):
     def remember(self, like: str, window_ns: int, boot_ns: int) -> None:
         """Remember an accepted order's likeness for as long as another would be a duplicate."""
         recent = self.recent
-        if like in recent:
-            del recent[like]  # the newest stands last
+        recent.pop(like, None)  # the newest stands last
         recent[like] = boot_ns
-        outdated = []
-        for known, at_boot_ns in recent.items():
-            if boot_ns - at_boot_ns < window_ns:
+        while recent:
+            oldest = next(iter(recent))
+            if boot_ns - recent[oldest] < window_ns:
                 break
-            outdated.append(known)
-        for known in outdated:
-            del recent[known]
+            del recent[oldest]
 
     def session_rolled(self) -> None:
         """A session began: the daily count starts again."""

@@ -12,6 +12,7 @@ from fuseboard.policy.conditions import (
     Condition,
     ConditionRefused,
     Verdict,
+    all_hold,
     condition_from_text,
     simple_bound,
 )
@@ -89,6 +90,26 @@ def test_generated_conditions_agree_with_the_independent_evaluator() -> None:
 @pytest.mark.parametrize("part", range(1, SOAK_PARTS + 1))
 def test_100_000_generated_conditions_agree_with_the_independent_evaluator(part: int) -> None:
     judge_part(part)
+
+
+@pytest.mark.no_cover
+def test_conditions_judged_as_one_hold_where_each_of_them_holds() -> None:
+    random = Random("as one")
+    texts = [text for text in (text_for(random) for _ in range(600)) if read(text)]
+    seen: Counter[bool] = Counter()
+    for _ in range(600):
+        conditions = [condition_from_text(text, order=True) for text in random.choices(texts, k=2)]
+        names = tuple(dict.fromkeys(name for each in conditions for name in each.names))
+        asked = dict(zip(names, values_for(random, names), strict=True))
+        readers = {name: lambda asked, name=name: asked[name] for name in names}
+        holds = all_hold([each.tree for each in conditions], readers)
+        each_holds = [
+            each.judge([asked[name] for name in each.names]) is Verdict.HOLDS for each in conditions
+        ]
+        assert holds(asked) is all(each_holds), [each.text for each in conditions]
+        seen[holds(asked)] += 1
+    assert seen[True] > 50
+    assert seen[False] > 50
 
 
 ALPHABET = "".join(map(chr, range(256))) + "<>=!()+-*/,.%0123456789ab \u0663\u2028\ud800\U0001f600"

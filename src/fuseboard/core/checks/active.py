@@ -54,7 +54,7 @@ class Row(Struct, frozen=True, kw_only=True):
     overridable: bool = False
     """Whether two people may let one order pass it."""
     quick: bool = False
-    """Whether the quick pass makes this comparison too; if not, it asks `passes`."""
+    """Whether the quick pass makes this comparison in its own way; if not, it asks `passes`."""
 
 
 class Active(Struct, frozen=True, gc=False):
@@ -68,7 +68,7 @@ class Active(Struct, frozen=True, gc=False):
     bounds: Bounds
     """The limits in money, for the quick pass."""
     others: tuple[Callable[[Any], bool], ...]
-    """What the quick pass has to ask of an order that opens."""
+    """What the quick pass has to ask of an order that opens: the policy's own checks, as one."""
 
     def rows_up_to(self, intent: Intent, check: Callable[[Any], bool]) -> tuple[Row, ...]:
         """The rows that an order has been through when this check denies it."""
@@ -94,6 +94,8 @@ class Gate(Struct, frozen=True, gc=False):
     """A policy compiled for judging, when it is adopted."""
 
     customs: tuple[Row, ...]
+    customs_as_one: tuple[Callable[[Any], bool], ...]
+    """One function that passes what all of them pass; empty without any."""
     dynamics: tuple[Dynamic, ...]
     restricted: dict[str, None]
     permitted: dict[str, dict[str, None]]
@@ -118,9 +120,17 @@ def asks_for(row: Row, policy: Policy, limits: Limits) -> bool:
 
 
 def active_checks(
-    rows: tuple[Row, ...], policy: Policy, limits: Limits, *, untightened: bool
+    rows: tuple[Row, ...],
+    policy: Policy,
+    limits: Limits,
+    own: tuple[Callable[[Any], bool], ...],
+    *,
+    untightened: bool,
 ) -> Active:
-    """What runs of `rows`; `untightened` is for orders that no posture tightens, and only these."""
+    """What runs of `rows`; `untightened` is for orders that no posture tightens, and only these.
+
+    `own` are the policy's own checks for the quick pass.
+    """
     asked = [row for row in rows if asks_for(row, policy, limits)]
     opening = tuple(row for row in asked if Intent.OPEN in row.intents)
     reducing = tuple(row for row in asked if Intent.REDUCE in row.intents)
@@ -131,5 +141,5 @@ def active_checks(
         opening,
         reducing,
         bounds_of(limits, listed=any(row.wanted is not None for row in opening)),
-        tuple(row.passes for row in opening if not row.quick),
+        (*(row.passes for row in opening if not row.quick), *own),
     )

@@ -7,8 +7,7 @@ from fuseboard.core.checks.active import Finding, Row
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.measures.values import value_of
-from fuseboard.policy.conditions import Condition, Verdict, condition_from_text
-from fuseboard.policy.conditions.compiled import Judge
+from fuseboard.policy.conditions import Condition, Verdict, all_hold, condition_from_text
 from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Place
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
@@ -17,7 +16,6 @@ from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 _BUY: Final = Side.BUY
-_HOLDS: Final = Verdict.HOLDS
 OF_SYMBOL: Final = ("liquidity_score", "liquidity_tier")
 """State that an order's check asks of its symbol, not of the account."""
 
@@ -25,31 +23,35 @@ OF_SYMBOL: Final = ("liquidity_score", "liquidity_tier")
 def custom_row(rule: CheckRule) -> Row:
     """The row of one check of the policy's own. Raises `ConditionRefused`."""
     condition = condition_from_text(rule.condition, order=True)
-    judge, readers = condition.judge, tuple(map(_reader, condition.names))
-
-    passes = _passes(judge, readers)
+    readers = tuple(map(_reader, condition.names))
 
     def found(proposal: Proposal) -> Finding:
         return _found(rule, condition, [read(proposal) for read in readers])
 
     return Row(
         name=rule.name,
-        passes=passes,
+        passes=_passes((condition,)),
         found=found,
         intents=(Intent.OPEN,),
         fields=(f"checks[{rule.name}]",),
         overridable=True,
+        quick=True,
     )
 
 
-def _passes(
-    judge: Judge, readers: tuple[Callable[[Proposal], int | None], ...]
-) -> Callable[[Proposal], bool]:
-    """The comparison; two values, which most conditions read, are read without a loop."""
-    if len(readers) == 2:
-        one, other = readers
-        return lambda proposal: judge((one(proposal), other(proposal))) is _HOLDS
-    return lambda proposal: judge([read(proposal) for read in readers]) is _HOLDS
+def passes_all(rules: tuple[CheckRule, ...]) -> tuple[Callable[[Proposal], bool], ...]:
+    """The comparison of all checks of the policy's own in one function; empty without any.
+
+    Raises `ConditionRefused`.
+    """
+    conditions = tuple(condition_from_text(rule.condition, order=True) for rule in rules)
+    return (_passes(conditions),) if conditions else ()
+
+
+def _passes(conditions: tuple[Condition, ...]) -> Callable[[Proposal], bool]:
+    names = {name: None for condition in conditions for name in condition.names}
+    readers = {name: _reader(name) for name in names}
+    return all_hold([condition.tree for condition in conditions], readers)
 
 
 def _reader(name: str) -> Callable[[Proposal], int | None]:

@@ -14,6 +14,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 
 SCORES_MAX: Final = 2 * INSTRUMENTS_MAX
+_BUY: Final = Side.BUY
 
 
 def equity_of(turn: Turn, scope: str) -> int:
@@ -90,11 +91,11 @@ def expected_price_nanos(order: Order, instrument: Instrument) -> int:
     """
     if order.stop_price_nanos is not None:
         return order.stop_price_nanos
-    limit_nanos = order.limit_price_nanos
-    far_nanos = instrument.ask_nanos if order.side is Side.BUY else instrument.bid_nanos
+    limit_nanos, buys = order.limit_price_nanos, order.side is _BUY
+    far_nanos = instrument.ask_nanos if buys else instrument.bid_nanos
     if limit_nanos is None or far_nanos == 0:
         return limit_nanos or far_nanos
-    return min(limit_nanos, far_nanos) if order.side is Side.BUY else max(limit_nanos, far_nanos)
+    return limit_nanos if (limit_nanos < far_nanos) is buys else far_nanos
 
 
 def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -> None:

@@ -1,7 +1,15 @@
 """The condition language of policies: small, total, exact, checked with units, compiled once."""
 
+from fuseboard.policy.conditions.compiled import all_hold
 from fuseboard.policy.conditions.condition import Condition, condition_from_text, simple_bound
 from fuseboard.policy.conditions.tree import ConditionRefused
 from fuseboard.policy.conditions.verdict import Verdict
 
-__all__ = ["Condition", "ConditionRefused", "Verdict", "condition_from_text", "simple_bound"]
+__all__ = [
+    "Condition",
+    "ConditionRefused",
+    "Verdict",
+    "all_hold",
+    "condition_from_text",
+    "simple_bound",
+]

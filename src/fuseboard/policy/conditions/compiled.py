@@ -20,7 +20,7 @@ Only integers, names made here and the operators below enter the function; no te
 """
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
@@ -41,6 +41,7 @@ from fuseboard.policy.conditions.verdict import Verdict
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 
 Judge: TypeAlias = Callable[[Sequence[int | None]], Verdict]
+Reader: TypeAlias = Callable[[Any], int | None]
 _COMPARED: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt,
     "<=": ast.LtE,
@@ -66,19 +67,46 @@ def compiled(tree: Node) -> Judge:
     """The function that judges values in the order of `names_of(tree)`; its units are checked."""
     names = names_of(tree)
     writer = _Writer({name: f"v{place}" for place, name in enumerate(names)})
-    module = ast.parse("def judge(values): pass")
-    function = module.body[0]
-    assert isinstance(function, ast.FunctionDef)
     targets = [ast.Name(f"v{place}", ast.Store()) for place in range(len(names))]
-    function.body = [
+    body: list[ast.stmt] = [
         ast.Assign([ast.Tuple(list(targets), ast.Store())], ast.Name("values", ast.Load())),
         ast.Return(writer.verdict(tree)),
     ]
-    namespace: dict[str, Any] = {verdict.name: verdict for verdict in Verdict}
+    judge: Judge = _function("values", body, {})
+    return judge
+
+
+def all_hold(trees: Sequence[Node], readers: Mapping[str, Reader]) -> Callable[[Any], bool]:
+    """The function that says whether every one of these conditions holds; unknown does not.
+
+    Each name is read once, by its reader, of what the function is asked about.
+    """
+    body: list[ast.stmt] = []
+    values: dict[str, str] = {}
+    known: dict[str, Any] = {}
+    for tree in trees:
+        for name in names_of(tree):
+            if name not in values:
+                value = values[name] = f"v{len(values)}"
+                known[f"read_{value}"] = readers[name]
+                read = ast.Call(_read(f"read_{value}"), [_read("asked")], [])
+                body.append(ast.Assign([ast.Name(value, ast.Store())], read))
+        holds = _is(_Writer(values).verdict(tree), _read(Verdict.HOLDS.name))
+        body.append(ast.If(ast.UnaryOp(ast.Not(), holds), [ast.Return(_FALSE)], []))
+    holding: Callable[[Any], bool] = _function("asked", [*body, ast.Return(_TRUE)], known)
+    return holding
+
+
+def _function(argument: str, body: list[ast.stmt], known: dict[str, Any]) -> Any:
+    """A function of one argument that knows the verdicts and `known`."""
+    module = ast.parse(f"def made({argument}): pass")
+    function = module.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.body = body
+    namespace = known | {verdict.name: verdict for verdict in Verdict}
     code = compile(ast.fix_missing_locations(module), "<a condition of the policy>", "exec")
     exec(code, namespace)  # noqa: S102 # built above from our own tree: integers and our own names
-    judge: Judge = namespace["judge"]
-    return judge
+    return namespace["made"]
 
 
 def _read(name: str) -> ast.Name:
