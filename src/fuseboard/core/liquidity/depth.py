@@ -22,11 +22,11 @@ ABSENT: Final = -1
 """Stands for the points of a component that is not known."""
 
 
-def points(average: Average, rules: LiquidityRules) -> tuple[int, int]:
+def points(average: Average, now_ns: int, rules: LiquidityRules) -> tuple[int, int]:
     """Plain and calibrated: 100 at the policy's multiple of the average and above, and 100 at the
     average, where that is more; each rounded down.
     """
-    span_ns, area = average.span_ns, average.area
+    area, span_ns = average.at_now(now_ns)
     if span_ns < WARM_NS or area <= 0:
         return ABSENT, ABSENT
     multiple = FULL_POINTS * average.value * span_ns

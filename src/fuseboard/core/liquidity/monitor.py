@@ -6,9 +6,8 @@ stale. While a feed tells levels of a symbol, its quotes are part of those and a
 beside them.
 """
 
+from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from fuseboard.core.liquidity import depth, impact, velocity, volatility
 from fuseboard.core.liquidity.depth import ABSENT
@@ -35,7 +34,8 @@ _LEVELS_MAX: Final = impact.LEVELS_MAX
 _VELOCITY_WARM_NS: Final = velocity.WINDOW_NS
 
 
-class Liquidity(Struct):
+@dataclass(slots=True)
+class Liquidity:
     """What is known of one symbol's liquidity, and its tier."""
 
     depths: Average
@@ -172,9 +172,7 @@ class Liquidity(Struct):
             )
         depths = self.depths
         if not lacks & NO_SIZES and now_ns >= depths.spans_from(depth.WARM_NS):
-            if depths.counted_ns != now_ns:
-                depths.follow(now_ns)
-            found, usual = depth.points(depths, rules)
+            found, usual = depth.points(depths, now_ns, rules)
             if found != ABSENT:
                 plain_depth = depth.confirmed(found, plain_velocity)
                 usual_depth = depth.confirmed(usual, usual_velocity)

@@ -7,6 +7,7 @@ number with hysteresis, and lifts no latch. A symbol begins CAUTIOUS: nothing is
 """
 
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
@@ -45,7 +46,8 @@ def tier_of(points: int, edges: tuple[int, ...]) -> Tier:
     return TABLE[_N][band_of(points, edges)]
 
 
-class Gauge(Struct):
+@dataclass(slots=True)
+class Gauge:
     """The tier of one symbol, and how it came there."""
 
     tier: Tier = Tier.CAUTIOUS
