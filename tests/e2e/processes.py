@@ -84,6 +84,12 @@ def get(url: str, body: object = None) -> Any:
         return json.loads(answer.read())
 
 
+def accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    """A bot's answer that must be good; a refusal fails with what it says."""
+    assert answer["ok"], answer
+    return answer
+
+
 class Running:
     """One process, its output in a file, ended at the latest with its test."""
 

@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 
 from fuseboard.vocabulary.evidence_effects import RecordPolicy
 from fuseboard.vocabulary.inputs import PolicyAdopted
-from tests.e2e.processes import World, fuseboard
+from tests.e2e.processes import World, accepted, fuseboard
 
 NAMED = ("--operator", "Ada", "--reason", "more room for the open")
 
@@ -42,7 +42,7 @@ def test_a_policy_is_adopted_over_the_socket_and_a_looser_one_only_for_a_person(
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy_limit("AAPL", 5, 100)["ok"]
+    accepted(bot.buy_limit("AAPL", 5, 100))
 
     tighter = adopt(here, written(here, 400))
     assert tighter.returncode == 0, tighter
@@ -60,7 +60,7 @@ def test_a_policy_is_adopted_over_the_socket_and_a_looser_one_only_for_a_person(
 
     by_ada = adopt(here, written(here, 2_000), *NAMED, "--json")
     assert json.loads(by_ada.stdout)["accepted"] is True, by_ada
-    assert bot.buy_limit("AAPL", 5, 100)["ok"]
+    accepted(bot.buy_limit("AAPL", 5, 100))
     now = gateway.status()["policy"]
     assert (now["name"], now["since_wall_ns"] > 0) == ("most-2000", True)
     told = fuseboard("status", "--state", here.state).stdout

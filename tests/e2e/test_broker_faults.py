@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fuseboard.exchange.ledger import OrderAccepted
 from tests.e2e import truth
-from tests.e2e.processes import Bot, Exchange, World, until
+from tests.e2e.processes import Bot, Exchange, World, accepted, until
 
 POLICY = """\
 name: broker faults
@@ -40,7 +40,7 @@ def test_a_bad_day_at_the_broker_makes_no_second_order_and_no_endless_wait(here:
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("AAPL", 1)["ok"], "a good day comes first: the symbol is watched from here on"
+    accepted(bot.buy("AAPL", 1))  # a good day comes first: the symbol is watched from here on
     held = 1
     for number, (name, day) in enumerate(DAYS.items()):
         before = len(exchange.ledger())

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.processes import Bot, Gateway, Running, World, environment, until
+from tests.e2e.processes import Bot, Gateway, Running, World, accepted, environment, until
 
 HERE = Path(__file__).parent
 
@@ -53,12 +53,12 @@ def test_alpaca_py_hears_its_own_orders_and_the_market(here: World) -> None:
     listener.hears("trades", symbol="AAPL")
 
     connected(gateway, listener, bot)
-    assert bot.buy("AAPL", 3, client_order_id="mine")["ok"]
+    accepted(bot.buy("AAPL", 3, client_order_id="mine"))
     filled = listener.hears("trade_updates", event="fill", client_order_id="mine")
     assert filled["filled"] == "3"
     assert filled["price"] > 0
     assert listener.hears("trade_updates", event="new", client_order_id="mine")
-    assert other.buy("AAPL", 1, client_order_id="theirs")["ok"]
+    accepted(other.buy("AAPL", 1, client_order_id="theirs"))
     resting = bot.buy_limit("AAPL", 1, 100)["value"]["client_order_id"]
     listener.hears("trade_updates", event="new", client_order_id=resting)
     assert here.person("halt", "--reason", "enough").returncode == 0
@@ -74,7 +74,7 @@ def connected(gateway: Gateway, listener: Listener, bot: Bot) -> None:
 
     def one_is_heard() -> bool:
         gateway.must_run()
-        assert bot.buy("TSLA", 1)["ok"]
+        accepted(bot.buy("TSLA", 1))
         return bool(listener.heard("trade_updates"))
 
     until(one_is_heard, "the trade stream listens")

@@ -4,7 +4,7 @@ import signal
 
 from fuseboard.exchange.ledger import OrderAccepted
 from tests.e2e import truth
-from tests.e2e.processes import Bot, Exchange, Gateway, World, until
+from tests.e2e.processes import Bot, Exchange, Gateway, World, accepted, until
 
 
 def trading(here: World, rule: str) -> tuple[Exchange, Gateway, Bot]:
@@ -14,9 +14,9 @@ def trading(here: World, rule: str) -> tuple[Exchange, Gateway, Bot]:
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("AAPL", 10)["ok"]
+    accepted(bot.buy("AAPL", 10))
     for price in (100, 101):
-        assert bot.buy_limit("AAPL", 5, price)["ok"]
+        accepted(bot.buy_limit("AAPL", 5, price))
     until(lambda: exchange.state()["working_orders"] == 2, "two orders rest")
     until(lambda: exchange.positions().get("AAPL") == "10", "the first one is filled")
     gateway.wait_for(lambda now: len(now["orders"]) == 2, "the gateway knows")

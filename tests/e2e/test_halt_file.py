@@ -3,7 +3,7 @@
 from typing import Any
 
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
-from tests.e2e.processes import World, fuseboard, until
+from tests.e2e.processes import World, accepted, fuseboard, until
 
 
 def is_latched(now: dict[str, Any]) -> bool:
@@ -17,7 +17,7 @@ def test_a_file_halts_and_only_a_person_lifts_it_and_not_while_it_is_there(here:
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy_limit("AAPL", 5, 100)["ok"]
+    accepted(bot.buy_limit("AAPL", 5, 100))
     until(lambda: exchange.state()["working_orders"] == 1, "it rests")
 
     file = here.state / "HALT"

@@ -13,6 +13,7 @@ from tests.e2e.processes import (
     Exchange,
     Gateway,
     World,
+    accepted,
     fuseboard,
     status,
     until,
@@ -34,7 +35,7 @@ def trading(here: World) -> tuple[Exchange, Gateway, Bot]:
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("AAPL", 10)["ok"]
+    accepted(bot.buy("AAPL", 10))
     for price in (100, 101):
         resting = bot.buy_limit("AAPL", 5, price)
         assert resting["ok"], resting
@@ -115,7 +116,7 @@ def test_a_halt_while_the_gateway_is_down_holds_at_its_next_start(here: World) -
     gateway.wait_for(lambda now: now["posture"] == "HALTED", "halted at the start")
     refused_as_halted(bot, "AAPL")
     opened_by_a_person(here)
-    assert bot.buy("AAPL", 1)["ok"]
+    accepted(bot.buy("AAPL", 1))
     assert gateway.stop() == 0
     assert truth.accepted(exchange.ledger(), opens=True)[0].symbol == "AAPL"
     here.evidence_is_clean()
@@ -155,7 +156,7 @@ def test_without_its_register_a_gateway_is_refused_until_init_makes_one_that_hal
     gateway.wait_for(lambda now: now["posture"] == "HALTED", "halted by its new register")
     refused_as_halted(bot, "AAPL")
     opened_by_a_person(here)
-    assert bot.buy("AAPL", 1)["ok"]
+    accepted(bot.buy("AAPL", 1))
     assert gateway.stop() == 0
 
 

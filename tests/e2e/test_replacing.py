@@ -1,6 +1,6 @@
 """alpaca-py replaces orders through the real gateway in front of the real exchange."""
 
-from tests.e2e.processes import World, until
+from tests.e2e.processes import World, accepted, until
 from tests.e2e.test_clients import Listener, connected
 
 
@@ -38,7 +38,7 @@ def test_an_order_is_replaced_and_the_stream_tells_of_both(here: World) -> None:
     assert (refused["status"], refused["code"]) == (422, 42210000)
     too_much = bot.ask("replace", order_id=new["id"], qty=100_000)
     assert (too_much["status"], too_much["code"]) == (403, 40310000)
-    assert bot.ask("replace", order_id=new["id"], qty=1)["ok"]
+    accepted(bot.ask("replace", order_id=new["id"], qty=1))
     until(lambda: [o["qty"] for o in bot.ask("orders")["value"]] == ["1"], "the smaller one works")
     assert exchange.state()["working_orders"] == 1
     assert gateway.stop() == 0

@@ -13,6 +13,7 @@ from tests.e2e.processes import (
     Exchange,
     Gateway,
     World,
+    accepted,
     fuseboard,
     until,
 )
@@ -43,7 +44,7 @@ def one_held(here: World) -> tuple[Exchange, Gateway, Bot]:
     gateway = here.open_gateway(exchange.url)
     bot = here.bot(gateway.url)
     exchange.start()
-    assert bot.buy("AAPL", 1)["ok"]
+    accepted(bot.buy("AAPL", 1))
     gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
     return exchange, gateway, bot
 
@@ -54,7 +55,7 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
     exchange, gateway, bot = one_held(here)
     exchange.faults(hide_fills=1)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
-    assert bot.buy_limit("AAPL", 2, round(bid - 0.02, 2))["ok"], "it rests, and fills later"
+    accepted(bot.buy_limit("AAPL", 2, round(bid - 0.02, 2)))  # it rests, and fills later
     until(lambda: exchange.positions() == {"AAPL": "3"}, "the second is filled")
     gateway.wait_for(lambda now: held(now) == {"AAPL": "3"}, "and adopted, though nobody told it")
     gateway.wait_for(
@@ -74,7 +75,7 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
     assert fuseboard("reset", "--state", here.state, *words).returncode == 0
     gateway.wait_for(lambda now: now["posture"] == "OPEN", "a named person took the broker's word")
     assert held(gateway.status()) == {"AAPL": "7"}
-    assert bot.sell("AAPL", 1)["ok"]
+    accepted(bot.sell("AAPL", 1))
     assert gateway.stop() == 0
     truth.nothing_twice(exchange.ledger())
     here.evidence_is_clean()
@@ -85,7 +86,7 @@ def test_what_filled_while_the_gateway_was_down_is_accounted_for_before_anything
 ) -> None:
     exchange, gateway, bot = one_held(here)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
-    assert bot.buy_limit("AAPL", 2, round(bid - 0.05, 2))["ok"], "it rests"
+    accepted(bot.buy_limit("AAPL", 2, round(bid - 0.05, 2)))  # it rests
     gateway.kill()
     until(lambda: exchange.positions() == {"AAPL": "3"}, "it fills, and nobody hears of it")
     again = here.open_gateway(exchange.url)

@@ -12,7 +12,7 @@ from fuseboard.feeds.calendars import Hours, Kept
 from fuseboard.vocabulary.effects import RaiseAlert
 from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.reasons import Reason
-from tests.e2e.processes import World, status, until
+from tests.e2e.processes import World, accepted, status, until
 
 DAY = date(2010, 11, 26)  # the day after Thanksgiving: New York closes at one
 NEXT = date(2010, 11, 29)
@@ -77,7 +77,7 @@ def test_an_early_close_expires_day_orders_rolls_references_and_lifts_what_the_d
     until(lambda: begun(here), "the tape's first session begins")
     resting = beta.buy_limit("AAPL", 5, 60)
     assert resting["ok"], resting
-    assert alpha.buy("AAPL", 900)["ok"]
+    accepted(alpha.buy("AAPL", 900))
     gateway.wait_for(lambda now: "HALTED" in str(now["fuses"]), "alpha's daily loss has tripped")
     refused = alpha.buy("AAPL", 1)
     assert "posture_halted" in refused["message"], refused

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import processes
-from tests.e2e.processes import Bots, Gateway, World, fuseboard, until, world
+from tests.e2e.processes import Bots, Gateway, World, accepted, fuseboard, until, world
 
 POLICY = "name: twins\n"
 ELSEWHERE = """
@@ -84,13 +84,14 @@ def test_a_gateway_on_another_machine_is_found_by_its_orders_and_both_halt(
         second = other.gateway(exchange.url)
         patch.undo()
         second.wait_for(lambda now: now["posture"] == "OPEN", "nothing of the first one works yet")
-        assert here.bot(first.url).buy_limit("AAPL", 1, 100)["ok"]
+        accepted(here.bot(first.url).buy_limit("AAPL", 1, 100))
         halted_by_the_other(second)
-        assert "posture_halted" in (bot := other.bot(second.url)).buy("AAPL", 1)["message"]
+        bot = other.bot(second.url)
+        assert "posture_halted" in bot.buy("AAPL", 1)["message"]
         # A person who resets without having found the other one is told by both.
         reset = other.person("reset", "--reason", "seems fine")
         assert reset.returncode == 0, reset.stdout + reset.stderr
-        assert bot.buy_limit("AAPL", 1, 101)["ok"]
+        accepted(bot.buy_limit("AAPL", 1, 101))
         halted_by_the_other(first)
         assert first.stop() == 0
         assert second.stop() == 0
