@@ -244,7 +244,7 @@ def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
 def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:
     for name, text in (
         ("status", "posture, fuses, plans, counts; also when the gateway is down"),
-        ("stats", "orders sent and skipped, scores, tiers and breakers, since the start"),
+        ("stats", "orders sent and skipped, scores, tiers and breakers, kept over restarts"),
         ("orders", "the working orders"),
         ("positions", "the positions, by ledger"),
     ):

@@ -5,16 +5,18 @@ from msgspec import structs
 from fuseboard.control.board import Board
 from fuseboard.control.render import status_text
 from fuseboard.control.render_statistics import age, stats_text
-from fuseboard.control.statistics import SYMBOLS_MAX, Counting
+from fuseboard.control.statistics import SYMBOLS_MAX, counting_from
 from fuseboard.control.status import Status, status_of
 from fuseboard.core.kernel import Kernel
 from fuseboard.runtime.meter import MeteredKernel
+from fuseboard.vocabulary.denial_effects import RecordDenials
 from fuseboard.vocabulary.effects import AnswerDenied
 from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Intent
+from fuseboard.vocabulary.orders import Intent, OrderStatus
 from fuseboard.vocabulary.reasons import Reason
+from tests.control.effects import shown as order_shown
 from tests.control.effects import submit
 
 MINUTE = 60 * NANOS
@@ -59,6 +61,31 @@ def test_orders_are_counted_by_symbol_and_in_all_with_the_rate_of_what_was_skipp
     assert row(shown.text(), "(all)")[1:4] == ["6", "4", "40.00%"]
     assert row(shown.text(), "AAPL")[1:4] == ["6", "2", "25.00%"]
     assert row(shown.text(), "MSFT")[1:4] == ["0", "1", "100.00%"]
+
+
+def test_an_order_that_never_left_was_not_sent_and_one_that_the_broker_rejected_was() -> None:
+    shown = Shown()
+    for number in range(4):
+        shown.board.apply(submit(str(number)))
+    shown.board.apply(order_shown("0", OrderStatus.IN_DOUBT))
+    for order_id, status in (("0", OrderStatus.NOT_SENT), ("1", OrderStatus.NOT_SENT)):
+        shown.board.apply(order_shown(order_id, status))
+    shown.board.apply(order_shown("1", OrderStatus.NOT_SENT))
+    shown.board.apply(order_shown("2", OrderStatus.WORKING))
+    shown.board.apply(order_shown("3", OrderStatus.REJECTED))
+    shown.board.apply(structs.replace(denied("AAPL"), reason=Reason.BROKER_REJECTED))
+    assert row(shown.text(), "AAPL")[1:4] == ["2", "0", "0.00%"]
+    assert shown.board.counting.awaited == {}
+
+
+def test_what_was_skipped_is_counted_by_reason_too_the_most_frequent_first() -> None:
+    shown = Shown()
+    assert "skipped for" not in shown.text()
+    shown.board.apply(structs.replace(denied("AAPL"), reason=Reason.THROTTLED))
+    shown.board.apply(denied("AAPL"))
+    shown.board.apply(denied(""))
+    shown.board.apply(RecordDenials(strategy="s", reason=Reason.OPERATOR, count=5))
+    assert "skipped for: operator 5, liquidity_tier 2, throttled 1" in shown.text()
 
 
 def test_scores_are_averaged_over_time_and_tiers_have_their_times() -> None:
@@ -120,13 +147,14 @@ def test_a_session_that_rolls_begins_its_own_counts_and_the_starts_go_on() -> No
     assert statistics is not None
     assert statistics.start.lines[0].submitted == 2
     assert statistics.session.lines[0].submitted == 1
-    assert "in this session" in shown.text()
+    assert shown.text().startswith("since 2023-11-14 22:13:20 UTC: the account")
+    assert "in this session, since 2023-11-14 22:14:20 UTC: the account" in shown.text()
 
 
 def test_symbols_are_bounded_and_what_comes_beyond_counts_in_all() -> None:
-    counting = Counting(0)
+    counting = counting_from(0)
     for number in range(SYMBOLS_MAX + 5):
-        counting.skipped(f"S{number}")
+        counting.skipped("posture", f"S{number}")
     assert len(counting.start.symbols) == SYMBOLS_MAX + 1
     assert counting.start.symbols[""].skipped == SYMBOLS_MAX + 5
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from subprocess import CompletedProcess
+from typing import Any
 
 from fuseboard.exchange.ledger import OrderAccepted
 from tests.e2e import truth
@@ -74,9 +75,18 @@ def test_a_halt_stops_new_orders_at_once_and_cancels_what_works(here: World) -> 
     here.evidence_is_clean()
 
 
+def counted(now: dict[str, Any]) -> tuple[int, int, int]:
+    """Since when, and how many orders were sent and skipped since."""
+    since = now["statistics"]["start"]
+    (whole, *_) = since["lines"]
+    return since["began_wall_ns"], whole["submitted"], whole["skipped"]
+
+
 def test_a_halt_survives_a_restart_and_only_a_person_lifts_it(here: World) -> None:
     exchange, gateway, bot = trading(here)
     assert fuseboard("halt", "--operator", "Ada", "--state", here.state).returncode == 0
+    began_ns, *orders = counted(gateway.status())
+    assert orders == [3, 0]
     gateway.kill()
     assert status(here.state)["posture"] == "HALTED"
 
@@ -91,10 +101,13 @@ def test_a_halt_survives_a_restart_and_only_a_person_lifts_it(here: World) -> No
     assert lifted.returncode == 0, lifted.stdout + lifted.stderr
     bought = bot.buy("TSLA", 1)
     assert bought["ok"], bought
+    since_ns, submitted, skipped = counted(again.status())
+    assert (since_ns, submitted, skipped > 0) == (began_ns, 4, True)
     assert again.stop() == 0
 
     third = here.gateway(exchange.url)
     third.wait_for(lambda now: now["posture"] == "OPEN", "what was lifted stays lifted")
+    assert counted(third.status()) == (began_ns, 4, skipped), "each restart keeps the statistics"
     assert third.stop() == 0
     here.evidence_is_clean()
 

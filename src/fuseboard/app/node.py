@@ -41,6 +41,7 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
 from fuseboard.control.state_directory import Identity, StateRefused
+from fuseboard.control.statistics_kept import KeptStatistics
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import LOOPBACK, GatewayDoor
 from fuseboard.gateway.keys import Keys
@@ -119,7 +120,9 @@ class Node:
             told=self._history.note,
             tags=tags_of(options.policy),
         )
-        self._board = Board(lambda: self._clock.now().wall_ns)
+        now_ns = self._clock.now().wall_ns
+        self._statistics = KeptStatistics(self._state, recovered.last_sequence, wall_ns=now_ns)
+        self._board = Board(lambda: self._clock.now().wall_ns, self._statistics.counting)
         self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
         self._outward = outward_pagers(os.environ)
         self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
@@ -254,7 +257,12 @@ class Node:
         self._stopping.set()
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
-        return Loop(
+        def save_snapshot(sequence: int, body: bytes, digest: str) -> None:
+            policy_digest = self._kernel.policy_digest()  # asked in the loop, between two steps
+            self._journal.snapshot(sequence, body, digest, policy_digest=policy_digest)
+            self._statistics.save(loop.released)
+
+        loop = Loop(
             kernel=self._meter,
             clock=self._clock,
             intake=intake,
@@ -262,13 +270,14 @@ class Node:
             watermark=self._watermark,
             outlet=outlet,
             last=self._last,
-            save_snapshot=self._save_snapshot,
+            save_snapshot=save_snapshot,
             pulse=self._guardian.pulse(
                 durable=lambda: self._watermark.sequence,
                 intake=intake.__len__,
                 oldest_call_age_ns=outlet.oldest_call_age_ns,
             ),
         )
+        return loop
 
     def _beside(
         self, intake: Intake, broker: AlpacaBroker, started: NodeStarted
@@ -367,10 +376,6 @@ class Node:
         intake.offer(started)
         return started
 
-    def _save_snapshot(self, sequence: int, body: bytes, digest: str) -> None:
-        policy_digest = self._kernel.policy_digest()  # asked in the loop, between two steps
-        self._journal.snapshot(sequence, body, digest, policy_digest=policy_digest)
-
     async def _until_stopped(
         self, serving: "asyncio.Task[None]", loop: Loop, port: int, drain: Drain
     ) -> int:
@@ -431,6 +436,7 @@ class Node:
         self._backups.stop()
         self._guardian.close()
         self._journal.close()
+        self._statistics.close()
         self._history.close()
         for door in self._outward:
             door.close()

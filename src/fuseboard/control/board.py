@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.control.statistics import Counting
+from fuseboard.control.statistics import Counting, counting_from
 from fuseboard.vocabulary.denial_effects import RecordDenials
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
@@ -117,8 +117,10 @@ class OrderLine(Struct, kw_only=True):
 class Board:
     """Postures, fuses, orders, positions, plans, alerts and counts."""
 
-    def __init__(self, wall_ns: Callable[[], int] = lambda: 0) -> None:
-        """`wall_ns` is the time of day, 0 where it is not known."""
+    def __init__(
+        self, wall_ns: Callable[[], int] = lambda: 0, counting: Counting | None = None
+    ) -> None:
+        """`wall_ns` is the time of day, 0 where it is not known; `counting` what was counted."""
         self._wall_ns = wall_ns
         self.resets: dict[str, ResetLine] = {}
         self.postures: dict[str, PublishPosture] = {ACCOUNT_SCOPE: _UNSPOKEN}
@@ -139,7 +141,7 @@ class Board:
         self.drain: RecordDrain | None = None
         self.tiers: dict[str, RecordTier] = {}
         """By symbol, where liquidity was last told to be less than NORMAL."""
-        self.counting = Counting(wall_ns())
+        self.counting = counting or counting_from(wall_ns())
         self.allowed = 0
         self.shaped = 0
         self.denied: dict[str, int] = {}
@@ -150,6 +152,7 @@ class Board:
             case SubmitOrder():
                 self._submitted(effect)
             case PublishOrder():
+                self.counting.heard(effect.order_id, effect.status)
                 filled_nanos = effect.filled_quantity_nanos
                 self._show(effect, effect.status, filled_quantity_nanos=filled_nanos)
             case PublishPosition():
@@ -214,12 +217,13 @@ class Board:
 
     def _denied(self, reason: Reason, symbol: str, count: int) -> None:
         self.denied[reason.value] = self.denied.get(reason.value, 0) + count
-        self.counting.skipped(symbol, count)
+        if reason is not Reason.BROKER_REJECTED:  # that one was sent
+            self.counting.skipped(reason.value, symbol, count)
 
     def _submitted(self, effect: SubmitOrder) -> None:
         if effect.intent is not Intent.PLAN:
             self.allowed += 1
-            self.counting.submitted(effect.symbol)
+            self.counting.submitted(effect.order_id, effect.symbol)
         self._show(effect, OrderStatus.SUBMITTING, filled_quantity_nanos=0)
 
     def _show(

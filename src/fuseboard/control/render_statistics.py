@@ -17,10 +17,11 @@ def stats_text(status: Status, now_wall_ns: int) -> str:
     """Both periods, the tiers of the moment and the breakers."""
     found = status.statistics
     if not status.running or found is None:
-        return "the gateway does not run: statistics are counted from its start on"
-    parts = [_period("since the start", found.start)]
+        return "the gateway does not run: its statistics are kept, and shown while it runs"
+    parts = [_period(f"since {utc(found.start.began_wall_ns)}", found.start)]
     if found.session.began_wall_ns != found.start.began_wall_ns:
-        parts.append(_period("in this session", found.session))
+        began = utc(found.session.began_wall_ns)
+        parts.append(_period(f"in this session, since {began}", found.session))
     parts.append(_tiers(found, now_wall_ns))
     parts.append("\n".join(printable(f"breaker   {fuse_line(fuse)}") for fuse in status.fuses))
     return "\n\n".join(part for part in parts if part)
@@ -29,10 +30,12 @@ def stats_text(status: Status, now_wall_ns: int) -> str:
 def _period(what: str, at: PeriodLine) -> str:
     head = ["symbol", "submitted", "skipped", "skip rate", "emergencies", "average score", *_TIERS]
     rows = [_row(line) for line in at.lines[: SYMBOLS_SHOWN_MAX + 1]]
-    said = f"{what} ({utc(at.began_wall_ns)}): the account was stopped {_times(at.account_latches)}"
+    said = f"{what}: the account was stopped {_times(at.account_latches)}"
     text = f"{said}\n{table(head, rows, numbers=range(1, len(head)))}"
     more = len(at.lines) - len(rows)
-    return f"{text}\nand {more} more: see --json" if more > 0 else text
+    text += f"\nand {more} more: see --json" if more > 0 else ""
+    why = ", ".join(f"{reason} {count}" for reason, count in at.reasons.items())
+    return f"{text}\nskipped for: {why}" if why else text
 
 
 def _row(line: CountsLine) -> list[str]:

@@ -51,6 +51,7 @@ class StateDirectory:
         self.keys_file = path / "keys.json"
         self.operators_file = path / "operators.json"
         self.watchlists_file = path / "watchlists.json"
+        self.statistics_file = path / "statistics.json"
         self.halt_file = path / "HALT"
         self.lock_file = path / "lock"
         self.socket_file = path / "control.sock"

@@ -1,7 +1,8 @@
-"""Statistics: what was sent and skipped, how liquid it was, since the start and in this session.
+"""Statistics: what was sent and skipped, how liquid it was, since counting began and in a session.
 
-Fed by durable effects. Liquidity comes a minute late at most where nothing changes. A session's
-counts begin when it rolls, or with the gateway where that was later. Silence counts as EMERGENCY.
+Fed by durable effects; `statistics_kept` carries them over a restart. Liquidity comes a minute late
+at most where nothing changes. A session's counts begin when it rolls, or with the first of all
+where that was later. Silence counts as EMERGENCY; while no gateway runs nothing is counted.
 """
 
 from typing import Final
@@ -11,11 +12,13 @@ from msgspec import Struct
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
+from fuseboard.vocabulary.orders import OrderStatus
 
 SYMBOLS_MAX: Final = 10_000
 """As many as the kernel watches; what comes beyond counts in the sum of all only."""
 ALL: Final = ""
 _EMERGENCY: Final = Tier.EMERGENCY.name
+_NOT_KNOWN_YET: Final = (OrderStatus.SUBMITTING, OrderStatus.IN_DOUBT)
 
 
 class Counts(Struct, kw_only=True):
@@ -49,6 +52,8 @@ class Statistics(Struct, kw_only=True):
     account_latches: int = 0
     """How often a fuse or a latch stopped the account."""
     symbols: dict[str, Counts] = {}
+    reasons: dict[str, int] = {}
+    """How often each reason was why something was skipped."""
 
     def of(self, symbol: str) -> list[Counts]:
         """The counts that something of a symbol goes to."""
@@ -67,27 +72,42 @@ class TierNow(Struct, frozen=True, kw_only=True):
     silent: bool
 
 
-class Counting:
+class Counting(Struct, kw_only=True, forbid_unknown_fields=True):
     """Both periods, and the tiers of the moment."""
 
-    def __init__(self, wall_ns: int) -> None:
-        self.start = Statistics(began_wall_ns=wall_ns)
-        self.session = Statistics(began_wall_ns=wall_ns)
-        self.now: dict[str, TierNow] = {}
+    start: Statistics
+    """Since counting began."""
+    session: Statistics
+    now: dict[str, TierNow] = {}
+    awaited: dict[str, str] = {}
+    """The symbol of each order that was sent, until more of it is known."""
 
     def session_began(self, wall_ns: int) -> None:
         """Another session: its counts begin."""
         self.session = Statistics(began_wall_ns=wall_ns)
 
-    def submitted(self, symbol: str) -> None:
-        """A strategy's order was sent."""
+    def submitted(self, order_id: str, symbol: str) -> None:
+        """A strategy's order was given to be sent."""
+        self.awaited[order_id] = symbol
         for counts in self._both(symbol):
             counts.submitted += 1
 
-    def skipped(self, symbol: str, count: int = 1) -> None:
+    def heard(self, order_id: str, status: OrderStatus) -> None:
+        """What became of an order; one that turns out never to have left was not sent."""
+        if status in _NOT_KNOWN_YET:
+            return
+        symbol = self.awaited.pop(order_id, None)
+        if symbol is None or status is not OrderStatus.NOT_SENT:
+            return
+        for counts in self._both(symbol):
+            counts.submitted = max(counts.submitted - 1, 0)  # the session may have begun since
+
+    def skipped(self, reason: str, symbol: str, count: int = 1) -> None:
         """So many were denied."""
         for counts in self._both(symbol):
             counts.skipped += count
+        for period in (self.start, self.session):
+            period.reasons[reason] = period.reasons.get(reason, 0) + count
 
     def account_latched(self) -> None:
         """Something stopped the account."""
@@ -118,6 +138,13 @@ class Counting:
         return [*self.start.of(symbol), *self.session.of(symbol)]
 
 
+def counting_from(wall_ns: int) -> Counting:
+    """Nothing counted yet, from now on."""
+    return Counting(
+        start=Statistics(began_wall_ns=wall_ns), session=Statistics(began_wall_ns=wall_ns)
+    )
+
+
 class CountsLine(Struct, frozen=True, kw_only=True):
     """One symbol's counts in a period as people read them; the sum of all under `""`."""
 
@@ -133,11 +160,13 @@ class CountsLine(Struct, frozen=True, kw_only=True):
 
 
 class PeriodLine(Struct, frozen=True, kw_only=True):
-    """A period: since the gateway's start, or this session."""
+    """A period: since counting began, or this session."""
 
     began_wall_ns: int
     account_latches: int
     lines: tuple[CountsLine, ...]
+    reasons: dict[str, int] = {}
+    """How often each reason was why something was skipped, the most frequent first."""
 
 
 class TierLine(Struct, frozen=True, kw_only=True):
@@ -192,6 +221,7 @@ def _period(statistics: Statistics, *, symbols: bool) -> PeriodLine:
             for symbol, counts in sorted(known.items())
             if symbols or symbol == ALL
         ),
+        reasons=dict(sorted(statistics.reasons.items(), key=lambda at: (-at[1], at[0]))),
     )
 
 

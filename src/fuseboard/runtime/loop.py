@@ -81,7 +81,7 @@ class Loop:
     `pulse` is beaten by each turn of `run`, at least every `BEAT_EVERY_S`, also when nothing comes.
     `watermark` is what the journal was given to report to; it starts at the last durable sequence,
     and `last` is that record's moment. `run` serves until `request_stop` or a fault; `settle` does
-    the same in lock-step, without an event loop.
+    the same in lock-step, without an event loop. `released` is the last record whose effects left.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Loop:
         limits: LoopLimits | None = None,
     ) -> None:
         self.limits = limits or LoopLimits()
-        self.sequence = watermark.sequence
+        self.sequence = self.released = watermark.sequence
         self._kernel = kernel
         self._clock = clock
         self._intake = intake
@@ -247,12 +247,13 @@ class Loop:
 
     def _release(self) -> int:
         """Let go of what is durable; how many records, also of those without effects."""
-        held = len(self._hold)
-        for moment, effect in self._hold.released(self._watermark.sequence):
+        held, durable = len(self._hold), self._watermark.sequence
+        for moment, effect in self._hold.released(durable):
             if type(effect) is WakeAt:
                 self._want_wake(effect.boot_ns)
             elif type(effect) is not StopNode:
                 self._outlet.leave(effect, moment)
+        self.released = durable
         return held - len(self._hold)
 
     def _write(self) -> None:

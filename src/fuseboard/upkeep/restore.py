@@ -268,6 +268,7 @@ class _Restore:
         self._halt(restored)
         write_atomically(self.state.unrestored_file, msgspec.json.encode(restored))
         self._set_aside_database(self.state.journal_file)
+        self.state.statistics_file.unlink(missing_ok=True)  # counted from the other journal
         # Where a state is, an absent note of what we latched at the broker means that we lifted
         # it: an older note would lift what a person latched there since.
         lifted = () if is_new else (Place(self.state.path).latches_file.name,)
