@@ -49,7 +49,7 @@ class GuardianProcess(Running):
 class Guarded:
     """The whole set; `seed` is the strategy's positions and orders."""
 
-    def __init__(self, here: World, *, flatten: bool) -> None:
+    def __init__(self, here: World, *, flatten: bool, **environment: str) -> None:
         self.here = here
         policy = here.folder / "policy.yaml"
         policy.write_text(POLICY % str(flatten).lower())
@@ -59,7 +59,7 @@ class Guarded:
         self.exchange: Exchange = here.exchange(tape="normal", requests_per_minute=2_000)
         self.exchange.start()
         self.gateway: Gateway = here.open_gateway(self.exchange.url)
-        self.guardian = here.kept(GuardianProcess(here))
+        self.guardian = here.kept(GuardianProcess(here, **environment))
         until(lambda: self.watched_by() == "watches", "the guardian watches")
 
     def watched_by(self) -> str:

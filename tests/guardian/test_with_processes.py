@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -62,7 +63,7 @@ def submitted(here: World) -> int:
 def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_again(
     here: World,
 ) -> None:
-    it = Guarded(here, flatten=True)
+    it = Guarded(here, flatten=True, FUSEBOARD_ALERT_COMMAND="cat")
     assert it.order("AAPL", 10, "buy") == 200
     assert it.order("TSLA", 4, "sell") == 200
     it.rest_orders(3)
@@ -81,6 +82,12 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     again = here.gateway(it.exchange.url, "--port", it.gateway.port())
     now = again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
     assert any("guardian" in alert["text"] for alert in now["alerts"])
+    counts = (
+        r"by the guardian since .* UTC: alert-command: [1-9]\d* delivered, 0 given up, 0 dropped"
+    )
+    again.wait_for(
+        lambda now: re.fullmatch(counts, now["about"].get("alerted", "")), "its alerts are counted"
+    )
     again.wait_for(lambda now: not now["positions"], "what the guardian closed is in the book")
     assert it.order("AAPL", 1, "buy") == 403
     until(

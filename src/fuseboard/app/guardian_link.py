@@ -21,6 +21,7 @@ from fuseboard.control.state_directory import (
     StateDirectory,
     StateRefused,
 )
+from fuseboard.guardian.alerts_told import alerts_told
 from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
@@ -100,6 +101,12 @@ def guardian_without_gateway(state: StateDirectory) -> str:
     if beat is None or beat.phase is Phase.STOPPED or not _lives(beat):
         return "none runs"
     return f"runs (pid {beat.pid})"
+
+
+def guardian_alerted(place: Place) -> dict[str, str]:
+    """For the status, a line of its own: what became of the guardian's alerts, if it has doors."""
+    told = alerts_told(place.alerts_file)
+    return {"alerted": told} if told else {}
 
 
 def _is_busy(beat: Beat | None) -> bool:
@@ -225,6 +232,10 @@ class GuardianLink:
         if self._missing or beat is None or not _lives(beat):
             return "MISSING: nobody acts if this gateway dies" if self._wanted else "none"
         return "watches"
+
+    def alerted(self) -> dict[str, str]:
+        """As `guardian_alerted`."""
+        return guardian_alerted(self._place)
 
     def close(self) -> None:
         """Let go of the heartbeat file."""

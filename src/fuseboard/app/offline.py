@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import structs
 
-from fuseboard.app.guardian_link import guardian_without_gateway
+from fuseboard.app.guardian_link import guardian_alerted, guardian_without_gateway
 from fuseboard.app.journal_lost import (
     JournalLost,
     register_line,
@@ -93,6 +93,7 @@ def offline_status(state: StateDirectory) -> Status:
             "instance": identity.instance,
             "state": str(state.path),
             "guardian": guardian_without_gateway(state),
+            **guardian_alerted(Place(state.path)),
         },
         durable_sequence=came_back.recovered.last_sequence,
         halt_file=halt_file,

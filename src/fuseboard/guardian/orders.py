@@ -33,6 +33,7 @@ class Place:
         self.journal_file = state / "guardian.jsonl"
         self.log_file = state / "guardian.log"
         self.latches_file = state / "broker-latches.json"
+        self.alerts_file = state / "guardian.alerts"
 
 
 class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

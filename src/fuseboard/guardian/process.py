@@ -35,6 +35,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         _beat_once(file)
         from fuseboard.alerts.console import ConsolePager
         from fuseboard.alerts.outward import WebhookRefused, outward_pagers
+        from fuseboard.guardian.alerts_told import AlertsTold
         from fuseboard.guardian.orders import Place
         from fuseboard.guardian.serving import Guardian
 
@@ -42,13 +43,17 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
             outward = outward_pagers(environment)
         except WebhookRefused as refused:
             raise GuardianRefused(str(refused)) from refused
-        console = ConsolePager()
+        console, place = ConsolePager(), Place(state)
+        told = AlertsTold(place.alerts_file, outward)
         try:
-            guardian = Guardian(Place(state), file, environment, [console, *outward], since=since)
+            guardian = Guardian(
+                place, file, environment, [console, *outward], since=since, looked=told.note
+            )
             return guardian.serve()
         finally:
             for door in outward:
                 door.close()
+            told.note()
             console.close()
     finally:
         os.close(lock)

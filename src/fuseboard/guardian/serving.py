@@ -52,11 +52,13 @@ class Guardian:
         *,
         since: int = 0,
         pause: Callable[[float], None] = time.sleep,
+        looked: Callable[[], None] = lambda: None,
     ) -> None:
         self._place = place
         self._environment = environment
         self._pagers = pagers
         self._pause = pause
+        self._looked = looked
         self._file = file
         self._journal = GuardianJournal(place.journal_file)
         self._watch = Watch(done=last_done(read_lines(place.journal_file)), since=since)
@@ -124,6 +126,7 @@ class Guardian:
                     return 0
                 self._judge(finding, beat, orders, key)
             self._beat(Phase.RUNNING)
+            self._looked()
             self._pause(LOOK_S)
         return 0
 
