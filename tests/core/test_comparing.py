@@ -195,7 +195,103 @@ def test_a_flatten_takes_the_brokers_numbers_because_it_closes_what_the_broker_h
     )
     assert desk.held_nanos() == 40 * NANOS
     desk.positions(25)
-    assert desk.held_nanos() == 25 * NANOS, "and while a plan is known, what is found later too"
+    assert desk.held_nanos() == 25 * NANOS, "and while the plan is at work, what is found later too"
+    assert desk.standing() == ["position AAPL"]
+
+
+def flatten(desk: Compared, scope: str) -> tuple[fx.Effect, ...]:
+    return desk.take(
+        OperatorHaltRequested(
+            request=1, operator="ann", reason="out", scope=scope, level=HaltLevel.FLATTEN
+        )
+    )
+
+
+@pytest.mark.parametrize("scope", ["symbol:TSLA", "strategy:beta"])
+@pytest.mark.parametrize("when", ["before", "after", "ended"])
+def test_a_flatten_of_what_does_not_differ_takes_nothing_over(scope: str, when: str) -> None:
+    """Not at its begin, not while it is at work, and not once it has ended."""
+    desk = Compared(policy_of("reduce_only"), held=100)
+    if when == "before":
+        desk.positions(40)
+    flatten(desk, scope)
+    (plan,) = desk.kernel._state.plans.values()
+    assert plan.stage == "ended", "nothing is held there"
+    if when == "after":
+        plan.stage = "closing"
+    desk.positions(40)
+    assert desk.held_nanos() == 100 * NANOS
+    desk.positions(40)
+    assert desk.standing() == ["position AAPL"]
+    assert desk.posture() is Posture.REDUCE_ONLY
+
+
+def test_a_fuse_that_flattens_another_symbol_takes_nothing_over() -> None:
+    rule = BreakerRule(
+        name="rough", condition="vix > 30", action=Action.FLATTEN, scope="symbol:TSLA"
+    )
+    base = policy_of("reduce_only")
+    text = canonical_text(
+        Policy(limits=base.limits, reconciliation=base.reconciliation, breakers=(rule,))
+    )
+    desk = Compared(base, held=100)
+    desk.take(
+        facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="stricter")
+    )
+    desk.positions(40)
+    for vix in (31 * NANOS, 32 * NANOS):  # what closes wants two reports
+        desk.take(facts.MeasureReported(request=1, name="vix", value=vix, event_ns=desk.now_ns))
+    assert [plan.scope for plan in desk.kernel._state.plans.values()] == ["symbol:TSLA"]
+    assert desk.held_nanos() == 100 * NANOS
+
+
+@pytest.mark.parametrize("scope", ["account", "symbol:AAPL"])
+def test_a_plan_that_has_ended_takes_nothing_over(scope: str) -> None:
+    desk = Compared(policy_of("reduce_only"))
+    flatten(desk, scope)
+    desk.positions(40)
+    assert desk.held_nanos() == 0
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_a_flatten_took_over_differs_until_a_person_says_so(before: bool) -> None:
+    desk = Compared(policy_of("reduce_only"), held=100)
+    if before:
+        desk.positions(40)
+    flatten(desk, "symbol:AAPL")
+    desk.positions(40)
+    assert desk.held_nanos() == 40 * NANOS
+    assert stages(desk.positions(40)) == []
+    assert desk.standing() == ["position AAPL"]
+    assert desk.posture() is Posture.REDUCE_ONLY
+    assert stages(reset(desk)) == [("accepted", "position AAPL")]
+    assert desk.posture() is Posture.OPEN
+
+
+def test_of_two_that_differ_a_flatten_takes_its_own_and_the_money_of_that_alone() -> None:
+    desk = Compared(policy_of("reduce_only", scheduled=False), held=100)
+    account = desk.kernel._state.book.account
+    before_attos = account.equity_attos()
+    other = facts.BrokerPosition(
+        symbol="TSLA", quantity_nanos=8 * NANOS, average_price_nanos=PRICE, price_nanos=PRICE
+    )
+    aapl = facts.BrokerPosition(
+        symbol="AAPL", quantity_nanos=40 * NANOS, average_price_nanos=PRICE, price_nanos=PRICE
+    )
+    desk.take(facts.PositionsSeen(positions=(aapl, other)))
+    flatten(desk, "symbol:AAPL")
+    assert (desk.held_nanos(), account.position("TSLA").quantity_nanos) == (40 * NANOS, 0)
+    assert account.equity_attos() == before_attos, "60 shares went for what they are worth"
+    assert list(desk.kernel._state.positions_apart) == ["TSLA"]
+
+
+def test_a_flatten_that_is_asked_again_takes_over_what_its_end_left_alone() -> None:
+    desk = Compared(policy_of("reduce_only"))
+    flatten(desk, "symbol:AAPL")
+    desk.positions(40)
+    asked = flatten(desk, "symbol:AAPL")
+    assert desk.held_nanos() == 40 * NANOS
+    assert [effect.symbol for effect in asked if isinstance(effect, fx.ReadLeg)] == ["AAPL"]
 
 
 def test_divergence_beyond_the_limit_trips_its_fuse_exactly() -> None:

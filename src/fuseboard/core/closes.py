@@ -55,6 +55,14 @@ def symbols_of(state: State, plan: Plan) -> list[str]:
     return held
 
 
+def closes_symbol(state: State, scope: str, symbol: str) -> bool:
+    """Whether a plan of this scope closes what the broker holds of a symbol."""
+    if scope.startswith("strategy:"):
+        name = scope.removeprefix("strategy:")
+        return state.book.strategy(name).position(symbol).quantity_nanos != 0
+    return not scope.startswith("symbol:") or symbol == scope.removeprefix("symbol:")
+
+
 def own_is_flat(state: State, plan: Plan, symbol: str) -> bool:
     """Whether a strategy's plan has nothing left, though others may hold the symbol."""
     strategy = strategy_of(plan)

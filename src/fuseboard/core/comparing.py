@@ -20,6 +20,7 @@ from fuseboard.core import (
     sessions,
 )
 from fuseboard.core.book import Order
+from fuseboard.core.closes import ONGOING_STAGES
 from fuseboard.core.discrepancies import Difference
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import settle
@@ -29,6 +30,7 @@ from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.vocabulary.copy_inputs import WorkingSeen
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerPosition, PositionsSeen
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus
@@ -113,24 +115,27 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
 
 
 def _judged(turn: Turn, differences: list[BrokerPosition]) -> None:
-    """Say what differs, and take it over where the policy, or a plan that closes it, says so."""
+    """Say what differs; take it over where the policy, or a plan that is closing it, says so."""
     state = turn.state
     ours = {at.symbol: _held_nanos(turn, at.symbol) for at in differences}
     state.positions_apart = {at.symbol: at for at in differences}
-    if turn.policy.reconciliation.auto_correct or state.plans:
-        holdings.take_over(turn)
+    corrects = turn.policy.reconciliation.auto_correct
+    scopes = [at.scope for at in state.plans.values() if at.stage in ONGOING_STAGES]
+    for scope in [ACCOUNT_SCOPE] if corrects else scopes:
+        holdings.take_over(turn, scope)
     found: list[Difference] = []
     for at in differences:
         own, theirs = text_from_nanos(ours[at.symbol]), text_from_nanos(at.quantity_nanos)
         found.append(
             Difference(
-                subject=f"position {at.symbol}",
+                subject=holdings.subject_of(at.symbol),
                 source=POSITIONS,
                 code=Reason.POSITION_MISMATCH,
                 what=f"{at.symbol}: the broker holds {theirs}, our book {own}",
                 ours=own,
                 theirs=theirs,
                 at_once=True,
+                until_reset=not corrects and at.symbol not in state.positions_apart,
             )
         )
     discrepancies.found(turn, found)

@@ -2,7 +2,8 @@
 
 While one stands the account is REDUCE_ONLY, or latched HALTED where the policy says `halt`; with
 `notify` people are told and nothing tightens. It ends when the comparison that found it agrees
-again, or when a person's reset of the account takes the broker's word.
+again, or when a person's reset of the account takes the broker's word. One that agrees because a
+liquidation took that word ends by the reset alone.
 """
 
 from typing import Final
@@ -31,6 +32,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     `at_once`: it cannot be a matter of time, so that `halt` latches without another comparison.
     `counts`: a comparison says so, and not a deadline between two.
+    `until_reset`: only a person ends it, though the books agree from now on.
     """
 
     subject: str
@@ -41,6 +43,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     code: Reason = Reason.DISCREPANCY
     at_once: bool = False
     counts: bool = True
+    until_reset: bool = False
 
 
 def found(turn: Turn, differences: list[Difference]) -> None:
@@ -87,6 +90,7 @@ def _noted(turn: Turn, difference: Difference) -> Discrepancy:
             ours=ours,
             theirs=theirs,
             since_wall_ns=turn.wall_ns,
+            until_reset=difference.until_reset,
         )
         _told(turn, known)
         return known
@@ -118,10 +122,15 @@ def healed(turn: Turn, subject: str) -> None:
 
 
 def agreed(turn: Turn, source: str, *, but: dict[str, None]) -> None:
-    """A comparison is over: what it had found and does not find any more ends."""
+    """A comparison is over: what it had found and does not find any more ends.
+
+    Not what agrees only because a liquidation took the broker's word: that waits for a person.
+    """
     state = turn.state
     ended = [
-        at for at in state.discrepancies.values() if at.source == source and at.subject not in but
+        at
+        for at in state.discrepancies.values()
+        if at.source == source and at.subject not in but and not at.until_reset
     ]
     for at in ended:
         del state.discrepancies[at.subject]

@@ -107,7 +107,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     turn.state.compare_asked = True
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
-        take_over(turn)
+        take_over(turn, fuse.scope)
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, reason=code, orders=orders)
 
 
@@ -141,10 +141,11 @@ def latch_scope(
     publish_postures(turn)
     orders = cancel_scope(turn, scope, level)
     turn.alert(Severity.PAGE, reason, f"{scope} {level.name}: {detail}", scope)
+    if level is HaltLevel.FLATTEN:
+        take_over(turn, scope)
     if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
         plan.ask_again(turn, latch.trip(), orders)
     elif level is HaltLevel.FLATTEN:
-        take_over(turn)
         plan.begin(turn, trip=latch.trip(), scope=scope, reason=reason, orders=orders)
     return latch
 

@@ -3,9 +3,11 @@
 from fuseboard.core import guardian_closes
 from fuseboard.core.book import Order
 from fuseboard.core.broker_latches import trade_again
+from fuseboard.core.closes import closes_symbol
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.orders import Side
@@ -29,19 +31,35 @@ def adopt(turn: Turn, position: BrokerPosition) -> None:
         show_position(turn, strategy, position.symbol)
 
 
-def take_over(turn: Turn) -> None:
-    """Take every position that differed and was left: what was traded was paid, too.
+def take_over(turn: Turn, scope: str = ACCOUNT_SCOPE) -> None:
+    """Take the positions of a scope that differed and were left: what was traded was paid, too.
 
-    A liquidation begins with this whatever the policy says: it closes what the broker holds.
+    A liquidation begins with this whatever the policy says: it closes what the broker holds. What
+    it took is no difference any more, but a person has not said why there was one: unless the
+    policy corrects, the discrepancy stands until a reset. While others differ, the broker's cash
+    tells nothing of this one: what was traded counts at its mark.
     """
-    state = turn.state
-    if state.positions_apart:
+    state, account = turn.state, turn.state.book.account
+    apart = list(state.positions_apart.values())
+    taken = [at for at in apart if closes_symbol(state, scope, at.symbol)]
+    if taken:
         guardian_closes.counted(turn)
-        apart = list(state.positions_apart.values())
-        state.positions_apart.clear()
-        for position in apart:
-            adopt(turn, position)
-        state.book.account.cash_attos = state.broker_cash_attos
+    for position in taken:
+        del state.positions_apart[position.symbol]
+        before_nanos = account.position(position.symbol).quantity_nanos
+        adopt(turn, position)
+        at = account.position(position.symbol)
+        account.cash_attos -= (at.quantity_nanos - before_nanos) * at.mark_nanos
+        known = state.discrepancies.get(subject_of(position.symbol))
+        if known is not None:
+            known.until_reset = not turn.policy.reconciliation.auto_correct
+    if taken and not state.positions_apart:
+        account.cash_attos = state.broker_cash_attos
+
+
+def subject_of(symbol: str) -> str:
+    """What a discrepancy of a position is known by."""
+    return f"position {symbol}"
 
 
 def filled(state: State, order: Order, filled_nanos: int) -> None:

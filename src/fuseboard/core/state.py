@@ -138,6 +138,8 @@ class Discrepancy(Struct, kw_only=True):
     """In how many comparisons it stood."""
     latched: bool = False
     healed: bool = False
+    until_reset: bool = False
+    """Whether a liquidation took the broker's word: books that agree again do not end it."""
 
 
 class Apart(Struct, kw_only=True):
