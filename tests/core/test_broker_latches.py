@@ -98,6 +98,97 @@ def test_a_plan_of_less_than_the_account_binds_nobody_else(scope: str) -> None:
     assert latches(closed(desk, began)) == []
 
 
+def answered(desk: Desk, asked: fx.ReadLeg, held: int, against: int = 0) -> tuple[fx.Effect, ...]:
+    return desk.take(
+        facts.LegRead(
+            trip=asked.trip,
+            symbol=asked.symbol,
+            attempt=asked.attempt,
+            position_nanos=held * NANOS,
+            against_nanos=against * NANOS,
+        )
+    )
+
+
+def asked_in(effects: tuple[fx.Effect, ...]) -> fx.ReadLeg:
+    (asked,) = [effect for effect in effects if isinstance(effect, fx.ReadLeg)]
+    return asked
+
+
+@pytest.mark.parametrize("account_is_last", [False, True])
+def test_of_plans_that_trip_together_the_last_to_end_suspends_trading(
+    account_is_last: bool,
+) -> None:
+    desk = Desk(held=100)
+    of_symbol = asked_in(flatten(desk, "symbol:AAPL"))
+    of_account = asked_in(flatten(desk))
+    (close,) = submitted(answered(desk, of_symbol, 100))
+    accept(desk, close, "b9")
+    stale = answered(desk, of_account, 100, 100)  # an order moved since it was asked
+    answered(desk, asked_in(stale), 100, 100)
+    of_symbol = asked_in(fill(desk, close, "b9"))
+    desk.held = 0
+    desk.now_ns += 2 * NANOS
+    of_account = asked_in(desk.take(facts.TimeAdvanced()))
+    first, last = (of_symbol, of_account) if account_is_last else (of_account, of_symbol)
+    assert latches(answered(desk, first, 0)) == [], "the other one may still close something"
+    assert latches(answered(desk, last, 0)) == [SUSPENDED]
+
+
+def test_a_plan_that_ends_beside_a_position_suspends_nothing() -> None:
+    desk = Desk()
+    assert latches(flatten(desk)) == [SUSPENDED]
+    turn = desk.kernel._turn
+    position = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=7 * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=250 * NANOS,
+    )
+    holdings.adopt(turn, position)  # as a person's reset does with what differs
+    assert latches(flatten(desk, "symbol:TSLA")) == [], "AAPL is held, and may have to be closed"
+
+
+def test_what_the_account_s_plan_left_open_is_not_flat_when_another_ends() -> None:
+    desk = Desk()
+    flatten(desk)
+    (plan,) = desk.kernel._state.plans.values()
+    plan.orders["o1"] = None  # not known to be cancelled: it may still fill
+    assert latches(flatten(desk, "symbol:TSLA")) == []
+    plan.orders.clear()
+    plan.stage = "frozen"  # by a person
+    assert latches(flatten(desk, "symbol:NVDA")) == []
+    plan.stage = "ended"
+    assert latches(flatten(desk, "symbol:MSFT")) == [SUSPENDED]
+
+
+def test_a_restart_suspends_again_once_though_several_plans_have_ended() -> None:
+    desk = Desk()
+    flatten(desk)
+    flatten(desk, "symbol:TSLA")
+    latched = [
+        facts.LatchedScope(
+            scope=scope,
+            level=HaltLevel.FLATTEN,
+            reason=Reason.OPERATOR,
+            trip=at.trip(),
+            halt_epoch=desk.kernel._state.halt_epoch,
+        )
+        for scope, at in desk.kernel._state.latches.items()
+    ]
+    heard: list[LatchBroker] = []
+    take = desk.take
+
+    def listening(fact: facts.Input) -> tuple[fx.Effect, ...]:
+        effects = take(fact)
+        heard.extend(latches(effects))
+        return effects
+
+    desk.take = listening  # type: ignore[method-assign]
+    desk.start(tuple(latched))
+    assert heard == [SUSPENDED]
+
+
 def test_an_orderly_stop_latches_nothing_at_the_broker() -> None:
     desk = Desk(held=100)
     drained = desk.take(facts.DrainRequested(rule=DrainRule.FLATTEN))

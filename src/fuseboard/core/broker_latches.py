@@ -28,16 +28,24 @@ def closing(turn: Turn, plan: Plan) -> None:
         turn.out.append(LatchBroker(no_shorting=True))
 
 
-def ended(turn: Turn, plan: Plan) -> None:
-    """A plan ended, or had ended before a restart: flat and halted, no new orders at all."""
+def ended(turn: Turn) -> None:
+    """A plan ended, or had ended before a restart: flat and halted, no new orders at all.
+
+    Of plans that tripped together the account's may end before another, so each end looks.
+    """
     state = turn.state
-    if plan.scope != ACCOUNT_SCOPE or plan.stage != "ended" or left_of(plan):
+    plans = state.plans.values()
+    if any(plan.stage in ONGOING_STAGES for plan in plans) or state.book.held():
         return
-    others = any(other.stage in ONGOING_STAGES for other in state.plans.values())
-    if others or state.book.held() or not _account_is_halted(state):
+    flat = any(plan.scope == ACCOUNT_SCOPE and _ended_flat(plan) for plan in plans)
+    if not flat or not _account_is_halted(state):
         return
     state.trade_suspended = True
     turn.out.append(LatchBroker(suspend_trade=True))
+
+
+def _ended_flat(plan: Plan) -> bool:
+    return plan.stage == "ended" and not left_of(plan)
 
 
 def trade_again(turn: Turn) -> None:

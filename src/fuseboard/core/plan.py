@@ -395,6 +395,7 @@ def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
 
 def resume(turn: Turn) -> None:
     """After a restart: every leg that is not done asks the broker again, under the same id."""
+    broker_latches.ended(turn)
     for plan in list(turn.state.plans.values()):
         if plan.stage == "cancelling":
             plan.deadline_boot_ns = turn.boot_ns + turn.policy.execution.cancel_wait_ns
@@ -409,8 +410,6 @@ def resume(turn: Turn) -> None:
                     _read(turn, plan, leg)
             broker_latches.closing(turn, plan)
             _end_if_done(turn, plan)
-        else:
-            broker_latches.ended(turn, plan)
 
 
 def _end_if_done(turn: Turn, plan: Plan) -> None:
@@ -422,7 +421,7 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
         turn.wake(plan.deadline_boot_ns)
         return
     finish(turn, plan, "ended")
-    broker_latches.ended(turn, plan)
+    broker_latches.ended(turn)
 
 
 def _open_again(turn: Turn, plan: Plan) -> bool:
