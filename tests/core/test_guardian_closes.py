@@ -11,7 +11,7 @@ from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
-from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_ids import flatten, ids_of_a_close, read_in
 from tests.core.test_known_failures import Desk, submitted
@@ -191,6 +191,60 @@ def test_a_symbol_that_the_plan_did_not_hold_may_have_been_closed_under_its_trip
         desk.take(found(late, 4 if status is OrderStatus.FILLED else 0, status))
     compared(desk, 10)
     assert desk.kernel._state.reconciled
+
+
+@pytest.mark.parametrize("reason", [Reason.BROKER_REJECTED, Reason.BROKER_UNREACHABLE])
+def test_a_close_under_the_id_of_an_attempt_that_never_got_there_counts(reason: Reason) -> None:
+    desk = Desk(held=10)
+    read = read_in(flatten(desk))
+    answer = facts.LegRead(
+        trip=read.trip, symbol="AAPL", attempt=1, position_nanos=10 * NANOS, against_nanos=0
+    )
+    (ours,) = submitted(desk.take(answer))
+    desk.take(facts.OrderNotSent(order_id=ours.order_id, reason=reason))
+    close = close_of(read.trip, shares=9)  # priced and sized by what the guardian saw
+    assert close.order_id == ours.order_id
+    assert looked_for(desk.take(node(close))) == [close.order_id]
+    book = desk.kernel._state.book
+    counted, order = book.account.position("AAPL"), book.orders[close.order_id]
+    assert counted.selling_nanos == 9 * NANOS
+    assert order.status is OrderStatus.IN_DOUBT
+    assert (order.limit_price_nanos, order.worst_price_nanos) == (245 * NANOS, 245 * NANOS)
+    desk.take(found(close, 9, OrderStatus.FILLED))
+    assert counted.selling_nanos == 0
+    assert differences(compared(desk, 1)) == []
+    assert holds(desk) == 1 * NANOS
+    assert looked_for(desk.take(node(close))) == [], "once"
+
+
+def test_an_attempt_that_was_sent_again_and_still_works_is_cancelled() -> None:
+    desk = Desk(held=10)
+    read = read_in(flatten(desk))
+    answer = facts.LegRead(
+        trip=read.trip, symbol="AAPL", attempt=1, position_nanos=10 * NANOS, against_nanos=0
+    )
+    desk.take(answer)
+    close = structs.replace(close_of(read.trip), limit_price_nanos=None)  # no price was known
+    refused = structs.replace(found(close, 0, OrderStatus.REJECTED), broker_order_id="refused")
+    desk.take(refused)
+    desk.take(node(close))
+    order = desk.kernel._state.book.orders[close.order_id]
+    assert (order.order_type, order.limit_price_nanos) == (OrderType.MARKET, None)
+    sent = found(close, 0, OrderStatus.WORKING)
+    assert cancelled(desk.take(sent)) == [sent.broker_order_id]
+
+
+def test_an_attempt_of_ours_that_the_broker_held_stays_what_it_was() -> None:
+    desk = Desk(held=10)
+    read = read_in(flatten(desk))
+    answer = facts.LegRead(
+        trip=read.trip, symbol="AAPL", attempt=1, position_nanos=10 * NANOS, against_nanos=0
+    )
+    desk.take(answer)
+    close = close_of(read.trip)
+    desk.take(found(close, 10, OrderStatus.FILLED))
+    assert looked_for(desk.take(node(close))) == []
+    assert holds(desk) == 0
 
 
 def test_a_close_that_still_works_is_cancelled_because_nobody_drives_it() -> None:

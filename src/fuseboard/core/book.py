@@ -26,6 +26,8 @@ from fuseboard.vocabulary.orders import (
 )
 
 _BUY: Final = Side.BUY
+NEVER_THERE: Final = (OrderStatus.NOT_SENT, OrderStatus.REJECTED)
+"""How an order ended that the broker does not hold: its id may be used again."""
 CLOSED_ORDERS_MAX: Final = 10_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
 
@@ -365,8 +367,8 @@ class Book(Struct):
             del self.orders[oldest]
 
     def reopen(self, order: Order) -> None:
-        """An order that we had given up works at the broker after all: it counts again."""
-        assert order.status is OrderStatus.NOT_SENT, f"{order.order_id} is {order.status}"
+        """An order that we had given up is at the broker after all, or may be: it counts again."""
+        assert order.status in NEVER_THERE, f"{order.order_id} is {order.status}"
         del self.closed[order.order_id]
         self.working[order.order_id] = None
         order.status = OrderStatus.WORKING

@@ -5,11 +5,13 @@ that are new into the book as orders in doubt, of the account and of their trip;
 at the broker like every other order before the books are compared, and what they filled moves the
 ledgers of who held it. So a position that the guardian closed is no difference. What it did not
 write down, or what its clock hides, stays one: a person looks then. One that still works is
-cancelled: nobody would drive it. Whenever the broker's positions are taken as they stand, they have
-in them what was closed until then (`counted`): no later start takes it again.
+cancelled: nobody would drive it. The guardian counts a trip's attempts from the first: an attempt
+of ours that the broker never held is in doubt again where the guardian sent a close by its id.
+Whenever the broker's positions are taken as they stand, they have in them what was closed until
+then (`counted`): no later start takes it again.
 """
 
-from fuseboard.core.book import Order
+from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.outgoing import publish
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.closes import close_time_in_force
@@ -31,8 +33,14 @@ def node_started(turn: Turn, closes: tuple[GuardianClose, ...]) -> None:
         if close.at_wall_ns <= before_wall_ns:
             continue
         state.guardian_closes_wall_ns = max(state.guardian_closes_wall_ns, close.at_wall_ns)
-        if state.ever_reconciled and close.order_id not in state.book.orders:
+        if not state.ever_reconciled:
+            continue
+        known = state.book.orders.get(close.order_id)
+        if known is None:
             _take(turn, close)
+            taken[close.symbol] = None
+        elif known.status in NEVER_THERE:
+            _take_again(turn, known, close)
             taken[close.symbol] = None
     if taken:
         text = f"the guardian closed {', '.join(taken)} while no gateway ran: its orders are"
@@ -46,6 +54,22 @@ def counted(turn: Turn) -> None:
     state.guardian_closes_wall_ns = max(state.guardian_closes_wall_ns, turn.wall_ns)
 
 
+def _take_again(turn: Turn, order: Order, close: GuardianClose) -> None:
+    """An attempt of ours that the broker never held: the guardian sent it, as it is in `close`."""
+    order.side, order.quantity_nanos = close.side, close.quantity_nanos
+    order.order_type = _type_of(close)
+    order.limit_price_nanos = close.limit_price_nanos
+    order.worst_price_nanos = close.limit_price_nanos or 0
+    order.broker_order_id = None
+    turn.state.book.reopen(order)
+    order.status, order.cancel_wanted = OrderStatus.IN_DOUBT, True
+    publish(turn, order)
+
+
+def _type_of(close: GuardianClose) -> OrderType:
+    return OrderType.MARKET if close.limit_price_nanos is None else OrderType.LIMIT
+
+
 def _take(turn: Turn, close: GuardianClose) -> None:
     price_nanos = close.limit_price_nanos
     order = Order(
@@ -55,7 +79,7 @@ def _take(turn: Turn, close: GuardianClose) -> None:
         strategy="",
         symbol=close.symbol,
         side=close.side,
-        order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
+        order_type=_type_of(close),
         time_in_force=close_time_in_force(close.symbol),
         quantity_nanos=close.quantity_nanos,
         limit_price_nanos=price_nanos,
