@@ -29,7 +29,6 @@ from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.reasons import SENTENCES
 from fuseboard.vocabulary.records import Record
 
-NOT_FOUND: Final = 1
 JUDGEMENTS_MAX: Final = 10
 """Of one id that is asked for again and again, the first and the newest are explained."""
 

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 KEY_NAMES: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
-SECOND_NS: Final = 1_000_000_000
 
 
 class OrdersUnusable(Exception):

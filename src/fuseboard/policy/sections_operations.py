@@ -11,7 +11,6 @@ from fuseboard.policy import sections_reconciliation as reconciliation
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 
-LATER: Final = "not yet"
 SEVERITY: Final = unit.words(
     "info", "warning", "page", synonyms={"critical": "page", "error": "page", "high": "page"}
 )

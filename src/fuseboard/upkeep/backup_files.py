@@ -29,7 +29,6 @@ from fuseboard.runtime.recovery import restored
 FORMAT: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_BYTES_MAX: Final = 4_000_000
-PLAIN_BYTES_MAX: Final = 64_000_000
 FILES_MAX: Final = 2_000
 CHUNK_BYTES: Final = 1 << 20
 FOLDERS: Final = ("calendars", "drills")

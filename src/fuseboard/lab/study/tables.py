@@ -25,7 +25,6 @@ from fuseboard.lab.study.tapes import Kind
 from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
 
 KEPT_NANOS: Final = 940_000_000
-FALSE_NANOS: Final = 32_000_000
 DETECTED_NS: Final = 8_700_000_000
 """What is to be beaten."""
 NOTHING: Final = "-"
