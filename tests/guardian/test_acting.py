@@ -23,9 +23,9 @@ from fuseboard.core.market import Instrument
 from fuseboard.core.state import State, Turn
 from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccepted
 from fuseboard.guardian import acting
-from fuseboard.guardian.acting import Acts, Outcome
+from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.closing import Close, Left, close_price_nanos
+from fuseboard.guardian.closing import Close, close_price_nanos
 from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
 from fuseboard.guardian.orders import (
     Orders,
@@ -35,6 +35,7 @@ from fuseboard.guardian.orders import (
     key_mark,
     read_orders,
 )
+from fuseboard.guardian.outcome import Left, Outcome
 from fuseboard.guardian.watching import Finding, Kind, What
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import boot_ns
@@ -112,7 +113,9 @@ class Scene:
             key=(EXCHANGE_KEY, EXCHANGE_SECRET),
             run_ns=RUN_NS,
             journal=journal,
-            pagers=[self.heard],
+            page=lambda severity, text: self.heard.page(
+                severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text
+            ),
         )
         assert acts.secure(MISSED, None) is False, "without a beat nothing is certainly dead"
         outcome = asyncio.run(acts.act(may_close=may_close))

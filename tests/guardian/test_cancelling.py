@@ -62,7 +62,7 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Told
         with closing(GuardianJournal(place.journal_file)) as journal:
             acts = Acts(
                 place=place, orders=orders, key=("key", "secret"), run_ns=5, journal=journal,
-                pagers=[], now_s=lambda: told.now_s,
+                page=lambda _severity, _text: None, now_s=lambda: told.now_s,
             )  # fmt: skip
             acts.secure(MISSED, None)
             told.now_s += waited_s

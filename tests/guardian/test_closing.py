@@ -11,8 +11,9 @@ from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.closing import Close, Left
+from fuseboard.guardian.closing import Close
 from fuseboard.guardian.orders import Orders
+from fuseboard.guardian.outcome import Left
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import LegRead, OrderSent, OrderUnknown, SubmitOutcome

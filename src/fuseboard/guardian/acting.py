@@ -16,28 +16,27 @@ acts, by another guardian or after a crash, finds what the first one did.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.broker_latches import keep_before, kept_before
-from fuseboard.guardian.closing import Close, Left
+from fuseboard.guardian.closing import Close
 from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.killing import killed
 from fuseboard.guardian.orders import Orders, Place
+from fuseboard.guardian.outcome import Left, Outcome, named
 from fuseboard.guardian.watching import Finding
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, boot_ns
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
-from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
@@ -58,58 +57,11 @@ HELD_S_MAX: Final = 60.0
 """How long positions that stay open are asked for: people wait for the answer, nothing else."""
 OPEN_S_MAX: Final = 5.0
 """How long each of two reads is waited for, after a fault of ours, to say what is open."""
-NAMED_MAX: Final = 50
-"""Positions that one line names; the journal's lines hold 2,000 characters."""
 CLOSES_AT_ONCE_MAX: Final = 8
 CONNECTIONS_MAX: Final = 12
 
 _NOT_ASKED: Final = "the policy does not ask for it"
 _ALIVE: Final = "the gateway may still be alive"
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """How it ended: `cancelled` when two reads agreed; what is open, None when no read says so."""
-
-    cancelled: bool
-    left: tuple[Left, ...] = ()
-    held: tuple[BrokerPosition, ...] | None = None
-    kept: str = ""
-    """Why positions were not to be closed; empty where they were."""
-    why: str = ""
-    """What the broker said last, where it was asked until the time was over."""
-
-    def says(self) -> str:
-        """One line for people; "flat" is only what a read of the broker's showed after closing."""
-        if not self.cancelled:
-            begun = self.held is not None
-            closed = self._says_held() if begun else "positions were not closed"
-            return f"orders may still work at the broker: {self.why}; {closed}"
-        return f"nothing works any more; {self._says_held()}"
-
-    def _says_held(self) -> str:
-        if self.kept and self.held is None:
-            return (
-                f"positions were NOT closed ({self.kept}), and cannot be read: {self.why};"
-                " look at the broker"
-            )
-        left = [each.says() for each in self.left if each.left_nanos]
-        if self.held is None:
-            left.append(f"then: {self.why}; positions may be open, look at the broker")
-            return "; ".join(left)
-        if self.kept and self.held:
-            return f"positions were NOT closed ({self.kept}): {_named(self.held)} are open"
-        if self.kept:
-            return "no position is held"
-        if self.held:
-            left.append(f"the broker's last read: {_named(self.held)} are open")
-        return "; ".join(left) or "all that was to be closed is flat"
-
-
-def _named(held: tuple[BrokerPosition, ...]) -> str:
-    """Quantities and symbols; a short position's quantity is negative."""
-    names = [f"{text_from_nanos(at.quantity_nanos)} {at.symbol}" for at in held]
-    more = len(names) - NAMED_MAX
-    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 class Acts:
@@ -123,14 +75,14 @@ class Acts:
         key: tuple[str, str],
         run_ns: int,
         journal: GuardianJournal,
-        pagers: Sequence[Pager],
+        page: Callable[[Severity, str], None],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place = place
         self._orders = orders
         self._run_ns = run_ns
         self._journal = journal
-        self._pagers = pagers
+        self._page = page
         self._now_s = now_s
         self._dead_at_s = 0.0
         self._trip = trip_id(fuse="guardian", generation=run_ns)
@@ -189,30 +141,27 @@ class Acts:
         """Cancel everything, close where told and allowed; journaled and paged. Never raises for
         the broker's sake.
         """
-        broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
         asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
         cancelled, why, kept = False, "", ""
         left: tuple[Left, ...] = ()
         held: tuple[BrokerPosition, ...] | None = None
-        try:
-            await self._cancelled(protection, asking)
-            cancelled = True
-            if self._flatten and may_close:
-                left = await self._closed(broker, protection, asking)
-                held = await self._proven(broker, protection, asking)
-                cancelled = False
+        async with self._at_broker() as (broker, protection):
+            try:
                 await self._cancelled(protection, asking)
                 cancelled = True
-            else:
-                kept = _ALIVE if self._flatten else _NOT_ASKED
-                asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
-                held = (await asking.answer(broker.positions)).positions
-        except OutOfTime as late:
-            asked = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: {late}"
-            why = str(late) if kept else asked
-        finally:
-            await protection.close()
-            await broker.stop()
+                if self._flatten and may_close:
+                    left = await self._closed(broker, protection, asking)
+                    held = await self._proven(broker, protection, asking)
+                    cancelled = False
+                    await self._cancelled(protection, asking)
+                    cancelled = True
+                else:
+                    kept = _ALIVE if self._flatten else _NOT_ASKED
+                    asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
+                    held = (await asking.answer(broker.positions)).positions
+            except OutOfTime as late:
+                long = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: "
+                why = str(late) if kept else f"{long}{late}"
         outcome = Outcome(cancelled=cancelled, left=left, held=held, kept=kept, why=why)
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
         self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}")
@@ -220,17 +169,23 @@ class Acts:
 
     async def says_open(self) -> str:
         """What the broker shows in one look, for people, after a fault of ours."""
-        broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
         asking = Asking(seconds_max=OPEN_S_MAX, told=self._waits)
+        async with self._at_broker() as (broker, protection):
+            try:
+                held = (await asking.answer_within(OPEN_S_MAX, broker.positions)).positions
+                working = await asking.answer_within(OPEN_S_MAX, protection.working_orders)
+            except OutOfTime as late:
+                return f"what is open cannot be read: {late}; look at the broker"
+        return f"open at the broker: {named(held) or 'no position'}; {len(working)} orders work"
+
+    @asynccontextmanager
+    async def _at_broker(self) -> AsyncIterator[tuple[AlpacaBroker, AlpacaProtection]]:
+        broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
         try:
-            held = (await asking.answer_within(OPEN_S_MAX, broker.positions)).positions
-            working = await asking.answer_within(OPEN_S_MAX, protection.working_orders)
-        except OutOfTime as late:
-            return f"what is open cannot be read: {late}; look at the broker"
+            yield broker, protection
         finally:
             await protection.close()
             await broker.stop()
-        return f"open at the broker: {_named(held) or 'no position'}; {len(working)} orders work"
 
     def _waits(self, why: str) -> None:
         self._page(Severity.PAGE, f"the guardian is not done, it keeps asking the broker: {why}")
@@ -334,7 +289,3 @@ class Acts:
             self._page(Severity.PAGE, f"{said}; the guardian goes on without it")
         else:
             self._journal.write("broker latched", run_ns=self._run_ns, detail=detail)
-
-    def _page(self, severity: Severity, text: str) -> None:
-        for pager in self._pagers:
-            pager.page(severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text)

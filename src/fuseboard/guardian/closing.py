@@ -13,19 +13,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from msgspec import Struct
-
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.orders import Orders
+from fuseboard.guardian.outcome import Left
 from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos, protective_side
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
@@ -35,20 +34,6 @@ READS_MAX: Final = 60
 """Reads of one attempt that find something else working against the position."""
 QUOTE_S_MAX: Final = 3.0
 """How long a close waits for a quote; then the position's own price has to do."""
-
-
-class Left(Struct, frozen=True, kw_only=True):
-    """What a close came to: how much of the position is left, and why; 0 is flat."""
-
-    symbol: str
-    left_nanos: int
-    why: str = ""
-
-    def says(self) -> str:
-        """One line for people."""
-        if self.left_nanos == 0:
-            return f"{self.symbol} is flat"
-        return f"{self.symbol}: {text_from_nanos(self.left_nanos)} left, {self.why}"
 
 
 def close_price_nanos(start_nanos: int, side: Side, *, collar_nanos: int, tries: int) -> int:

@@ -28,10 +28,9 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class GuardianJournal:
-    """Appends lines. `failed` counts those that could not be made durable; acting goes on."""
+    """Appends lines. Where one cannot be made durable, acting goes on."""
 
     def __init__(self, path: Path) -> None:
-        self.failed = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
         size = os.fstat(self._descriptor).st_size
@@ -55,7 +54,6 @@ class GuardianJournal:
             self._ends = b""
         except OSError:
             self._ends = b"\n"
-            self.failed += 1
 
     def close(self) -> None:
         """Let go of the file."""

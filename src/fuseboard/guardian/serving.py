@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from fuseboard.guardian.acting import Acts, Outcome
+from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
 from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
+from fuseboard.guardian.outcome import Outcome
 from fuseboard.guardian.watching import Finding, Watch, What
 from fuseboard.halts.heartbeats import (
     Beat,
@@ -156,7 +157,7 @@ class Guardian:
                 key=key,
                 run_ns=run_ns,
                 journal=self._journal,
-                pagers=self._pagers,
+                page=self._page,
             )
             dead = acts.secure(finding, beat)
             asyncio.run(self._acted(acts, may_close=dead))

@@ -26,26 +26,15 @@ _AT_WORK: Final = (Phase.RUNNING, Phase.STOPPING)
 
 
 class Kind(Enum):
-    """What is wrong."""
+    """What is wrong, in words for people."""
 
-    GONE = "gone"
-    STOPPED = "stopped"
-    HUNG = "hung"
-    STUCK_CALL = "stuck call"
-    JOURNAL = "journal"
-    SLOW = "slow"
-    UNREADABLE = "unreadable"
-
-
-SENTENCES: Final = {
-    Kind.GONE: "the gateway's process is gone",
-    Kind.STOPPED: "the gateway's process is stopped by a signal",
-    Kind.HUNG: "the gateway's process runs and its loop does not turn",
-    Kind.STUCK_CALL: "a call of the gateway to the broker does not come back",
-    Kind.JOURNAL: "the gateway's journal takes nothing, so its disk hangs",
-    Kind.SLOW: "the gateway's loop missed its beats for a while",
-    Kind.UNREADABLE: "the gateway's heartbeat cannot be read",
-}
+    GONE = "the gateway's process is gone"
+    STOPPED = "the gateway's process is stopped by a signal"
+    HUNG = "the gateway's process runs and its loop does not turn"
+    STUCK_CALL = "a call of the gateway to the broker does not come back"
+    JOURNAL = "the gateway's journal takes nothing, so its disk hangs"
+    SLOW = "the gateway's loop missed its beats for a while"
+    UNREADABLE = "the gateway's heartbeat cannot be read"
 
 
 class What(Enum):
@@ -72,7 +61,7 @@ class Finding(NamedTuple):
 
     def says(self) -> str:
         """One line for people."""
-        cause = "" if self.kind is None else f"{SENTENCES[self.kind]}; "
+        cause = "" if self.kind is None else f"{self.kind.value}; "
         return f"{cause}no progress for {self.silent_ns / 1e9:.1f} s"
 
 

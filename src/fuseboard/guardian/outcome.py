@@ -1,0 +1,70 @@
+"""What the guardian's acts came to, in words for people: only what the broker's reads showed."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from fuseboard.vocabulary.inputs import BrokerPosition
+from fuseboard.vocabulary.money import text_from_nanos
+
+NAMED_MAX: Final = 50
+"""Positions that one line names; the journal's lines hold 2,000 characters."""
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """What a close came to: how much of the position is left, and why; 0 is flat."""
+
+    symbol: str
+    left_nanos: int
+    why: str = ""
+
+    def says(self) -> str:
+        """One line for people."""
+        if self.left_nanos == 0:
+            return f"{self.symbol} is flat"
+        return f"{self.symbol}: {text_from_nanos(self.left_nanos)} left, {self.why}"
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How it ended: `cancelled` when two reads agreed; what is open, None when no read says so."""
+
+    cancelled: bool
+    left: tuple[Left, ...] = ()
+    held: tuple[BrokerPosition, ...] | None = None
+    kept: str = ""
+    """Why positions were not to be closed; empty where they were."""
+    why: str = ""
+    """What the broker said last, where it was asked until the time was over."""
+
+    def says(self) -> str:
+        """One line for people; "flat" is only what a read of the broker's showed after closing."""
+        if not self.cancelled:
+            begun = self.held is not None
+            closed = self._says_held() if begun else "positions were not closed"
+            return f"orders may still work at the broker: {self.why}; {closed}"
+        return f"nothing works any more; {self._says_held()}"
+
+    def _says_held(self) -> str:
+        if self.kept and self.held is None:
+            return (
+                f"positions were NOT closed ({self.kept}), and cannot be read: {self.why};"
+                " look at the broker"
+            )
+        left = [each.says() for each in self.left if each.left_nanos]
+        if self.held is None:
+            left.append(f"then: {self.why}; positions may be open, look at the broker")
+            return "; ".join(left)
+        if self.kept and self.held:
+            return f"positions were NOT closed ({self.kept}): {named(self.held)} are open"
+        if self.kept:
+            return "no position is held"
+        if self.held:
+            left.append(f"the broker's last read: {named(self.held)} are open")
+        return "; ".join(left) or "all that was to be closed is flat"
+
+
+def named(held: tuple[BrokerPosition, ...]) -> str:
+    """Quantities and symbols; a short position's quantity is negative."""
+    names = [f"{text_from_nanos(at.quantity_nanos)} {at.symbol}" for at in held]
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
