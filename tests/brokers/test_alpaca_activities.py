@@ -173,7 +173,7 @@ def entry(number: int, **changes: Any) -> dict[str, Any]:
 
 def test_a_short_sale_is_a_sale_and_a_pair_is_spelled_as_we_sent_it() -> None:
     async def ask(broker: AlpacaBroker) -> ExecutionsSeen:
-        broker._learn_spelling("BTC/USD")
+        broker._requests._learn_spelling("BTC/USD")
         return await broker.executions("x")
 
     seen = scripted({f"GET {PATH}": answer(200, [entry(1)])}, ask)

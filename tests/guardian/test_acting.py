@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.core.closes import close_price_nanos as core_price_nanos
 from fuseboard.core.legs import Leg
 from fuseboard.core.market import Instrument
@@ -228,11 +228,11 @@ def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
     assert last_said(scene) == f"{kept}: 10 AAPL, -4 TSLA are open"
     assert scene.heard.texts[-1].endswith(f"the guardian is done: {last_said(scene)}")
 
-    async def down(broker: AlpacaBroker) -> PositionsSeen:
+    async def down(broker: AlpacaRequests) -> PositionsSeen:
         raise BrokerUnavailable("no connection")
 
     with monkeypatch.context() as patched:
-        patched.setattr(AlpacaBroker, "positions", down)
+        patched.setattr(AlpacaRequests, "positions", down)
         patched.setattr(acting, "HELD_S_MAX", 0.1)
         scene.act(flatten=False)
     assert last_said(scene) == (f"{kept}, and cannot be read: no connection; look at the broker")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place
@@ -46,12 +46,12 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Told
         async def cancel_all(_: AlpacaProtection) -> None:
             told.cancels += 1
 
-        async def positions(_: AlpacaBroker) -> PositionsSeen:
+        async def positions(_: AlpacaRequests) -> PositionsSeen:
             return PositionsSeen(positions=())
 
         monkeypatch.setattr(AlpacaProtection, "working_orders", working_orders)
         monkeypatch.setattr(AlpacaProtection, "cancel_all", cancel_all)
-        monkeypatch.setattr(AlpacaBroker, "positions", positions)
+        monkeypatch.setattr(AlpacaRequests, "positions", positions)
         place = Place(tmp_path)
         HaltsRegister.create(place.register_file)
         orders = Orders(

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
@@ -89,7 +89,7 @@ class Venue:
                 symbol="AAPL",
                 valued_nanos=99 * NANOS,
                 orders=ORDERS,
-                broker=cast("AlpacaBroker", self),
+                broker=cast("AlpacaRequests", self),
                 protection=cast("AlpacaProtection", self),
                 asking=Asking(seconds_max=20, told=lambda _why: None),
                 told=self.told,

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian import acting, closing, serving
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking
@@ -64,7 +64,7 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
     real = Acts._proven
 
     async def then_silent(
-        acts: Acts, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
+        acts: Acts, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
     ) -> tuple[BrokerPosition, ...]:
         proof = await real(acts, broker, protection, asking)
         monkeypatch.setattr(AlpacaProtection, "working_orders", silent)
@@ -88,16 +88,16 @@ def test_a_fault_of_its_own_is_said_and_the_acts_begin_again(
 ) -> None:
     scene.send("AAPL", 10, "buy")
     scene.send("TSLA", 4, "buy")
-    real = AlpacaBroker.read_leg
+    real = AlpacaRequests.read_leg
     faults = [2]
 
-    async def read_leg(broker: AlpacaBroker, leg: ReadLeg) -> LegRead | LegReadFailed:
+    async def read_leg(broker: AlpacaRequests, leg: ReadLeg) -> LegRead | LegReadFailed:
         if leg.symbol == "AAPL" and faults[0]:
             faults[0] -= 1
             raise ValueError("nobody thought of it")
         return await real(broker, leg)
 
-    monkeypatch.setattr(AlpacaBroker, "read_leg", read_leg)
+    monkeypatch.setattr(AlpacaRequests, "read_leg", read_leg)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(serving, "FAULT_PAUSE_S", 0.0)
     monkeypatch.setattr(serving, "FAULTS_MAX", 2)

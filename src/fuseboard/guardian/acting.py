@@ -22,9 +22,9 @@ from typing import Final
 
 import msgspec
 
-from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
-from fuseboard.brokers.alpaca_session import AlpacaOptions
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
+from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.closing import Close
@@ -179,13 +179,13 @@ class Acts:
         return f"open at the broker: {named(held) or 'no position'}; {len(working)} orders work"
 
     @asynccontextmanager
-    async def _at_broker(self) -> AsyncIterator[tuple[AlpacaBroker, AlpacaProtection]]:
-        broker, protection = AlpacaBroker(self._options), AlpacaProtection(self._options)
+    async def _at_broker(self) -> AsyncIterator[tuple[AlpacaRequests, AlpacaProtection]]:
+        session, protection = AlpacaSession(self._options), AlpacaProtection(self._options)
         try:
-            yield broker, protection
+            yield AlpacaRequests(session), protection
         finally:
             await protection.close()
-            await broker.stop()
+            await session.close()
 
     def _waits(self, why: str) -> None:
         self._page(Severity.PAGE, f"the guardian is not done, it keeps asking the broker: {why}")
@@ -208,7 +208,7 @@ class Acts:
         self._journal.write("cancelled", run_ns=self._run_ns, detail=detail)
 
     async def _closed(
-        self, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
+        self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
     ) -> tuple[Left, ...]:
         """Close every position; what became of each."""
         held = await asking.answer(broker.positions)
@@ -244,7 +244,7 @@ class Acts:
         return left
 
     async def _proven(
-        self, broker: AlpacaBroker, protection: AlpacaProtection, asking: Asking
+        self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
     ) -> tuple[BrokerPosition, ...]:
         """What the broker holds after the closes; when nothing, it is latched."""
         proof: PositionsSeen = await asking.answer(broker.positions)

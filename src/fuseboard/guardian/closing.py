@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
@@ -58,7 +58,7 @@ class Close:
         symbol: str,
         valued_nanos: int,
         orders: Orders,
-        broker: AlpacaBroker,
+        broker: AlpacaRequests,
         protection: AlpacaProtection,
         asking: Asking,
         told: Callable[[GuardianClose], None],

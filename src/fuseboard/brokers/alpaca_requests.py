@@ -1,0 +1,293 @@
+"""Alpaca's orders and positions, request by request: what a gateway and a guardian both need.
+
+What a submit came to, by what the broker did:
+
+| the broker | outcome |
+|---|---|
+| nothing: no connection, or refused at the socket | `OrderNotSent` BROKER_UNREACHABLE, HALT_EPOCH |
+| 2xx with our order | `OrderSent` |
+| 429 | `Throttled` |
+| 4xx that says our client order id is taken | looked up: `OrderSent`, else `OrderUnknown` |
+| any other 4xx but 408 and 499 | `OrderNotSent` BROKER_REJECTED |
+| everything else, and silence | `OrderUnknown` |
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import msgspec
+
+from fuseboard.brokers.alpaca_session import AlpacaSession, is_absent, raise_if_throttled
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.inputs import (
+    BrokerPosition,
+    CancelRefused,
+    LegRead,
+    LegReadFailed,
+    OrderNotSent,
+    OrderSent,
+    OrderUnknown,
+    PositionsSeen,
+    SubmitOutcome,
+)
+from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.reasons import Reason
+from fuseboard.wire.alpaca_errors import read_error
+from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
+from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
+from fuseboard.wire.http_client import AnswerLost, HttpAnswer, NotWritten, WriteRefused
+
+_ID_TAKEN = re.compile(r"client_order_id.*(unique|exist|duplicate)", re.IGNORECASE | re.DOTALL)
+_IN_DOUBT_4XX = frozenset({408, 499})
+_SPELLINGS_MAX = 10_000
+_CRYPTO = "crypto"
+_QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
+"""What Alpaca's crypto pairs are quoted in, the longer ones first."""
+
+
+class AlpacaRequests:
+    """One account's orders and positions, over a session that its owner closes."""
+
+    def __init__(self, session: AlpacaSession) -> None:
+        self._session = session
+        self._spellings: dict[str, str] = {}
+
+    # --- orders --------------------------------------------------------------------------------
+
+    async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
+        """Send one order; see the table at the head. Raises `Throttled`."""
+        self._learn_spelling(order.symbol)
+        session = self._session
+        try:
+            answer = await session.trading.request(
+                "POST",
+                "/v2/orders",
+                session.headers | {"Content-Type": "application/json"},
+                _order_body(order),
+                session.timeout_s,
+                before_write=still_allowed,
+            )
+        except WriteRefused:
+            return OrderNotSent(order_id=order.order_id, reason=Reason.HALT_EPOCH)
+        except NotWritten as failure:
+            return OrderNotSent(
+                order_id=order.order_id, reason=Reason.BROKER_UNREACHABLE, message=str(failure)
+            )
+        except AnswerLost as failure:
+            return OrderUnknown(order_id=order.order_id, detail=str(failure))
+        raise_if_throttled(answer)
+        if 200 <= answer.status < 300:
+            return self._sent(order.order_id, order.wire_id, answer)
+        error = read_error(answer.body)
+        if not 400 <= answer.status < 500 or answer.status in _IN_DOUBT_4XX:
+            return OrderUnknown(
+                order_id=order.order_id, detail=f"answered {answer.status} {error.message}"
+            )
+        if _ID_TAKEN.search(error.message):
+            return await self._taken(order)
+        return OrderNotSent(
+            order_id=order.order_id,
+            reason=Reason.BROKER_REJECTED,
+            http_status=answer.status,
+            broker_code=error.code,
+            message=error.message,
+        )
+
+    async def _taken(self, order: SubmitOrder) -> SubmitOutcome:
+        """The broker has our id already: an earlier send of this order arrived."""
+        found = await self._look_up(order.order_id, order.wire_id)
+        if isinstance(found, OrderNotSent):
+            return OrderUnknown(
+                order_id=order.order_id, detail="the broker says the id is taken and finds no order"
+            )
+        return found
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        """One look by wire id. Raises `Throttled`."""
+        return await self._look_up(order.order_id, order.wire_id)
+
+    async def _look_up(self, order_id: str, wire_id: str) -> SubmitOutcome:
+        target = f"/v2/orders:by_client_order_id?client_order_id={quote(wire_id, safe='')}"
+        try:
+            answer = await self._session.fetch("GET", target)
+        except BrokerUnavailable as failure:
+            return OrderUnknown(order_id=order_id, detail=str(failure))
+        raise_if_throttled(answer)
+        if is_absent(answer):
+            # The look-up's 404 is no answer to the order: its caller must not read it as one.
+            return OrderNotSent(order_id=order_id, reason=Reason.NEVER_ARRIVED)
+        if answer.status != 200:
+            return OrderUnknown(order_id=order_id, detail=f"the look-up answered {answer.status}")
+        return self._sent(order_id, wire_id, answer)
+
+    def _sent(self, order_id: str, wire_id: str, answer: HttpAnswer) -> OrderSent | OrderUnknown:
+        """The order of a good answer, or in doubt when it is not the one we meant."""
+        try:
+            seen = seen_order(decoded_json(answer.body))
+        except (msgspec.DecodeError, UnicodeDecodeError, ShapeUnknown) as wrong:
+            return OrderUnknown(order_id=order_id, detail=f"the answer makes no sense: {wrong}")
+        if seen.client_order_id != wire_id:
+            return OrderUnknown(order_id=order_id, detail="the answer is another order")
+        self._learn_spelling(seen.symbol)
+        return OrderSent(
+            order_id=order_id,
+            broker_order_id=seen.id,
+            status=seen.status,
+            filled_quantity_nanos=seen.filled_quantity_nanos,
+            filled_price_nanos=seen.filled_price_nanos,
+        )
+
+    async def cancel(self, order: CancelOrder) -> CancelRefused | None:
+        """Ask to cancel by broker order id. Raises `Throttled`."""
+        if order.broker_order_id is None:
+            return CancelRefused(
+                order_id=order.order_id, reason=Reason.ORDER_UNKNOWN, message="no broker order id"
+            )
+        session = self._session
+        target = f"/v2/orders/{quote(order.broker_order_id, safe='')}"
+        try:
+            answer = await session.trading.request(
+                "DELETE", target, session.headers, timeout_s=session.timeout_s
+            )
+        except (NotWritten, AnswerLost) as failure:
+            return CancelRefused(
+                order_id=order.order_id, reason=Reason.BROKER_UNREACHABLE, message=str(failure)
+            )
+        raise_if_throttled(answer)
+        if 200 <= answer.status < 300:
+            return None
+        if answer.status == 422 or is_absent(answer):
+            reason = Reason.ORDER_NOT_CANCELABLE
+        elif 400 <= answer.status < 500:
+            reason = Reason.BROKER_REJECTED
+        else:
+            reason = Reason.BROKER_UNREACHABLE
+        message = f"{answer.status} {read_error(answer.body).message}"
+        return CancelRefused(order_id=order.order_id, reason=reason, message=message)
+
+    # --- reads ---------------------------------------------------------------------------------
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead | LegReadFailed:
+        """Working orders first, then the position, then the close itself. Raises `Throttled`.
+
+        In this order a fill in between makes what is already working look larger, never smaller:
+        the close that follows can be too small, but cannot go through zero.
+        """
+        failed = LegReadFailed(trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt, detail="")
+        self._learn_spelling(leg.symbol)
+        try:
+            orders = await self._session.open_orders(symbol=quote(leg.symbol, safe=""))
+            position = await self._position(leg.symbol)
+        except BrokerUnavailable as failure:
+            return msgspec.structs.replace(failed, detail=str(failure))
+        found = await self._look_up(leg.order_id, leg.wire_id)
+        if isinstance(found, OrderUnknown):
+            return msgspec.structs.replace(failed, detail=found.detail)
+        return LegRead(
+            trip=leg.trip,
+            symbol=leg.symbol,
+            attempt=leg.attempt,
+            position_nanos=position,
+            against_nanos=_against(position, leg.symbol, orders),
+            found=found if isinstance(found, OrderSent) else None,
+        )
+
+    async def _position(self, symbol: str) -> int:
+        """Our position in a symbol, negative when short, 0 when the broker has none."""
+        entry = await self._session.read(f"/v2/positions/{quote(_bare(symbol), safe='')}")
+        if entry is None:
+            return 0
+        position = self._broker_position(entry)
+        if _bare(position.symbol) != _bare(symbol):
+            raise BrokerUnavailable(f"asked for {symbol}, answered with {position.symbol}")
+        return position.quantity_nanos
+
+    async def positions(self) -> PositionsSeen:
+        """All positions. Raises `BrokerUnavailable` and `Throttled`."""
+        entries = await self._session.read("/v2/positions")
+        if not isinstance(entries, list):
+            raise BrokerUnavailable("the list of positions is not a list")
+        return PositionsSeen(positions=tuple(self._broker_position(entry) for entry in entries))
+
+    def spelled(self, symbol: str) -> str:
+        """A symbol as our orders spell it, where the broker writes a pair without its slash."""
+        return self._spellings.get(_bare(symbol), symbol)
+
+    def _broker_position(self, entry: object) -> BrokerPosition:
+        if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):
+            raise BrokerUnavailable("a position names no symbol")
+        symbol: str = entry["symbol"]
+        side = entry.get("side")
+        try:
+            quantity = nanos_of_number(entry.get("qty"))
+            average = nanos_rounded(entry.get("avg_entry_price"))
+            price = nanos_rounded(entry.get("current_price") or 0)
+        except ValueError as wrong:
+            raise BrokerUnavailable(f"the position in {symbol}: {wrong}") from wrong
+        if side not in {"long", "short"} or (side == "long" and quantity < 0):
+            raise BrokerUnavailable(f"the position in {symbol} has no clear side")
+        named = _pair(symbol) if entry.get("asset_class") == _CRYPTO else symbol
+        named = self._spellings.get(_bare(symbol), named)
+        self._learn_spelling(named)
+        return BrokerPosition(
+            symbol=named,
+            quantity_nanos=-abs(quantity) if side == "short" else quantity,
+            average_price_nanos=average,
+            price_nanos=price,
+        )
+
+    def _learn_spelling(self, symbol: str) -> None:
+        """Remember `BTC/USD`: Alpaca writes the same pair `BTCUSD` in positions, which who has
+        sent nothing yet knows by their asset class alone.
+        """
+        if "/" in symbol and len(self._spellings) < _SPELLINGS_MAX:
+            self._spellings[_bare(symbol)] = symbol
+
+
+def _order_body(order: SubmitOrder) -> bytes:
+    body = {
+        "symbol": order.symbol,
+        "qty": text_from_nanos(order.quantity_nanos),
+        "side": order.side.value,
+        "type": order.order_type.value,
+        "time_in_force": order.time_in_force.value,
+        "client_order_id": order.wire_id,
+    }
+    if order.limit_price_nanos is not None:
+        body["limit_price"] = text_from_nanos(order.limit_price_nanos)
+    if order.stop_price_nanos is not None:
+        body["stop_price"] = text_from_nanos(order.stop_price_nanos)
+    return msgspec.json.encode(body | ({"extended_hours": True} if order.extended_hours else {}))
+
+
+def _pair(symbol: str) -> str:
+    """`BTC/USD` of `BTCUSD`; as it is where it ends in nothing that pairs are quoted in."""
+    for quoted in _QUOTED_IN:
+        base = symbol.removesuffix(quoted)
+        if base not in {"", symbol} and "/" not in symbol:
+            return f"{base}/{quoted}"
+    return symbol
+
+
+def _bare(symbol: str) -> str:
+    return symbol.replace("/", "")
+
+
+def _against(position_nanos: int, symbol: str, orders: list[SeenOrder]) -> int:
+    """What the working orders on the other side will still take off a position.
+
+    An order by notional value has no quantity: it counts as the whole position.
+    """
+    if position_nanos == 0:
+        return 0
+    reducing = Side.SELL if position_nanos > 0 else Side.BUY
+    return sum(
+        abs(position_nanos)
+        if order.quantity_nanos is None
+        else max(0, order.quantity_nanos - order.filled_quantity_nanos)
+        for order in orders
+        if order.side is reducing and _bare(order.symbol) == _bare(symbol)
+    )
