@@ -14,6 +14,7 @@ BAD_IMPORTS = {
     "somebody imports the composition root": ("policy/loader.py", "fuseboard.cli"),
     "the core imports a clock": ("core/kernel.py", "time"),
     "the policy imports a file": ("policy/loader.py", "pathlib"),
+    "the guardian imports the rules": ("guardian/closing.py", "fuseboard.core.closes"),
     "a room without a place": ("cupboard.py", "fuseboard.vocabulary.money"),
 }
 
