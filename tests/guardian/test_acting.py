@@ -90,6 +90,7 @@ class Scene:
             "timeout_ns": 2 * NANOS,
             "flatten": True,
             "close_collar_nanos": NANOS // 100,
+            "close_collar_nanos_max": NANOS // 10,
             "close_wait_ns": NANOS,
             "close_attempts_max": 4,
             "absent_after_ns": NANOS // 2,
@@ -254,18 +255,22 @@ def last_said(scene: Scene) -> str:
 @given(
     start_nanos=st.integers(1, 10**15),
     side=st.sampled_from(Side),
-    collar_nanos=st.integers(1, NANOS // 2),
+    first_nanos=st.integers(1, NANOS // 2),
+    most_nanos=st.integers(1, NANOS // 2),
     tries=st.integers(0, 20),
 )
 def test_the_guardian_prices_a_close_as_the_kernel_does(
-    start_nanos: int, side: Side, collar_nanos: int, tries: int
+    start_nanos: int, side: Side, first_nanos: int, most_nanos: int, tries: int
 ) -> None:
-    policy = Policy(execution=ExecutionRules(close_collar_nanos=collar_nanos))
+    rules = ExecutionRules(close_collar_nanos=first_nanos, close_collar_nanos_max=most_nanos)
+    policy = Policy(execution=rules)
     instrument = Instrument()
     instrument.bid_nanos = instrument.ask_nanos = start_nanos
     state = State(instruments={"AAPL": instrument})
     turn = cast("Turn", SimpleNamespace(state=state, policy=policy, liquidity=None))
-    price = close_price_nanos(start_nanos, side, collar_nanos=collar_nanos, tries=tries)
+    price = close_price_nanos(
+        start_nanos, side, first_nanos=first_nanos, most_nanos=most_nanos, tries=tries
+    )
     assert price == core_price_nanos(turn, Leg(symbol="AAPL", tries=tries), side)
 
 
@@ -302,8 +307,8 @@ def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:
         read_orders(place)
     orders = Orders(
         instance=INSTANCE, account=ACCOUNT, base_url="", data_url="", key_mark=key_mark("A"),
-        timeout_ns=1, flatten=False, close_collar_nanos=1, close_wait_ns=1,
-        close_attempts_max=1, absent_after_ns=1,
+        timeout_ns=1, flatten=False, close_collar_nanos=1, close_collar_nanos_max=1,
+        close_wait_ns=1, close_attempts_max=1, absent_after_ns=1,
     )  # fmt: skip
     pair = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}
     assert key_for(orders, pair) == ("A", "s")

@@ -22,7 +22,8 @@ from fuseboard.vocabulary.orders import OrderStatus
 
 ORDERS = Orders(
     instance="abcd1234", account="default", base_url="", data_url="", key_mark="",
-    timeout_ns=1, flatten=True, close_collar_nanos=NANOS // 100, close_wait_ns=NANOS,
+    timeout_ns=1, flatten=True, close_collar_nanos=NANOS // 100,
+    close_collar_nanos_max=NANOS // 10, close_wait_ns=NANOS,
     close_attempts_max=3, absent_after_ns=NANOS // 4,
 )  # fmt: skip
 

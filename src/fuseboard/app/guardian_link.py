@@ -61,6 +61,7 @@ def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
         timeout_ns=policy.kill_switch.watchdog_timeout_ns,
         flatten=policy.kill_switch.watchdog_flattens,
         close_collar_nanos=execution.close_collar_nanos,
+        close_collar_nanos_max=execution.close_collar_nanos_max,
         close_wait_ns=execution.close_wait_ns,
         close_attempts_max=execution.close_attempts_max,
         absent_after_ns=execution.absent_after_ns,

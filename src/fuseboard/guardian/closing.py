@@ -24,7 +24,6 @@ from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
@@ -36,9 +35,12 @@ QUOTE_S_MAX: Final = 3.0
 """How long a close waits for a quote; then the position's own price has to do."""
 
 
-def close_price_nanos(start_nanos: int, side: Side, *, collar_nanos: int, tries: int) -> int:
-    """The edge of the collar around a price, doubled for each try."""
-    return collar_edge_nanos(start_nanos, side, min(collar_nanos << tries, NANOS // 2))
+def close_price_nanos(
+    start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
+) -> int:
+    """The edge of the collar around a price: the first, doubled for each try up to the most."""
+    collar_nanos = min(first_nanos << tries, max(first_nanos, most_nanos))
+    return collar_edge_nanos(start_nanos, side, collar_nanos)
 
 
 def start_price_nanos(touch: Touch | None, side: Side, valued_nanos: int) -> int:
@@ -175,9 +177,12 @@ class Close:
     def _order(self, side: Side, quantity_nanos: int, start_nanos: int) -> SubmitOrder:
         price_nanos = None
         if start_nanos > 0:
-            collar_nanos = self._orders.close_collar_nanos
             price_nanos = close_price_nanos(
-                start_nanos, side, collar_nanos=collar_nanos, tries=self._tries
+                start_nanos,
+                side,
+                first_nanos=self._orders.close_collar_nanos,
+                most_nanos=self._orders.close_collar_nanos_max,
+                tries=self._tries,
             )
         ours, wire = self._ids()
         return SubmitOrder(

@@ -49,6 +49,8 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether positions are closed, after everything is cancelled."""
     close_collar_nanos: int
     """How far beyond the quote the first close may trade; each further attempt doubles it."""
+    close_collar_nanos_max: int
+    """No close may trade further than this, or than the first where that is more."""
     close_wait_ns: int
     close_attempts_max: int
     absent_after_ns: int
