@@ -278,6 +278,19 @@ def test_time_without_a_way_to_the_broker_is_no_time_of_the_market(how: str) -> 
     assert market.ended()
 
 
+def test_closes_that_do_not_reach_the_broker_are_spread_so_that_their_numbers_last() -> None:
+    market = plain(20, lambda _second: 0)
+    market.instead = refused(Reason.BROKER_UNREACHABLE)
+    market.flatten()
+    for _ in range(12):
+        market.desk.now_ns += SECOND // 4
+        market.hear(market.desk.take(facts.TimeAdvanced()))
+    assert len(market.closes) <= 4
+    market.wait(400)
+    assert 200 < len(market.closes) < 330, "not once a second"
+    assert not market.ended()
+
+
 @settings(deadline=None, max_examples=20)
 @given(
     held=st.integers(-400, 400).filter(bool),

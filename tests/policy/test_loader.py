@@ -306,6 +306,8 @@ REFUSED = [
     ("strategies:\n  - {name: a, capital: 5}\n  - {name: a, capital: 6}\n", 3, 5, "a stands twice"),
     ("strategies:\n  - {name: a, capital: -5}\n", 2, 24, "`100000` or `100000 USD`"),
     ("strategies:\n  - {name: a, capital: 5, drawdown: {hrad: 1%}}\n", 2, 38, "`hard`"),
+    ("execution: {close_collar: 12%}", 1, 13, "when the most is 10.00%"),
+    ("execution: {close_collar_max: 0.5%}", 1, 13, "no close may trade 1.00% beyond the quote"),
     ("execution: {protected_share: 100%}", 1, 13, "at least one for protection"),
     ("execution: {protected_share: 0.4%}", 1, 13, "at least one for protection"),
     ("execution: {requests_per_minute: 1}", 1, 12, "at least one for protection"),
