@@ -89,7 +89,7 @@ def study(name: str, events: Iterator[Event], lacks: int, kind: TapeKind) -> Non
             at.traded(trades, now_ns)
         else:
             at.book(bids, asks, now_ns, STALE_NS)
-        if not at.seen_boot_ns:
+        if not at.seen_boot_ns:  # as the gate: before its first book a symbol is not judged
             continue
         at.judge(RULES, now_ns)
         before = at.gauge.tier

@@ -114,9 +114,13 @@ def test_a_symbol_whose_trade_came_before_its_first_quote_is_no_older_than_that(
     desk.told.clear()
     desk.now_ns += 3_600 * SECOND
     desk.traded()
+    assert not desk.told, "nothing is known of it yet"
+    heard_ns = desk.now_ns
+    desk.now_ns += SECOND
+    desk.quoted()
     (_, told), *_ = desk.told
-    assert told.silent
-    assert told.since_wall_ns == desk.now_ns
+    assert not told.silent
+    assert told.since_wall_ns == heard_ns
 
 
 def test_a_denial_says_its_symbol_only_where_liquidity_is_measured() -> None:

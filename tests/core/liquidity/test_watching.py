@@ -35,6 +35,40 @@ def test_a_symbol_begins_cautious_and_is_normal_after_a_dwell_of_good_scores() -
     assert desk.tier() is Tier.NORMAL
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_neither_a_trade_nor_an_order_before_the_first_quote_is_a_crisis(restarted: bool) -> None:
+    """Of two streams one is heard first: that says nothing of the market."""
+    rule = BreakerRule(name="gone", condition="liquidity_score < 20", scope="account")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), breakers=(rule,)), held=10)
+    if restarted:
+        desk.calm()
+        desk.start()
+    else:
+        desk.kernel._state.liquidity.clear()
+    effects = desk.traded()
+    effects += desk.order(Side.BUY, NANOS)
+    desk.now_ns += SECOND
+    effects += desk.take(facts.TimeAdvanced())
+    assert not of(effects, RecordTier)
+    assert not of(effects, fx.SubmitOrder)
+    assert desk.tier() is Tier.CAUTIOUS
+    assert desk.kernel._state.postures.get("account") is not Posture.HALTED
+    desk.calm(62)
+    assert desk.tier() is Tier.NORMAL
+
+
+def test_a_symbol_of_which_only_trades_are_heard_is_stale_when_a_quote_would_be() -> None:
+    rule = BreakerRule(name="gone", condition="liquidity_score < 20", scope="account")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), breakers=(rule,)), held=10)
+    desk.kernel._state.liquidity.clear()
+    for seconds in (0, 119, 2):
+        assert desk.kernel._state.postures.get("account") is not Posture.HALTED
+        desk.now_ns += seconds * SECOND
+        desk.traded()
+        desk.take(facts.TimeAdvanced())
+    assert desk.kernel._state.postures["account"] is Posture.HALTED
+
+
 def test_a_crossed_quote_is_an_emergency_at_once_which_is_told_with_its_numbers() -> None:
     desk = LiquidDesk().calm()
     effects = desk.quoted(25_001, 24_999)

@@ -13,11 +13,14 @@ from fuseboard.vocabulary.liquidity import Tier
 
 
 def score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
-    """The score in nano-units, 0 where it is stale."""
-    found = _of(turn, strategy, symbol)
-    if not found:
-        return None
-    return POINT_NANOS * min(0 if stale(turn, name, at) else at.score for name, at in found.items())
+    """The score in nano-units, 0 where it is stale; None before the first book of one of them."""
+    lowest: int | None = None
+    for name, at in _of(turn, strategy, symbol).items():
+        score = 0 if stale(turn, name, at) else at.score if at.seen_boot_ns else None
+        if score is None:
+            return None
+        lowest = lower(lowest, score)
+    return None if lowest is None else lowest * POINT_NANOS
 
 
 def prior_score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:

@@ -77,7 +77,11 @@ def trade_seen(turn: Turn, tiers: Compiled, fact: TradeSeen) -> None:
 
 
 def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
-    """Score a symbol as it now is, and let its tier follow."""
+    """Score a symbol as it now is, and let its tier follow; before its first book, which a trade or
+    an order may well precede, nothing is known of it and nothing is judged.
+    """
+    if not at.seen_boot_ns:
+        return
     rules, gauge = tiers.rules, at.gauge
     at.judge(rules, turn.boot_ns)
     before = gauge.tier
@@ -145,6 +149,7 @@ def _known(turn: Turn, symbol: str) -> Liquidity | None:
     if at is None and len(state.liquidity) < INSTRUMENTS_MAX:
         lacks = _bits(state.feed_lacks.get(feed_of(symbol), ()))
         at = state.liquidity[symbol] = new_liquidity(turn.boot_ns, lacks, Gauge())
+        at.stale_boot_ns = turn.boot_ns + turn.policy.data.quote_age_ns_max
     return at
 
 
