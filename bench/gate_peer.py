@@ -8,7 +8,10 @@ share are accepted one by one, each call timed. Rounds alternate between the two
 Ours is one `Kernel.step`: every check of `examples/policy.yaml` (numbers widened so that so much
 may be held and worked, no check switched off), its own conditions included, worst case with all
 working orders, the order booked, `SubmitOrder` made. Its circuit breakers watch: what they judge
-from outside (the maintenance margin, `vix`) is reported.
+from outside (the maintenance margin, `vix`) is reported. It measures liquidity, so it is measured
+twice: `fuseboard` has one quote of each symbol, and nothing is known of its trades and depth yet;
+`fuseboard, moving` has heard trades and quotes of each for five minutes, so that each order scores
+its symbol's liquidity anew, at its own moment.
 
 The peer is measured twice. `path` is what a strategy's submit does there: the order enters the
 cache, passes the risk engine (cash account, a max notional for each symbol) and the execution
@@ -33,7 +36,7 @@ from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import SubmitOrder
-from fuseboard.vocabulary.market_inputs import QuoteSeen
+from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 
@@ -41,10 +44,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PEER_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 SYMBOLS = 100
 WORKING = (10, 1_000, 10_000)
+MOVING_SECONDS = 300
 ROUNDS = 7
 ORDERS = 2_000
 EQUITY = 10**10 * NANOS
 STRATEGY = "pairs"
+OURS = ("fuseboard", "fuseboard, moving")
 
 
 def full_policy() -> Policy:
@@ -86,6 +91,31 @@ def request(number: int) -> facts.OrderRequested:
     )
 
 
+def account(equity_nanos: int = EQUITY, cash_nanos: int = EQUITY) -> facts.AccountSeen:
+    return facts.AccountSeen(
+        cash_nanos=cash_nanos,
+        equity_nanos=equity_nanos,
+        last_equity_nanos=equity_nanos,
+        multiplier=1,
+        shorting_enabled=True,
+        maintenance_margin_nanos=10**4 * NANOS,
+    )
+
+
+def quote(symbol: str, size_nanos: int = NANOS) -> QuoteSeen:
+    bid_nanos, ask_nanos = 100 * NANOS - NANOS // 100, 100 * NANOS
+    return QuoteSeen(
+        symbol=symbol,
+        bid_nanos=bid_nanos,
+        ask_nanos=ask_nanos,
+        bid_size_nanos=size_nanos,
+        ask_size_nanos=size_nanos,
+        event_ns=0,
+        bid_low_nanos=bid_nanos,
+        ask_high_nanos=ask_nanos,
+    )
+
+
 def ready(working: int) -> bytes:
     """The snapshot of a kernel that holds every symbol and has so many orders working."""
     kernel = Kernel()
@@ -103,29 +133,10 @@ def ready(working: int) -> bytes:
         facts.PolicyAdopted(text=text, digest=digest_of(text), operator="bench"),
         facts.NodeStarted(instance="benchben", account="A1", release="0", strategies=(STRATEGY,)),
         facts.BrokerStreamChanged(connected=True),
-        facts.AccountSeen(
-            cash_nanos=EQUITY,
-            equity_nanos=EQUITY,
-            last_equity_nanos=EQUITY,
-            multiplier=1,
-            shorting_enabled=True,
-            maintenance_margin_nanos=10**4 * NANOS,
-        ),
+        account(),
         facts.PositionsSeen(positions=held),
         facts.MeasureReported(request=0, name="vix", value=15 * NANOS, event_ns=0),
-        *(
-            QuoteSeen(
-                symbol=f"S{number}",
-                bid_nanos=100 * NANOS - NANOS // 100,
-                ask_nanos=100 * NANOS,
-                bid_size_nanos=NANOS,
-                ask_size_nanos=NANOS,
-                event_ns=0,
-                bid_low_nanos=100 * NANOS - NANOS // 100,
-                ask_high_nanos=100 * NANOS,
-            )
-            for number in range(SYMBOLS)
-        ),
+        *(quote(f"S{number}") for number in range(SYMBOLS)),
     )
     for fact in first:
         kernel.step(moment(0), fact)
@@ -135,10 +146,36 @@ def ready(working: int) -> bytes:
     return kernel.snapshot()
 
 
-def ours(snapshot: bytes, working: int) -> dict[str, float]:
+def moving(snapshot: bytes, working: int) -> bytes:
+    """The same after minutes of trades and quotes, which leave each symbol where it was."""
+    kernel, began = Kernel.restored(snapshot), moment(working)
+    for second in range(1, MOVING_SECONDS + 1):
+        at = facts.Moment(began.boot_ns + second * NANOS, began.wall_ns + second * NANOS)
+        for number in range(SYMBOLS):
+            symbol, nanos = f"S{number}", 100 * NANOS
+            trade = TradeSeen(
+                symbol=symbol,
+                price_nanos=nanos,
+                size_nanos=NANOS,
+                event_ns=0,
+                low_nanos=nanos,
+                high_nanos=nanos,
+                count=5,
+            )
+            kernel.step(at, trade)
+            kernel.step(at, quote(symbol, NANOS * (100 + 7 * (second % 5))))
+        kernel.step(at, facts.MeasureReported(request=0, name="vix", value=15 * NANOS, event_ns=0))
+    equity_nanos = kernel._state.book.account.equity_attos() // NANOS
+    kernel.step(at, account(equity_nanos, kernel._state.book.account.cash_attos // NANOS))
+    return kernel.snapshot()
+
+
+def ours(snapshot: bytes, working: int, later_ns: int = 0) -> dict[str, float]:
     """One round: so many new orders accepted; nanoseconds an order."""
     kernel = Kernel.restored(snapshot)
     asked = [(moment(n), request(n)) for n in range(working + 1, working + 1 + ORDERS)]
+    if later_ns:
+        asked = [(facts.Moment(a.boot_ns + later_ns, a.wall_ns + later_ns), f) for a, f in asked]
     times = []
     gc.collect()
     gc.freeze()
@@ -205,22 +242,25 @@ def shown(name: str, working: int, rounds: list[dict[str, float]]) -> None:
 
 
 def compare(working: int, peers: dict[str, Peer]) -> None:
-    snapshot = ready(working)
-    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in ("fuseboard", *peers)}
+    snapshot, later_ns = ready(working), MOVING_SECONDS * NANOS
+    moved = moving(snapshot, working)
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in (*OURS, *peers)}
     for _ in range(ROUNDS):
         rounds["fuseboard"].append(ours(snapshot, working))
+        rounds["fuseboard, moving"].append(ours(moved, working, later_ns))
         for name, peer in peers.items():
             peer.ask(f"{name} {working}")
             rounds[name].append(peer.ask(f"round {ORDERS}"))
     for name, figures in rounds.items():
-        shown(name if name == "fuseboard" else f"nautilus {name}", working, figures)
+        shown(name if name in OURS else f"nautilus {name}", working, figures)
     for name in peers:
-        pairs = zip(rounds[name], rounds["fuseboard"], strict=True)
-        ratios = [theirs["median_ns"] / mine["median_ns"] for theirs, mine in pairs]
-        print(
-            f"  {name}: fuseboard is {statistics.median(ratios):.2f} x as fast"
-            f" [{min(ratios):.2f}..{max(ratios):.2f}]"
-        )
+        for own in OURS:
+            pairs = zip(rounds[name], rounds[own], strict=True)
+            ratios = [theirs["median_ns"] / mine["median_ns"] for theirs, mine in pairs]
+            print(
+                f"  {name}: {own} is {statistics.median(ratios):.2f} x as fast"
+                f" [{min(ratios):.2f}..{max(ratios):.2f}]"
+            )
 
 
 def main() -> None:
