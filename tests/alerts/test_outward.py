@@ -17,6 +17,7 @@ from fuseboard.alerts.outward import (
     outward_pagers,
     webhook,
 )
+from tests.e2e.processes import until
 
 
 class Hook:
@@ -70,11 +71,45 @@ def test_a_webhook_is_tried_again_until_it_takes_the_alert(hook: Hook) -> None:
 def test_an_alert_is_given_up_after_its_tries_and_the_next_one_goes(hook: Hook) -> None:
     hook.refuses = outward.TRIES_MAX
     pager = webhook(hook.url)
-    pager.page("page", "guardian", "account", "one")
-    pager.page("page", "guardian", "account", "two")
+    pager.page("warning", "guardian", "account", "one")
+    pager.page("warning", "guardian", "account", "two")
     pager.close()
     assert pager.failed == 1
     assert [body["text"] for body in hook.bodies] == ["two"]
+
+
+@pytest.mark.parametrize("closing", [True, False])
+def test_a_page_is_never_given_up_and_keeps_no_other_waiting(hook: Hook, closing: bool) -> None:
+    hook.refuses = 4 * outward.TRIES_MAX
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "one")
+    pager.page("page", "guardian", "account", "two")
+    if not closing:
+        until(lambda: pager.delivered == 2, "both are taken")
+    pager.close()
+    assert (pager.delivered, pager.failed) == (2, 0)
+    assert sorted(str(body["text"]) for body in hook.bodies) == ["one", "two"]
+
+
+def test_a_page_that_no_door_takes_lets_the_next_one_go() -> None:
+    tried: list[str] = []
+
+    def deliver(raw: bytes) -> None:
+        tried.append(json.loads(raw)["text"])
+        if tried[-1] == "poison":
+            raise ConnectionError("too long")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(outward, "PAUSE_S", 0.001)
+        patched.setattr(outward, "CLOSE_S_MAX", 0.2)
+        pager = OutwardPager(deliver, name="picky")
+        pager.page("page", "guardian", "account", "poison")
+        pager.page("page", "guardian", "account", "killed")
+        until(lambda: pager.delivered == 1, "the next one goes")
+        pager.close()
+        pager._thread.join(10)
+    assert tried[: outward.TRIES_MAX + 1] == ["poison"] * outward.TRIES_MAX + ["killed"]
+    assert pager.failed == 1, "given up at the close, and said"
 
 
 def test_a_door_that_is_stuck_costs_alerts_and_never_the_caller() -> None:
@@ -192,7 +227,7 @@ def test_a_command_that_fails_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(outward, "PAUSE_S", 0.001)
     for words in (["false"], ["/no/such/program"]):
         pager = command(words)
-        pager.page("page", "guardian", "account", "it is done")
+        pager.page("warning", "guardian", "account", "it is done")
         pager.close()
         assert pager.failed == 1
 

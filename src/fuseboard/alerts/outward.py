@@ -23,6 +23,7 @@ ALERTS_MAX: Final = 200
 TRIES_MAX: Final = 5
 TRY_S_MAX: Final = 10.0
 PAUSE_S: Final = 1.0
+PAUSE_S_MAX: Final = 30.0
 CLOSE_S_MAX: Final = 15.0
 COMMAND_WORDS_MAX: Final = 64
 WEBHOOK_NAME: Final = "FUSEBOARD_ALERT_WEBHOOK"
@@ -31,6 +32,7 @@ WEBHOOK_DOOR: Final = "alert-webhook"
 COMMAND_DOOR: Final = "alert-command"
 RANKS: Final = ("page", "warning", "info")
 """Severities, the most severe first."""
+_PAGE: Final = 0
 DELIVERY_FAILURES: Final = (
     OSError,
     http.client.HTTPException,
@@ -66,7 +68,11 @@ class OutwardPager:
     The most severe goes first: a page waits for one try of a lesser alert at most, and where there
     is no room the newest of the least severe is dropped, a page only for pages.
 
-    `delivered` counts alerts that were taken, `failed` those given up after `TRIES_MAX` tries,
+    A lesser alert is given up after `TRIES_MAX` tries. A page never is, because what it tells may
+    be why the network is away: from then on it takes turns with the other pages, tried at least
+    every `PAUSE_S_MAX`, and each `PAUSE_S` while we close.
+
+    `delivered` counts alerts that were taken, `failed` those given up, also at the close,
     `dropped` those that found no room; `failure` says why the last failed try did.
     """
 
@@ -80,6 +86,7 @@ class OutwardPager:
         self._lines: tuple[deque[_Alert], ...] = tuple(deque() for _ in RANKS)
         self._changed = threading.Condition()
         self._closing = False
+        self._closed_s = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -112,7 +119,7 @@ class OutwardPager:
     def close(self) -> None:
         """Deliver what is queued, for at most `CLOSE_S_MAX` seconds, and stop."""
         with self._changed:
-            self._closing = True
+            self._closing, self._closed_s = True, time.monotonic() + CLOSE_S_MAX
             self._changed.notify()
         self._thread.join(CLOSE_S_MAX)  # a daemon: where the door is stuck it ends with the process
 
@@ -136,19 +143,24 @@ class OutwardPager:
             return next(line for line in self._lines if line).popleft()
 
     def _try_later(self, alert: _Alert) -> None:
-        """Pause, and put it back in front of its line; a more severe one ends the pause."""
+        """Pause, and put it back into its line; a more severe one, and the close, end the pause."""
         alert.tries += 1
-        ends = time.monotonic() + PAUSE_S * 2 ** (alert.tries - 1)
+        grown_s = PAUSE_S * 2 ** (min(alert.tries, TRIES_MAX) - 1)
         with self._changed:
-            while not self._closing and not any(self._lines[: alert.rank]):
-                left_s = ends - time.monotonic()
+            was_closing = self._closing and alert.rank == _PAGE
+            ends_s = time.monotonic() + (PAUSE_S if was_closing else min(grown_s, PAUSE_S_MAX))
+            while (was_closing or not self._closing) and not any(self._lines[: alert.rank]):
+                left_s = ends_s - time.monotonic()
                 if left_s <= 0:
                     break
                 self._changed.wait(left_s)
-            if alert.tries >= TRIES_MAX:
+            is_over = self._closing and time.monotonic() >= self._closed_s
+            if is_over or (alert.tries >= TRIES_MAX and alert.rank != _PAGE):
                 self.failed += 1
-            else:
+            elif alert.tries < TRIES_MAX:
                 self._lines[alert.rank].appendleft(alert)
+            else:
+                self._lines[alert.rank].append(alert)
 
 
 def _address(url: str) -> tuple[SplitResult, str, int | None]:
