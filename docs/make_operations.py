@@ -116,6 +116,11 @@ def gateway(output: list[str]) -> Iterator[None]:
         exchange = STATE / "exchange.json"
         if exchange.exists():
             os.kill(json.loads(exchange.read_bytes())["pid"], signal.SIGTERM)
+    ends = time.monotonic() + START_S_MAX
+    while "guardian  none runs" not in told("fuseboard status"):  # it ends a look after the gateway
+        if time.monotonic() > ends:
+            raise RuntimeError("the guardian outlives its gateway")
+        time.sleep(0.05)
     output.append(f"$ fuseboard run\n{masked(Path('gateway.log').read_text())}")
 
 
