@@ -8,6 +8,7 @@ Tests marked `no_cover` (pytest-cov) run without coverage's tracing, which doubl
 go thousands of times through lines that others go through once, or through a part that they broke.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("soak") is not None:
             item.add_marker(pytest.mark.skip(reason="many seeds: runs with `make soak`"))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the garbage collector need not look at it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

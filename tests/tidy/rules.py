@@ -8,6 +8,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 FILE_LINES_MAX = 450
@@ -111,6 +112,12 @@ Broken = Iterator[tuple[ast.AST, str]]
 Rule = Callable[[ast.Module, str], Broken]
 
 
+@lru_cache(maxsize=1)
+def _nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All of one file, walked once for all rules."""
+    return tuple(ast.walk(tree))
+
+
 def _called(node: ast.AST) -> str:
     """The plain name that a call calls, empty for anything else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -119,13 +126,13 @@ def _called(node: ast.AST) -> str:
 
 
 def no_true_division(tree: ast.Module, _place: str) -> Broken:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Div):
             yield node, "`/` leaves the integers; use // and say who the rounding is against"
 
 
 def no_float(tree: ast.Module, _place: str) -> Broken:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, (float, complex)):
             yield node, f"float literal {node.value!r}"
         if isinstance(node, ast.Name) and node.id in ("float", "complex"):
@@ -133,7 +140,7 @@ def no_float(tree: ast.Module, _place: str) -> Broken:
 
 
 def no_impure_import(tree: ast.Module, _place: str) -> Broken:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -146,7 +153,7 @@ def no_impure_import(tree: ast.Module, _place: str) -> Broken:
 
 def no_impure_call(tree: ast.Module, place: str) -> Broken:
     calls = IMPURE_CALLS - (COMPILING_CALLS if place == COMPILING_PLACE else frozenset())
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if _called(node) in calls:
             yield node, f"calls {_called(node)}"
 
@@ -155,13 +162,13 @@ def no_async(tree: ast.Module, _place: str) -> Broken:
     """A door's Protocol may promise async calls; nothing here may make one."""
     promises = {
         id(promise)
-        for node in ast.walk(tree)
+        for node in _nodes(tree)
         if isinstance(node, ast.ClassDef)
         and any(isinstance(parent, ast.Name) and parent.id == "Protocol" for parent in node.bases)
         for promise in node.body
     }
     banned = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if id(node) in promises:
             continue
         if isinstance(node, banned) or (isinstance(node, ast.comprehension) and node.is_async):
@@ -171,7 +178,7 @@ def no_async(tree: ast.Module, _place: str) -> Broken:
 def _set_names(tree: ast.Module) -> frozenset[str]:
     """Names and attributes that this file itself binds to a set or annotates as one."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign) and _is_set(node.value, frozenset()):
             targets = node.targets
@@ -208,7 +215,7 @@ def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
 def no_set_order(tree: ast.Module, _place: str) -> Broken:
     """A set's order depends on the hash seed; sorted(), len(), `in`, min, max, any are fine."""
     names = _set_names(tree)
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         read: list[ast.expr] = []
         if isinstance(node, (ast.For, ast.comprehension)):
             read = [node.iter]
@@ -245,7 +252,7 @@ def _local_names(function: Function) -> frozenset[str]:
 
 
 def no_globals_changed(tree: ast.Module, _place: str) -> Broken:
-    for function in [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]:
+    for function in [node for node in _nodes(tree) if isinstance(node, FUNCTIONS)]:
         globals_here = _module_names(tree) - _local_names(function)
         for node in ast.walk(function):
             if isinstance(node, ast.Global):
@@ -263,7 +270,7 @@ def no_globals_changed(tree: ast.Module, _place: str) -> Broken:
 
 
 def no_swallowed_exception(tree: ast.Module, _place: str) -> Broken:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if not isinstance(node, ast.ExceptHandler):
             continue
         if node.type is None:
@@ -304,7 +311,7 @@ def no_vague_name(tree: ast.Module, place: str) -> Broken:
     for part in place.removesuffix(".py").split("/"):
         if word := _vague_word(part, with_base):
             yield tree, f"{part}: {word} says nothing"
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.ClassDef) and (word := _vague_word(node.name, with_base)):
             yield node, f"{node.name}: {word} says nothing"
         if isinstance(node, FUNCTIONS) and (word := _vague_word(node.name, BANNED_WORDS)):
@@ -312,7 +319,7 @@ def no_vague_name(tree: ast.Module, place: str) -> Broken:
 
 
 def no_long_function(tree: ast.Module, _place: str) -> Broken:
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, FUNCTIONS):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > FUNCTION_LINES_MAX:
@@ -322,7 +329,7 @@ def no_long_function(tree: ast.Module, _place: str) -> Broken:
 def no_print(tree: ast.Module, place: str) -> Broken:
     if place.startswith(PRINTING_PLACES):
         return
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if _called(node) == "print":
             yield node, "print outside the rooms that speak to a person"
 
