@@ -39,13 +39,17 @@ $(LEGACY_STAMP): tests/clients/requirements-legacy.lock | $(STAMP)
 	@VIRTUAL_ENV=$(LEGACY) $(BIN)/uv pip sync --quiet --require-hashes $<
 	@touch $@
 
-.PHONY: help setup clients run test format-check lint types imports tests coverage format study bench bench-peers soak docs lock clean
+.PHONY: help setup clients browser run test format-check lint types imports tests coverage format study bench bench-peers soak docs lock clean
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## install everything into .venv
 
 clients: $(LEGACY_STAMP) ## install the older client libraries that prove the door into .venv-legacy
+
+browser: ## install Chromium, which draws the lab's report in its test (Debian, as root)
+	@command -v chromium >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	apt-get -qq install --yes --no-install-recommends chromium >/dev/null; }
 
 run: $(STAMP) ## see it work: the 6 May 2010 reconstruction with and without Fuseboard, no key, no network
 	@$(BIN)/python examples/first_light.py

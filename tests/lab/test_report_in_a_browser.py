@@ -31,7 +31,7 @@ FLAGS = (
 )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: `apt install chromium`")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: `make browser`")
 def test_every_plot_is_drawn_with_its_marks_and_without_an_error(tmp_path: Path) -> None:
     tape = crash(seconds=60)
     paths = []
