@@ -56,12 +56,20 @@ CUTS = (
         "law 7: the latch",
     ),
     Cut(
-        "the epoch and the register at the send",
+        "the epoch at the send",
         Outlet._may_leave,
-        "order.halt_epoch >= self._halt_epoch and not self._register.halts(\n"
-        "        order.strategy, order.symbol\n    )",
-        "True",
+        "order.halt_epoch >= self._halt_epoch and ",
+        "",
         "law 5",
+        first=7,
+    ),
+    Cut(
+        "the register at the send",
+        Outlet._may_leave,
+        " and not self._register.halts(\n        order.strategy, order.symbol\n    )",
+        "",
+        "law 5",
+        first=4,
     ),
     Cut(
         "the question at the socket",

@@ -136,8 +136,13 @@ class Machine:
             self._boot_began_ns = self.world.now_ns - self.chance.randrange(1, 30) * SECOND_NS
 
     def _judge_start(self, order: SubmitOrder) -> None:
-        """Law 5, asked at the socket by somebody else: does the register halt this order now?"""
+        """Law 5, asked at the socket by somebody else: was this order decided after every halt of
+        this run, and does the register halt it now?
+        """
         if order.raises_exposure:
+            newest = 0 if self.process is None else self.process.register.newest_epoch
+            late = f"{order.order_id} starts although it was decided before a halt"
+            self.memory.holds("5", order.halt_epoch >= newest, late)
             register = HaltsRegister(self.path(REGISTER), Slot.OPERATOR, files=self.disk)
             halted = register.halts(order.strategy, order.symbol)
             register.close()
@@ -293,6 +298,8 @@ class RememberedRegister:
     """The register; the memory learns what was latched when the latch had returned."""
 
     def __init__(self, register: HaltsRegister, memory: Memory) -> None:
+        self.newest_epoch = 0
+        """The highest halt epoch that this run has latched."""
         self._register = register
         self._memory = memory
 
@@ -312,6 +319,7 @@ class RememberedRegister:
     def latch(self, halt: LatchHalt, moment: Moment) -> None:
         """Latch, then remember."""
         self._register.latch(halt, moment)
+        self.newest_epoch = max(self.newest_epoch, halt.halt_epoch)
         self._memory.latched[halt.scope] = halt.halt_epoch
 
     def clear(
