@@ -132,6 +132,8 @@ def test_a_usable_book_beside_a_quote_that_is_too_wide_is_denied_and_not_priced_
             ask_size_nanos=NANOS, event_ns=0, bid_low_nanos=100 * NANOS, ask_high_nanos=900 * NANOS,
         )
     )  # fmt: skip
+    at.now_ns += 10 * NANOS  # for so long its spread would count for the book's
+    at.take(BookSeen(symbol="MSFT", bids=bids, asks=asks, event_ns=0))
     line = explained(at, replace(request(), symbol="MSFT"))["liquidity_tier"]
     assert line.verdict == "denied"
     assert line.observed.endswith("no good quote")

@@ -166,6 +166,60 @@ def test_where_levels_are_told_an_order_is_clipped_to_a_part_of_the_side_it_take
     assert sent(ask(desk, SELL, 150)).quantity_nanos == 125 * NANOS
 
 
+def with_levels(desk: LiquidDesk) -> LiquidDesk:
+    """A book of ten levels came."""
+    bids = tuple(((24_999 - n) * CENT, 100 * NANOS) for n in range(10))
+    asks = tuple(((25_001 + n) * CENT, 100 * NANOS) for n in range(10))
+    desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+    return desk
+
+
+@pytest.mark.parametrize(("bid", "price"), [(0, 25_001), (24_999, 0), (25_001, 24_999)])
+def test_a_quote_without_a_side_or_crossed_is_an_emergency_beside_a_standing_book(
+    bid: int, price: int
+) -> None:
+    desk = with_levels(LiquidDesk().at(N))
+    desk.now_ns += 9 * SECOND
+    effects = desk.quoted(bid, price)
+    assert (desk.tier(), desk.known.bids) == (E, ())
+    assert of(effects, fx.RaiseAlert)
+    assert denial(ask(desk)).reason is Reason.LIQUIDITY_TIER
+    desk.quoted()
+    assert not desk.known.bids, "it is told whole again by the next book"
+    assert with_levels(desk).known.bids
+
+
+def test_the_wider_of_a_standing_book_and_a_quote_beside_it_counts_for_ten_seconds() -> None:
+    desk = with_levels(LiquidDesk().at(N))
+    calm = desk.known.score
+    desk.quoted(24_887, 25_113)
+    assert desk.known.score < calm
+    assert desk.known.spread_nanos() == -(-226 * NANOS // 25_000)
+    for price in (None, 25_001):
+        assert denial(ask(desk, price=price)).reason is Reason.LIQUIDITY_SPREAD
+    with_levels(desk)
+    assert denial(ask(desk)).reason is Reason.LIQUIDITY_SPREAD, "the quote stands beside it"
+    desk.now_ns += 9 * SECOND
+    with_levels(desk)
+    assert denial(ask(desk)).reason is Reason.LIQUIDITY_SPREAD
+    desk.now_ns += SECOND
+    with_levels(desk)
+    assert sent(ask(desk)).limit_price_nanos == 25_026 * CENT
+    desk.quoted(24_887, 25_113)
+    desk.quoted()
+    assert (desk.tier(), desk.known.score) == (N, calm)
+    assert sent(ask(desk))
+    desk.known.asks = ((25_150 * CENT, 100 * NANOS), *desk.known.asks[1:])
+    desk.quoted(25_000, 25_000)
+    assert denial(ask(desk)).reason is Reason.LIQUIDITY_SPREAD, "the book is the wider now"
+    with_levels(desk)
+    desk.now_ns += 9 * SECOND
+    desk.quoted(24_887, 25_113)
+    desk.now_ns += SECOND
+    desk.quoted()
+    assert sent(ask(desk)), "no levels are told any more: the last quote is the book"
+
+
 def test_a_fraction_is_cut_to_a_fraction() -> None:
     desk = LiquidDesk().at(C)
     order = sent(ask(desk, BUY, quantity_nanos=100 * NANOS + 1))

@@ -32,8 +32,8 @@ def passes(proposal: Proposal) -> bool:
         return False
     if not proposal.instrument.priced(turn.policy.data, turn.boot_ns):
         return False  # no price to shape by, though the book is usable
-    spread_nanos = at.asks[0][0] - at.bids[0][0]
-    if 2 * spread_nanos * NANOS > rules.spread_nanos_max * at.twice_middle:
+    spread_nanos, twice_middle = at.widest()
+    if 2 * spread_nanos * NANOS > rules.spread_nanos_max * twice_middle:
         return False
     shape = opening_shape(order, at, rules, proposal.instrument)
     return shape.quantity_nanos > 0 and (order.succession is None or shape.keeps(order))
@@ -59,7 +59,10 @@ def keeps(turn: Turn, order: Order, instrument: Instrument) -> bool:
     ):
         return False
     bid_nanos, ask_nanos = at.bids[0][0], at.asks[0][0]
-    if 2 * (ask_nanos - bid_nanos) * NANOS > rules.spread_nanos_max * at.twice_middle:
+    spread_nanos, twice_middle = ask_nanos - bid_nanos, at.twice_middle
+    if at.quote_spread_nanos:
+        spread_nanos, twice_middle = at.widest()
+    if 2 * spread_nanos * NANOS > rules.spread_nanos_max * twice_middle:
         return False
     if order.side is _BUY:
         if instrument.ask_nanos < ask_nanos:

@@ -2,8 +2,8 @@
 
 It measures market data as it comes, also what is too wide or too odd to price orders by. What is
 one-sided, empty, crossed or not in order scores 0 at once; so does, when it is asked for, what is
-stale. While a feed tells levels of a symbol, its quotes are part of those and are not counted
-beside them.
+stale. While a feed tells levels of a symbol, its quotes are part of those: only what is worse in
+them counts beside the book, a side that is gone and a wider spread.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
 
 BOOK_STANDS_NS: Final = 10_000_000_000
-"""For so long after a book the quotes of its symbol are taken for parts of it."""
+"""For so long after a book the quotes of its symbol are taken for parts of it, and for so long a
+quote counts beside the books that come after it."""
 NO_SIZES: Final = 1
 NO_TRADES: Final = 2
 """What a feed may lack, as bits."""
@@ -52,6 +53,10 @@ class Liquidity:
     levels: bool = False
     """Whether a feed told more than the best of each side."""
     book_boot_ns: int = 0
+    quote_spread_nanos: int = 0
+    quote_twice_middle: int = 0
+    quote_boot_ns: int = 0
+    """Of the last quote that came while a book stood; a spread of 0 counts for nothing."""
     seen_boot_ns: int = 0
     stale_boot_ns: int = 0
     twice_middle: int = 0
@@ -85,6 +90,8 @@ class Liquidity:
         """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
         self.tally(now_ns)
         self.measure_anew()
+        if self.quote_spread_nanos and now_ns - self.quote_boot_ns >= BOOK_STANDS_NS:
+            self.quote_spread_nanos = 0
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
@@ -101,6 +108,17 @@ class Liquidity:
         self.twice_middle = twice_middle
         if sized:
             self.depths.put(size_nanos, now_ns, self.stale_boot_ns)
+
+    def quoted_beside(self, bid_nanos: int, ask_nanos: int, now_ns: int) -> bool:
+        """A usable quote came while a book stands; whether the spread that counts changed by it."""
+        before = self.widest() if self.bids else None
+        self.quote_spread_nanos = ask_nanos - bid_nanos
+        self.quote_twice_middle = bid_nanos + ask_nanos
+        self.quote_boot_ns = now_ns
+        if before is None or before == self.widest():
+            return False
+        self.measure_anew()
+        return True
 
     def now_lacks(self, lacks: int) -> None:
         """The feed gives other things: a book that is not usable with them is one no more."""
@@ -138,7 +156,8 @@ class Liquidity:
         """The spread as a fraction of the middle, rounded up; 0 without a usable book."""
         if not self.bids:
             return 0
-        return -(-2 * NANOS * (self.asks[0][0] - self.bids[0][0]) // self.twice_middle)
+        spread_nanos, twice_middle = self.widest()
+        return -(-2 * NANOS * spread_nanos // twice_middle)
 
     def imbalance_nanos(self) -> int:
         """Which side is larger, over all levels known."""
@@ -147,6 +166,13 @@ class Liquidity:
     def volatility_nanos(self, now_ns: int) -> int:
         """Realised in the last minute, rounded up."""
         return volatility.root(self.moves.follow(now_ns))
+
+    def widest(self) -> tuple[int, int]:
+        """Spread and twice the middle of a usable book, or of a quote beside it that is wider."""
+        spread_nanos, twice_middle = self.asks[0][0] - self.bids[0][0], self.twice_middle
+        if self.quote_spread_nanos * twice_middle > spread_nanos * self.quote_twice_middle:
+            return self.quote_spread_nanos, self.quote_twice_middle
+        return spread_nanos, twice_middle
 
     # --- what it comes to ------------------------------------------------------------------------
 
@@ -159,7 +185,7 @@ class Liquidity:
         spread, cost = self.points.spread, self.points.impact
         if spread == ABSENT:
             twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
-            spread = spread_points(spread_nanos, twice_middle, rules)
+            spread = spread_points(*self.widest(), rules)
             if not lacks & NO_SIZES:
                 cost = impact.points(bids, asks, twice_middle, spread_nanos, rules)
         plain_velocity = usual_velocity = plain_depth = usual_depth = ABSENT

@@ -13,6 +13,7 @@ from fuseboard.core.liquidity.monitor import (
     NO_TRADES,
     Liquidity,
     new_liquidity,
+    whole_size,
 )
 from fuseboard.core.liquidity.tiers import Compiled, Gauge, compiled_of
 from fuseboard.core.liquidity.windows import average_of
@@ -42,14 +43,23 @@ _EMERGENCY: Final = Tier.EMERGENCY
 
 
 def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
-    """The best of each side; no news while a feed tells more levels."""
+    """The best of each side; while a feed tells more levels, only what is worse than those."""
     at = _known(turn, fact.symbol)
-    if at is None or (at.levels and turn.boot_ns - at.book_boot_ns < BOOK_STANDS_NS):
+    if at is None:
         return
-    if at.levels:
-        _measure_anew(turn, at)
     bids = ((fact.bid_nanos, fact.bid_size_nanos),)
     asks = ((fact.ask_nanos, fact.ask_size_nanos),)
+    if at.levels:
+        if turn.boot_ns - at.book_boot_ns < BOOK_STANDS_NS:
+            sized = not at.lacks & NO_SIZES
+            if whole_size(bids, asks, sized=sized) is None:
+                at.book((), (), turn.boot_ns, turn.policy.data.quote_age_ns_max)
+                judge(turn, tiers, fact.symbol, at)
+            elif at.quoted_beside(fact.bid_nanos, fact.ask_nanos, turn.boot_ns):
+                judge(turn, tiers, fact.symbol, at)
+            return
+        _measure_anew(turn, at)
+        at.quote_spread_nanos = 0
     at.levels = False
     at.book(bids, asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
     judge(turn, tiers, fact.symbol, at)
