@@ -46,7 +46,7 @@ from fuseboard.core.anomalies import looked_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
-from fuseboard.core.liquidity import telling, watching
+from fuseboard.core.liquidity import telling
 from fuseboard.core.liquidity.tiers import compiled_of
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
@@ -276,7 +276,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     LegReadFailed: plan.leg_read_failed,
     BrokerStreamChanged: startup.broker_stream_changed,
     QuoteSeen: quotes.quote_seen,
-    BookSeen: watching.book_seen,
+    BookSeen: quotes.book_seen,
     TradeSeen: quotes.trade_seen,
     TradeWithdrawn: quotes.trade_withdrawn,
     FeedHeard: data_health.feed_heard,

@@ -1,4 +1,7 @@
-"""Quotes and trades as they come: late ones excluded, marks taken, oddities told (law 12)."""
+"""Quotes, books and trades as they come: late ones excluded, marks taken, oddities told (law 12).
+
+What is late says nothing of liquidity either: a market of which only late news comes falls silent.
+"""
 
 from fuseboard.core.anomalies import Habit, new_habit, trades_oddly
 from fuseboard.core.liquidity import watching
@@ -7,7 +10,7 @@ from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.core.valuation import marked
 from fuseboard.vocabulary.identifiers import feed_of, symbol_scope
-from fuseboard.vocabulary.market_inputs import QuoteSeen, TradeSeen, TradeWithdrawn
+from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen, TradeSeen, TradeWithdrawn
 from fuseboard.vocabulary.money import shown_money
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -16,12 +19,12 @@ from fuseboard.vocabulary.reasons import Reason
 def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     """A quote: perhaps a new mark."""
     state, rules = turn.state, turn.policy.data
-    if turn.liquidity is not None:
+    late = bool(state.feed_times) and not fact.standing and _late(turn, fact)
+    if turn.liquidity is not None and not late:
         watching.quote_seen(turn, turn.liquidity, fact)
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
     habit = _heard(turn, fact.symbol, instrument) if turn.looks_for_oddities else None
     suspect_nanos = instrument.suspect_nanos
-    late = bool(state.feed_times) and not fact.standing and _late(turn, fact)
     mark_nanos = instrument.quote(fact, rules, turn.boot_ns, late=late)
     if mark_nanos:
         marked(turn, fact.symbol, mark_nanos)
@@ -31,10 +34,18 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     _note_doubt(turn, fact.symbol, instrument)
 
 
+def book_seen(turn: Turn, fact: BookSeen) -> None:
+    """The levels of a book: they are liquidity alone."""
+    tiers = turn.liquidity
+    if tiers is not None and not (turn.state.feed_times and _late(turn, fact)):
+        watching.book_seen(turn, tiers, fact)
+
+
 def trade_seen(turn: Turn, fact: TradeSeen) -> None:
     """A trade: the fallback mark while quotes are excluded or in doubt (law 12)."""
     state, rules = turn.state, turn.policy.data
-    if turn.liquidity is not None:
+    late = bool(state.feed_times) and _late(turn, fact)
+    if turn.liquidity is not None and not late:
         watching.trade_seen(turn, turn.liquidity, fact)
     instrument = state.instruments.get(fact.symbol) or _known(state, fact.symbol)
     if turn.looks_for_oddities:
@@ -43,7 +54,7 @@ def trade_seen(turn: Turn, fact: TradeSeen) -> None:
         if odd and habit.is_news("volume", turn.boot_ns):
             text = "a trade was many times larger than the average of the last"
             _warn(turn, fact.symbol, Reason.VOLUME_ANOMALY, text)
-    if state.feed_times and _late(turn, fact):
+    if late:
         return
     mark_nanos = instrument.trade(fact, rules, turn.boot_ns)
     if mark_nanos:
@@ -110,7 +121,7 @@ def _known(state: State, symbol: str) -> Instrument:
     return instrument
 
 
-def _late(turn: Turn, fact: QuoteSeen | TradeSeen) -> bool:
+def _late(turn: Turn, fact: QuoteSeen | BookSeen | TradeSeen) -> bool:
     times = turn.state.feed_times.get(feed_of(fact.symbol))
     return times is not None and times.late(
         event_ns=fact.event_ns,

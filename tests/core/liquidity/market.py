@@ -36,7 +36,12 @@ class LiquidDesk(Desk):
         super().__init__(replace(base, liquidity=liquidity), cash=cash, held=held, multiplier=4)
 
     def quoted(
-        self, bid: int = 24_999, ask: int = 25_001, size: int = 200, symbol: str = "AAPL"
+        self,
+        bid: int = 24_999,
+        ask: int = 25_001,
+        size: int = 200,
+        symbol: str = "AAPL",
+        event_ns: int = 0,
     ) -> tuple[fx.Effect, ...]:
         return self.take(
             QuoteSeen(
@@ -45,20 +50,22 @@ class LiquidDesk(Desk):
                 ask_nanos=ask * CENT,
                 bid_size_nanos=size * NANOS,
                 ask_size_nanos=size * NANOS,
-                event_ns=0,
+                event_ns=event_ns,
                 bid_low_nanos=bid * CENT,
                 ask_high_nanos=ask * CENT,
             )
         )
 
-    def traded(self, count: int = 1, price: int = 25_000) -> tuple[fx.Effect, ...]:
+    def traded(
+        self, count: int = 1, price: int = 25_000, event_ns: int = 0
+    ) -> tuple[fx.Effect, ...]:
         nanos = price * CENT
         return self.take(
             TradeSeen(
                 symbol="AAPL",
                 price_nanos=nanos,
                 size_nanos=NANOS,
-                event_ns=0,
+                event_ns=event_ns,
                 low_nanos=nanos,
                 high_nanos=nanos,
                 count=count,

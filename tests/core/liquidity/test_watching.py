@@ -156,6 +156,37 @@ def test_depth_is_not_compared_between_a_best_and_a_book() -> None:
     assert desk.tier() is Tier.NORMAL
 
 
+@pytest.mark.parametrize("kind", ["quotes", "books", "both"])
+def test_what_comes_late_says_nothing_of_liquidity_so_the_symbol_falls_silent(kind: str) -> None:
+    """A feed that is a minute behind is one of which nothing is heard now."""
+    desk = LiquidDesk()
+    desk.take(FeedHeard(feed="stocks", real_time=True))
+    bids = tuple(((24_999 - n) * CENT, 200 * NANOS) for n in range(10))
+    asks = tuple(((25_001 + n) * CENT, 200 * NANOS) for n in range(10))
+
+    def hears(late_ns: int, seconds: int) -> None:
+        for _ in range(seconds):
+            desk.now_ns += SECOND
+            event_ns = desk.now_ns - late_ns
+            desk.traded(20, event_ns=event_ns)
+            if kind != "quotes":
+                desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=event_ns))
+            if kind != "books":
+                desk.quoted(event_ns=event_ns)
+
+    hears(0, 75)
+    assert desk.tier() is Tier.NORMAL
+    trades, stale_ns = desk.known.trades.total, desk.known.stale_boot_ns
+    hears(60 * SECOND, 5)
+    assert (desk.known.trades.total, desk.known.stale_boot_ns) == (trades, stale_ns)
+    assert desk.now_ns - 6 * SECOND < desk.known.seen_boot_ns < desk.now_ns - 5 * SECOND
+    hears(60 * SECOND, 121)
+    assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    assert desk.tier() is Tier.EMERGENCY
+    hears(0, 1)
+    assert desk.known.score > 0, "it is heard again"
+
+
 def test_a_tier_lifts_no_latch() -> None:
     desk = LiquidDesk().at(Tier.EMERGENCY)
     desk.take(

@@ -65,11 +65,10 @@ def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
     judge(turn, tiers, fact.symbol, at)
 
 
-def book_seen(turn: Turn, fact: BookSeen) -> None:
+def book_seen(turn: Turn, tiers: Compiled, fact: BookSeen) -> None:
     """The levels of a book."""
-    tiers = turn.liquidity
-    at = _known(turn, fact.symbol) if tiers is not None else None
-    if tiers is None or at is None:
+    at = _known(turn, fact.symbol)
+    if at is None:
         return
     if not at.levels:
         _measure_anew(turn, at)
