@@ -81,10 +81,12 @@ def test_a_silent_symbol_is_an_emergency_from_its_moment_on_and_told_once() -> N
     assert told.since_wall_ns == heard_ns + 120 * SECOND
     assert desk.tier() is Tier.NORMAL, "its gauge is where the last quote left it"
     desk.quoted()
-    _, back = desk.told[-1]
-    assert not back.silent
-    assert 270 * SECOND < back.silent_ns < 290 * SECOND
-    assert back.span_ns == 0
+    (_, fell), (_, back) = desk.told[1:]
+    assert (fell.silent, fell.tier, fell.after) == (True, "NORMAL", "EMERGENCY")
+    assert fell.since_wall_ns == told.since_wall_ns
+    assert 270 * SECOND < fell.silent_ns < 290 * SECOND
+    assert (back.silent, back.after) == (False, "EMERGENCY")
+    assert fell.span_ns == back.span_ns == back.silent_ns == 0
     assert desk.kernel._state.silence_due_boot_ns > desk.now_ns, "it is listened for again"
 
 

@@ -1,5 +1,8 @@
 """Market data moves tiers in the kernel: told, journaled, a gauge, and nothing without a policy."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from fuseboard.core.kernel import Kernel
@@ -176,15 +179,75 @@ def test_what_comes_late_says_nothing_of_liquidity_so_the_symbol_falls_silent(ki
 
     hears(0, 75)
     assert desk.tier() is Tier.NORMAL
-    trades, stale_ns = desk.known.trades.total, desk.known.stale_boot_ns
+    trades, stale_ns = desk.known.usual_trades.total, desk.known.stale_boot_ns
     hears(60 * SECOND, 5)
-    assert (desk.known.trades.total, desk.known.stale_boot_ns) == (trades, stale_ns)
+    assert (desk.known.usual_trades.total, desk.known.stale_boot_ns) == (trades, stale_ns)
     assert desk.now_ns - 6 * SECOND < desk.known.seen_boot_ns < desk.now_ns - 5 * SECOND
     hears(60 * SECOND, 121)
     assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
     assert desk.tier() is Tier.EMERGENCY
     hears(0, 1)
     assert desk.known.score > 0, "it is heard again"
+
+
+def with_book(desk: LiquidDesk) -> tuple[fx.Effect, ...]:
+    """A book of two levels, usable."""
+    bids = ((24_999 * CENT, 200 * NANOS), (24_998 * CENT, 200 * NANOS))
+    asks = ((25_001 * CENT, 200 * NANOS), (25_002 * CENT, 200 * NANOS))
+    return desk.take(BookSeen(symbol="AAPL", bids=bids, asks=asks, event_ns=0))
+
+
+@pytest.mark.parametrize("ends", [LiquidDesk.quoted, with_book])
+@pytest.mark.parametrize("asks", [False, True])
+def test_an_emergency_of_silence_is_left_by_its_dwells_and_counts_as_a_change(
+    ends: Callable[[LiquidDesk], Any], asks: bool
+) -> None:
+    desk = LiquidDesk().calm()
+    assert (desk.tier(), desk.known.gauge.changes) == (Tier.NORMAL, 1)
+    desk.now_ns += 600 * SECOND
+    if asks:
+        assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    effects = ends(desk)
+    assert (desk.tier(), desk.known.gauge.changes) == (Tier.EMERGENCY, 2)
+    assert len(of(effects, RecordTier)) == (not asks)
+    assert not of(effects, fx.RaiseAlert), "a silence is no news when it ends"
+    assert desk.known.score > 0
+    assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    desk.now_ns += 59 * SECOND
+    ends(desk)
+    assert desk.tier() is Tier.EMERGENCY
+    desk.now_ns += SECOND
+    ends(desk)
+    assert desk.tier() is Tier.DEFENSIVE
+
+
+def test_no_dwell_runs_in_silence() -> None:
+    desk = LiquidDesk().at(Tier.EMERGENCY)
+    assert desk.known.gauge.rising_boot_ns is not None
+    desk.now_ns += 600 * SECOND
+    desk.quoted()
+    assert desk.tier() is Tier.EMERGENCY
+    desk.calm(60)
+    assert desk.tier() is Tier.DEFENSIVE
+
+
+def test_a_symbol_that_is_quoted_seldom_stays_in_emergency() -> None:
+    """A quote each 150 s, where one stands for 120: it does not go to and fro."""
+    desk = LiquidDesk().calm()
+    changes = desk.known.gauge.changes
+    for _ in range(24):
+        desk.now_ns += 150 * SECOND
+        desk.quoted()
+        assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    assert desk.known.gauge.changes == changes + 1
+
+
+def test_a_symbol_that_its_exchange_halted_goes_on_in_its_tier_when_it_is_heard() -> None:
+    desk = LiquidDesk().calm()
+    desk.take(TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
+    desk.now_ns += 600 * SECOND
+    desk.quoted()
+    assert desk.tier() is Tier.NORMAL
 
 
 def test_a_tier_lifts_no_latch() -> None:

@@ -60,6 +60,7 @@ def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
             return
         _measure_anew(turn, at)
         at.quote_spread_nanos = 0
+    _end_silence(turn, tiers, fact.symbol, at)
     at.levels = False
     at.book(bids, asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
     judge(turn, tiers, fact.symbol, at)
@@ -72,6 +73,7 @@ def book_seen(turn: Turn, tiers: Compiled, fact: BookSeen) -> None:
         return
     if not at.levels:
         _measure_anew(turn, at)
+    _end_silence(turn, tiers, fact.symbol, at)
     at.levels, at.book_boot_ns = True, turn.boot_ns
     at.book(fact.bids, fact.asks, turn.boot_ns, turn.policy.data.quote_age_ns_max)
     judge(turn, tiers, fact.symbol, at)
@@ -85,7 +87,7 @@ def trade_seen(turn: Turn, tiers: Compiled, fact: TradeSeen) -> None:
         judge(turn, tiers, fact.symbol, at)
 
 
-def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
+def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity, *, alerts: bool = True) -> None:
     """Score a symbol as it now is, and let its tier follow; before its first book, which a trade or
     an order may well precede, nothing is known of it and nothing is judged.
     """
@@ -95,12 +97,23 @@ def judge(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
     at.judge(rules, turn.boot_ns)
     before = gauge.tier
     if gauge.follow(at.score, tiers.edges, turn.boot_ns, rules.dwell_ns):
-        _tell(turn, symbol, at, before)
+        _record(turn, symbol, at, before)
+        if alerts:
+            _alert(turn, symbol, at, before)
         telling.record(turn, symbol, at, before)
         if gauge.tier is _EMERGENCY:
             cancel_openings(turn, symbol)
     elif turn.boot_ns >= at.told_again_boot_ns:
         telling.record(turn, symbol, at, before)
+
+
+def _end_silence(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> None:
+    """Before a book that ends a silence: its EMERGENCY is left as any other is, by its dwells.
+
+    People are not alerted of it: each symbol falls silent when its exchange closes.
+    """
+    if stale(turn, symbol, at):
+        judge(turn, tiers, symbol, at, alerts=False)
 
 
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:
@@ -174,14 +187,13 @@ def _bits(lacks: tuple[str, ...]) -> int:
     return found
 
 
-def _tell(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
-    """The evidence of a change; people hear of the tight tiers, and of the way back."""
-    after = at.gauge.tier
+def _record(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
+    """The evidence of a change."""
     turn.out.append(
         RecordTier(
             symbol=symbol,
             before=before.name,
-            after=after.name,
+            after=at.gauge.tier.name,
             score=at.score,
             plain_score=at.plain,
             calibrated_score=at.calibrated,
@@ -192,7 +204,11 @@ def _tell(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
             policy=turn.state.policy_digest,
         )
     )
-    told_ns = at.told_boot_ns
+
+
+def _alert(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
+    """People hear of the tight tiers, and of the way back."""
+    after, told_ns = at.gauge.tier, at.told_boot_ns
     score = text_from_nanos(at.score * POINT_NANOS)
     text = f"{symbol}: liquidity is {after.name}, it was {before.name}: score {score} of 100"
     if after > before and after >= _DEFENSIVE:
