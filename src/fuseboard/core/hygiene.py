@@ -3,7 +3,8 @@
 Only where the policy gives a time-out: `execution.order_settings.timeout` for every order, and that
 of its symbol's liquidity tier for one that opens; the tighter counts. It counts in boot time from
 when the broker is known to hold the order, by the tier of that moment. Stops wait for their price
-by nature, and a plan's closes have their own time. When a symbol falls into EMERGENCY, what works
+by nature, so theirs counts from their first fill, which proves that they triggered; a plan's closes
+have their own time. When a symbol falls into EMERGENCY, what works
 there to open is cancelled at once: nothing opens in that tier, and a resting order is what a market
 without another side trades against first. The cancel is repeated until the broker confirms that the
 order is final (`outgoing.cancel_again`); an order whose submit has no answer is asked for, never
@@ -22,17 +23,22 @@ _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 def began_to_work(turn: Turn, order: Order) -> None:
-    """The broker holds the order from now on."""
+    """The broker holds the order from now on, or a stop was filled for the first time."""
     timeout_ns = turn.policy.execution.order_timeout_ns
     if turn.liquidity is not None and order.intent is Intent.OPEN:
         of_tier_ns = _of_its_tier(turn, order.symbol)
         timeout_ns = of_tier_ns if timeout_ns is None else min(timeout_ns, of_tier_ns)
-    if timeout_ns is None or order.intent is Intent.PLAN or order.order_type in _STOPS:
+    if timeout_ns is None or order.intent is Intent.PLAN or waits_for_its_price(order):
         return
     deadlines = turn.state.order_deadlines
     if order.order_id not in deadlines:
         due_boot_ns = deadlines[order.order_id] = turn.boot_ns + timeout_ns
         turn.wake(due_boot_ns)
+
+
+def waits_for_its_price(order: Order) -> bool:
+    """Whether it is a stop that nobody has seen trigger."""
+    return order.order_type in _STOPS and not order.filled_quantity_nanos
 
 
 def _of_its_tier(turn: Turn, symbol: str) -> int:

@@ -183,6 +183,7 @@ def _filled(
     turn: Turn, order: Order, filled_nanos: int, cost_attos: int, *, rounded: bool = False
 ) -> None:
     book = turn.state.book
+    waited = hygiene.waits_for_its_price(order)
     new_nanos = book.fill(order, filled_nanos=filled_nanos, cost_attos=cost_attos)
     if new_nanos == 0:
         return
@@ -199,6 +200,8 @@ def _filled(
         book.close(order, OrderStatus.FILLED)
     elif not was_closed:
         order.status = OrderStatus.PARTIALLY_FILLED
+        if waited:
+            hygiene.began_to_work(turn, order)
     publish(
         turn,
         order,

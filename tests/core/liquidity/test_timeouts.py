@@ -1,5 +1,7 @@
 """How long an order that opens may work, by its symbol's tier."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,7 +10,8 @@ from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
-from fuseboard.vocabulary.orders import OrderType, Side
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side
 from tests.core.liquidity.market import CENT, LIMITS, SECOND, WIDE, LiquidDesk, of
 from tests.core.liquidity.test_shaping import RULES, ask, sent
 
@@ -72,3 +75,46 @@ def test_a_fall_into_emergency_cancels_what_works_to_open_and_nothing_else() -> 
     assert [cancel.order_id for cancel in of(effects, fx.CancelOrder)] == [opening.order_id]
     assert exit_order.order_id in desk.kernel._state.book.working
     assert not of(desk.quoted(24_999, 24_990), fx.CancelOrder), "it is asked to go once"
+
+
+@pytest.mark.parametrize("reported", ["as an execution", "as a state"])
+def test_a_stop_that_was_filled_in_part_has_triggered_and_works_as_long_as_its_tier_lets_it(
+    reported: str,
+) -> None:
+    """It waits for its price no more: our limit beyond the stop is what rests."""
+    desk = LiquidDesk().at(Tier.NORMAL)
+    stop: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price_nanos": 25_100 * CENT}
+    order = sent(ask(desk, Side.BUY, 10, **stop))
+    assert order.order_type is OrderType.STOP_LIMIT
+    desk.take(facts.OrderWorking(order_id=order.order_id, broker_order_id="b"))
+    assert cancelled_after(desk, 31) is None
+
+    def fills(shares: int) -> None:
+        price = 25_110 * CENT
+        if reported == "as a state":
+            desk.take(
+                facts.OrderSent(
+                    order_id=order.order_id,
+                    broker_order_id="b",
+                    status=OrderStatus.PARTIALLY_FILLED,
+                    filled_quantity_nanos=shares * NANOS,
+                    filled_price_nanos=price,
+                )
+            )
+            return
+        desk.take(
+            facts.FillReported(
+                order_id=order.order_id,
+                broker_order_id="b",
+                quantity_nanos=NANOS,
+                price_nanos=price,
+                filled_quantity_nanos=shares * NANOS,
+                filled_price_nanos=price,
+                final=False,
+            )
+        )
+
+    fills(1)
+    assert cancelled_after(desk, 20) is None
+    fills(2)
+    assert cancelled_after(desk, 30) == 10, "it counts from the first"
