@@ -255,6 +255,7 @@ def flattening(policy: Policy) -> dict[str, LossRule | BreakerRule]:
     return {path: rule for path, rule in rules.items() if rule.action is Action.FLATTEN}
 
 
+@pytest.mark.no_cover  # the tests above run the same lines
 @given(old=POLICIES, data=st.data())
 def test_no_rule_gets_leave_to_close_positions_without_a_person(
     old: Policy, data: st.DataObject
