@@ -77,7 +77,7 @@ def test_money_is_conserved_at_every_slice(name: str, protected: bool) -> None:
     if protected:
         play_protected(stage, policy_for(tape, STRICT), name, None)
     else:
-        _play_unprotected(stage)
+        _play_unprotected(stage, policy_for(tape, STRICT))
     assert looked > 20
 
 
@@ -228,6 +228,50 @@ def test_an_order_that_is_cancelled_before_it_leaves_ends_once_as_annihilated() 
     assert result.figures.orders.denials == {"annihilated": len(annihilated)}
 
 
+def test_the_brokers_limit_of_requests_binds_with_the_gate_and_without() -> None:
+    """So that what the limit costs is not taken for what the gate costs; the gate's own questions
+    to the broker are the difference.
+    """
+    tight = structs.replace(LOOSE, execution=ExecutionRules(requests_a_minute=30))
+    tape = crash(seconds=30)
+    free = run_trial(tape, options("market-maker", protected=False)).figures.orders
+    gated, bare = (
+        run_trial(tape, options("market-maker", tight, protected=way)).figures.orders
+        for way in (True, False)
+    )
+    assert 2 * bare.allowed < free.allowed
+    assert 0 <= bare.allowed - gated.allowed <= 3
+    assert list(bare.denials) == list(gated.denials) == ["annihilated"]
+
+
+def test_without_the_gate_what_the_broker_does_not_take_in_time_or_is_cancelled_is_not_sent() -> (
+    None
+):
+    """Twelve a minute, three of them for cancels: nine orders leave, the others wait 4 s."""
+    few = structs.replace(
+        LOOSE,
+        execution=ExecutionRules(requests_a_minute=12, protected_share_nanos=NANOS // 4),
+    )
+    rests = [
+        place(f"r{at}", order_type=OrderType.LIMIT, limit_price_nanos=90 * NANOS)
+        for at in range(12)
+    ]
+    cancels = [Cancel(own_id="r10"), Cancel(own_id="r0"), Cancel(own_id="r0")]
+    strategy = Scripted([rests, cancels])
+    events = [quote(at * NANOS, 100, 101) for at in range(9)]
+    result = run_trial(tape_of(events), options(chosen_of(strategy), few, protected=False))
+    ends = {told.own_id: (told.how, told.code) for told in strategy.told if isinstance(told, End)}
+    assert ends == {
+        "r0": ("canceled", ""),
+        "r10": ("denied", "annihilated"),
+        "r9": ("denied", "rate_limited"),
+        "r11": ("denied", "rate_limited"),
+    }
+    late = next(told for told in strategy.told if isinstance(told, End) and told.own_id == "r11")
+    assert late.at_ns == OPENS_NS + 4 * NANOS + 10 * MILLI_NS
+    assert result.figures.orders.allowed == 9
+
+
 @pytest.mark.parametrize("protected", [True, False])
 def test_a_dip_that_is_over_at_the_end_is_in_the_drawdown_and_in_the_series(
     protected: bool,
@@ -302,6 +346,12 @@ def test_a_policy_that_names_its_strategies_wants_to_know_which_one_it_is() -> N
     named = Policy(strategies=(StrategyRule(name="alpha", capital_nanos=10**5 * NANOS),))
     with pytest.raises(TrialImpossible, match=r"names the strategies alpha.*--as NAME"):
         run_trial(crash(), options("hold", named))
+
+
+def test_a_tape_without_events_is_no_trial() -> None:
+    tape = structs.replace(crash(), read=lambda: iter(()))
+    with pytest.raises(TrialImpossible, match="has no events: name other hours"):
+        run_trial(tape, options("hold"))
 
 
 def test_only_a_sampled_tape_lets_quotes_be_older_than_the_policy_says() -> None:

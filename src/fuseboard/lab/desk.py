@@ -7,8 +7,11 @@ from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.orders import OrderEvent, Refusal, Status, Ticket
 from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade
 from fuseboard.lab.chronicle import Chronicle
+from fuseboard.lab.request_line import RequestLine
 from fuseboard.lab.signals import StrategyFailed
 from fuseboard.lab.strategy import Cancel, End, Fill, Place
+from fuseboard.runtime.budget import Budget
+from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 Outcome = Fill | End
 
@@ -40,13 +43,20 @@ class Desk(Protocol):
 
 
 class BareDesk:
-    """No gate: intents go to the exchange, and what happens there to the strategy."""
+    """No gate: intents go to the exchange as fast as the broker takes requests, and what happens
+    there to the strategy.
+    """
 
-    def __init__(self, exchange: Exchange, chronicle: Chronicle) -> None:
+    def __init__(self, exchange: Exchange, chronicle: Chronicle, budget: Budget) -> None:
         self.outcomes: list[Outcome] = []
         self._exchange = exchange
         self._chronicle = chronicle
         self._order_ids: dict[str, str] = {}
+        """The exchange's, by the strategy's; empty until it has one, and where it takes none."""
+        self._over: dict[str, None] = {}
+        self._line = RequestLine(
+            budget, submit=self._submit, cancel=self._cancel, stale=self._stale
+        )
 
     def show_quote(self, quote: TapeQuote) -> None:
         """Nobody stands between."""
@@ -64,12 +74,37 @@ class BareDesk:
             outcome = _outcome(event)
             if outcome is not None:
                 self.outcomes.append(outcome)
+            if event.order.is_final:
+                self._over[event.order.ticket.client_order_id] = None
+
+    def due_ns(self) -> int | None:
+        """When `wake` next has something to do; None while nothing waits for the broker."""
+        return self._line.due_ns()
+
+    def wake(self, now_ns: int) -> None:
+        """What waited may leave now."""
+        self._line.wake(now_ns)
 
     def place(self, place: Place, at_ns: int) -> None:
-        """Submit it."""
+        """Submit it when the broker takes it."""
         if place.own_id in self._order_ids:
             raise StrategyFailed(used_twice(place))
+        self._order_ids[place.own_id] = ""
         self._chronicle.count("submitted")
+        self._line.place(place, at_ns)
+
+    def cancel(self, cancel: Cancel, at_ns: int) -> None:
+        """Cancel it; a refusal says nothing that its end or fill does not."""
+        if cancel.own_id not in self._order_ids:
+            raise StrategyFailed(never_placed(cancel))
+        self._chronicle.count("cancels")
+        place = self._line.annihilated(cancel.own_id)
+        if place is not None:
+            self._not_sent(place, at_ns, Reason.ANNIHILATED)
+        elif cancel.own_id not in self._over:
+            self._line.cancel(cancel.own_id, at_ns)
+
+    def _submit(self, place: Place, at_ns: int) -> None:
         taken = self._exchange.submit(
             at_ns,
             Ticket(
@@ -84,29 +119,34 @@ class BareDesk:
             ),
         )
         if isinstance(taken, Refusal):
-            self._order_ids[place.own_id] = ""
             code, text = f"exchange_{taken.http_status}", taken.message
-            self._chronicle.denied(place, at_ns, "rejected", code=code, text=text)
-            self.outcomes.append(
-                End(
-                    symbol=place.symbol,
-                    at_ns=at_ns,
-                    own_id=place.own_id,
-                    how="rejected",
-                    code=code,
-                    message=text,
-                )
-            )
+            self._ended(place, at_ns, "rejected", code=code, text=text)
             return
         self._order_ids[place.own_id] = taken.order_id
         self._chronicle.placed(place, at_ns, "allowed")
 
-    def cancel(self, cancel: Cancel, at_ns: int) -> None:
-        """Cancel it; a refusal says nothing that its end or fill does not."""
-        if cancel.own_id not in self._order_ids:
-            raise StrategyFailed(never_placed(cancel))
-        self._chronicle.count("cancels")
-        self._exchange.cancel(at_ns, self._order_ids[cancel.own_id])
+    def _cancel(self, own_id: str, at_ns: int) -> None:
+        self._exchange.cancel(at_ns, self._order_ids[own_id])
+
+    def _stale(self, place: Place, at_ns: int) -> None:
+        self._not_sent(place, at_ns, Reason.RATE_LIMITED)
+
+    def _not_sent(self, place: Place, at_ns: int, reason: Reason) -> None:
+        self._ended(place, at_ns, "denied", code=reason.value, text=SENTENCES.get(reason, ""))
+
+    def _ended(self, place: Place, at_ns: int, how: str, *, code: str, text: str) -> None:
+        self._over[place.own_id] = None
+        self._chronicle.denied(place, at_ns, how, code=code, text=text)
+        self.outcomes.append(
+            End(
+                symbol=place.symbol,
+                at_ns=at_ns,
+                own_id=place.own_id,
+                how=how,
+                code=code,
+                message=text,
+            )
+        )
 
 
 def used_twice(place: Place) -> str:

@@ -128,20 +128,14 @@ class _Node:
     def _outlet(
         self, desk: GatedDesk, feed: DirectFeed, intake: Intake, clock: LockstepEventLoop
     ) -> Outlet:
-        execution = self._policy.execution
-        seed = self._stage.terms.seed
-        chance = random.Random(seed)  # noqa: S311 - jitter, repeatable on purpose
+        chance = chance_of(self._stage)
         return Outlet(
             broker=desk.broker,
             feed=feed,
             register=MemoryRegister(),
             intake=intake,
             clock=clock,
-            budget=Budget(
-                requests_a_minute=execution.requests_a_minute,
-                reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
-                randbelow=chance.randrange,
-            ),
+            budget=budget_of(self._policy, chance),
             views=[desk],
             pagers=[desk],
             randbelow=chance.randrange,
@@ -171,6 +165,21 @@ class _Node:
         tape = self._stage.tape
         for name in dict.fromkeys(feed_of(symbol) for symbol in tape.symbols):
             intake.offer(FeedHeard(feed=name, real_time=False, lacks=lacks_of(tape)))
+
+
+def budget_of(policy: Policy, chance: random.Random) -> Budget:
+    """The broker's limit of requests, which binds with the gate and without."""
+    execution = policy.execution
+    return Budget(
+        requests_a_minute=execution.requests_a_minute,
+        reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
+        randbelow=chance.randrange,
+    )
+
+
+def chance_of(stage: Stage) -> random.Random:
+    """Jitter, repeatable on purpose."""
+    return random.Random(stage.terms.seed)  # noqa: S311
 
 
 def lacks_of(tape: Tape) -> tuple[str, ...]:

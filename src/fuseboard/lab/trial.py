@@ -3,7 +3,8 @@
 Protected, everything between strategy and exchange is the shipped code: intake, kernel, loop,
 outlet, request budget. Only the doors are the lab's: the journal is durable at once, the register
 stands in memory, the exchange in the same process, and time follows the tape (`lab/world.py`).
-Unprotected, the same intents reach the same exchange at the same times.
+Unprotected, the same intents reach the same exchange at the same times, through the same request
+budget: the broker's limit binds whoever asks it.
 
 The same options give the same result, but for the times that are measured.
 """
@@ -17,7 +18,7 @@ from msgspec import structs
 from fuseboard.feeds.tapes.tape import Tape
 from fuseboard.lab.concluding import concluded
 from fuseboard.lab.desk import BareDesk
-from fuseboard.lab.protected import play_protected
+from fuseboard.lab.protected import budget_of, chance_of, play_protected
 from fuseboard.lab.result import Ran, Took, TrialResult, sealed
 from fuseboard.lab.spelling import spelled
 from fuseboard.lab.stage import Stage, TrialImpossible, TrialOptions
@@ -48,11 +49,13 @@ def run_trial(
     tape = spelled(tape)
     policy = policy_for(tape, options.policy)
     _check(options, policy)
+    if next(tape.read(), None) is None:
+        raise TrialImpossible(f"the tape {options.tape} has no events: name other hours or days")
     stage = Stage(tape, options, stopwatch_ns, progress)
     if options.protected:
         inputs = play_protected(stage, policy, options.strategy_name, keep)
     else:
-        inputs = _play_unprotected(stage)
+        inputs = _play_unprotected(stage, policy)
     ran = _ran(tape, options, policy)
     took_ns = max(stopwatch_ns() - began_ns, 1)
     events = stage.chronicle.events
@@ -75,10 +78,14 @@ def policy_for(tape: Tape, policy: Policy) -> Policy:
     return structs.replace(policy, data=data)
 
 
-def _play_unprotected(stage: Stage) -> int:
-    world = stage.world(BareDesk(stage.exchange, stage.chronicle))
+def _play_unprotected(stage: Stage, policy: Policy) -> int:
+    desk = BareDesk(stage.exchange, stage.chronicle, budget_of(policy, chance_of(stage)))
+    world = stage.world(desk)
     while (due_ns := world.due_ns()) is not None:
-        world.pass_to(due_ns)
+        turn_ns = desk.due_ns()
+        now_ns = due_ns if turn_ns is None else min(due_ns, turn_ns)
+        world.pass_to(now_ns)
+        desk.wake(now_ns)
     stage.ended_ns = world.end()
     return 0
 
