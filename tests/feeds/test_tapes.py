@@ -114,6 +114,8 @@ def test_normal_never_moves_one_percent_and_recovery_ends_above_its_start() -> N
     [
         ("nonsense", "flash-crash"),
         ("flash-crash@noon", "14:30-15:10"),
+        ("flash-crash@15:00-14:30", "does not end after it begins"),
+        ("flash-crash@14:30-14:30", "does not end after it begins"),
         ("us-equity-tomorrow", "2010-05-06"),
         ("crypto-2025-10-10:NOT", "ATOMUSD_PERP"),
         ("/nowhere/trades.csv.gz", "/nowhere/trades.csv.gz"),

@@ -126,6 +126,8 @@ def _part(text: str, tape: Tape) -> Session:
             f"{text!r} is not a pair of times such as 14:30-15:10, nor of days such as"
             " 2008-09-01..2009-03-31"
         ) from error
+    if both[1] <= both[0]:
+        raise TapeUnreadable(f"{text!r} does not end after it begins")
     return Session(open_ns=both[0], close_ns=both[1])
 
 
