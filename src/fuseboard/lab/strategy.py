@@ -80,8 +80,8 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
 class End(Struct, frozen=True, kw_only=True, gc=False):
     """An order of the strategy's is over without being filled wholly.
 
-    `how`: `denied` by the gate or not sent in time, `rejected` by the exchange, `canceled` or `expired`. `code` is the
-    reason's, of a denial; `filled_nanos` what had been filled of it.
+    `how`: `denied` by the gate or not sent in time, `rejected` by the exchange, `canceled` or
+    `expired`. `code` is the reason's, of a denial; `filled_nanos` what had been filled of it.
     """
 
     symbol: str
