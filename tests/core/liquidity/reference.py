@@ -24,6 +24,8 @@ class Reference:
         self.stood: list[tuple[int, int, int]] = []
         """From, until, depth."""
         self.trades: list[tuple[int, int]] = []
+        self.usual: tuple[Fraction, int] = Fraction(0), 0
+        """Trades in a second, and when that was found."""
         self.bids: Side = ()
         self.asks: Side = ()
         self.stale_ns = 0
@@ -38,6 +40,22 @@ class Reference:
         elif self.sizes:
             depth = sum(size for _, size in bids + asks)
             self.stood.append((now_ns, now_ns + stale_ns, depth))
+
+    def traded(self, count: int, now_ns: int) -> None:
+        self.trades.append((now_ns, count))
+        watched_ns = now_ns - self.began_ns
+        if watched_ns < 300 * SECOND:
+            return
+        recent = Fraction(sum(n for at, n in self.trades if inside(at, now_ns, 10, SECOND)), 10)
+        of_hour = sum(n for at, n in self.trades if inside(at, now_ns, 60, 60 * SECOND))
+        rate = Fraction(of_hour * SECOND, min(watched_ns, 3600 * SECOND))
+        if rate > self.usual_at(now_ns) or recent * 4 >= self.usual_at(now_ns):
+            self.usual = rate, now_ns
+
+    def usual_at(self, now_ns: int) -> Fraction:
+        rate, found_ns = self.usual
+        days: int = (now_ns - found_ns) // (24 * 3600 * SECOND)
+        return rate / (1 << days)
 
     def usable(self) -> bool:
         bids, asks = [price for price, _ in self.bids], [price for price, _ in self.asks]
@@ -84,15 +102,14 @@ class Reference:
         if not self.has_trades or watched_ns < 10 * SECOND:
             return None, None
         recent = sum(n for at, n in self.trades if inside(at, now_ns, 10, SECOND))
-        usual = sum(n for at, n in self.trades if inside(at, now_ns, 60, 60 * SECOND))
         rules = self.rules
         rate = Fraction(recent, 10)
         scale = Fraction(rules.velocity_scale * SECOND, rules.velocity_scale_window_ns)
         plain = _rising(rate, scale)
-        watched_s = Fraction(min(watched_ns, 3600 * SECOND), SECOND)
-        if watched_s < 300 or usual / watched_s * 10 < 20:
+        usual = self.usual_at(now_ns)
+        if usual * 10 < 20:
             return plain, None
-        return plain, max(plain, _rising(rate, usual / watched_s))
+        return plain, max(plain, _rising(rate, usual))
 
     def _impact(self, levels: Side, middle: Fraction, spread: int) -> int:
         wanted = -(-self.rules.reference_order_nanos * NANOS // middle)

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from fuseboard.core.liquidity.depth import ABSENT
 from fuseboard.core.liquidity.impact import points as impact_points
 from fuseboard.core.liquidity.monitor import NO_SIZES, NO_TRADES, Liquidity, new_liquidity
 from fuseboard.core.liquidity.tiers import Gauge
+from fuseboard.core.liquidity.velocity import DAY_NS, Usual
 from fuseboard.core.liquidity.volatility import root
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
@@ -110,14 +112,14 @@ def test_the_score_is_exactly_its_definition(data: Any, rules: LiquidityRules, l
             at.book(usual[:1], usual[1:], now_ns, stale_ns)
             by.book(usual[:1], usual[1:], now_ns, stale_ns)
             at.traded(second % 4, now_ns)
-            by.trades.append((now_ns, second % 4))
+            by.traded(second % 4, now_ns)
             now_ns += 3 * SECOND
     for _ in range(data.draw(st.integers(1, 12))):
         now_ns += data.draw(STEPS | STEPS | LONG)
         if data.draw(st.booleans()):
             count = data.draw(st.sampled_from((1, 2, 50)))
             at.traded(count, now_ns)
-            by.trades.append((now_ns, count))
+            by.traded(count, now_ns)
         else:
             bids, asks = data.draw(side(-1)), data.draw(side(1))
             at.book(bids, asks, now_ns, stale_ns)
@@ -174,6 +176,32 @@ def test_a_busy_symbol_that_falls_silent_loses_by_both_scores() -> None:
     assert at.calibrated < before[1] - 2_000
 
 
+@pytest.mark.parametrize("trickle", [0, 1])
+def test_a_market_that_stops_trading_does_not_become_usual_by_that(trickle: int) -> None:
+    """An hour without trades, or with few, and what was usual before is what they are judged by."""
+    at, now_ns = warmed()
+    quoted(at, now_ns + 12 * SECOND)
+    stopped = at.calibrated
+    for second in range(12, 2 * 3_600, 10):
+        at.traded(trickle, now_ns + second * SECOND)
+        quoted(at, now_ns + second * SECOND)
+        assert at.calibrated <= stopped + 100, second
+    at.traded(trickle, now_ns + 4 * DAY_NS)
+    quoted(at, now_ns + 4 * DAY_NS)
+    assert at.calibrated > stopped + 2_000, "that is days ago"
+
+
+def test_a_market_that_trades_less_is_judged_by_that_after_an_hour() -> None:
+    at, now_ns = warmed(trades=100)
+    for second in range(0, 2 * 3_600, 10):
+        at.traded(30, now_ns + second * SECOND)
+        quoted(at, now_ns + second * SECOND)
+        if second == 60:
+            dull = at.calibrated
+    assert at.calibrated > dull + 1_000
+    assert at.points.velocity == 3_000
+
+
 def test_the_rest_of_the_reference_order_is_priced_and_not_ignored() -> None:
     def points(*levels: tuple[int, int]) -> int:
         shown = tuple((price * CENT, size * NANOS) for price, size in levels)
@@ -228,7 +256,7 @@ def test_the_example_of_the_page_comes_to_what_the_page_says() -> None:
         else:
             at.traded(6, (second + 1) * SECOND)
         quoted(at, (second + 1) * SECOND, 24_990, 25_010, size=50)
-    at.usual_trades.total = 600 // 10 * 60
+    at.usual = Usual(60, 10 * SECOND)
     now_ns = 600 * SECOND
     at.book(((24_990 * CENT, 30 * NANOS),), ((25_010 * CENT, 20 * NANOS),), now_ns, STALE_NS)
     at.began_boot_ns = 0
@@ -308,14 +336,14 @@ def test_a_silence_of_any_length_is_passed_over_at_once() -> None:
     at.traded(1, now_ns)
     at.judge(RULES, now_ns)
     assert at.points.depth == ABSENT
-    assert (at.trades.total, at.usual_trades.total) == (1, 1)
+    assert (at.trades.total, at.of_hour.total) == (1, 1)
 
 
 def test_memory_is_bounded_whatever_goes_through() -> None:
     at, _ = warmed()
-    lengths = len(at.depths.areas), len(at.trades.buckets), len(at.usual_trades.buckets)
+    lengths = len(at.depths.areas), len(at.trades.buckets), len(at.of_hour.buckets)
     for second in range(400, 5_000, 7):
         at.traded(3, second * SECOND)
         quoted(at, second * SECOND)
-    assert lengths == (len(at.depths.areas), len(at.trades.buckets), len(at.usual_trades.buckets))
+    assert lengths == (len(at.depths.areas), len(at.trades.buckets), len(at.of_hour.buckets))
     assert len(at.moves.buckets) == 30

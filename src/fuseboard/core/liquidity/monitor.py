@@ -16,6 +16,7 @@ from fuseboard.core.liquidity.impact import Levels
 from fuseboard.core.liquidity.score import Points, composites
 from fuseboard.core.liquidity.spread import points as spread_points
 from fuseboard.core.liquidity.tiers import Gauge
+from fuseboard.core.liquidity.velocity import Usual
 from fuseboard.core.liquidity.windows import Average, Count, average_of, count_of
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
@@ -41,7 +42,9 @@ class Liquidity:
 
     depths: Average
     trades: Count
-    usual_trades: Count
+    of_hour: Count
+    """Trades of the last hour."""
+    usual: Usual
     moves: Count
     """Squared moves of the middle."""
     began_boot_ns: int
@@ -130,7 +133,9 @@ class Liquidity:
     def traded(self, trades: int, now_ns: int) -> None:
         """So many trades happened."""
         self.trades.add(trades, now_ns)
-        self.usual_trades.add(trades, now_ns)
+        self.of_hour.add(trades, now_ns)
+        watched_ns = now_ns - self.began_boot_ns
+        self.usual.traded(self.trades.total, self.of_hour.total, watched_ns, now_ns)
 
     def tally(self, now_ns: int) -> None:
         """Count the time since it was last counted: heard at its score, or silent."""
@@ -193,9 +198,7 @@ class Liquidity:
         if not lacks & NO_TRADES and watched_ns >= _VELOCITY_WARM_NS:
             trades = self.trades.follow(now_ns)
             plain_velocity = velocity.points(trades, rules)
-            usual_velocity = velocity.calibrated_points(
-                trades, self.usual_trades.follow(now_ns), watched_ns, plain_velocity
-            )
+            usual_velocity = velocity.calibrated_points(trades, self.usual, now_ns, plain_velocity)
         depths = self.depths
         if not lacks & NO_SIZES and now_ns >= depths.spans_from(depth.WARM_NS):
             found, usual = depth.points(depths, now_ns, rules)
@@ -281,7 +284,8 @@ def new_liquidity(now_ns: int, lacks: int, gauge: Gauge) -> Liquidity:
     return Liquidity(
         depths=average_of(depth.AVERAGE_BUCKETS, depth.AVERAGE_BUCKET_NS, now_ns),
         trades=count_of(velocity.BUCKETS, velocity.BUCKET_NS, now_ns),
-        usual_trades=count_of(velocity.USUAL_BUCKETS, velocity.USUAL_BUCKET_NS, now_ns),
+        of_hour=count_of(velocity.USUAL_BUCKETS, velocity.USUAL_BUCKET_NS, now_ns),
+        usual=Usual(),
         moves=count_of(volatility.BUCKETS, volatility.BUCKET_NS, now_ns),
         began_boot_ns=now_ns,
         gauge=gauge,
