@@ -15,7 +15,7 @@ from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import intent_of, worst_price_nanos
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.holdings import reduces_at_broker
-from fuseboard.core.liquidity.shaping import shaped
+from fuseboard.core.liquidity.shaping import note_taken, shaped
 from fuseboard.core.liquidity.watching import judge_now
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
@@ -104,6 +104,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)
+    if tiers is not None and order.intent is _OPEN:
+        note_taken(turn, order, instrument)
     if turn.dynamics and (turn.gate.moved_by_orders or not state.dynamic_boot_ns):
         dynamic.judge(turn, by_order=True)
 

@@ -20,6 +20,7 @@ from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import worst_price_nanos
+from fuseboard.core.liquidity.shaping import note_taken
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
 from fuseboard.core.outgoing import cancel, publish, submit
@@ -402,6 +403,8 @@ def _succeed(turn: Turn, new: Order, old: Order) -> None:
         new.expected_price_nanos = expected_price_nanos(new, instrument)
     turn.state.book.wait_no_more(new)
     submit(turn, new)
+    if turn.liquidity is not None and instrument is not None and new.intent is Intent.OPEN:
+        note_taken(turn, new, instrument)
     publish(turn, new)  # its size may have shrunk since it was first shown
 
 

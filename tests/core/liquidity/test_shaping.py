@@ -351,10 +351,18 @@ def test_what_is_sent_is_no_larger_no_keener_and_passes_every_check_again(
     assert 0 < order.quantity_nanos <= nanos
     assert order.limit_price_nanos is not None
     assert price is None or sign * order.limit_price_nanos <= sign * price * CENT
-    far = 25_001 if side is BUY else 24_999
-    if stop is None and tier is N:
-        beyond = sign * (order.limit_price_nanos - far * CENT)
-        assert beyond * NANOS <= RULES.normal.offset_nanos * far * CENT
+    ask_price = {N: 25_001, C: 25_200, D: 25_480}[tier]
+    rules = {N: RULES.normal, C: RULES.cautious, D: RULES.defensive}[tier]
+    start = (stop or (ask_price if side is BUY else 24_999)) * CENT
+    beyond = sign * (order.limit_price_nanos - start)
+    assert beyond * NANOS <= rules.offset_nanos * start
+    dearest = (
+        order.limit_price_nanos
+        if side is BUY
+        else max(order.limit_price_nanos, (stop or 0) * CENT, ask_price * CENT)
+    )
+    assert order.quantity_nanos * dearest <= rules.order_value_nanos_max * NANOS
+    desk.known.taken_asks_nanos = desk.known.taken_bids_nanos = 0
     turn = desk.kernel._turn
     known = turn.state.book.orders[order.order_id]
     turn.state.book.count(known, -1)

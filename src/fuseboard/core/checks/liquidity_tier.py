@@ -14,11 +14,13 @@ from fuseboard.core.liquidity.shaping import Shape, opening_shape
 from fuseboard.core.liquidity.watching import POINT_NANOS
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
+from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
 from fuseboard.vocabulary.orders import OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
 _BUY: Final = Side.BUY
+_DEFENSIVE: Final = Tier.DEFENSIVE
 
 
 def passes(proposal: Proposal) -> bool:
@@ -76,7 +78,8 @@ def keeps(turn: Turn, order: Order, instrument: Instrument) -> bool:
         beyond = limit_nanos < bid_nanos
         if beyond and limit_nanos * NANOS < bid_nanos * (NANOS - rules.offset_nanos):
             return False
-    return not at.levels or opening_shape(order, at, rules, instrument).keeps(order)
+    binds_each_alone = not at.levels and at.gauge.tier is not _DEFENSIVE
+    return binds_each_alone or opening_shape(order, at, rules, instrument).keeps(order)
 
 
 def found(proposal: Proposal) -> Finding:
@@ -104,6 +107,9 @@ def found(proposal: Proposal) -> Finding:
         return Finding(Reason.QUOTE_MISSING, f"{observed}: no good quote", limit)
     shape = opening_shape(order, at, rules, proposal.instrument)
     if not shape.keeps(order):
+        taken_nanos = at.taken_asks_nanos if order.side is _BUY else at.taken_bids_nanos
+        if taken_nanos:
+            observed += f", {text_from_nanos(taken_nanos)} sent since that book"
         observed = f"{observed}: {_change(proposal, shape)}"
     return Finding(Reason.LIQUIDITY_TIER, observed, limit)
 

@@ -55,6 +55,9 @@ class Liquidity:
     """Best first; empty while the book is not usable."""
     levels: bool = False
     """Whether a feed told more than the best of each side."""
+    taken_bids_nanos: int = 0
+    taken_asks_nanos: int = 0
+    """What was sent to take from either side since the last book."""
     book_boot_ns: int = 0
     quote_spread_nanos: int = 0
     quote_twice_middle: int = 0
@@ -95,6 +98,7 @@ class Liquidity:
         self.measure_anew()
         if self.quote_spread_nanos and now_ns - self.quote_boot_ns >= BOOK_STANDS_NS:
             self.quote_spread_nanos = 0
+        self.taken_bids_nanos = self.taken_asks_nanos = 0
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns

@@ -2,10 +2,11 @@
 
 An order that opens is cut to the tier's value and clip, and priced at most the tier's offset
 beyond the quote: a market order becomes a limit order there, a stop becomes a stop-limit that far
-beyond its stop. Each of it makes the order smaller or less keen, so whatever check passed before
-passes still. A proven reduction is never resized (law 13); a market order that reduces becomes a
-limit order at the edge of the tier's exit collar, from the furthest price known, and stays a market
-order where none is. Stops that reduce are left alone.
+beyond its stop. What was already sent to take from the same book is taken off the clip, and in
+DEFENSIVE off the value. Each of it makes the order smaller or less keen, so whatever check passed
+before passes still. A proven reduction is never resized (law 13); a market order that reduces
+becomes a limit order at the edge of the tier's exit collar, from the furthest price known, and
+stays a market order where none is. Stops that reduce are left alone.
 """
 
 from typing import Final
@@ -29,6 +30,7 @@ _BUY: Final = Side.BUY
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _STOP, _STOP_LIMIT = OrderType.STOP, OrderType.STOP_LIMIT
 _REDUCE: Final = Intent.REDUCE
+_DEFENSIVE: Final = Tier.DEFENSIVE
 
 
 class Shape(Struct, frozen=True, gc=False):
@@ -50,22 +52,23 @@ class Shape(Struct, frozen=True, gc=False):
 def opening_shape(order: Order, at: Liquidity, rules: TierRules, instrument: Instrument) -> Shape:
     """What a tier makes of an order that opens, under a usable book."""
     buys, stop_nanos = order.side is _BUY, order.stop_price_nanos
-    if stop_nanos is not None:
-        start_nanos = stop_nanos
-    elif buys:
-        start_nanos = min(instrument.ask_nanos, at.asks[0][0])
-    else:
-        start_nanos = max(instrument.bid_nanos, at.bids[0][0])
+    start_nanos = stop_nanos or _best_nanos(at, instrument, buys=buys)
     edge_nanos = _edge_nanos(start_nanos, rules.offset_nanos, buys=buys)
     limit_nanos = order.limit_price_nanos
     if limit_nanos is None or (limit_nanos > edge_nanos if buys else limit_nanos < edge_nanos):
         limit_nanos = edge_nanos
     worst_nanos = limit_nanos if buys else max(limit_nanos, stop_nanos or 0, instrument.ask_nanos)
     most_nanos = rules.order_value_nanos_max * NANOS // worst_nanos
+    taken_nanos = 0
+    if stop_nanos is None and (limit_nanos >= start_nanos if buys else limit_nanos <= start_nanos):
+        taken_nanos = at.taken_asks_nanos if buys else at.taken_bids_nanos
+    if at.gauge.tier is _DEFENSIVE:
+        most_nanos -= taken_nanos
     if at.levels:
         top = (at.asks if buys else at.bids)[:TOP_LEVELS]
         clip_nanos = sum(size for _, size in top) * rules.clip_nanos // NANOS
-        most_nanos = min(most_nanos, clip_nanos)
+        most_nanos = min(most_nanos, clip_nanos - taken_nanos)
+    most_nanos = max(most_nanos, 0)
     quantity_nanos = order.quantity_nanos
     if quantity_nanos > most_nanos:
         whole = quantity_nanos % NANOS == 0 and "/" not in order.symbol
@@ -99,6 +102,27 @@ def exit_price_nanos(turn: Turn, order: Order, at: Liquidity | None, collar: int
     edge_nanos = min(known) * (NANOS - collar) // NANOS
     step = price_step_nanos(edge_nanos)
     return max(edge_nanos // step * step, step)
+
+
+def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
+    """An order that opens was sent: what it would take is off the book, until the next one."""
+    at, limit_nanos = turn.state.liquidity.get(order.symbol), order.limit_price_nanos
+    if at is None or not (at.levels or at.gauge.tier is _DEFENSIVE):
+        return
+    if not at.bids or limit_nanos is None or order.stop_price_nanos is not None:
+        return
+    if order.side is _BUY:
+        if limit_nanos >= _best_nanos(at, instrument, buys=True):
+            at.taken_asks_nanos += order.quantity_nanos
+    elif limit_nanos <= _best_nanos(at, instrument, buys=False):
+        at.taken_bids_nanos += order.quantity_nanos
+
+
+def _best_nanos(at: Liquidity, instrument: Instrument, *, buys: bool) -> int:
+    """The nearer of quote and book, on the side that would be taken."""
+    if buys:
+        return min(instrument.ask_nanos, at.asks[0][0])
+    return max(instrument.bid_nanos, at.bids[0][0])
 
 
 def _edge_nanos(start_nanos: int, offset_nanos: int, *, buys: bool) -> int:
