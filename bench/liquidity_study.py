@@ -4,7 +4,7 @@
 
 Reads the tapes of FUSEBOARD_DATA, which the product does not ship; what is not there is said and
 left out. A tape's own time is the clock. What a tape does not have is declared as a feed would:
-a sample of trades lacks `trades`, quotes that are derived from trades lack `sizes`.
+a sample of trades lacks `trades`, quotes that are derived from trades lack `sizes` and `spread`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from fuseboard.core.liquidity.impact import Levels
-from fuseboard.core.liquidity.monitor import NO_SIZES, NO_TRADES, new_liquidity
+from fuseboard.core.liquidity.monitor import NO_SIZES, NO_SPREAD, NO_TRADES, new_liquidity
 from fuseboard.core.liquidity.tiers import Gauge, edges_of
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeKind, TapeQuote, TapeTrade, TapeUnreadable
@@ -55,7 +55,7 @@ def of_tape(name: str, symbol: str = "") -> tuple[Iterator[Event], int, TapeKind
     tape = tape_by_name(name)
     lacks = NO_TRADES if tape.cadence.sampled else 0
     if tape.kind is TapeKind.CRYPTO:
-        lacks |= NO_SIZES
+        lacks |= NO_SIZES | NO_SPREAD
 
     def read() -> Iterator[Event]:
         last_ns = 0

@@ -104,10 +104,11 @@ def test_a_crypto_tape_trades_fractions_around_the_clock() -> None:
         for at in range(20)
     ]
     tape = tape_of(quotes, kind=TapeKind.CRYPTO, symbols=("BTCUSD",))
-    assert lacks_of(tape) == ("sizes",)
+    assert lacks_of(tape) == ("sizes", "spread")
     assert lacks_of(structs.replace(tape, cadence=tape_of(quotes, sampled=True).cadence)) == (
         "sizes",
         "trades",
+        "spread",
     )
     result = run_trial(tape, options("hold", STRICT))
     orders = result.figures.orders

@@ -209,7 +209,9 @@ def _less_than_normal(board: Board) -> list[str]:
 def _tier_text(at: RecordTier) -> str:
     score, plain = (text_from_nanos(points * NANOS // 100) for points in (at.score, at.plain_score))
     absent = f", not known: {', '.join(at.absent)}" if at.absent else ""
-    return f"{at.symbol} is {at.after}: score {score} (plain {plain}){absent}"
+    unknown = "spread" in at.absent and "depth" in at.absent
+    scores = "unknown" if unknown else f"{score} (plain {plain})"
+    return f"{at.symbol} is {at.after}: score {scores}{absent}"
 
 
 def _override_text(at: RecordOverride) -> str:

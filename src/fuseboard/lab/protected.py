@@ -183,13 +183,15 @@ def chance_of(stage: Stage) -> random.Random:
 
 
 def lacks_of(tape: Tape) -> tuple[str, ...]:
-    """What of liquidity a tape cannot tell: sizes of derived quotes, trades of a sample."""
+    """What of liquidity a tape cannot tell: the book of derived quotes, trades of a sample."""
     first = next((event for event in tape.read() if isinstance(event, TapeQuote)), None)
     lacks = []
     if first is not None and first.derived and not first.bids:
         lacks.append("sizes")
     if tape.cadence.sampled:
         lacks.append("trades")
+    if first is not None and first.derived:
+        lacks.append("spread")
     return tuple(lacks)
 
 

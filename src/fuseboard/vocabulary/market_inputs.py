@@ -4,8 +4,10 @@ from typing import Final, TypeAlias
 
 from fuseboard.vocabulary.fact import Fact
 
-LACKS: Final = ("sizes", "trades")
-"""What a feed may say that it does not give: sizes of quotes, all trades (none, or a sample)."""
+LACKS: Final = ("sizes", "trades", "spread")
+"""What a feed may say that it does not give: sizes of quotes, all trades (none, or a sample), the
+prices at which a book stood (its quotes are made around trades).
+"""
 
 
 class QuoteSeen(Fact, frozen=True, tag=True):

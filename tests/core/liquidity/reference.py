@@ -18,9 +18,17 @@ def inside(at_ns: int, now_ns: int, buckets: int, width_ns: int) -> bool:
 class Reference:
     """One symbol. Scores are points (100 is 10,000), None where a component is not known."""
 
-    def __init__(self, rules: LiquidityRules, began_ns: int, *, sizes: bool, trades: bool) -> None:
+    def __init__(
+        self,
+        rules: LiquidityRules,
+        began_ns: int,
+        *,
+        sizes: bool,
+        trades: bool,
+        spread: bool = True,
+    ) -> None:
         self.rules, self.began_ns = rules, began_ns
-        self.sizes, self.has_trades = sizes, trades
+        self.sizes, self.has_trades, self.has_spread = sizes, trades, spread
         self.stood: list[tuple[int, int, int]] = []
         """From, until, depth."""
         self.trades: list[tuple[int, int]] = []
@@ -80,7 +88,9 @@ class Reference:
         rules = self.rules
         bid, ask = self.bids[0][0], self.asks[0][0]
         middle = Fraction(bid + ask, 2)
-        spread = _falling(Fraction(ask - bid) / middle, rules.spread_scale_nanos)
+        spread = None
+        if self.has_spread:
+            spread = _falling(Fraction(ask - bid) / middle, rules.spread_scale_nanos)
         velocity, usual_velocity = self._velocities(now_ns)
         depth = usual_depth = impact = None
         known = self.average(now_ns) if self.sizes else None
@@ -89,7 +99,9 @@ class Reference:
             plain = _rising(ratio, Fraction(rules.depth_scale_nanos, NANOS))
             depth = _confirmed(plain, velocity)
             usual_depth = _confirmed(max(plain, _rising(ratio, Fraction(1))), usual_velocity)
-        if self.sizes:
+        if spread is None and depth is None:
+            return 5_000, 5_000
+        if self.sizes and self.has_spread:
             impact = min(self._impact(self.bids, middle, ask - bid),
                          self._impact(self.asks, middle, ask - bid))  # fmt: skip
         return (

@@ -10,7 +10,13 @@ from msgspec.structs import replace
 
 from fuseboard.core.liquidity.depth import ABSENT
 from fuseboard.core.liquidity.impact import points as impact_points
-from fuseboard.core.liquidity.monitor import NO_SIZES, NO_TRADES, Liquidity, new_liquidity
+from fuseboard.core.liquidity.monitor import (
+    NO_SIZES,
+    NO_SPREAD,
+    NO_TRADES,
+    Liquidity,
+    new_liquidity,
+)
 from fuseboard.core.liquidity.tiers import Gauge
 from fuseboard.core.liquidity.velocity import DAY_NS, Usual
 from fuseboard.core.liquidity.volatility import root
@@ -100,12 +106,17 @@ RULES_DRAWN = st.sampled_from(
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data(), rules=RULES_DRAWN, lacks=st.sampled_from((0, 0, 0, NO_SIZES, NO_TRADES, 3)))
+@given(
+    data=st.data(),
+    rules=RULES_DRAWN,
+    lacks=st.sampled_from((0, 0, 0, NO_SIZES, NO_TRADES, 3, 4, 5, 7)),
+)
 def test_the_score_is_exactly_its_definition(data: Any, rules: LiquidityRules, lacks: int) -> None:
     now_ns = data.draw(st.integers(0, 10**6)) * 10**7
     stale_ns = data.draw(st.sampled_from((STALE_NS, STALE_NS, 1_000 * SECOND)))
     at = watched(lacks=lacks, began_ns=now_ns)
-    by = Reference(rules, now_ns, sizes=not lacks & NO_SIZES, trades=not lacks & NO_TRADES)
+    gives = {"sizes": NO_SIZES, "trades": NO_TRADES, "spread": NO_SPREAD}
+    by = Reference(rules, now_ns, **{name: not lacks & bit for name, bit in gives.items()})
     usual = (10_000 * CENT - CENT, 100 * NANOS), (10_000 * CENT + CENT, 100 * NANOS)
     if data.draw(st.booleans()):  # a past that is long enough for averages
         for second in range(0, 300, 3):

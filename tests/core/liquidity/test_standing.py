@@ -24,6 +24,14 @@ from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from tests.core.liquidity.market import CENT, LIMITS, SECOND, WIDE, LiquidDesk
 
 STEPS = 160
+LACKING: tuple[tuple[str, ...], ...] = (
+    (),
+    ("sizes",),
+    ("trades",),
+    ("sizes", "trades"),
+    ("spread",),
+    ("sizes", "trades", "spread"),
+)
 HARDLY_BEYOND = Fraction(250_260_005, 10_000)
 """In cents: within the offset of a quote at 250.01, and above its last tick."""
 PAUSES_NS = (1_000,) * 6 + (SECOND // 10, SECOND, 7 * SECOND, 61 * SECOND, 125 * SECOND)
@@ -91,7 +99,7 @@ def lived(seed: int) -> tuple[list[tuple[fx.Effect, ...]], list[bytes]]:
             case 3:
                 effects.append(desk.traded(random.choice((1, 20, 300))))
             case 4:
-                lacks = random.choice(((), ("sizes",), ("trades",), ("sizes", "trades")))
+                lacks = random.choice(LACKING)
                 effects.append(desk.take(FeedHeard(feed="stocks", real_time=False, lacks=lacks)))
             case 5:
                 effects.append(desk.take(adopted(random)))

@@ -114,6 +114,49 @@ def test_a_feed_that_lacks_sizes_or_trades_is_no_crisis_and_one_that_says_nothin
     assert poor.tier() is Tier.EMERGENCY
 
 
+def made_up(*lacks: str, **rules: Any) -> LiquidDesk:
+    """A market whose quotes are made around its trades: as narrow as who makes them says."""
+    check = CheckRule(name="good books", condition="liquidity_score > 10")
+    desk = LiquidDesk(Policy(limits=LIMITS, losses=(), checks=(check,)), **rules)
+    desk.take(FeedHeard(feed="stocks", real_time=False, lacks=lacks))
+    return desk
+
+
+@pytest.mark.parametrize("lacks", [("sizes", "spread"), ("sizes", "trades", "spread")])
+def test_a_made_up_quote_is_no_health_and_where_nothing_is_known_the_score_is_unknown(
+    lacks: tuple[str, ...],
+) -> None:
+    desk = made_up(*lacks, dwell_ns=SECOND).calm(75)
+    assert (desk.tier(), desk.known.unknown) == (Tier.CAUTIOUS, True)
+    assert {"spread", "depth", "impact"} <= {*desk.known.points.absent()}
+    (denied,) = of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)
+    assert denied.reason is Reason.UNKNOWN_VALUE
+    desk.quoted(25_001, 24_999)
+    assert (desk.tier(), desk.known.unknown) == (Tier.EMERGENCY, False)
+    told: list[RecordTier] = []
+    for _ in range(9):
+        desk.now_ns += SECOND
+        told += of(desk.quoted(), RecordTier)
+    assert [at.after for at in told] == ["DEFENSIVE", "CAUTIOUS"], "it is as it was"
+    assert all({"spread", "depth", "impact"} <= {*at.absent} for at in told)
+
+
+def test_a_symbol_whose_book_is_known_no_more_is_normal_no_more() -> None:
+    desk = LiquidDesk().at(Tier.NORMAL)
+    desk.take(FeedHeard(feed="stocks", real_time=False, lacks=("sizes", "spread")))
+    desk.quoted()
+    assert desk.tier() is Tier.CAUTIOUS
+    assert desk.known.score_before is not None, "it was known until then"
+    desk.quoted()
+    assert desk.known.score_before is None
+
+
+def test_sizes_around_prices_that_are_made_up_are_measured_by_their_depth() -> None:
+    desk = made_up("spread").calm(260)
+    assert desk.known.points.absent() == ("spread", "impact")
+    assert not desk.known.unknown
+
+
 def test_a_feed_that_gives_sizes_again_has_its_standing_books_looked_at_again() -> None:
     """A book without sizes is none once sizes count: nothing can be walked through it."""
     for size, tier in ((0, Tier.EMERGENCY), (200, Tier.NORMAL)):
@@ -179,9 +222,9 @@ def test_what_comes_late_says_nothing_of_liquidity_so_the_symbol_falls_silent(ki
 
     hears(0, 75)
     assert desk.tier() is Tier.NORMAL
-    trades, stale_ns = desk.known.usual_trades.total, desk.known.stale_boot_ns
+    trades, stale_ns = desk.known.of_hour.total, desk.known.stale_boot_ns
     hears(60 * SECOND, 5)
-    assert (desk.known.usual_trades.total, desk.known.stale_boot_ns) == (trades, stale_ns)
+    assert (desk.known.of_hour.total, desk.known.stale_boot_ns) == (trades, stale_ns)
     assert desk.now_ns - 6 * SECOND < desk.known.seen_boot_ns < desk.now_ns - 5 * SECOND
     hears(60 * SECOND, 121)
     assert of(desk.order(Side.BUY, NANOS), fx.AnswerDenied)

@@ -13,13 +13,13 @@ from fuseboard.vocabulary.liquidity import Tier
 
 
 def score_nanos(turn: Turn, strategy: str, symbol: str) -> int | None:
-    """The score in nano-units, 0 where it is stale; None before the first book of one of them."""
+    """The score in nano-units, 0 where it is stale; None where nothing is known of one of them."""
     lowest: int | None = None
     for name, at in _of(turn, strategy, symbol).items():
-        score = 0 if stale(turn, name, at) else at.score if at.seen_boot_ns else None
-        if score is None:
+        silent = stale(turn, name, at)
+        if not silent and (at.unknown or not at.seen_boot_ns):
             return None
-        lowest = lower(lowest, score)
+        lowest = lower(lowest, 0 if silent else at.score)
     return None if lowest is None else lowest * POINT_NANOS
 
 

@@ -13,7 +13,7 @@ from fuseboard.core.liquidity import depth, impact, velocity, volatility
 from fuseboard.core.liquidity.depth import ABSENT
 from fuseboard.core.liquidity.imbalance import imbalance_nanos
 from fuseboard.core.liquidity.impact import Levels
-from fuseboard.core.liquidity.score import Points, composites
+from fuseboard.core.liquidity.score import Points, composites, score_of_unknown
 from fuseboard.core.liquidity.spread import points as spread_points
 from fuseboard.core.liquidity.tiers import Gauge
 from fuseboard.core.liquidity.velocity import Usual
@@ -26,6 +26,7 @@ BOOK_STANDS_NS: Final = 10_000_000_000
 quote counts beside the books that come after it."""
 NO_SIZES: Final = 1
 NO_TRADES: Final = 2
+NO_SPREAD: Final = 4
 """What a feed may lack, as bits."""
 TOP_LEVELS: Final = 5
 UNMEASURED: Final = Points(ABSENT, ABSENT, ABSENT, ABSENT)
@@ -69,6 +70,8 @@ class Liquidity:
     """Of the last usable book; 0 before the first."""
     score: int = 0
     """By which the tier is judged, in basis points of the scale."""
+    unknown: bool = False
+    """Whether nothing is known of the book, so that the score is only what holds CAUTIOUS."""
     score_before: int | None = None
     """When the last book came, without it: an order or a trade makes no second report of one. None
     when there was no book before it, or that one was stale by then."""
@@ -100,7 +103,7 @@ class Liquidity:
             self.quote_spread_nanos = 0
         self.taken_bids_nanos = self.taken_asks_nanos = 0
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
-        self.score_before = self.score if heard else None
+        self.score_before = self.score if heard and not self.unknown else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns
         sized = not self.lacks & NO_SIZES
         size_nanos = whole_size(bids, asks, sized=sized)
@@ -189,10 +192,11 @@ class Liquidity:
         """Score what is known now. Nothing is written where that is what was known before."""
         bids, asks, lacks = self.bids, self.asks, self.lacks
         if not bids or now_ns > self.stale_boot_ns:
+            self.unknown = False
             self._scored(now_ns, 0, 0, 0, UNUSABLE)
             return
         spread, cost = self.points.spread, self.points.impact
-        if spread == ABSENT:
+        if spread == ABSENT and not lacks & NO_SPREAD:
             twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
             spread = spread_points(*self.widest(), rules)
             if not lacks & NO_SIZES:
@@ -209,6 +213,12 @@ class Liquidity:
             if found != ABSENT:
                 plain_depth = depth.confirmed(found, plain_velocity)
                 usual_depth = depth.confirmed(usual, usual_velocity)
+        self.unknown = spread == plain_depth == ABSENT
+        if self.unknown:  # trades alone say nothing of what stands against an order
+            plain = usual = score_of_unknown(rules)
+            points = Points(spread, plain_depth, plain_velocity, cost)
+            self._scored(now_ns, plain, plain, plain, points)
+            return
         plain, usual = composites(
             spread, cost, plain_depth, plain_velocity, usual_depth, usual_velocity, rules
         )

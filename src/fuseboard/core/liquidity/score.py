@@ -25,6 +25,13 @@ class Points(Struct, frozen=True, gc=False):
         return tuple(name for name in fields if getattr(self, name) == ABSENT)
 
 
+def score_of_unknown(rules: LiquidityRules) -> int:
+    """What stands for a score where nothing is known of a book: by it each tier goes to CAUTIOUS,
+    as a symbol begins, and stays there.
+    """
+    return min(rules.cautious_points_min + rules.buffer_points, rules.normal_points_min - 1)
+
+
 def composites(
     spread: int,
     impact: int,
@@ -37,8 +44,10 @@ def composites(
     """The plain and the calibrated score: each the weighted average of the components that are
     known, rounded down. Spread and impact are the same for both.
     """
-    weight = rules.spread_weight_nanos
-    plain = usual = weight * spread
+    weight = plain = usual = 0
+    if spread != ABSENT:
+        weight = rules.spread_weight_nanos
+        plain = usual = weight * spread
     if impact != ABSENT:
         of_impact = rules.impact_weight_nanos
         weight += of_impact

@@ -10,6 +10,7 @@ from fuseboard.core.liquidity import depth, telling
 from fuseboard.core.liquidity.monitor import (
     BOOK_STANDS_NS,
     NO_SIZES,
+    NO_SPREAD,
     NO_TRADES,
     Liquidity,
     new_liquidity,
@@ -36,7 +37,7 @@ TOLD_EVERY_NS: Final = 60 * NANOS
 """People are told of one symbol's falls at most this often; the evidence has each."""
 POINT_NANOS: Final = NANOS // 100
 """A basis point of the scale, as a score of the catalogue: 100 is 100 whole ones."""
-_BITS: Final = {"sizes": NO_SIZES, "trades": NO_TRADES}
+_BITS: Final = {"sizes": NO_SIZES, "trades": NO_TRADES, "spread": NO_SPREAD}
 assert _BITS.keys() == dict.fromkeys(LACKS).keys()
 _DEFENSIVE: Final = Tier.DEFENSIVE
 _EMERGENCY: Final = Tier.EMERGENCY
@@ -209,8 +210,8 @@ def _record(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
 def _alert(turn: Turn, symbol: str, at: Liquidity, before: Tier) -> None:
     """People hear of the tight tiers, and of the way back."""
     after, told_ns = at.gauge.tier, at.told_boot_ns
-    score = text_from_nanos(at.score * POINT_NANOS)
-    text = f"{symbol}: liquidity is {after.name}, it was {before.name}: score {score} of 100"
+    score = "unknown" if at.unknown else f"{text_from_nanos(at.score * POINT_NANOS)} of 100"
+    text = f"{symbol}: liquidity is {after.name}, it was {before.name}: score {score}"
     if after > before and after >= _DEFENSIVE:
         if told_ns is None or turn.boot_ns - told_ns >= TOLD_EVERY_NS:
             at.told_boot_ns = turn.boot_ns
