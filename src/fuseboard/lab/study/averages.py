@@ -19,6 +19,11 @@ GROUPS: dict[str, Which] = {
 """Tapes of a kind are averaged in these groups, never over them."""
 
 
+def tells_spread(tape: TapeRow) -> bool:
+    """Whether a tape can say what liquidity was: the spread of bars is the reader's own."""
+    return tape.grain is not Grain.BARS
+
+
 class Pair(Struct, frozen=True, kw_only=True):
     """One tape and strategy, with the gate and without."""
 
@@ -64,6 +69,13 @@ class FalsePositives(Struct, frozen=True, kw_only=True):
     cut: int
     denied_otherwise: int
     trips: int
+    mean_nanos: int
+    """The share of orders that liquidity denied or cut, of each trial that asked, on average."""
+    over: int
+    """How many trials have a higher share than what is to be kept under."""
+    asking: int
+    """How many trials asked for an order."""
+    cautious_ns: int
     tight_ns: int
     """All symbols' time in DEFENSIVE or worse, each tape once."""
     measured_ns: int
@@ -77,6 +89,11 @@ class FalsePositives(Struct, frozen=True, kw_only=True):
     def time_nanos(self) -> int:
         """The share of time in DEFENSIVE or worse."""
         return part(self.tight_ns, self.measured_ns)
+
+    @property
+    def cautious_nanos(self) -> int:
+        """The share of time in CAUTIOUS."""
+        return part(self.cautious_ns, self.measured_ns)
 
 
 def pairs_of(
@@ -126,11 +143,12 @@ def kept_of(pairs: Sequence[Pair], target_nanos: int) -> Kept | None:
     )
 
 
-def false_positives(pairs: Sequence[Pair]) -> FalsePositives:
+def false_positives(pairs: Sequence[Pair], target_nanos: int) -> FalsePositives:
     """Of these pairs of calm tapes. A tape's tiers count once, whatever traded on it."""
     gates = [pair.figures()[0] for pair in pairs]
     once = {pair.tape.name: pair.figures()[0] for pair in pairs}.values()
     orders = [each.orders for each in gates]
+    shares = [part(each.skipped + each.resized, each.submitted) for each in orders if each.submitted]
     return FalsePositives(
         trials=len(pairs),
         submitted=sum(each.submitted for each in orders),
@@ -138,6 +156,10 @@ def false_positives(pairs: Sequence[Pair]) -> FalsePositives:
         cut=sum(each.resized for each in orders),
         denied_otherwise=sum(denied_otherwise(each) for each in orders),
         trips=sum(each.trips for each in gates),
+        mean_nanos=sum(shares) // len(shares) if shares else 0,
+        over=sum(share > target_nanos for share in shares),
+        asking=len(shares),
+        cautious_ns=sum(each.tier_ns.get("CAUTIOUS", 0) for each in once),
         tight_ns=sum(tight_ns(each) for each in once),
         measured_ns=sum(sum(each.tier_ns.values()) for each in once),
     )
@@ -154,18 +176,21 @@ def tight_ns(figures: Figures) -> int:
 
 
 def delays_of(pair: Pair, since_ns: int) -> dict[str, int]:
-    """How long after a time each signal came, and the `first` of them; in ns."""
+    """How long after a time each signal came, and the `first` of them; in ns.
+
+    A trip from before the deterioration is none: see `tripped_before`.
+    """
     detection = pair.gate.detection
-    looked = pair.tape.judged
-    if detection is None or looked is None or not since_ns:
+    if detection is None or not since_ns or not detection.first_ns:
         return {}
-    first_ns = dict(detection.first_ns)
-    if detection.earlier["trip"]:
-        first_ns["trip"] = looked.began_ns  # a latch: nobody resets it, so it holds when it begins
-    if not first_ns:
-        return {}
-    delays = {name: at_ns - since_ns for name, at_ns in first_ns.items()}
+    delays = {name: at_ns - since_ns for name, at_ns in detection.first_ns.items()}
     return {**delays, "first": min(delays.values())}
+
+
+def tripped_before(pair: Pair) -> bool:
+    """Whether it had tripped before the deterioration began: luck, and no detection."""
+    detection = pair.gate.detection
+    return detection is not None and bool(detection.earlier["trip"])
 
 
 def first_delays(pairs: Iterable[Pair], *, visible: bool) -> list[int]:

@@ -8,6 +8,7 @@ from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.lab.result import Figures
 from fuseboard.lab.study.averages import (
     GROUPS,
+    FalsePositives,
     Kept,
     Pair,
     delays_of,
@@ -17,14 +18,17 @@ from fuseboard.lab.study.averages import (
     kept_of,
     pairs_of,
     part,
+    tells_spread,
     tight_ns,
+    tripped_before,
 )
 from fuseboard.lab.study.detection import SIGNALS
 from fuseboard.lab.study.rows import Study, TapeRow, results_digest
-from fuseboard.lab.study.tapes import Kind
+from fuseboard.lab.study.tapes import LEFT_OUT, Kind
 from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
 
 KEPT_NANOS: Final = 940_000_000
+FALSE_NANOS: Final = 32_000_000
 DETECTED_NS: Final = 8_700_000_000
 """What is to be beaten."""
 NOTHING: Final = "-"
@@ -65,9 +69,15 @@ def _targets(study: Study) -> Iterator[str]:
             ("worst drawdown, average", NOTHING, *_kepts(study, _drawdown)),
             ("the worst", NOTHING, *_kepts(study, _worst)),
             ("trials in which the gate cost money", NOTHING, *_kepts(study, _cost)),
-            ("calm days: orders that liquidity denied or cut", "3.2 %", *_falses(study, "orders")),
-            ("calm days: time in DEFENSIVE or worse", "3.2 %", *_falses(study, "time")),
-            ("calm days: trips", NOTHING, *_falses(study, "trips")),
+            ("calm days: orders that liquidity denied or cut", "3.2 %", *_falses(study, _pooled)),
+            *(
+                (f"of `{name}`'s orders", "3.2 %", *_falses(study, _pooled, name))
+                for name in dict.fromkeys(row.strategy for row in study.rows)
+            ),
+            ("mean of the trials' shares", "3.2 %", *_falses(study, _mean)),
+            ("calm days: time in DEFENSIVE or worse", "3.2 %", *_falses(study, _tight)),
+            ("calm days: time in CAUTIOUS", NOTHING, *_falses(study, _cautious)),
+            ("calm days: trips", NOTHING, *_falses(study, _trips)),
             ("first signal after the beginning, median", "8.7 s", *_firsts(study, visible=False)),
             ("first signal after it was visible, median", "8.7 s", *_firsts(study, visible=True)),
         ),
@@ -106,18 +116,35 @@ def _cost(kept: Kept) -> str:
     return f"{kept.cost_money} of {kept.pairs}"
 
 
-def _falses(study: Study, what: str) -> Iterator[str]:
+def _falses(
+    study: Study, shown: Callable[[FalsePositives], str], strategy: str = ""
+) -> Iterator[str]:
     for which in GROUPS.values():
-        pairs = pairs_of(study, Kind.CALM, which)
-        found = false_positives(pairs)
-        if not pairs:
-            yield NOTHING
-        elif what == "orders":
-            yield f"{percent(found.orders_nanos)} of {found.submitted:,}"
-        elif what == "time":
-            yield percent(found.time_nanos) if found.measured_ns else NOTHING
-        else:
-            yield f"{found.trips} in {found.trials}"
+        pairs = [
+            pair for pair in pairs_of(study, Kind.CALM, which) if strategy in ("", pair.strategy)
+        ]
+        told = shown is _trips or any(tells_spread(pair.tape) for pair in pairs)
+        yield shown(false_positives(pairs, FALSE_NANOS)) if pairs and told else NOTHING
+
+
+def _pooled(found: FalsePositives) -> str:
+    return f"{percent(found.orders_nanos)} of {found.submitted:,}"
+
+
+def _mean(found: FalsePositives) -> str:
+    return f"{percent(found.mean_nanos)}; {found.over} of {found.asking} trials over"
+
+
+def _tight(found: FalsePositives) -> str:
+    return percent(found.time_nanos) if found.measured_ns else NOTHING
+
+
+def _cautious(found: FalsePositives) -> str:
+    return percent(found.cautious_nanos) if found.measured_ns else NOTHING
+
+
+def _trips(found: FalsePositives) -> str:
+    return f"{found.trips} in {found.trials}"
 
 
 def _firsts(study: Study, *, visible: bool) -> Iterator[str]:
@@ -130,7 +157,8 @@ def _firsts(study: Study, *, visible: bool) -> Iterator[str]:
         within = sum(delay <= DETECTED_NS for delay in delays)
         half = len(pairs) // 2
         middle = span(delays[half]) if half < len(delays) else "never"
-        yield f"{middle}; {within} of {len(pairs)} within"
+        before = sum(map(tripped_before, pairs))
+        yield f"{middle}; {within} of {len(pairs)} within, {before} had tripped before"
 
 
 # --- tapes ---------------------------------------------------------------------------------------
@@ -145,6 +173,9 @@ def _tapes(study: Study) -> Iterator[str]:
     for tape in absent:
         yield ""
         yield f"Left out: `{tape.name}`: {tape.absent.split('/')[-1]}."
+    for name, why in LEFT_OUT.items():
+        yield ""
+        yield f"Not played: {name}: {why}."
 
 
 def _tape(tape: TapeRow) -> tuple[str, ...]:
@@ -200,7 +231,7 @@ def _crash_row(pair: Pair) -> tuple[str, ...]:
         f"{orders.denied + orders.rejected:,} → {bare.orders.denied + bare.orders.rejected:,}",
         f"{orders.skipped:,}",
         f"{gate.trips:,}",
-        _hourly(gate),
+        _hourly(gate) if tells_spread(pair.tape) else NOTHING,
         *_closing(gate),
     )
 
@@ -286,7 +317,7 @@ def _kept(pair: Pair) -> str:
 def _detection(study: Study) -> Iterator[str]:
     pairs = [pair for pair in pairs_of(study, Kind.CRASH) if _fell(pair.tape)]
     yield from _table(
-        ("tape", "strategy", *SIGNALS, "first", "first, since visible"),
+        ("tape", "strategy", "tripped before", *SIGNALS, "first", "first, since visible"),
         (_detected(pair) for pair in pairs),
     )
     silent = [tape for tape in study.tapes if tape.kind is Kind.CRASH and not _fell(tape)]
@@ -303,7 +334,8 @@ def _detected(pair: Pair) -> tuple[str, ...]:
     visible = delays_of(pair, looked.visible_ns)
     cells = [span(since[name]) if name in since else NOTHING for name in (*SIGNALS, "first")]
     last = span(visible["first"]) if visible else "never"
-    return f"`{pair.tape.name}`", pair.strategy, *cells, last
+    before = "yes" if tripped_before(pair) else NOTHING
+    return f"`{pair.tape.name}`", pair.strategy, before, *cells, last
 
 
 # --- calm days -----------------------------------------------------------------------------------
@@ -333,6 +365,11 @@ def _calm_row(pair: Pair) -> tuple[str, ...]:
     gate, bare = pair.figures()
     orders = gate.orders
     whole_ns = sum(gate.tier_ns.values())
+    tiers = (
+        _hourly(gate),
+        percent(part(gate.tier_ns.get("CAUTIOUS", 0), whole_ns)),
+        percent(part(tight_ns(gate), whole_ns)),
+    )
     return (
         f"`{pair.tape.name}`",
         pair.strategy,
@@ -344,9 +381,7 @@ def _calm_row(pair: Pair) -> tuple[str, ...]:
         f"{orders.skipped:,}",
         f"{denied_otherwise(orders) + orders.rejected:,}",
         f"{gate.trips:,}",
-        _hourly(gate),
-        percent(part(gate.tier_ns.get("CAUTIOUS", 0), whole_ns)),
-        percent(part(tight_ns(gate), whole_ns)),
+        *(tiers if tells_spread(pair.tape) else (NOTHING,) * len(tiers)),
     )
 
 
