@@ -36,7 +36,7 @@ PAGE = ROOT / "docs" / "flash-crash-study.md"
 POLICY = ROOT / "examples" / "flash-crash-policy.yaml"
 MINUTE_NS = 60 * NANOS
 CRASH = "flash-crash@14:44:30-14:45:30"
-CALM = "normal@14:30:00-14:30:20"
+CALM = "normal@10:00:00-10:00:20"
 WATCHED = structs.replace(
     LOOSE,
     losses=(LossRule(limit_nanos=NANOS // 20, warning_nanos=NANOS * 3 // 100),),
@@ -249,7 +249,7 @@ def test_the_study_runs_once_is_reused_checked_and_found_stale(
     assert "STALE the results are of another policy" in said
     policy.write_text(POLICY.read_text())
 
-    (out / "trials" / "normal.14.30.00-14.30.20.hold.gate.row.json").unlink()
+    (out / "trials" / "normal.10.00.00-10.00.20.hold.gate.row.json").unlink()
     code, said = told("--tape", CRASH, "--tape", CALM)
     assert code == 0
     assert "20 trials, 19 of them there already" in said
