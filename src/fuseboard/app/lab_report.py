@@ -16,7 +16,9 @@ def command_report(options: argparse.Namespace) -> int:
     refuse_out(options.out)
     if options.out.exists() and any(options.out.samefile(one) for one in options.results):
         raise StateRefused(f"{options.out} is one of the results: name another file for the page")
-    words = ["fuseboard", "lab", "report", *map(str, options.results), "--out", str(options.out)]
+    # Sorted: the page says it, and the same results give the same bytes in whatever order.
+    names = sorted(map(str, options.results))
+    words = ["fuseboard", "lab", "report", *names, "--out", str(options.out)]
     made = report(options.results, command=shlex.join(words))
     page = made.html.encode()
     options.out.write_bytes(page)

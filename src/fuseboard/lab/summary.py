@@ -114,7 +114,7 @@ def _protection(result: TrialResult) -> Iterator[Row]:
             shown_percent(each.slippage_nanos),
             shown_percent(each.at_once_slippage_nanos),
         )
-        yield "", f"cost {costs} of the value at the trip; all at once would have cost {at_once}"
+        yield "", f"cost {costs} of what was closed; all at once would have cost {at_once}"
     more = len(figures.liquidations) - LIQUIDATIONS_SHOWN_MAX
     if more > 0:
         yield "", f"{more} more"

@@ -237,7 +237,7 @@ def _crash_row(pair: Pair) -> tuple[str, ...]:
 
 
 def _closing(figures: Figures) -> tuple[str, str]:
-    """What closing cost of the value at the trip, and what all at once would have."""
+    """What closing cost of what was closed, at its value at the trip; and what all at once would."""
     legs = [leg for each in figures.liquidations for leg in each.symbols]
     closed = [leg for leg in legs if leg.closed_nanos and leg.arrival_nanos]
     if not closed:
