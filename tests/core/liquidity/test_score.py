@@ -162,6 +162,29 @@ def test_depth_is_unknown_and_never_one_until_four_minutes_of_five_were_seen() -
     assert at.points.depth == 5_000
 
 
+def test_what_is_shown_ceases_to_stand_when_its_book_is_usable_no_more() -> None:
+    at = watched()
+    for second in range(1, 201):
+        quoted(at, second * SECOND)
+    quoted(at, 201 * SECOND, bid=10_002)
+    quoted(at, 261 * SECOND)
+    assert at.points.depth == ABSENT, "a crossed book of 60 s is no depth"
+
+
+def test_what_is_usual_is_of_an_hour_at_most() -> None:
+    at, now_ns = watched(), SECOND
+    for second in range(0, 3 * 3_600, 10):
+        now_ns = (second + 1) * SECOND
+        at.traded(50, now_ns)
+    at.traded(0, now_ns)
+    quoted(at, now_ns + 10 * SECOND)
+    at.traded(25, now_ns + 10 * SECOND)
+    quoted(at, now_ns + 10 * SECOND)
+    assert at.points.velocity == 2_500
+    velocity = (7 * at.calibrated - 3 * at.points.spread - 2 * at.points.impact) // 2
+    assert 5_000 <= velocity <= 5_200, "half of what is usual"
+
+
 def test_depth_above_its_average_counts_only_as_far_as_trades_confirm_it() -> None:
     at, now_ns = warmed()
     quoted(at, now_ns, size=1_000)

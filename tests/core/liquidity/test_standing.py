@@ -21,6 +21,7 @@ from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.market_inputs import BookSeen, FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
+from fuseboard.vocabulary.reasons import Reason
 from tests.core.liquidity.market import CENT, LIMITS, SECOND, WIDE, LiquidDesk
 
 STEPS = 160
@@ -188,6 +189,16 @@ def test_what_the_quick_pass_says_a_tier_keeps_is_let_through_and_kept() -> None
                 assert quick is stays
                 said += quick
     assert said > 100
+
+
+def test_no_book_opens_anything_while_no_quote_is_good_whatever_other_checks_let_pass() -> None:
+    desk = LiquidDesk().at(Tier.NORMAL)
+    fact = order_asked(Random(1), 1)
+    proposal = _proposal(desk, fact)
+    assert liquidity_tier.passes(proposal)
+    proposal.instrument.bid_nanos = 0
+    assert not liquidity_tier.passes(proposal)
+    assert liquidity_tier.found(proposal).reason is Reason.QUOTE_MISSING
 
 
 def _proposal(desk: LiquidDesk, fact: facts.OrderRequested) -> Proposal:
