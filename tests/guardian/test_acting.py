@@ -213,6 +213,41 @@ def test_a_trip_that_the_gateway_had_begun_goes_on_under_its_ids(scene: Scene) -
     assert latched[Slot.GUARDIAN].halt_epoch > latched[Slot.GATEWAY].halt_epoch
 
 
+def test_a_liquidation_beneath_a_kill_goes_on_unless_a_person_froze_it(scene: Scene) -> None:
+    trip = "drawdown:account#1"
+    moment = Moment(boot_ns(), time.time_ns())
+
+    def halt(level: HaltLevel, trip: str, scope: str = ACCOUNT_SCOPE) -> LatchHalt:
+        return LatchHalt(
+            scope=scope, level=level, reason=Reason.DRAWDOWN, trip=trip, halt_epoch=0, detail=""
+        )
+
+    def lift(register: HaltsRegister) -> None:
+        epoch = max(latch.halt_epoch for latch in register.latched())
+        register.clear(ACCOUNT_SCOPE, epoch, moment)
+        assert Slot.OPERATOR not in {latch.slot for latch in register.latched()}
+
+    scene.send("AAPL", 10, "buy")
+    with (
+        closing(HaltsRegister(scene.place.register_file, Slot.GATEWAY)) as gateway,
+        closing(HaltsRegister(scene.place.register_file, Slot.OPERATOR)) as operator,
+    ):
+        gateway.latch(halt(HaltLevel.FLATTEN, "latch:symbol:AAPL#1", "symbol:AAPL"), moment)
+        operator.latch(halt(HaltLevel.FLATTEN, "from-a-restore#1"), moment)
+        scene.act(flatten=False)
+        assert "NOT closed" in last_said(scene), "neither was the gateway's, of the account"
+        lift(operator)
+        gateway.latch(halt(HaltLevel.FLATTEN, trip), moment)
+        gateway.latch(halt(HaltLevel.KILL, "latch:account#1"), moment)
+        operator.latch(halt(HaltLevel.FREEZE, ""), moment)
+        scene.act(flatten=False)
+        assert "NOT closed" in last_said(scene), "a person froze it"
+        lift(operator)
+    scene.act(flatten=False)
+    assert scene.exchange.positions() == {}
+    assert [each.client_order_id for each in scene.ours()] == [close_id(trip, "AAPL", 1)]
+
+
 def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fuseboard.halts.block import BLOCK_BYTES, LATCHES_PER_SLOT_MAX, REGISTER_BYTES, SLOTS, Slot
@@ -101,6 +101,47 @@ def test_clearing_lifts_exactly_the_scope(gateway: HaltsRegister, path: Path) ->
     gateway.clear("strategy:b", 1, MOMENT)
     assert not halted(path)
     assert not gateway.halted()
+
+
+@given(levels=st.lists(st.sampled_from(HaltLevel), min_size=1, max_size=4), other=st.booleans())
+@example(levels=[HaltLevel.FLATTEN, HaltLevel.KILL, HaltLevel.FLATTEN], other=False)
+@example(levels=[HaltLevel.FLATTEN, HaltLevel.KILL, HaltLevel.FREEZE], other=False)
+@example(levels=[HaltLevel.KILL, HaltLevel.FLATTEN], other=True)
+@settings(max_examples=20, deadline=None)
+def test_a_kill_of_the_account_keeps_the_trip_of_its_last_liquidation(
+    tmp_path_factory: pytest.TempPathFactory, levels: list[HaltLevel], other: bool
+) -> None:
+    path = made(tmp_path_factory.mktemp("register"))
+    scope = "symbol:AAPL" if other else "account"
+    register = HaltsRegister(path, Slot.GATEWAY)
+    for number, level in enumerate(levels):
+        register.latch(halt(scope, number + 1, level=level, trip=f"trip#{number}"), MOMENT)
+    register.close()
+    fresh = HaltsRegister(path, Slot.OPERATOR)
+    found = fresh.latched()[0]
+    fresh.close()
+    assert (found.level, found.halt_epoch) == (max(levels), len(levels))
+    if HaltLevel.KILL not in levels:
+        assert b"plan_trip" not in path.read_bytes(), "as releases without the word write it"
+    flattens = [f"trip#{at}" for at, level in enumerate(levels) if level is HaltLevel.FLATTEN]
+    asked = flattens[-1] if flattens else ""
+    if found.level is HaltLevel.KILL:
+        assert found.plan_trip == ("" if other else asked)
+        assert found.line().count(" flattening=") == bool(found.plan_trip)
+    else:
+        assert found.plan_trip == ""
+        assert found.flattening() == ("" if found.level is not HaltLevel.FLATTEN else asked)
+
+
+def test_what_a_slot_cannot_hold_turns_no_symbols_liquidation_into_the_accounts(
+    gateway: HaltsRegister,
+) -> None:
+    gateway.latch(halt("symbol:AAPL", level=HaltLevel.FLATTEN), MOMENT)
+    gateway.latch(halt(level=HaltLevel.KILL, trip="latch:account#1"), MOMENT)
+    for number in range(LATCHES_PER_SLOT_MAX - 1):
+        gateway.latch(halt(f"strategy:{number}"), MOMENT)
+    (whole,) = gateway.latched()
+    assert (whole.scope, whole.level, whole.flattening()) == ("account", HaltLevel.KILL, "")
 
 
 def test_a_latch_newer_than_the_reset_stays(gateway: HaltsRegister) -> None:

@@ -5,9 +5,10 @@
 2. Kill the gateway and see it dead: one writer to the broker at a time.
 3. Cancel everything that works, until two reads in a row show nothing; what the dead gateway had
    put on its way is waited for (`IN_FLIGHT_S`).
-4. Where the policy says so, or where the gateway was closing positions already: no new short sales
-   at the broker, then each position closed (`closing.py`); then a proof by two more reads.
-   Otherwise the positions are read, and people are told what is open.
+4. Where the policy says so, or where the gateway was closing the account's positions already (also
+   beneath a later kill, not after a freeze): no new short sales at the broker, then each position
+   closed (`closing.py`); then a proof by two more reads. Otherwise the positions are read, and
+   people are told what is open.
 5. When flat, the broker's own latch: no new orders at all.
 
 Each step is journaled before the next one begins and people are paged. A second run of the same
@@ -117,10 +118,11 @@ class Acts:
         history = HaltsHistory(self._place.history_file)  # its thread writes: nothing waits for it
         register = HaltsRegister(self._place.register_file, Slot.GUARDIAN, told=history.note)
         try:
-            for latch in register.latched():
-                closing = latch.level is HaltLevel.FLATTEN and latch.scope == ACCOUNT_SCOPE
-                if latch.slot is Slot.GATEWAY and latch.trip and closing:
-                    self._trip, self._flatten = latch.trip, True
+            account = [latch for latch in register.latched() if latch.scope == ACCOUNT_SCOPE]
+            frozen = any(latch.level is HaltLevel.FREEZE for latch in account)
+            for latch in account:
+                if latch.slot is Slot.GATEWAY and latch.flattening() and not frozen:
+                    self._trip, self._flatten = latch.flattening(), True
             halt = LatchHalt(
                 scope=ACCOUNT_SCOPE,
                 level=HaltLevel.KILL,

@@ -45,8 +45,12 @@ SLOTS = tuple(Slot)
 REGISTER_BYTES = len(SLOTS) * BLOCKS_PER_SLOT * BLOCK_BYTES
 
 
-class Latched(Struct, frozen=True, kw_only=True):
-    """One halt in force. `counter` is the slot's count of writes when it was latched."""
+class Latched(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One halt in force. `counter` is the slot's count of writes when it was latched.
+
+    `plan_trip` names the trip whose liquidation goes on beneath a kill of the account; releases
+    that do not know it write none and read past it.
+    """
 
     slot: Slot
     counter: int
@@ -57,6 +61,11 @@ class Latched(Struct, frozen=True, kw_only=True):
     halt_epoch: int
     detail: str
     wall_ns: int
+    plan_trip: str = ""
+
+    def flattening(self) -> str:
+        """The trip whose liquidation this halt asks for or leaves at work; empty without one."""
+        return self.trip if self.level is HaltLevel.FLATTEN else self.plan_trip
 
     def as_scope(self) -> LatchedScope:
         """The latch as the record of a start has it."""
@@ -71,9 +80,10 @@ class Latched(Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """One line for people."""
         trip = f" trip={self.trip}" if self.trip else ""
+        plan = f" flattening={self.plan_trip}" if self.plan_trip else ""
         return (
             f"{self.slot.name.lower()} {self.scope} {self.level.name} {self.reason.value}"
-            f"{trip} epoch={self.halt_epoch} {self.detail}".rstrip()
+            f"{trip}{plan} epoch={self.halt_epoch} {self.detail}".rstrip()
         )
 
 
@@ -221,10 +231,18 @@ def unreadable_latch(
 
 
 def tighter(one: Latched, other: Latched) -> Latched:
-    """The tighter of two latches of a scope (the second when equal), with the later epoch."""
+    """The tighter of two latches of a scope (the second when equal), with the later epoch.
+
+    A kill of the account stops no liquidation: it keeps the trip of the account's own, the later
+    one. A freeze stops it and keeps none.
+    """
     chosen = one if one.level > other.level else other
+    plan_trip = chosen.plan_trip
+    if chosen.level is HaltLevel.KILL and one.scope == other.scope == ACCOUNT_SCOPE:
+        plan_trip = other.flattening() or one.flattening()
     return msgspec.structs.replace(
         chosen,
+        plan_trip=plan_trip,
         counter=max(one.counter, other.counter),
         halt_epoch=max(one.halt_epoch, other.halt_epoch),
     )
