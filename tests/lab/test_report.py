@@ -246,6 +246,8 @@ def test_the_command_writes_the_page_and_says_how_it_is_made_again(
         assert word in page
     assert trials[0].ran.policy_digest[:12] in page
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", page), "it must load nothing"
+    assert main(["lab", "report", *reversed(paths), "--out", str(out)]) == 0
+    assert out.read_text() == page, "in whatever order"
 
 
 def test_without_plotly_the_error_says_what_to_install(
