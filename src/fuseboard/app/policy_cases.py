@@ -21,6 +21,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
@@ -33,6 +34,8 @@ SESSION: Final = "2023-11-14"
 """The date of `START`."""
 HOUR_NS: Final = 3600 * NANOS
 STEP_NS: Final = 100_000_000
+PAUSES_MAX: Final = 1_000
+"""Quotes of a symbol while time passes before a case; of a longer time each stands for more."""
 ALLOWED: Final = "allowed"
 DENIED: Final = "denied"
 _REASONS: Final = tuple(reason.value for reason in Reason)
@@ -214,6 +217,7 @@ class _Desk:
         self._kernel = Kernel()
         self._moment = START
         self._sent = 0
+        self._quote_age_ns = policy.data.quote_age_ns_max
         self._strategy = policy.strategies[0].name if policy.strategies else "default"
         self._middles: dict[str, int] = {}
         text = canonical_text(policy)
@@ -227,11 +231,14 @@ class _Desk:
         self._begin_session(policy)
         self._report(case)
         # What was unknown until now may tighten limits for a while longer: let it pass.
-        self._pass(max((rule.clear_after_ns for rule in policy.dynamic_limits), default=0))
+        clear_ns = max((rule.clear_after_ns for rule in policy.dynamic_limits), default=0)
+        if policy.liquidity is not None:  # and each tier up to NORMAL takes its dwell
+            clear_ns = max(clear_ns, (len(Tier) + 1) * policy.liquidity.dwell_ns)
+        self._pass(clear_ns, case)
         self._books(case)
         self._report(case)
         for _ in range(3):  # data that were missing count as well only after a while
-            self._pass(WELL_NS)
+            self._pass(WELL_NS, case)
             self._report(case)
 
     def _books(self, case: Case) -> None:
@@ -263,17 +270,25 @@ class _Desk:
             )
         )
 
-    def _pass(self, nanoseconds: int) -> None:
-        before = self._moment
-        passed_ns = nanoseconds + STEP_NS
-        self._moment = facts.Moment(before.boot_ns + passed_ns, before.wall_ns + passed_ns)
-        self._take(facts.TimeAdvanced())
+    def _pass(self, nanoseconds: int, case: Case) -> None:
+        """Let time pass in a market that goes on: each quote is repeated before it is stale."""
+        left_ns = nanoseconds + STEP_NS
+        every_ns = max(self._quote_age_ns // 2, left_ns // PAUSES_MAX, STEP_NS)
+        while left_ns > 0:
+            before, passed_ns = self._moment, min(left_ns, every_ns)
+            self._moment = facts.Moment(before.boot_ns + passed_ns, before.wall_ns + passed_ns)
+            left_ns -= passed_ns
+            self._take(facts.TimeAdvanced())
+            self._quotes(case)
 
-    def _report(self, case: Case) -> None:
-        """Quotes, and what somebody outside measures."""
+    def _quotes(self, case: Case) -> None:
         for symbol, quote in case.quotes.items():
             bid, ask = _sides(quote)
             self._quote(symbol, bid, ask)
+
+    def _report(self, case: Case) -> None:
+        """Quotes, and what somebody outside measures."""
+        self._quotes(case)
         for number, (words, nanos) in enumerate(case.measures.items()):
             self._measure(number, words, nanos)
         self._take(facts.TimeAdvanced())
