@@ -45,6 +45,8 @@ BEYOND = (
     "line 1",
     "never trips",
     "not below the",
+    "when the most is",
+    "beyond the quote",
     "needs a `warning`",
     "at least one for protection",
     "must halt or flatten",
