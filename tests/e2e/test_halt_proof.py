@@ -5,10 +5,12 @@
 
 import random
 
-from tests.e2e.halt_proof import Ground, halted_once, judged
+from tests.e2e.halt_proof import Ground, Verdict, halted_once, judged
 from tests.e2e.processes import World
 
 DOORS = ("socket", "control API", "file", "register")
+HALTS_MAX = 20
+"""On a busy machine the load may stand still just then: a halt of nothing proves nothing."""
 
 
 def test_nothing_starts_after_a_halt_is_accepted_and_nothing_arrives_after_it_is_settled(
@@ -16,9 +18,15 @@ def test_nothing_starts_after_a_halt_is_accepted_and_nothing_arrives_after_it_is
 ) -> None:
     ground = Ground(here, delay_ms=50, rate=250)
     dice = random.Random(5)
-    halts = [halted_once(ground, door, dice, flow_s=0.4, quiet_s=0.2) for door in DOORS]
-    for verdict in judged(ground, halts):
-        assert verdict.in_flight > 0, f"nothing was on its way: {verdict}"
+    verdicts: list[Verdict] = []
+    for door in DOORS:
+        seen: list[Verdict] = []
+        while not any(verdict.in_flight > 0 for verdict in seen):
+            assert len(seen) < HALTS_MAX, f"nothing was ever on its way: {seen}"
+            halt = halted_once(ground, door, dice, flow_s=0.4, quiet_s=0.2)
+            seen += judged(ground, [halt])
+        verdicts += seen
+    for verdict in verdicts:
         assert verdict.started_late == [], verdict
         assert verdict.arrived_late == [], verdict
     ground.load.kill()
