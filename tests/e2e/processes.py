@@ -6,7 +6,9 @@ Each class owns one process and what it leaves on disk. Nothing here waits for a
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +35,10 @@ OWN_PROCESS = frozenset({"demo", "exchange", "halt", "replay", "run", "top"})
 PATIENCE_S = 40.0
 """How long a condition may take on a machine that is busy with other things."""
 LOOK_S = 0.02
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to connections (ip_local_port_range, from 32,768): while a gateway
+is dead, nobody's connection takes the port on which its next run must listen.
+"""
 Found = TypeVar("Found")
 Kept = TypeVar("Kept", bound="Running")
 
@@ -186,6 +192,18 @@ class Exchange(Running):
         return read_ledger(self.ledger_file)
 
 
+def free_port() -> str:
+    """A port of `PORTS` on which nobody listens; each process draws its own."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return str(port)
+
+
 class Gateway(Running):
     """`fuseboard run` on a state directory, in front of an exchange."""
 
@@ -197,7 +215,7 @@ class Gateway(Running):
         ready.unlink(missing_ok=True)  # one that was killed leaves its own behind
         super().__init__(
             folder, "gateway", *FUSEBOARD, "run", "--state", state, "--broker", "alpaca",
-            *(() if "--port" in words else ("--port", "0")),
+            *(() if "--port" in words else ("--port", free_port())),
             # Most tests kill gateways to see what the next one does; the guardian has its own.
             *(() if "--guardian" in words else ("--no-guardian",)), *words,
             ALPACA_API_KEY=EXCHANGE_KEY, ALPACA_SECRET_KEY=EXCHANGE_SECRET,

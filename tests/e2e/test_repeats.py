@@ -49,7 +49,8 @@ def test_a_caller_that_hung_up_finds_its_order_and_the_others_have_their_own(her
         ids = list(readers.map(answered, [*waiting, retried]))
     exchange.faults(delay_ms=0)
     assert len(set(ids)) == 4, "three that waited, and the retry of the one that hung up"
-    until(lambda: exchange.positions() == {"AAPL": "5"}, "each order is filled once")
+    # Whether a collared order fills at once is the market's word: it may have moved meanwhile.
+    until(lambda: len(truth.accepted(exchange.ledger(), opens=True)) == 5, "each arrives once")
     assert gateway.stop() == 0
     assert len(truth.accepted(exchange.ledger(), opens=True)) == 5
     truth.nothing_twice(exchange.ledger())
