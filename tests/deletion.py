@@ -37,6 +37,19 @@ def without(
     patch.setattr(function, "__code__", after)
 
 
+def assert_pinned(
+    patch: pytest.MonkeyPatch,
+    function: Callable[..., Any],
+    text: str,
+    instead: str,
+    test: Callable[[], object],
+) -> None:
+    """A test holds as the code is, and fails once `text` is taken out of `function`."""
+    test()
+    without(patch, function, text, instead)
+    assert fails(test), "nothing noticed"
+
+
 def fails(test: Callable[[], object]) -> bool:
     """Whether a test fails now."""
     try:

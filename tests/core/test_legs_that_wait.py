@@ -18,7 +18,7 @@ from tests.core.test_known_failures import SECOND, Desk, accept, submitted
 from tests.core.test_operators import CALM, asked
 from tests.core.test_stops import answer, ended, filled, stop
 from tests.core.test_trading_halts import halted, resumed, wait
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned
 
 
 def a_stop_that_goes_late_has_its_own_time() -> None:
@@ -123,7 +123,7 @@ def test_while_broker_and_book_disagree_nobody_is_left_for_the_other_side(own: S
 
 
 @pytest.mark.parametrize(
-    ("function", "text", "instead", "test"),
+    "row",
     [
         (
             stops._cancel,
@@ -164,11 +164,7 @@ def test_while_broker_and_book_disagree_nobody_is_left_for_the_other_side(own: S
     ],
 )
 def test_without_a_guard_a_test_fails(
-    function: Callable[..., object],
-    text: str,
-    instead: str,
-    test: Callable[[], None],
+    row: tuple[Callable[..., object], str, str, Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    without(monkeypatch, function, text, instead)
-    assert fails(test)
+    assert_pinned(monkeypatch, *row)

@@ -30,7 +30,7 @@ from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied
 from tests.core.test_operators import CALM
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned
 
 RULES = DataRules()
 MS = SECOND // 1000
@@ -409,7 +409,7 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "text", "instead", "test"),
+    "row",
     [
         (quotes._late, "times is not None and", "False and", late_quotes_price_nothing),
         (
@@ -431,11 +431,7 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
     ],
 )
 def test_without_a_guard_a_test_fails(
-    function: Callable[..., object],
-    text: str,
-    instead: str,
-    test: Callable[[], None],
+    row: tuple[Callable[..., object], str, str, Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    without(monkeypatch, function, text, instead)
-    assert fails(test)
+    assert_pinned(monkeypatch, *row)

@@ -24,7 +24,7 @@ from tests.core.test_known_failures import SECOND, Desk, accept, submitted
 from tests.core.test_operators import CALM, asked
 from tests.core.test_trading_halts import halted, resumed, wait
 from tests.core.world import SYMBOLS, World, begun, random_step
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned
 
 Effects = tuple[fx.Effect, ...]
 CANCEL_WAIT_NS = ExecutionRules().cancel_wait_ns
@@ -322,7 +322,7 @@ def test_nothing_goes_through_zero_and_all_is_closed_whenever_stops_fill(seed: i
 
 
 @pytest.mark.parametrize(
-    ("function", "text", "instead", "test"),
+    "row",
     [
         (
             halting.cancel_scope,
@@ -363,11 +363,7 @@ def test_nothing_goes_through_zero_and_all_is_closed_whenever_stops_fill(seed: i
     ],
 )
 def test_without_a_guard_a_test_fails(
-    function: Callable[..., object],
-    text: str,
-    instead: str,
-    test: Callable[[], None],
+    row: tuple[Callable[..., object], str, str, Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    without(monkeypatch, function, text, instead)
-    assert fails(test)
+    assert_pinned(monkeypatch, *row)

@@ -21,7 +21,7 @@ from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitted
 from tests.core.test_operators import CALM, asked, reset
 from tests.core.world import SYMBOLS, World, begun, random_step
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned, fails
 
 DELAY_NS = MarketBreakers().resume_delay_ns
 DAY_NS = 24 * 3600 * NANOS
@@ -349,8 +349,7 @@ def test_without_a_guard_a_test_fails(
     test: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    without(monkeypatch, function, text)
-    assert fails(test)
+    assert_pinned(monkeypatch, function, text, "", test)
 
 
 @pytest.mark.parametrize(

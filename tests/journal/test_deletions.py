@@ -8,7 +8,7 @@ import pytest
 
 from fuseboard.journal import file as journal_file
 from fuseboard.journal.writer import JournalWriter
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned
 from tests.journal import test_writer as writer
 
 Row = tuple[Callable[..., Any], str, str, Callable[[Path], object]]
@@ -40,9 +40,11 @@ def test_without_this_line_the_test_that_pins_it_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row
 ) -> None:
     function, text, instead, test = row
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir()
-    cut.mkdir()
-    test(whole)
-    without(monkeypatch, function, text, instead)
-    assert fails(lambda: test(cut)), "nothing noticed"
+    folders = iter((tmp_path / "whole", tmp_path / "cut"))
+
+    def in_a_new_folder() -> None:
+        folder = next(folders)
+        folder.mkdir()
+        test(folder)
+
+    assert_pinned(monkeypatch, function, text, instead, in_a_new_folder)

@@ -12,7 +12,7 @@ from fuseboard.runtime.hold import Hold
 from fuseboard.runtime.loop import Loop
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.submits import SubmitLine
-from tests.deletion import fails, without
+from tests.deletion import assert_pinned
 from tests.runtime import test_loop as loop
 from tests.runtime import test_outlet as outlet
 
@@ -97,7 +97,4 @@ def _name(row: Row) -> str:
 def test_without_this_line_the_test_that_pins_it_fails(
     monkeypatch: pytest.MonkeyPatch, row: Row
 ) -> None:
-    function, text, instead, test = row
-    test()
-    without(monkeypatch, function, text, instead)
-    assert fails(test), "nothing noticed"
+    assert_pinned(monkeypatch, *row)

@@ -64,25 +64,29 @@ class OperatorClient:
 
         Raises `GatewayUnreachable`.
         """
-        status, body = self._request("POST", f"/v1/{what}", msgspec.json.encode(asked))
-        try:
-            return msgspec.json.decode(body, type=OperatorAnswer)
-        except msgspec.MsgspecError as error:
-            raise _strange(status, body) from error
+        return self._act(what, asked)[1]
 
     def halt(self, asked: Asked, late: Callable[[], None]) -> OperatorAnswer:
         """Halt; `late` is called once where `HALT_LATE_S` brought no answer, which is awaited on.
 
         Raises `GatewayUnreachable`, and `GatewayBusy`, which is one.
         """
-        status, body = self._request("POST", "/v1/halt", msgspec.json.encode(asked), late)
-        try:
-            answer = msgspec.json.decode(body, type=OperatorAnswer)
-        except msgspec.MsgspecError as error:
-            raise _strange(status, body) from error
+        status, answer = self._act("halt", asked, late)
         if status == UNAVAILABLE:
             raise GatewayBusy(answer.message)
         return answer
+
+    def _act(
+        self,
+        what: str,
+        asked: Asked | OverrideAsked | VerifyAsked,
+        late: Callable[[], None] | None = None,
+    ) -> tuple[int, OperatorAnswer]:
+        status, body = self._request("POST", f"/v1/{what}", msgspec.json.encode(asked), late)
+        try:
+            return status, msgspec.json.decode(body, type=OperatorAnswer)
+        except msgspec.MsgspecError as error:
+            raise _strange(status, body) from error
 
     def settled(self, scope: str) -> Settled:
         """Which orders of a halted scope are in doubt, once the others are answered.
