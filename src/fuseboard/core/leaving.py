@@ -13,7 +13,7 @@ final in time gives up its turn, so that no plan waits for a cancel that nobody 
 works counts against the position then, as everything does. Who is done, frozen or waits for
 something else is in nobody's way.
 
-Without such a policy nothing of this is done but `out_of_reach`.
+Without such a policy a close is for all that is left, and only turns are taken.
 """
 
 from typing import Final
@@ -129,8 +129,6 @@ def out_of_reach(state: State, plan: Plan, leg: Leg, position_nanos: int) -> str
 def waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """Whether a leg that could close now has to wait: for its turn, or for a new book."""
     leg.waits_for = ""
-    if turn.liquidity is None:
-        return False
     if _waits_for_book(turn, plan, leg.symbol):
         leg.waits_for = BOOK
     elif _waits_for_turn(turn, plan, leg):
@@ -147,6 +145,8 @@ def still_waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
 
 def _waits_for_book(turn: Turn, plan: Plan, symbol: str) -> bool:
     """Whether what is shown is what was there before somebody's close took from it."""
+    if turn.liquidity is None:
+        return False
     at = turn.state.liquidity.get(symbol)
     legs = [known.legs[symbol] for known in turn.state.plans.values() if symbol in known.legs]
     taken_ns = max((leg.taken_boot_ns for leg in legs), default=0)

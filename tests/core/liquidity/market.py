@@ -31,7 +31,7 @@ class LiquidDesk(Desk):
 
     def __init__(self, policy: Policy | None = None, *, held: int = 0, **rules: Any) -> None:
         base = policy or Policy(limits=LIMITS, losses=(), data=WIDE)
-        liquidity = LiquidityRules(enabled=True, **rules)
+        liquidity = LiquidityRules(**{"enabled": True, **rules})
         cash = 1_000_000 - held * 250
         super().__init__(replace(base, liquidity=liquidity), cash=cash, held=held, multiplier=4)
 

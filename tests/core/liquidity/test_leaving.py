@@ -339,9 +339,12 @@ def test_whatever_the_book_that_has_two_sides_a_liquidation_ends_in_time_and_in_
 # --- several plans of one symbol -----------------------------------------------------------------
 
 
-def two_strategies(alpha: int, beta: int) -> Floor:
+MEASURED_OR_NOT = pytest.mark.parametrize("measured", [True, False])
+
+
+def two_strategies(alpha: int, beta: int, *, measured: bool = True) -> Floor:
     """A calm market in which two strategies hold the symbol."""
-    desk = LiquidDesk(POLICY).at(Tier.NORMAL)
+    desk = LiquidDesk(POLICY, enabled=measured).calm()
     market = Floor(desk)
     for strategy, shares in ((ALPHA, alpha), (BETA, beta)):
         desk.requests += 1
@@ -393,8 +396,24 @@ def test_plans_of_one_symbol_take_turns_chunk_by_chunk_the_oldest_first() -> Non
     assert (market.held, market.ended()) == (0, True)
 
 
-def test_the_accounts_plan_does_not_sell_over_a_strategys() -> None:
-    market = two_strategies(150, 100)
+def test_where_nothing_is_measured_plans_take_turns_with_all_that_is_left() -> None:
+    market = two_strategies(150, 150, measured=False)
+    market.shown, market.left = lambda _second: 100, 100
+    market.flatten(f"strategy:{BETA}").flatten(f"strategy:{ALPHA}")
+    for _ in range(12):
+        assert len(market.working()) <= 1
+        market.second()
+    owners = [
+        close.order.client_order_id.split("strategy:")[1][0] for close in market.closes.values()
+    ]
+    assert owners == list("baba")
+    assert market.sizes() == [150, 150, 50, 50]
+    assert (market.held, market.ended()) == (0, True)
+
+
+@MEASURED_OR_NOT
+def test_the_accounts_plan_does_not_sell_over_a_strategys(measured: bool) -> None:
+    market = two_strategies(150, 100, measured=measured)
     market.left, market.shown = 0, lambda _second: 200
     market.flatten(f"strategy:{ALPHA}").flatten()
     assert len(market.working()) == 1
@@ -403,9 +422,10 @@ def test_the_accounts_plan_does_not_sell_over_a_strategys() -> None:
     assert sum(close.filled for close in market.closes.values()) == 250
 
 
+@MEASURED_OR_NOT
 @pytest.mark.parametrize("why", ["frozen", "its cancel is never confirmed"])
-def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str) -> None:
-    market = two_strategies(60, 60)
+def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str, measured: bool) -> None:
+    market = two_strategies(60, 60, measured=measured)
     market.left, market.shown = 0, lambda _second: 0
     market.flatten(f"strategy:{ALPHA}")
     market.confirms_cancels = False
@@ -427,8 +447,9 @@ def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str) -> None:
     assert market.held == 60
 
 
-def test_a_leg_that_has_to_wait_has_all_its_reads_again() -> None:
-    market = two_strategies(60, 60)
+@MEASURED_OR_NOT
+def test_a_leg_that_has_to_wait_has_all_its_reads_again(measured: bool) -> None:
+    market = two_strategies(60, 60, measured=measured)
     market.left, market.shown = 0, lambda _second: 0
     market.flatten(f"strategy:{ALPHA}")
     legs = market.desk.kernel._state.plans
