@@ -1,5 +1,6 @@
 """One writer to the broker: a gateway that starts and a guardian that misses the one before it."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.guardian_link import GuardianLink
 from fuseboard.control.state_directory import StateDirectory, StateRefused
-from fuseboard.guardian import serving
+from fuseboard.guardian import disk, serving
 from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place, key_mark
 from fuseboard.guardian.serving import Guardian
@@ -163,6 +164,42 @@ def test_a_guardian_that_finds_a_gateway_starting_leaves_the_broker_to_it(
     assert [line.act for line in read_lines(both.place.journal_file)] == ["left"]
     both.look()
     assert both.guardian._watch.run_ns == both.link._run_ns, "the new one is watched"
+
+
+def test_a_guardian_whose_beat_a_hung_disk_holds_leaves_the_broker_to_who_begins(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    ended: list[str] = []
+    real = HeartbeatFile.write
+
+    def write(file: HeartbeatFile, heart: Heart, beat: Beat) -> None:
+        if beat.phase is Phase.ACTING:
+            answers.wait()
+        real(file, heart, beat)
+
+    async def act(_acts: object, *, may_close: bool) -> None:
+        try:
+            await asyncio.sleep(0)  # the disk answers the gateway first
+            both.begin_gateway()
+            await asyncio.sleep(600)
+        finally:
+            ended.append("the acts")
+
+    monkeypatch.setattr(disk, "WAIT_S_MAX", 0.1)
+    monkeypatch.setattr(HeartbeatFile, "write", write)
+    monkeypatch.setattr("fuseboard.guardian.serving.Acts.secure", lambda *_seen: True)
+    monkeypatch.setattr("fuseboard.guardian.serving.Acts.act", act)
+    both.look()
+    try:
+        both.look()
+    finally:
+        answers.set()
+    both.gateway.join(10)
+    assert ended == ["the acts"]
+    assert both.wrote == ["gateway"]
+    assert [line.act for line in read_lines(both.place.journal_file)] == ["left"]
+    assert both.guardian._watch._done != DEAD.run_ns, "nobody has dealt with it yet"
 
 
 def test_a_start_that_cannot_say_so_is_refused(both: Both) -> None:

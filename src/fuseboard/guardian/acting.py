@@ -12,13 +12,16 @@
 5. When flat, the broker's own latch: no new orders at all.
 
 Each step is journaled before the next one begins and people are paged. A second run of the same
-acts, by another guardian or after a crash, finds what the first one did.
+acts, by another guardian or after a crash, finds what the first one did. A disk that hangs is
+waited for once (`Disk`), then the acts go on and people hear what is not on it: the closes' ids
+need no note, and the broker takes each once.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -102,6 +105,7 @@ class Acts:
     def secure(self, finding: Finding, beat: Beat | None) -> bool:
         """Latch, then kill; whether the gateway is certainly dead. Never raises."""
         detail = finding.says()
+        self._find_trip()
         self._latch(detail)
         self._journal.write("missed", run_ns=self._run_ns, detail=detail)
         alive = "its heartbeat cannot be read, so nothing was killed"
@@ -113,29 +117,40 @@ class Acts:
         self._page(Severity.PAGE, f"the guardian acts: {detail}; {said}")
         return not alive
 
-    def _latch(self, detail: str) -> None:
-        """Our slot of the register, first of all; and the gateway's own trip, if it has one."""
-        history = HaltsHistory(self._place.history_file)  # its thread writes: nothing waits for it
-        register = HaltsRegister(self._place.register_file, Slot.GUARDIAN, told=history.note)
-        try:
+    def _find_trip(self) -> None:
+        """The gateway's own liquidation of the account, if it has begun one."""
+        with closing(HaltsRegister(self._place.register_file, Slot.GUARDIAN)) as register:
             account = [latch for latch in register.latched() if latch.scope == ACCOUNT_SCOPE]
-            frozen = any(latch.level is HaltLevel.FREEZE for latch in account)
-            for latch in account:
-                if latch.slot is Slot.GATEWAY and latch.flattening() and not frozen:
-                    self._trip, self._flatten = latch.flattening(), True
-            halt = LatchHalt(
-                scope=ACCOUNT_SCOPE,
-                level=HaltLevel.KILL,
-                reason=Reason.GUARDIAN,
-                trip="",
-                halt_epoch=0,
-                detail=detail,
-            )
-            register.latch(halt, Moment(boot_ns(), time.time_ns()))
-        except RegisterUnwritable as error:
-            self._page(Severity.PAGE, f"{error}; the gateway is killed all the same")
-        finally:
-            register.close()
+        frozen = any(latch.level is HaltLevel.FREEZE for latch in account)
+        for latch in account:
+            if latch.slot is Slot.GATEWAY and latch.flattening() and not frozen:
+                self._trip, self._flatten = latch.flattening(), True
+
+    def _latch(self, detail: str) -> None:
+        """Our slot of the register, before all that is done."""
+        said: list[str] = []
+
+        def latch() -> None:
+            history = HaltsHistory(self._place.history_file)  # its thread writes, nothing waits
+            file = self._place.register_file
+            with closing(HaltsRegister(file, Slot.GUARDIAN, told=history.note)) as register:
+                halt = LatchHalt(
+                    scope=ACCOUNT_SCOPE,
+                    level=HaltLevel.KILL,
+                    reason=Reason.GUARDIAN,
+                    trip="",
+                    halt_epoch=0,
+                    detail=detail,
+                )
+                try:
+                    register.latch(halt, Moment(boot_ns(), time.time_ns()))
+                except RegisterUnwritable as error:
+                    said.append(str(error))
+
+        if not self._journal.disk.do(latch):
+            said.append(f"the disk hangs: {self._place.register_file} is not latched on it")
+        for why in said:
+            self._page(Severity.PAGE, f"{why}; the gateway is killed all the same")
 
     # --- at the broker ---------------------------------------------------------------------------
 
@@ -166,7 +181,9 @@ class Acts:
                 why = str(late) if kept else f"{long}{late}"
         outcome = Outcome(cancelled=cancelled, left=left, held=held, kept=kept, why=why)
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
-        self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}")
+        behind = self._journal.disk.behind()
+        lost = f"; the disk hangs: {behind} writes of the guardian's are not on it" * bool(behind)
+        self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}{lost}")
         return outcome
 
     async def says_open(self) -> str:
@@ -279,8 +296,8 @@ class Acts:
 
         async def latched() -> None:
             before = await protection.latches()
-            with suppress(OSError):  # a full disk: who resets has to look at the broker
-                keep_before(self._place, before)
+            # A full disk, or one that hangs: who resets has to look at the broker.
+            self._journal.disk.do(partial(keep_before, self._place, before))
             await protection.latch(wanted)
 
         try:

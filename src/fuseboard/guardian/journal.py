@@ -1,13 +1,18 @@
-"""What the guardian did: JSON lines, each synced before the next act, read by the next gateway."""
+"""What the guardian did: JSON lines, each synced before the next act, read by the next gateway.
+
+A disk that hangs is not waited for: see `Disk`.
+"""
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from fuseboard.guardian.disk import Disk
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 
 DETAIL_CHARACTERS_MAX: Final = 2_000
@@ -31,16 +36,15 @@ class GuardianJournal:
     """Appends lines. Where one cannot be made durable, acting goes on."""
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
-        size = os.fstat(self._descriptor).st_size
-        # A line that was torn by a crash must not spoil the next one.
-        self._ends = b"" if os.pread(self._descriptor, 1, max(0, size - 1)) in b"\n" else b"\n"
+        self.disk = Disk("guardian journal")
+        self._path = path
+        self._descriptor = -1
+        self._ends = b""
 
     def write(
         self, act: str, *, run_ns: int, detail: str = "", close: GuardianClose | None = None
     ) -> None:
-        """One line, durable on return if the disk allows."""
+        """One line, durable on return if the disk allows, and answers in time."""
         line = Line(
             act=act,
             run_ns=run_ns,
@@ -48,16 +52,33 @@ class GuardianJournal:
             detail=detail[:DETAIL_CHARACTERS_MAX],
             close=close,
         )
+        self.disk.do(partial(self._append, msgspec.json.encode(line)))
+
+    def close(self) -> None:
+        """Write what is to be written, if the disk answers, and let go of the file."""
+        self.disk.do(self._let_go)
+        self.disk.close()
+
+    def _append(self, line: bytes) -> None:
         try:
-            os.write(self._descriptor, self._ends + msgspec.json.encode(line) + b"\n")
+            if self._descriptor < 0:
+                self._open()
+            os.write(self._descriptor, self._ends + line + b"\n")
             os.fsync(self._descriptor)
             self._ends = b""
         except OSError:
             self._ends = b"\n"
 
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._descriptor)
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
+        size = os.fstat(self._descriptor).st_size
+        # A line that was torn by a crash must not spoil the next one.
+        self._ends = b"" if os.pread(self._descriptor, 1, max(0, size - 1)) in b"\n" else b"\n"
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -1,13 +1,22 @@
-"""Ends the gateway and sees it dead, by a handle that cannot name another process."""
+"""Ends the gateway and sees it dead, by a handle that cannot name another process.
+
+A process that was killed is there as long as one of its threads waits for a disk that hangs. What
+was killed runs no more of its program, whatever it waits for: such a one counts as dead.
+"""
 
 import os
 import select
 import signal
+import time
+from pathlib import Path
 from typing import Final
 
-from fuseboard.halts.heartbeats import Beat, process_seen
+from fuseboard.halts.heartbeats import STAT_FIELD_STATE, Beat, process_seen
 
 DEAD_S_MAX: Final = 5.0
+LOOK_S: Final = 0.2
+_RUNS_NO_MORE: Final = (b"Z", b"X", b"D")
+"""States of a killed process's threads (proc(5)): ended, or in a wait that no signal ends."""
 
 
 def killed(beat: Beat) -> str:
@@ -27,7 +36,10 @@ def killed(beat: Beat) -> str:
             return ""
         # Also a stopped process dies of this at once; SIGCONT finds nobody.
         signal.pidfd_send_signal(handle, signal.SIGKILL)
-        dead, _, _ = select.select([handle], [], [], DEAD_S_MAX)
+        ends_s = time.monotonic() + DEAD_S_MAX
+        dead = False
+        while not dead and time.monotonic() < ends_s:
+            dead = bool(select.select([handle], [], [], LOOK_S)[0]) or runs_no_more(beat.pid)
     except ProcessLookupError:
         return ""
     except OSError as error:
@@ -35,3 +47,14 @@ def killed(beat: Beat) -> str:
     finally:
         os.close(handle)
     return "" if dead else f"process {beat.pid} is still there {DEAD_S_MAX:g} s after its kill"
+
+
+def runs_no_more(pid: int) -> bool:
+    """Whether each thread of a process that was killed has ended, or waits for a device."""
+    try:
+        stats = [file.read_bytes() for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # one of them ended just now: look again
+        return False
+    return bool(stats) and all(
+        stat.rpartition(b")")[2].split()[STAT_FIELD_STATE] in _RUNS_NO_MORE for stat in stats
+    )

@@ -9,10 +9,18 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from fuseboard.guardian.disk import Disk
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
 from fuseboard.halts.hidden import hide_this_process
+
+if TYPE_CHECKING:
+    from logging.handlers import QueueListener
+
+LOG_LINES_MAX: Final = 1_000
 
 
 class GuardianRefused(Exception):
@@ -32,7 +40,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
     lock = guardian_lock(state)
     try:
         file = HeartbeatFile(state / "heartbeats")
-        _beat_once(file)
+        Disk("first beat").do(partial(_beat_once, file))
         from fuseboard.alerts.console import ConsolePager
         from fuseboard.alerts.outward import WebhookRefused, outward_pagers
         from fuseboard.guardian.alerts_told import AlertsTold
@@ -43,7 +51,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
             outward = outward_pagers(environment)
         except WebhookRefused as refused:
             raise GuardianRefused(str(refused)) from refused
-        console, place = ConsolePager(), Place(state)
+        console, place, log = ConsolePager(), Place(state), _log_apart()
         told = AlertsTold(place.alerts_file, outward)
         try:
             guardian = Guardian(
@@ -53,7 +61,9 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         finally:
             for door in outward:
                 door.close()
-            told.note()
+            last = Disk("last words")
+            last.do(told.note)
+            last.do(log.stop)
             console.close()
     finally:
         os.close(lock)
@@ -80,6 +90,19 @@ def _beat_once(file: HeartbeatFile) -> None:
     file.write(
         Heart.GUARDIAN, Beat(Phase.RUNNING, os.getpid(), ticks, time.time_ns(), boot_ns(), 0)
     )
+
+
+def _log_apart() -> "QueueListener":
+    """Traces go to standard error, a file on the disk, from a thread of their own."""
+    import logging
+    import queue
+    from logging.handlers import QueueHandler, QueueListener
+
+    lines: queue.Queue[object] = queue.Queue(LOG_LINES_MAX)
+    logging.getLogger().addHandler(QueueHandler(lines))
+    listener = QueueListener(lines, logging.StreamHandler())
+    listener.start()
+    return listener
 
 
 def main(state: Path, since: int = 0) -> int:

@@ -12,12 +12,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from fuseboard.guardian.acting import Acts
+from fuseboard.guardian.disk import Disk
 from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
 from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
-from fuseboard.guardian.outcome import Outcome
 from fuseboard.guardian.watching import Finding, Watch, What
 from fuseboard.halts.heartbeats import (
     Beat,
@@ -62,6 +63,7 @@ class Guardian:
         self._looked = looked
         self._file = file
         self._journal = GuardianJournal(place.journal_file)
+        self._beats = Disk("guardian beats", calls_max=1)  # one that is late makes room for none
         self._watch = Watch(done=last_done(read_lines(place.journal_file)), since=since)
         self._pid = os.getpid()
         seen = process_seen(self._pid)
@@ -83,7 +85,8 @@ class Guardian:
         finally:
             self._beat(Phase.STOPPED)
             self._journal.close()
-            self._file.close()
+            self._beats.do(self._file.close)
+            self._beats.close()
 
     def _looks_on(self) -> int:
         """Look again after a fault of ours: what it broke off begins again, under the same ids."""
@@ -127,7 +130,8 @@ class Guardian:
                     return 0
                 self._judge(finding, beat, orders, key)
             self._beat(Phase.RUNNING)
-            self._looked()
+            if self._journal.disk.is_idle():
+                self._journal.disk.do(self._looked)
             self._pause(LOOK_S)
         return 0
 
@@ -144,12 +148,9 @@ class Guardian:
             self._journal.write("false alarm", run_ns=run_ns, detail=said)
             self._page(Severity.WARNING, said)
         elif finding.what is What.MISSED:
-            self._beat(Phase.ACTING)  # before the look: see `GuardianLink.take_over`
-            present = self._file.read(Heart.GATEWAY)
-            if present is not None and present.run_ns != run_ns:
-                said = "another gateway begins: the broker and what works there are left to it"
-                self._journal.write("left", run_ns=run_ns, detail=said)
-                self._page(Severity.WARNING, said)
+            is_told = self._beat(Phase.ACTING)  # before the look: see `GuardianLink.take_over`
+            if self._is_another(run_ns):
+                self._leave(run_ns)
                 return
             acts = self._acts = Acts(
                 place=self._place,
@@ -160,30 +161,46 @@ class Guardian:
                 page=self._page,
             )
             dead = acts.secure(finding, beat)
-            asyncio.run(self._acted(acts, may_close=dead))
-            self._watch.dealt_with()
+            if asyncio.run(self._acted(acts, may_close=dead, is_told=is_told)):
+                self._watch.dealt_with()
+            else:
+                self._leave(run_ns)
             self._acts = None
 
-    async def _acted(self, acts: Acts, *, may_close: bool) -> Outcome | None:
-        """Act, beating meanwhile; a signal breaks it off: the next guardian begins again."""
+    def _is_another(self, run_ns: int) -> bool:
+        present = self._file.read(Heart.GATEWAY)
+        return present is not None and present.run_ns != run_ns
+
+    def _leave(self, run_ns: int) -> None:
+        said = "another gateway begins: the broker and what works there are left to it"
+        self._journal.write("left", run_ns=run_ns, detail=said)
+        self._page(Severity.WARNING, said)
+
+    async def _acted(self, acts: Acts, *, may_close: bool, is_told: bool) -> bool:
+        """Act, beating meanwhile; a signal breaks it off: the next guardian begins again. False:
+        another gateway begins. It cannot begin on a disk that hangs; once our beat has reached
+        that disk (`is_told`), whoever begins later sees us.
+        """
         acting = asyncio.create_task(acts.act(may_close=may_close))
+        is_ours = True
         while not acting.done():
-            self._beat(Phase.ACTING)
-            if self._stopping:
+            was_told, is_told = is_told, self._beat(Phase.ACTING) or is_told
+            is_ours = is_ours and (was_told or not self._is_another(self._watch.run_ns))
+            if self._stopping or not is_ours:
                 acting.cancel()
             await asyncio.wait([acting], timeout=ACTING_BEAT_S)
         with suppress(asyncio.CancelledError):
-            return acting.result()
-        return None
+            acting.result()
+        return is_ours
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
 
-    def _beat(self, phase: Phase) -> None:
+    def _beat(self, phase: Phase) -> bool:
+        """Whether it was done: where the disk takes none, the gateway misses us, and says so."""
         self._iteration += 1
         beat = Beat(phase, self._pid, self._start_ticks, self._began_ns, boot_ns(), self._iteration)
-        with suppress(OSError):  # the gateway misses us, and says so
-            self._file.write(Heart.GUARDIAN, beat)
+        return self._beats.do(partial(self._file.write, Heart.GUARDIAN, beat))
 
     def _page(self, severity: Severity, text: str) -> None:
         for pager in self._pagers:

@@ -1,0 +1,291 @@
+"""A disk that hangs whole, with each write and sync, stops none of the guardian's acts."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
+from fuseboard.guardian import disk, killing
+from fuseboard.guardian.disk import Disk
+from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.killing import killed, runs_no_more
+from fuseboard.guardian.orders import Place
+from fuseboard.guardian.serving import Guardian
+from fuseboard.halts.block import Slot
+from fuseboard.halts.heartbeats import (
+    Beat,
+    Heart,
+    HeartbeatFile,
+    Phase,
+    boot_ns,
+    process_seen,
+)
+from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
+from fuseboard.vocabulary.effects import LatchHalt, ReadLeg
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import (
+    BrokerPosition,
+    LegRead,
+    LegReadFailed,
+    Moment,
+    PositionsSeen,
+)
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, until
+from tests.e2e.truth import nothing_twice, positions_of
+from tests.guardian.test_acting import Scene
+
+KEYS = {"ALPACA_API_KEY": EXCHANGE_KEY, "ALPACA_SECRET_KEY": EXCHANGE_SECRET}
+CALLS = ("write", "pwrite", "fsync", "fdatasync")
+RUN_NS = 77
+
+
+class HungDisk:
+    """From `hang` on no write to a folder, and no sync there, returns before the test is over."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self._folder = folder.resolve()
+        self._patch = patch
+        self._over = threading.Event()
+        self.calls: list[str] = []
+
+    def hang(self) -> None:
+        for name in CALLS:
+            self._patch.setattr(os, name, self._hung(name, getattr(os, name)))
+        self._patch.setattr(Path, "write_text", lambda *_more: self._never("write_text"))
+
+    def _hung(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(descriptor: int, *more: Any) -> Any:
+            if self._folder in Path(f"/proc/self/fd/{descriptor}").resolve().parents:
+                self._never(name)
+            return real(descriptor, *more)
+
+        return call
+
+    def _never(self, name: str) -> None:
+        self.calls.append(name)
+        self._over.wait()
+        raise OSError(f"{name}: the test is over")
+
+    def end(self) -> None:
+        self._over.set()
+
+
+@pytest.fixture
+def hung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HungDisk]:
+    monkeypatch.setattr(disk, "WAIT_S_MAX", 0.2)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    made = HungDisk(tmp_path, monkeypatch)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    try:
+        yield made
+    finally:
+        made.exchange.kill()
+
+
+def sleeper() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def beat_of(pid: int) -> Beat:
+    seen = process_seen(pid)
+    assert seen is not None
+    return Beat(Phase.RUNNING, pid, seen.start_ticks, RUN_NS, boot_ns(), 1)
+
+
+def guard(scene: Scene, looked: Callable[[], None] = lambda: None) -> Guardian:
+    """A guardian of its own life, which ends once it has dealt with the gateway."""
+    file = HeartbeatFile(scene.place.heartbeat_file)
+    guardian = Guardian(scene.place, file, KEYS, [scene.heard], looked=looked)
+    guardian._watch.dealt_with = lambda: guardian._stop(0, None)  # type: ignore[method-assign]
+    return guardian
+
+
+def test_a_hung_disk_stops_neither_the_kill_nor_the_cancels_nor_the_closes_and_doubles_none(
+    scene: Scene, hung: HungDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "sell")
+    scene.send("AAPL", 1, "buy", limit_price="1.00")
+    text = msgspec.json.encode(scene.orders(timeout_ns=NANOS // 5))
+    scene.place.orders_file.write_bytes(text)
+    gateway = sleeper()
+    with closing(HeartbeatFile(scene.place.heartbeat_file)) as beats:
+        beats.write(Heart.GATEWAY, beat_of(gateway.pid))
+    hung.hang()
+    assert guard(scene).serve() == 0
+    assert gateway.wait(10) == -signal.SIGKILL
+    assert scene.exchange.positions() == {}
+    assert scene.exchange.state()["working_orders"] == 0
+    closes = [each.client_order_id for each in scene.ours()]
+    assert len(closes) == 2
+    assert hung.calls == ["pwrite", "pwrite"], "a beat and the latch; all else is behind them"
+    assert not read_lines(scene.place.journal_file)
+    said = "\n".join(scene.heard.texts)
+    assert f"the disk hangs: {scene.place.register_file} is not latched on it" in said
+    assert "all that was to be closed is flat; the disk hangs: " in scene.heard.texts[-1]
+
+    # The next guardian finds no note, and what the first had sent reaches the broker a moment
+    # later than its own look.
+    held = {"AAPL": 10 * NANOS, "TSLA": -4 * NANOS}
+    late = list(held)
+    real = AlpacaRequests.read_leg, AlpacaRequests.positions
+
+    async def positions(broker: AlpacaRequests) -> PositionsSeen:
+        if not late:
+            return await real[1](broker)
+        shown = [
+            BrokerPosition(
+                symbol=symbol,
+                quantity_nanos=held[symbol],
+                price_nanos=NANOS,
+                average_price_nanos=NANOS,
+            )
+            for symbol in late
+        ]
+        return PositionsSeen(positions=tuple(shown))
+
+    async def read_leg(broker: AlpacaRequests, leg: ReadLeg) -> LegRead | LegReadFailed:
+        if leg.symbol not in late:
+            return await real[0](broker, leg)
+        late.remove(leg.symbol)
+        return LegRead(
+            trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt,
+            position_nanos=held[leg.symbol], against_nanos=0, found=None,
+        )  # fmt: skip
+
+    monkeypatch.setattr(AlpacaRequests, "positions", positions)
+    monkeypatch.setattr(AlpacaRequests, "read_leg", read_leg)
+    assert guard(scene, lambda: hung._never("what became of its alerts")).serve() == 0
+    assert hung.calls[2:] == ["pwrite", "what became of its alerts"]
+    nothing_twice(scene.ledger())
+    assert positions_of(scene.ledger()) == {}
+    assert [each.client_order_id for each in scene.ours()] == closes
+    assert not late
+
+
+NEVER = f"""
+import os, sys, threading
+from pathlib import Path
+def never(*_):
+    threading.Event().wait()
+for name in {CALLS!r}:
+    setattr(os, name, never)
+from fuseboard.guardian.process import main
+sys.exit(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_guardian_that_starts_on_a_hung_disk_kills_and_says_so(tmp_path: Path) -> None:
+    gateway, place = sleeper(), Place(tmp_path)
+    nowhere = cast("Scene", SimpleNamespace(exchange=SimpleNamespace(url="http://127.0.0.1:1")))
+    orders = Scene.orders(nowhere, timeout_ns=NANOS // 5)
+    place.orders_file.write_bytes(msgspec.json.encode(orders))
+    with closing(HeartbeatFile(place.heartbeat_file)) as beats:
+        beats.write(Heart.GATEWAY, beat_of(gateway.pid))
+    guardian = subprocess.Popen(
+        [sys.executable, "-c", NEVER, place.state],
+        stderr=subprocess.PIPE,
+        env={**os.environ, **KEYS},
+        text=True,
+    )
+    assert guardian.stderr is not None
+    said = next(line for line in guardian.stderr if "the guardian acts" in line)
+    assert f"process {gateway.pid} is dead" in said
+    assert gateway.wait(10) == -signal.SIGKILL
+    guardian.kill()
+    guardian.communicate()
+
+
+def test_a_latch_is_seen_by_every_process_before_the_disk_says_that_it_has_it(
+    tmp_path: Path, hung: HungDisk
+) -> None:
+    file = tmp_path / "halts.register"
+    HaltsRegister.create(file)
+
+    class Syncless:
+        pwrite = staticmethod(os.pwrite)
+
+        @staticmethod
+        def fdatasync(_descriptor: int) -> None:
+            hung._never("fdatasync")
+
+    halt = LatchHalt(
+        scope=ACCOUNT_SCOPE, level=HaltLevel.KILL, reason=Reason.GUARDIAN, trip="", halt_epoch=0,
+        detail="",
+    )  # fmt: skip
+    with closing(HaltsRegister(file, Slot.GATEWAY)) as gateway:
+        assert not gateway.halted()
+        with closing(HaltsRegister(file, Slot.GUARDIAN, files=Syncless())) as guardian:
+
+            def latch() -> None:
+                with suppress(RegisterUnwritable):
+                    guardian.latch(halt, Moment(boot_ns(), 1))
+
+            writing = threading.Thread(target=latch)
+            writing.start()
+            until(lambda: hung.calls, "it waits for the disk")
+            assert gateway.halted()
+            assert writing.is_alive()
+            hung.end()
+            writing.join(10)
+
+
+def test_a_disk_is_waited_for_once_until_it_has_caught_up(
+    hung: HungDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    it = Disk("of a test", calls_max=3)
+    assert it.do(lambda: done.append(1))
+    assert it.is_idle()
+    assert not it.do(lambda: hung._never("write"))
+    monkeypatch.setattr(disk, "WAIT_S_MAX", 600.0)
+    assert not any(it.do(lambda: done.append(2)) for _ in range(4)), "nobody waits any more"
+    assert (it.behind(), it.dropped, it.is_idle()) == (5, 1, False)
+    hung.end()
+    until(it.is_idle, "it catches up")
+    assert it.do(lambda: done.append(3)), "and is waited for again"
+    assert done == [1, 2, 2, 2, 3]
+    it.close()
+
+
+def test_a_killed_process_that_only_waits_for_a_device_counts_as_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alive = sleeper()
+    beat = beat_of(alive.pid)
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)
+    monkeypatch.setattr(killing, "DEAD_S_MAX", 0.1)
+    monkeypatch.setattr(killing, "LOOK_S", 0.1)
+    until(lambda: "S" in states(alive.pid), "it sleeps")
+    assert "is still there" in killed(beat), "a sleep can end"
+    monkeypatch.setattr(killing, "_RUNS_NO_MORE", (b"Z", b"X", b"S"))
+    assert killed(beat) == ""
+    alive.kill()
+    alive.wait()
+    assert not runs_no_more(alive.pid), "of what is not there nothing is known"
+
+
+def states(pid: int) -> str:
+    seen = process_seen(pid)
+    return "" if seen is None else seen.state
