@@ -1,7 +1,9 @@
 """What a person asks for: freezing, flattening again, accepting unexplained cash."""
 
+import pytest
 from msgspec import structs
 
+from fuseboard.core import halting
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule, ResetRules
@@ -310,3 +312,21 @@ def test_one_quote_that_jumps_opens_no_collar_and_the_second_that_agrees_moves_i
     assert denied(desk.order(Side.BUY, NANOS, 900)) == [Reason.PRICE_COLLAR]
     desk.quote("AAPL", 900)
     assert submitted(desk.order(Side.BUY, NANOS, 900))
+
+
+@pytest.mark.parametrize("level", list(HaltLevel))
+def test_one_scope_too_many_halts_the_account_and_closes_nothing(
+    monkeypatch: pytest.MonkeyPatch, level: HaltLevel
+) -> None:
+    monkeypatch.setattr(halting, "LATCHES_MAX", 1)
+    desk = Desk(held=10)
+    desk.take(asked(HaltLevel.HALT, "symbol:TSLA"))
+    effects = desk.take(asked(level, "symbol:MSFT"))
+    (latched,) = [each for each in effects if isinstance(each, fx.LatchHalt)]
+    kills = level is HaltLevel.KILL
+    assert (latched.scope, latched.level) == (
+        "account",
+        HaltLevel.KILL if kills else HaltLevel.HALT,
+    )
+    assert "symbol:MSFT is one scope too many: the account is halted for it" in latched.detail
+    assert not any(isinstance(each, RecordPlan | fx.ReadLeg) for each in effects)

@@ -37,7 +37,7 @@ from fuseboard.guardian.orders import (
 )
 from fuseboard.guardian.outcome import Left, Outcome
 from fuseboard.guardian.watching import Finding, Kind, What
-from fuseboard.halts.block import Slot
+from fuseboard.halts.block import LATCHES_PER_SLOT_MAX, Slot
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.data_rules import ExecutionRules
@@ -233,6 +233,8 @@ def test_a_liquidation_beneath_a_kill_goes_on_unless_a_person_froze_it(scene: Sc
         closing(HaltsRegister(scene.place.register_file, Slot.OPERATOR)) as operator,
     ):
         gateway.latch(halt(HaltLevel.FLATTEN, "latch:symbol:AAPL#1", "symbol:AAPL"), moment)
+        for number in range(LATCHES_PER_SLOT_MAX):  # more than a slot holds: the account is halted
+            gateway.latch(halt(HaltLevel.HALT, "", f"strategy:{number}"), moment)
         operator.latch(halt(HaltLevel.FLATTEN, "from-a-restore#1"), moment)
         scene.act(flatten=False)
         assert "NOT closed" in last_said(scene), "neither was the gateway's, of the account"

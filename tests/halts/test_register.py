@@ -133,15 +133,62 @@ def test_a_kill_of_the_account_keeps_the_trip_of_its_last_liquidation(
         assert found.flattening() == ("" if found.level is not HaltLevel.FLATTEN else asked)
 
 
+def overflowing(register: HaltsRegister, most: int = LATCHES_PER_SLOT_MAX) -> None:
+    """Halt one strategy after the other, until a slot that holds something cannot hold them."""
+    for number in range(most):
+        register.latch(halt(f"strategy:{number}"), MOMENT)
+
+
 def test_what_a_slot_cannot_hold_turns_no_symbols_liquidation_into_the_accounts(
     gateway: HaltsRegister,
 ) -> None:
     gateway.latch(halt("symbol:AAPL", level=HaltLevel.FLATTEN), MOMENT)
     gateway.latch(halt(level=HaltLevel.KILL, trip="latch:account#1"), MOMENT)
-    for number in range(LATCHES_PER_SLOT_MAX - 1):
-        gateway.latch(halt(f"strategy:{number}"), MOMENT)
-    (whole,) = gateway.latched()
+    overflowing(gateway, LATCHES_PER_SLOT_MAX - 1)
+    whole, symbol = gateway.latched()
     assert (whole.scope, whole.level, whole.flattening()) == ("account", HaltLevel.KILL, "")
+    assert (symbol.scope, symbol.flattening()) == ("symbol:AAPL", "drawdown#1")
+
+
+@pytest.mark.parametrize("level", [HaltLevel.FLATTEN, HaltLevel.FREEZE])
+def test_an_overflow_halts_the_account_and_neither_closes_nor_freezes_it(
+    path: Path, gateway: HaltsRegister, level: HaltLevel
+) -> None:
+    gateway.latch(halt("symbol:AAPL", 7, level=level, trip="latch:symbol:AAPL#1"), MOMENT)
+    overflowing(gateway)
+    whole, symbol = gateway.latched()
+    assert (whole.scope, whole.level, whole.trip) == ("account", HaltLevel.HALT, "")
+    assert (whole.halt_epoch, whole.flattening()) == (7, "")
+    assert "17 scopes were halted, more than a slot holds" in whole.detail
+    assert (symbol.scope, symbol.level) == ("symbol:AAPL", level), "it stays where it was asked"
+    gateway.clear("account", LATER, MOMENT)
+    assert scopes(gateway) == [("GATEWAY", "symbol:AAPL")]
+    gateway.clear("symbol:AAPL", LATER, MOMENT)
+    assert not halted(path)
+
+
+@pytest.mark.parametrize("symbols", [HaltLevel.FLATTEN, HaltLevel.KILL, HaltLevel.FREEZE])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_overflow_keeps_what_was_asked_of_the_account_itself(
+    gateway: HaltsRegister, symbols: HaltLevel, *, first: bool
+) -> None:
+    own = halt(level=HaltLevel.FLATTEN, trip="drawdown:account#1")
+    theirs = halt("symbol:AAPL", level=symbols, trip="latch:symbol:AAPL#1")
+    for latch in (own, theirs) if first else (theirs, own):
+        gateway.latch(latch, MOMENT)
+    overflowing(gateway)
+    whole = next(latch for latch in gateway.latched() if latch.scope == "account")
+    assert whole.flattening() == "drawdown:account#1", "its liquidation goes on"
+    assert whole.level is (HaltLevel.KILL if symbols is HaltLevel.KILL else HaltLevel.FLATTEN)
+
+
+def test_of_more_liquidations_than_a_slot_holds_the_newest_stay(gateway: HaltsRegister) -> None:
+    for number in range(60):
+        gateway.latch(halt(f"symbol:{number:03}", level=HaltLevel.FLATTEN, trip="t" * 120), MOMENT)
+    whole, *others = gateway.latched()
+    assert (whole.scope, whole.level) == ("account", HaltLevel.HALT)
+    assert {latch.scope for latch in others} >= {"symbol:059", "symbol:058"}
+    assert len(others) < LATCHES_PER_SLOT_MAX
 
 
 def test_a_latch_newer_than_the_reset_stays(gateway: HaltsRegister) -> None:

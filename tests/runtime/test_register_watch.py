@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.halts.block import SLOTS, Slot
+from fuseboard.halts.block import LATCHES_PER_SLOT_MAX, SLOTS, Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.vocabulary.effects import ClearHalt, LatchHalt
@@ -54,6 +54,22 @@ def test_a_latch_of_another_writer_is_offered_once(tmp_path: Path) -> None:
     (asked,) = offered
     assert isinstance(asked, OperatorHaltRequested)
     assert (asked.scope, asked.level) == ("symbol:AAPL", HaltLevel.HALT)
+
+
+def test_an_overflow_of_their_slot_asks_to_close_only_what_somebody_asked_to_close(
+    tmp_path: Path,
+) -> None:
+    _register, watch, offered = made(tmp_path / "register")
+    theirs = HaltsRegister(tmp_path / "register", Slot.OPERATOR)
+    for number in range(LATCHES_PER_SLOT_MAX):
+        theirs.latch(halt(f"symbol:{number}"), MOMENT)
+    theirs.latch(halt("symbol:AAPL", level=HaltLevel.FLATTEN), MOMENT)
+    watch.look()
+    asked = [each for each in offered if isinstance(each, OperatorHaltRequested)]
+    assert [(each.scope, each.level) for each in asked] == [
+        ("account", HaltLevel.HALT),
+        ("symbol:AAPL", HaltLevel.FLATTEN),
+    ]
 
 
 @pytest.mark.parametrize("when", ["before", "between"])

@@ -124,11 +124,16 @@ def _numbers(fuse: Tripping) -> str:
 def latch_scope(
     turn: Turn, scope: str, level: HaltLevel, reason: Reason, *, detail: str, operator: str = ""
 ) -> Latch:
-    """Halt or kill a scope by its latch; what works is cancelled, and for `FLATTEN` closed."""
+    """Halt or kill a scope by its latch; what works is cancelled, and for `FLATTEN` closed.
+
+    With `LATCHES_MAX` scopes latched, another one halts or kills the account, and closes nothing.
+    """
     state = turn.state
     latch = state.latches.get(scope)
     if latch is None and len(state.latches) >= LATCHES_MAX:
-        scope = ACCOUNT_SCOPE  # too many scopes: the tighter one serves
+        detail = f"{detail}; {scope} is one scope too many: the account is halted for it"
+        scope = ACCOUNT_SCOPE  # the tighter one serves; nobody asked to close or freeze all of it
+        level = level if level is HaltLevel.KILL else HaltLevel.HALT
         latch = state.latches.get(scope)
     if latch is None:
         latch = Latch(name=f"latch:{scope}", scope=scope, generation=state.generation_min)

@@ -31,6 +31,8 @@ DETAIL_CHARS_MAX = 160
 _HEADER = struct.Struct(">8sBQI")
 _DIGEST_BYTES = 32
 PAYLOAD_BYTES_MAX = BLOCK_BYTES - _HEADER.size - _DIGEST_BYTES
+_OF_ITS_SCOPE_ALONE = (HaltLevel.FLATTEN, HaltLevel.FREEZE)
+"""What is never done to the account because a slot is full: closing it, stopping its plans."""
 
 
 class Slot(IntEnum):
@@ -275,16 +277,48 @@ def fallen_back(judgement: Judgement, highest: tuple[int, ...]) -> Judgement:
 
 
 def fitted(content: Content) -> Content:
-    """The content as it fits a block: details go first, then all becomes one account-wide halt."""
-    latches = content.latches
-    if len(latches) <= LATCHES_PER_SLOT_MAX:
-        bare = tuple(msgspec.structs.replace(latch, detail="") for latch in latches)
-        for tried in (content, msgspec.structs.replace(content, latches=bare)):
-            if len(msgspec.json.encode(tried)) <= PAYLOAD_BYTES_MAX:
-                return tried
-    whole = latches[0]
-    for latch in latches:
+    """The content as it fits a block: details go first, then one halt of the account stands for
+    what a slot cannot hold (`_of_the_account`).
+    """
+    bare = msgspec.structs.replace(
+        content, latches=tuple(msgspec.structs.replace(at, detail="") for at in content.latches)
+    )
+    for tried in (content, bare):
+        if _fits(tried):
+            return tried
+    kept: tuple[Latched, ...] = (_of_the_account(content.latches),)
+    closing = [latch for latch in bare.latches if latch.level in _OF_ITS_SCOPE_ALONE]
+    for latch in sorted(closing, key=lambda latch: -latch.counter):
+        tried = msgspec.structs.replace(content, latches=(*kept, latch))
+        if latch.scope != ACCOUNT_SCOPE and _fits(tried):
+            kept = tried.latches
+    return msgspec.structs.replace(content, latches=kept)
+
+
+def _fits(content: Content) -> bool:
+    few = len(content.latches) <= LATCHES_PER_SLOT_MAX
+    return few and len(msgspec.json.encode(content)) <= PAYLOAD_BYTES_MAX
+
+
+def _of_the_account(latches: tuple[Latched, ...]) -> Latched:
+    """The account halted for all of these scopes, killed where one of them is.
+
+    A flatten or a freeze of theirs only halts it: it is closed, and its plans are stopped, only
+    where that was asked of the account itself, under the account's own trip.
+    """
+    own = [latch for latch in latches if latch.scope == ACCOUNT_SCOPE]
+    widened = [
+        msgspec.structs.replace(
+            latch,
+            scope=ACCOUNT_SCOPE,
+            level=HaltLevel.HALT if latch.level in _OF_ITS_SCOPE_ALONE else latch.level,
+            trip="",
+        )
+        for latch in latches
+        if latch.scope != ACCOUNT_SCOPE
+    ]
+    whole, *others = [*widened, *own]
+    for latch in others:
         whole = tighter(whole, latch)
     detail = f"{len(latches)} scopes were halted, more than a slot holds"
-    whole = msgspec.structs.replace(whole, scope=ACCOUNT_SCOPE, detail=detail)
-    return msgspec.structs.replace(content, latches=(whole,))
+    return msgspec.structs.replace(whole, detail=detail)
