@@ -18,6 +18,7 @@ from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorResetRequest
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_clocks import Clocked
 from tests.core.test_known_failures import SECOND, Desk, accept, submitted
 
 DAY = 24 * 3600 * SECOND
@@ -138,7 +139,7 @@ def test_a_second_movement_waits_and_one_before_the_books_are_compared_is_refuse
 
 
 def test_fees_are_adopted_up_to_the_days_bound_and_then_are_a_question() -> None:
-    desk = Desk(POLICY, cash=100_000)
+    desk = Clocked(POLICY, cash=100_000)
     for day_so_far in (400, 800):
         desk.cash -= 400
         (record,) = [e for e in due(desk) if isinstance(e, RecordCash)]
@@ -149,6 +150,8 @@ def test_fees_are_adopted_up_to_the_days_bound_and_then_are_a_question() -> None
     (page,) = [e for e in second if isinstance(e, fx.RaiseAlert)]
     assert "800" in page.text
     assert reduce_only(second)
+    desk.set_by_ns += DAY
+    assert not any(isinstance(e, RecordCash) for e in due(desk)), "a clock that is set on has none"
     desk.now_ns += DAY
     assert any(isinstance(e, RecordCash) for e in due(desk)), "the next day has room"
 

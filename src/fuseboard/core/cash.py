@@ -148,7 +148,7 @@ def _most_attos(turn: Turn) -> int:
 
 def _adopted_today(turn: Turn) -> int:
     """What was adopted within the last 24 hours, in either direction."""
-    kept = [each for each in turn.state.adopted if turn.wall_ns - each.wall_ns < DAY_NS]
+    kept = [each for each in turn.state.adopted if turn.boot_ns - each.boot_ns < DAY_NS]
     turn.state.adopted = kept
     return sum(abs(each.attos) for each in kept)
 
@@ -157,11 +157,11 @@ def _adopt(turn: Turn, difference_attos: int, day_attos: int, day_most_attos: in
     """Take the broker's cash for ours, and leave the evidence."""
     state = turn.state
     state.book.account.cash_attos += difference_attos
-    adopted = [*state.adopted, CashAdopted(attos=difference_attos, wall_ns=turn.wall_ns)]
+    adopted = [*state.adopted, CashAdopted(attos=difference_attos, boot_ns=turn.boot_ns)]
     if len(adopted) > ADOPTIONS_MAX:
         first, second = adopted[:2]
         both = abs(first.attos) + abs(second.attos)
-        adopted[:2] = [CashAdopted(attos=both, wall_ns=max(first.wall_ns, second.wall_ns))]
+        adopted[:2] = [CashAdopted(attos=both, boot_ns=max(first.boot_ns, second.boot_ns))]
     state.adopted = adopted
     if difference_attos < 0:
         note_fee(turn, -difference_attos)

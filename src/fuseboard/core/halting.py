@@ -94,12 +94,12 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     said = code.value if isinstance(fuse, DrawdownFuse) else f"{code.value}: {detail}"
     apply(turn, fuse, FuseEvent.BREACHED, reason=said)
     fuse.tripped_boot_ns = turn.boot_ns
-    fuse.trips_wall_ns = [*counted_within_a_day(fuse.trips_wall_ns, turn.wall_ns), turn.wall_ns]
+    fuse.trips_boot_ns = [*counted_within_a_day(fuse.trips_boot_ns, turn.boot_ns), turn.boot_ns]
     if level is HaltLevel.HALT:
         apply(turn, fuse, FuseEvent.HALT_ASKED, reason=code.value)
     if level is HaltLevel.KILL:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=code.value)
-    elif len(fuse.trips_wall_ns) >= fuse.rule.trips_a_day_max:
+    elif len(fuse.trips_boot_ns) >= fuse.rule.trips_a_day_max:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, level)

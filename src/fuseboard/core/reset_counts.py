@@ -18,14 +18,16 @@ def resets_a_day_max(turn: Turn, fuse: DrawdownFuse | RuleFuse | Latch) -> int:
 def next_reset_wall_ns(turn: Turn, fuse: DrawdownFuse | RuleFuse | Latch) -> int:
     """When fewer resets than the limit lie within 24 hours again, in whole seconds; 0: now.
 
-    Where the limit is none at all, a day from now.
+    Counted in boot time, and told as what the wall clock shows then if nobody sets it. Where the
+    limit is none at all, a day from now.
     """
     most = resets_a_day_max(turn, fuse)
-    recent = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+    recent = counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns)
     if len(recent) < most:
         return 0
-    leaves_last = [*sorted(recent), turn.wall_ns][len(recent) - most]
-    return -(-(leaves_last + DAY_NS) // NANOS) * NANOS
+    leaves_last_boot_ns = [*recent, turn.boot_ns][len(recent) - most]
+    due_wall_ns = turn.wall_ns + leaves_last_boot_ns + DAY_NS - turn.boot_ns
+    return -(-due_wall_ns // NANOS) * NANOS
 
 
 def next_resets(turn: Turn) -> dict[str, int]:

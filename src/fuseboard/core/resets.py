@@ -104,9 +104,9 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     for fuse in fuses:
         if not fuse.latched() and not fact.rebase:
             continue
-        fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
+        fuse.resets_boot_ns = counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns)
         if fuse.latched():
-            fuse.resets_wall_ns.append(turn.wall_ns)
+            fuse.resets_boot_ns.append(turn.boot_ns)
         row = apply(turn, fuse, event, operator=operator, reason=reason)
         if row is None:
             continue
@@ -180,7 +180,7 @@ def _exhausted(turn: Turn, fuse: Tripping | Latch, *, operator: str) -> str:
     reason = Reason.RESETS_EXHAUSTED.value
     apply(turn, fuse, FuseEvent.RESETS_EXHAUSTED, operator=operator, reason=reason)
     publish_postures(turn)
-    times = len(counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns))
+    times = len(counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns))
     return (
         f"{fuse.name} was reset {times} times in 24 hours (limit {resets_a_day_max(turn, fuse)}):"
         f" the next from {shown_utc(next_wall_ns)}, or once a policy with more resets a day is"
@@ -209,8 +209,8 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
             or _exhausted(turn, fuse, operator=operator)
         ):
             continue
-        fuse.resets_wall_ns = counted_within_a_day(fuse.resets_wall_ns, turn.wall_ns)
-        fuse.resets_wall_ns.append(turn.wall_ns)
+        fuse.resets_boot_ns = counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns)
+        fuse.resets_boot_ns.append(turn.boot_ns)
         apply(turn, fuse, FuseEvent.RESET, operator=operator, reason=reason)
         arm_again(state, fuse)
         scopes[fuse.scope] = None

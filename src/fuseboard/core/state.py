@@ -49,7 +49,7 @@ class CashAdopted(Struct, frozen=True):
     """A difference of cash that was taken for a fee."""
 
     attos: int
-    wall_ns: int
+    boot_ns: int
 
 
 class CashApart(Struct, kw_only=True):

@@ -83,6 +83,8 @@ class Breach(Struct):
         return True
 
 
-def counted_within_a_day(times_wall_ns: list[int], now_wall_ns: int) -> list[int]:
-    """The times that lie within the last 24 hours."""
-    return [at for at in times_wall_ns if now_wall_ns - at < DAY_NS]
+def counted_within_a_day(times_boot_ns: list[int], now_boot_ns: int) -> list[int]:
+    """The times that lie within the last 24 hours, as boot time counts them: a wall clock that is
+    set on ages nothing, nor does the time while the machine was off.
+    """
+    return [at for at in times_boot_ns if now_boot_ns - at < DAY_NS]

@@ -23,7 +23,7 @@ class Fuse(Struct, kw_only=True):
     scope: str
     state: FuseState = FuseState.ARMED
     generation: int = 1
-    resets_wall_ns: list[int] = []
+    resets_boot_ns: list[int] = []
 
     def move(self, event: FuseEvent) -> Transition | Outcome:
         """Let the table decide about `event`; the state is changed here and nowhere else."""
@@ -50,7 +50,7 @@ class TrippingFuse(Fuse, kw_only=True):
 
     breach: Breach = field(default_factory=Breach)
     tripped_boot_ns: int = 0
-    trips_wall_ns: list[int] = []
+    trips_boot_ns: list[int] = []
     exhausted: bool = False
     """HALTED because it was reset too often: the calendar does not reset it."""
 
