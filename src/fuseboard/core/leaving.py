@@ -14,11 +14,16 @@ works counts against the position then, as everything does. Who is done, frozen 
 something else is in nobody's way.
 
 Without such a policy a close is for all that is left, and only turns are taken.
+
+While the broker's clock says that the market is closed nothing is sent: people are paged once, the
+stops stay, no time is spent, and the legs go on when the calendar or that clock says that it is
+open. Only a recent word of the broker's holds a close back, our own clock never does.
 """
 
 from typing import Final
 
-from fuseboard.core.closes import strategy_of
+from fuseboard.core import trying
+from fuseboard.core.closes import strategy_of, symbols_of
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.liquidity.monitor import NO_SIZES, TOP_LEVELS, Liquidity
@@ -27,12 +32,14 @@ from fuseboard.core.stops import STOPS
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordExit
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import Severity, Side
 
 CHUNK_EVERY_NS: Final = NANOS
 VALUE_NANOS_MIN: Final = 10 * NANOS
 """The least that a chunk of what trades in any fraction is worth, in dollars: venues want some."""
-TURN, BOOK = "turn", "book"
+LOOK_EVERY_NS: Final = 10 * NANOS
+"""How often a leg looks whether the market has opened."""
+TURN, BOOK, MARKET = "turn", "book", "market"
 
 
 # --- how much ------------------------------------------------------------------------------------
@@ -140,7 +147,33 @@ def waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
 
 def still_waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """The same of a leg that waits already; it need not ask the broker before."""
+    if leg.waits_for == MARKET:
+        return waits_for_market(turn, plan, leg)
     return bool(leg.waits_for) and waits(turn, plan, leg)
+
+
+def look_boot_ns(turn: Turn, leg: Leg) -> int:
+    """When a leg that waits looks again; 0: as soon as any."""
+    return turn.boot_ns + LOOK_EVERY_NS if leg.waits_for == MARKET else 0
+
+
+def waits_for_market(turn: Turn, plan: Plan, leg: Leg) -> bool:
+    """Whether the broker's clock says that the symbol's market is closed; says so, once."""
+    told = any(other.waits_for == MARKET for other in plan.legs.values())
+    period = turn.state.period
+    leg.waits_for = ""
+    if "/" in leg.symbol or not period.broker_says_closed(turn.boot_ns, turn.wall_ns):
+        return False
+    leg.waits_for, leg.why = MARKET, "the market is closed"
+    trying.time_again(turn, leg)
+    if not told:
+        text = (
+            f"the liquidation of {plan.trip} waits, because the market is closed:"
+            f" {', '.join(symbols_of(turn.state, plan))} stays open;"
+            " it goes on when the market opens, or a person freezes it"
+        )
+        turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
+    return True
 
 
 def _waits_for_book(turn: Turn, plan: Plan, symbol: str) -> bool:

@@ -32,7 +32,7 @@ class Leg(Struct, kw_only=True):
     turns: int = 0
     """How many closes it has sent."""
     waits_for: str = ""
-    """`turn`, `book` (see `core.leaving`) or `stops` (`core.stops`) while it waits for that."""
+    """`turn`, `book`, `market` (see `core.leaving`) or `stops` (`core.stops`) while it waits so."""
     holds_boot_ns: int = 0
     """Until when its working close keeps other plans' from the symbol."""
     taken_boot_ns: int = 0

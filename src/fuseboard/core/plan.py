@@ -188,6 +188,9 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     if turn.state.stands_still(leg.symbol):
         stand(leg)
         return
+    if leaving.waits_for_market(turn, plan, leg):
+        _wait(turn, leg, leaving.look_boot_ns(turn, leg))
+        return
     if waits_for_liquidity(turn, plan, leg.symbol):
         leg.reads, leg.why = 0, "the book is empty"
         _wait(turn, leg)
@@ -382,7 +385,7 @@ def advance(turn: Turn) -> None:
 
 def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
     if leg.stage == "waiting" and leaving.still_waits(turn, plan, leg):
-        _wait(turn, leg)
+        _wait(turn, leg, leaving.look_boot_ns(turn, leg))
     elif leg.stage == "waiting":
         _read(turn, plan, leg)
     elif leg.stage == "working":

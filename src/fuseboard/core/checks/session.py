@@ -10,7 +10,7 @@ good till cancelled waits at the broker. Crypto pairs have no hours.
 from typing import Final
 
 from fuseboard.core.checks.proposal import Finding, Proposal
-from fuseboard.core.periods import BROKER_CLOCK_AGE_NS_MAX, Period
+from fuseboard.core.periods import Period
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.orders import OrderType, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -31,12 +31,7 @@ def closed(turn: Turn, period: Period) -> str:
     """Who says that the session is closed; empty when nobody does."""
     if period.session and not period.open_ns <= turn.wall_ns < period.close_ns:
         return "by its calendar"
-    read_boot_ns = period.broker_read_boot_ns
-    if period.broker_is_open is not False or read_boot_ns is None:
-        return ""
-    age_ns = turn.boot_ns - read_boot_ns
-    since_opened_ns = turn.wall_ns - period.open_ns
-    recent = age_ns <= BROKER_CLOCK_AGE_NS_MAX and age_ns <= since_opened_ns
+    recent = period.broker_says_closed(turn.boot_ns, turn.wall_ns)
     return "by the broker's clock" if recent else ""
 
 
