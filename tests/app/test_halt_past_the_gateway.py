@@ -12,6 +12,7 @@ import pytest
 
 from fuseboard.control.asked import OperatorAnswer, Settled
 from fuseboard.control.state_directory import StateDirectory
+from fuseboard.control.status import Status
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
 from tests.app.command_line import CommandLine
@@ -41,6 +42,14 @@ def test_a_gateway_that_hangs_is_halted_past_it(made: CommandLine) -> None:
     with hanging_gateway(state):
         assert "no gateway answers on" in made.refused("status", "--state", made.state)
         done = made.on_state("halt", "--operator", "Ada")
+        shown = made.on_state("status")
+        document = made.on_state("status", "--json")
+    assert (shown.code, document.code) == (1, 1)
+    line = "account: HALT (operator), operator: Ada: no reason given"
+    taken = "the gateway has not taken it up, and sends nothing new there"
+    assert shown.out.splitlines()[:2] == ["posture   HALTED", f"register  {line}; {taken}"]
+    assert "\ngateway   no gateway answers on" in shown.out
+    assert msgspec.json.decode(document.out, type=Status).not_taken_up == (line,)
     assert done.code == 0
     assert "the gateway runs and does not answer; account is latched in the register" in done.out
     with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:

@@ -8,12 +8,13 @@ import time
 
 from fuseboard.control import render
 from fuseboard.control.asked import CashAsked, MeasureAsked
-from fuseboard.control.client import OperatorClient
+from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.halting import told
 from fuseboard.control.render_statistics import stats_text
 from fuseboard.control.saying import say, say_aside, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
+from fuseboard.control.taken_up import status_unanswered, with_register
 from fuseboard.gateway.keys import Keys
 from fuseboard.vocabulary.money import NANOS
 
@@ -22,7 +23,7 @@ def _status(options: argparse.Namespace) -> Status:
     state = StateDirectory(options.state)
     state.identity()
     if state.is_running():
-        return OperatorClient(state.socket_file).status()
+        return with_register(OperatorClient(state.socket_file).status, state.register_file)
     from fuseboard.app.offline import offline_status  # with all that a start needs
 
     return offline_status(state)
@@ -41,7 +42,7 @@ def _client(state: StateDirectory) -> OperatorClient:
 
 def command_status(options: argparse.Namespace) -> int:
     """The node's status, from the gateway or, when it is down, from its state directory."""
-    status = _status(options)
+    status = _status_or_register(options)
     if options.json:
         say_json(status)
     else:
@@ -50,7 +51,27 @@ def command_status(options: argparse.Namespace) -> int:
             from fuseboard.app.journal_lost import WAY_ON
 
             say(WAY_ON)
-    return 1 if status.journal_lost else 0
+    return 1 if status.journal_lost or status.unanswered else 0
+
+
+def _status_or_register(options: argparse.Namespace) -> Status:
+    """The status; of a gateway that hangs, what the register holds. Raises `GatewayUnreachable`
+    when that is nothing.
+    """
+    try:
+        return _status(options)
+    except GatewayUnreachable as silent:
+        state = StateDirectory(options.state)
+        identity = state.identity()
+        about = {
+            "account": identity.account,
+            "instance": identity.instance,
+            "state": str(state.path),
+        }
+        status = status_unanswered(state.register_file, about, str(silent))
+        if status is None:
+            raise
+        return status
 
 
 def command_stats(options: argparse.Namespace) -> int:

@@ -8,15 +8,16 @@ from msgspec import structs
 from fuseboard.control.board import Board
 from fuseboard.control.state_directory import Identity, StateDirectory, StateRefused
 from fuseboard.control.status import PostureLine, Status, status_of
+from fuseboard.control.taken_up import postures_of, register_line
 from fuseboard.core.kernel import Kernel
-from fuseboard.halts.block import Latched, Slot
+from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.runtime.recovery import Restored, restored
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
 WAY_ON: Final = (
@@ -52,10 +53,9 @@ def status_without_journal(state: StateDirectory, identity: Identity, said: str)
         weighed = weigh(register, state.history_file)
         in_register = register.latched()
     postures = {ACCOUNT_SCOPE: (Posture.HALTED, Reason.JOURNAL_DAMAGED)}
-    for at in weighed.latched:
-        posture = Posture.KILLED if at.level is HaltLevel.KILL else Posture.HALTED
-        if posture > postures.get(at.scope, (Posture.OPEN, at.reason))[0]:
-            postures[at.scope] = (posture, Reason.REGISTER_LATCHED)
+    for scope, posture in postures_of(weighed.latched).items():
+        if posture > postures.get(scope, (Posture.OPEN, Reason.ALLOWED))[0]:
+            postures[scope] = (posture, Reason.REGISTER_LATCHED)
     lines = [register_line(at) for at in in_register]
     if weighed.unreadable:
         lines.append("a block of it cannot be read: what it held is unknown")
@@ -71,8 +71,3 @@ def status_without_journal(state: StateDirectory, identity: Identity, said: str)
         ),
         register=tuple(lines),
     )
-
-
-def register_line(at: Latched) -> str:
-    """One halt of the register, for people."""
-    return f"{at.scope}: {at.level.name} ({at.reason.value}), {at.slot.name.lower()}: {at.detail}"

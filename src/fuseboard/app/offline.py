@@ -12,7 +12,6 @@ from msgspec import structs
 from fuseboard.app.guardian_link import guardian_alerted, guardian_without_gateway
 from fuseboard.app.journal_lost import (
     JournalLost,
-    register_line,
     restored_of,
     status_without_journal,
 )
@@ -23,6 +22,7 @@ from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import PostureLine, Status, status_of
+from fuseboard.control.taken_up import register_line
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
 from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.journal import closes_told

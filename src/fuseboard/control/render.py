@@ -21,6 +21,7 @@ DIFFERENCES_SHOWN_MAX: Final = 10
 CELL_CHARACTERS_MAX: Final = 128
 SHARD_FROM_ONE_IN: Final = 200
 """When more than one evaluation of so many waits, 0.5 %, one gateway is asked too much."""
+_NOT_TAKEN_UP: Final = "the gateway has not taken it up, and sends nothing new there"
 _SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
 _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
 
@@ -35,7 +36,10 @@ def _posture(status: Status) -> str:
 def status_text(status: Status) -> str:
     """One screen: posture first, then why and what to do, then the numbers."""
     lines = [f"posture   {_posture(status)}"]
-    if status.journal_lost:
+    lines += [f"register  {line}; {_NOT_TAKEN_UP}" for line in status.not_taken_up]
+    if status.unanswered:
+        lines.append(f"gateway   {status.unanswered}")
+    elif status.journal_lost:
         lines.append("gateway   not running, and it does not start: its journal cannot be read")
     elif not status.running:
         lines.append("gateway   not running: this is what its next start begins with")
@@ -45,6 +49,8 @@ def status_text(status: Status) -> str:
     if status.halt_file:
         lines.append(f"file      {status.halt_file} halts the account while it is there")
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]
+    if status.unanswered:
+        return "\n".join(printable(line) for line in lines)
     if status.policy.digest:
         lines.append(f"policy    {policy_line(status.policy)}")
     lines += [f"register  {line}" for line in status.register]
@@ -144,6 +150,8 @@ def next_step(status: Status) -> str:
     """What a person can do about the posture; empty when nothing is to be done."""
     if status.journal_lost:
         return "docs/runbook.md, restore from a backup"
+    if status.unanswered:
+        return "look at the broker; while it stays so: docs/runbook.md, the guardian fired"
     if not status.running:
         held = [at for at in status.postures if at.posture in {"HALTED", "KILLED"}]
         removed = f", then `{_removal(status)}`" if status.halt_file else ""

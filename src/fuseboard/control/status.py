@@ -108,6 +108,10 @@ class Status(Struct, frozen=True, kw_only=True):
     0 when there is none."""
     register: tuple[str, ...] = ()
     """What the halts register holds, when it was read instead of a running gateway."""
+    not_taken_up: tuple[str, ...] = ()
+    """What the halts register on disk holds and the running gateway does not show."""
+    unanswered: str = ""
+    """Why a gateway that runs does not answer: then only what the register holds is here."""
 
 
 def status_of(

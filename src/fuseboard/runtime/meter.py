@@ -37,6 +37,16 @@ class Measured(Struct, frozen=True, kw_only=True):
     """Of the evaluations, those whose quote, book or trade had waited in the intake: contention."""
 
 
+NOTHING_MEASURED: Final = Measured(
+    evaluations=0,
+    evaluation_p50_ns=0,
+    evaluation_p99_ns=0,
+    trigger_ns=0,
+    cancel_ns=0,
+    liquidation_ns=0,
+)
+
+
 class MeteredKernel:
     """A kernel with a stopwatch: the same steps, the same effects."""
 
