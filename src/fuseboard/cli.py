@@ -80,7 +80,7 @@ def _carried_out(options: argparse.Namespace) -> int:
 def _halted_without_gateway(
     state: "StateDirectory", asked: "HaltAsked", why: str
 ) -> "OperatorAnswer":
-    from fuseboard.app.offline import offline_halt
+    from fuseboard.app.halt_apart import offline_halt
 
     return offline_halt(state, asked, why=why)
 

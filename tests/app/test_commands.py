@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.app.halt_apart import UNCHECKED
 from fuseboard.app.kept_journal import keep_journal
-from fuseboard.app.offline import UNCHECKED
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen

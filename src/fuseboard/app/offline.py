@@ -1,4 +1,4 @@
-"""What can be read, latched and mended while no gateway runs."""
+"""What can be read and mended while no gateway runs."""
 
 import os
 import time
@@ -17,7 +17,6 @@ from fuseboard.app.journal_lost import (
 )
 from fuseboard.app.kill_ways import halt_file_of
 from fuseboard.app.starting import start_fact, strategies_of
-from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
 from fuseboard.control.state_directory import StateDirectory, StateRefused
@@ -45,9 +44,6 @@ from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.restored_inputs import Restored
 
 CHANGES_SHOWN_MAX: Final = 5
-UNCHECKED: Final = (
-    "without the gateway nobody looks whether anything has this name: mind its spelling"
-)
 
 
 def offline_status(state: StateDirectory) -> Status:
@@ -178,36 +174,6 @@ def _alert(text: str) -> AlertLine:
         scope=ACCOUNT_SCOPE,
         text=text,
     )
-
-
-def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> OperatorAnswer:
-    """Latch the register from outside. `why` says what the gateway is doing instead.
-
-    A gateway that runs all the same reads it before each send; the next start comes up halted.
-    """
-    try:
-        fact = halt_of(asked, 0)
-    except AskedRefused as refusal:
-        return OperatorAnswer(accepted=False, message=str(refusal))
-    halt = LatchHalt(
-        scope=fact.scope,
-        level=fact.level,
-        reason=Reason.OPERATOR,
-        trip="",
-        halt_epoch=0,
-        detail=f"{fact.operator}: {fact.reason or 'no reason given'}",
-    )
-    note = noting(state.history_file)
-    with closing(HaltsRegister(state.register_file, Slot.OPERATOR, told=note)) as register:
-        register.latch(halt, Moment(machine_boot_ns(), time.time_ns()))
-    message = (
-        f"{why}; {fact.scope} is latched in the register: nothing new is sent, and the next start"
-        " is halted"
-    )
-    if fact.level is HaltLevel.FLATTEN:
-        message += "; it closes nothing by itself: ask for the flattening again when it runs"
-    unchecked = "" if fact.scope == ACCOUNT_SCOPE else UNCHECKED
-    return OperatorAnswer(accepted=True, message=message, note=unchecked)
 
 
 def renew_register(state: StateDirectory) -> None:

@@ -1,0 +1,168 @@
+"""A person's halt without a gateway: the register is latched by a process apart.
+
+The latch stands in the machine's memory at once, where every process sees it, and then waits for
+the disk. On a disk that hangs that lasts for ever, and a process that it holds cannot be ended. So
+another process writes, in a session of its own and with nothing of the caller's terminal; the
+caller waits for it for a bounded time, looks what can be seen, and says what is not on the disk.
+The other one goes on trying.
+"""
+
+import fcntl
+import os
+import select
+import time
+import warnings
+from contextlib import closing
+from typing import Final
+
+from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.halts.block import Slot
+from fuseboard.halts.history import HaltChange, noting
+from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
+from fuseboard.runtime.clock import machine_boot_ns
+from fuseboard.vocabulary.effects import LatchHalt
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
+
+DURABLE_S_MAX: Final = 2.0
+"""How long a halt that every process sees is waited for until it is on the disk."""
+SEEN_S_MAX: Final = 8.0
+"""How long one that nobody sees is waited for: another writer may hold the lock for five."""
+LOOK_S: Final = 0.1
+DESCRIPTORS_MAX: Final = 65_536
+LATCHED: Final = b"latched\n"
+NOTED: Final = b"noted\n"
+UNCHECKED: Final = (
+    "without the gateway nobody looks whether anything has this name: mind its spelling"
+)
+
+
+def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> OperatorAnswer:
+    """Latch the register from outside. `why` says what the gateway is doing instead.
+
+    A gateway that runs all the same reads it before each send; the next start comes up halted.
+    Raises `RegisterUnwritable`.
+    """
+    try:
+        fact = halt_of(asked, 0)
+    except AskedRefused as refusal:
+        return OperatorAnswer(accepted=False, message=str(refusal))
+    halt = LatchHalt(
+        scope=fact.scope,
+        level=fact.level,
+        reason=Reason.OPERATOR,
+        trip="",
+        halt_epoch=0,
+        detail=f"{fact.operator}: {fact.reason or 'no reason given'}",
+    )
+    message = (
+        f"{why}; {fact.scope} is latched in the register: nothing new is sent, and the next start"
+        " is halted"
+    )
+    if fact.level is HaltLevel.FLATTEN:
+        message += "; it closes nothing by itself: ask for the flattening again when it runs"
+    notes = [] if fact.scope == ACCOUNT_SCOPE else [UNCHECKED]
+    apart = _Apart(state, halt)
+    apart.wait()
+    if not apart.is_seen:
+        return OperatorAnswer(accepted=False, message=f"{why}; {_unseen(state)}")
+    if not apart.is_latched:
+        notes.append(
+            "the disk hangs: the latch is in this machine's memory, for every process to see, and"
+            f" not on the disk within {DURABLE_S_MAX:g} s. It is lost where the machine is"
+            " restarted before; a process of its own waits for the disk"
+        )
+    elif not apart.is_noted:
+        notes.append(f"the disk hangs: {state.history_file.name} does not have its line yet")
+    return OperatorAnswer(accepted=True, message=message, note="; ".join(notes))
+
+
+def _unseen(state: StateDirectory) -> str:
+    return (
+        f"the disk hangs: nothing is latched within {SEEN_S_MAX:g} s, though a process of its own"
+        f" goes on trying. Kill the gateway (`kill -9`, its id is in {state.gateway_file}) and"
+        " cancel at the broker"
+    )
+
+
+class _Apart:
+    """The process that latches, and what it came to by now."""
+
+    def __init__(self, state: StateDirectory, halt: LatchHalt) -> None:
+        self._state = state
+        self._halt = halt
+        self.is_seen = self.is_latched = self.is_noted = False
+        with closing(self._register()) as register:
+            self._before = register.counters().get(Slot.OPERATOR, 0)
+        self._words, write = os.pipe()
+        with warnings.catch_warnings():  # of threads that the caller may have: it needs none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                self._latch(write)
+            finally:
+                os._exit(0)
+        os.close(write)
+
+    def wait(self) -> None:
+        """Until it is done, or the time is over. Raises `RegisterUnwritable` as it met it."""
+        began_s = time.monotonic()
+        said = b""
+        with os.fdopen(self._words, "rb", buffering=0) as words:
+            while not self._is_late(time.monotonic() - began_s):
+                if not select.select([words], [], [], LOOK_S)[0]:
+                    continue
+                new = words.read(1_000)
+                said += new
+                self.is_latched = self.is_latched or said.startswith(LATCHED)
+                self.is_noted = NOTED in said
+                if not new:
+                    os.waitpid(self._pid, 0)
+                    said = said or b"the process that was to latch the register ended by a fault"
+                    break
+        self.is_seen = self.is_latched or self._can_be_seen()
+        if not self.is_latched and said:
+            raise RegisterUnwritable(said.decode())
+
+    def _is_late(self, waited_s: float) -> bool:
+        if waited_s < DURABLE_S_MAX:
+            return False
+        return waited_s >= SEEN_S_MAX or self.is_latched or self._can_be_seen()
+
+    def _can_be_seen(self) -> bool:
+        with closing(self._register()) as register:
+            return any(
+                latch.slot is Slot.OPERATOR
+                and latch.counter > self._before
+                and latch.scope in {self._halt.scope, ACCOUNT_SCOPE}
+                for latch in register.latched()
+            )
+
+    def _register(self) -> HaltsRegister:
+        return HaltsRegister(self._state.register_file, Slot.OPERATOR)
+
+    def _latch(self, write: int) -> None:
+        """In the process apart: latch, say so, note it, say so."""
+        os.setsid()  # what ends the caller's terminal does not end it
+        words = fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.closerange(0, words)  # nobody's terminal or pipe is kept open
+        os.closerange(words + 1, DESCRIPTORS_MAX)
+        for _ in range(3):
+            os.open(os.devnull, os.O_RDWR)
+        note = noting(self._state.history_file)
+
+        def told(change: HaltChange) -> None:
+            os.write(words, LATCHED)
+            note(change)
+            os.write(words, NOTED)
+
+        file = self._state.register_file
+        try:
+            with closing(HaltsRegister(file, Slot.OPERATOR, told=told)) as register:
+                register.latch(self._halt, Moment(machine_boot_ns(), time.time_ns()))
+        except RegisterUnwritable as error:
+            os.write(words, str(error).encode())

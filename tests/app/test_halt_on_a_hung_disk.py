@@ -1,0 +1,123 @@
+"""A halt by the command line on a disk that hangs ends in time and says what is not durable."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fuseboard.app import halt_apart
+from fuseboard.app.halt_apart import _Apart
+from fuseboard.control.state_directory import StateDirectory
+from fuseboard.halts.block import Slot
+from fuseboard.halts.history import changes
+from fuseboard.halts.register import HaltsRegister
+from tests.app.command_line import CommandLine
+from tests.e2e.processes import until
+
+HANGS_S = 600
+PROGRAM = f"""
+import os, sys, time
+from pathlib import Path
+from fuseboard.app import halt_apart
+from fuseboard.cli import main
+def never(_descriptor):
+    Path(sys.argv[1]).write_text(str(os.getpid()))
+    time.sleep({HANGS_S})
+os.fdatasync = never
+halt_apart.DURABLE_S_MAX = 0.2
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def made(fuseboard: CommandLine) -> CommandLine:
+    assert fuseboard.on_state("init").code == 0
+    return fuseboard
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """Where a process that a disk holds writes its id; it is gone when the test is."""
+    file = tmp_path / "held"
+    yield file
+    pid = until(lambda: int(file.read_text() or 0) if file.exists() else 0, "a process is held")
+    os.kill(pid, signal.SIGKILL)
+
+
+def never(held: Path) -> Callable[..., int]:
+    def hang(*_more: object) -> int:
+        held.write_text(str(os.getpid()))
+        time.sleep(HANGS_S)
+        return 0
+
+    return hang
+
+
+def halts(made: CommandLine) -> bool:
+    with closing(HaltsRegister(StateDirectory(made.state).register_file, Slot.GATEWAY)) as seen:
+        return seen.halts("anybody", "ANY")
+
+
+def test_a_sync_that_never_returns_holds_no_halt_up_and_what_is_not_durable_is_said(
+    made: CommandLine, held: Path
+) -> None:
+    lock = StateDirectory(made.state).lock()  # a gateway runs, and nobody listens at its socket
+    words = ("halt", "--operator", "Ada", "--state", str(made.state))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, held, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(lock)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the gateway runs and does not answer; account is latched in the register" in done.stdout
+    assert "NOTE: the disk hangs: the latch is in this machine's memory" in done.stdout
+    assert halts(made), "a gateway that still reads its register sends nothing"
+
+
+def test_a_latch_that_nobody_can_see_is_no_halt_and_says_what_to_do(
+    made: CommandLine, held: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halt_apart, "DURABLE_S_MAX", 0.1)
+    monkeypatch.setattr(halt_apart, "SEEN_S_MAX", 0.3)
+    monkeypatch.setattr(os, "pwrite", never(held))
+    done = made.on_state("halt", "--operator", "Ada")
+    assert done.code == 1
+    assert "refused: no gateway runs; the disk hangs: nothing is latched within 0.3 s" in done.out
+    assert "gateway.json" in done.out
+    assert not halts(made)
+
+
+def test_a_latch_whose_line_in_the_history_hangs_is_durable_and_says_so(
+    made: CommandLine, held: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_late(apart: _Apart, _waited_s: float) -> bool:
+        return apart.is_latched and held.exists()
+
+    monkeypatch.setattr(_Apart, "_is_late", is_late)
+    monkeypatch.setattr("fuseboard.halts.history.append", never(held))
+    done = made.on_state("halt", "--operator", "Ada", "--scope", "symbol:AAPL")
+    assert done.code == 0
+    assert "mind its spelling; the disk hangs: halts.db does not have its line yet" in done.out
+    assert not list(changes(StateDirectory(made.state).history_file))
+    with closing(HaltsRegister(StateDirectory(made.state).register_file, Slot.GATEWAY)) as seen:
+        assert seen.halts("anybody", "AAPL")
+
+
+def test_what_the_register_refuses_is_said_as_it_is(
+    made: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StateDirectory(made.state).register_file.write_bytes(b"short")
+    assert "it is absent, short, replaced or unreadable" in made.refused(
+        "halt", "--operator", "Ada", "--state", made.state
+    )
+    monkeypatch.setattr(_Apart, "_latch", lambda *_: 1 // 0)
+    assert "ended by a fault" in made.refused("halt", "--operator", "Ada", "--state", made.state)
