@@ -182,7 +182,7 @@ Mutation = Callable[[pytest.MonkeyPatch], None]
 MUTATIONS: tuple[tuple[Mutation, tuple[str, ...], int], ...] = (
     (_sizes_the_whole_position, ("law 4",), 0),
     (_forgets_what_is_on_its_way, ("law 4",), 253),
-    (_believes_stale_reads, ("law 4",), 255),
+    (_believes_stale_reads, ("law 4",), 398),
     (_makes_a_new_id_each_time, ("law 3",), 0),
     (_keeps_the_halt_epoch, ("law 5",), 0),
     (_drops_orders_in_doubt, ("law 6",), 3),

@@ -85,7 +85,7 @@ CUTS = (
         "position_nanos - fact.against_nanos - hidden_nanos",
         "position_nanos",
         "law 4",
-        first=47,
+        first=723,
     ),
     Cut(
         "the proof of a reduction",
