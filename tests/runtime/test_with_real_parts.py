@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from fuseboard.journal.file import create_journal
 from fuseboard.journal.reader import lines
 from fuseboard.journal.recovery import recover
-from fuseboard.journal.writer import JournalWriter
+from fuseboard.journal.writer import Commits, CommitThread, JournalWriter
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.loop import Loop, LoopLimits, NodeStopped
 from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.pulse import Pulse
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.effects import AnswerOrder
@@ -34,7 +36,13 @@ ORDERS = 2_000
 class RealNode:
     """Intake, loop and outlet over the real journal and clock; broker and register in memory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        commits: Callable[[Callable[[bool], bool]], Commits] = CommitThread,
+        pulse: Callable[[Watermark], Pulse] | None = None,
+    ) -> None:
         self.story: list[str] = []
         self.kernel = SmallKernel()
         self.intake = Intake()
@@ -53,6 +61,7 @@ class RealNode:
             last_chain=recovered.last_chain,
             durable=self.watermark.durable,
             failed=self.watermark.failed,
+            commits=commits,
         )
         clock = SystemClock(verdict.moment)
         chance = random.Random(1).randrange
@@ -76,6 +85,7 @@ class RealNode:
             outlet=self.outlet,
             last=verdict.moment,
             save_snapshot=self.journal.snapshot,
+            pulse=None if pulse is None else pulse(self.watermark),
             limits=LoopLimits(snapshot_every_records=500),
         )
 

@@ -27,6 +27,7 @@ from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
+from fuseboard.runtime.disk_wait import DiskWait
 from fuseboard.runtime.pulse import Pulse, systemd_notify
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
@@ -170,6 +171,7 @@ class GuardianLink:
             intake=intake,
             oldest_call_age_ns=oldest_call_age_ns,
             notify=self._notify,
+            disk=DiskWait(self._tell_disk),
         )
         return self._pulse
 
@@ -331,7 +333,12 @@ class GuardianLink:
             if lifted:
                 self._page(Severity.INFO, "the broker's own latches are as before they were set")
 
+    def _tell_disk(self, severity: Severity, text: str) -> None:
+        self._tell(severity, Reason.JOURNAL_HANGS, text)
+
     def _page(self, severity: Severity, text: str) -> None:
-        code = Reason.GUARDIAN_MISSING if self._missing else Reason.GUARDIAN
+        self._tell(severity, Reason.GUARDIAN_MISSING if self._missing else Reason.GUARDIAN, text)
+
+    def _tell(self, severity: Severity, code: Reason, text: str) -> None:
         for pager in self._pagers:
             pager.page(severity.value, code.value, ACCOUNT_SCOPE, text)

@@ -18,6 +18,7 @@ from fuseboard.halts.heartbeats import (
     boot_ns,
     process_seen,
 )
+from fuseboard.runtime.disk_wait import DiskWait
 
 BEAT_EVERY_NS: Final = 100_000_000
 BEAT_EVERY_S: Final = BEAT_EVERY_NS / 1_000_000_000
@@ -26,7 +27,8 @@ BEAT_EVERY_S: Final = BEAT_EVERY_NS / 1_000_000_000
 class Pulse:
     """Beats for one run. `durable`, `intake` and `oldest_call_age_ns` are asked at each beat.
 
-    A beat that cannot be written is counted in `failed` and said by silence: the guardian acts.
+    `disk` is told how far the journal is behind. A beat that cannot be written is counted in
+    `failed` and said by silence: the guardian acts.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Pulse:
         intake: Callable[[], int],
         oldest_call_age_ns: Callable[[], int],
         notify: Callable[[str], None] = lambda _words: None,
+        disk: DiskWait | None = None,
     ) -> None:
         self.failed = 0
         self._file = file
@@ -46,6 +49,7 @@ class Pulse:
         self._waiting = intake
         self._oldest_call_age_ns = oldest_call_age_ns
         self._notify = notify
+        self._disk = disk
         self._pid = os.getpid()
         seen = process_seen(self._pid)
         self._start_ticks = 0 if seen is None else seen.start_ticks
@@ -61,6 +65,8 @@ class Pulse:
             return
         self._due_ns = now_ns + BEAT_EVERY_NS
         self._sequence = sequence
+        if self._disk is not None:
+            self._disk.look(sequence, self._durable(), now_ns)
         self._write(Phase.RUNNING, now_ns)
         self._notify("WATCHDOG=1")
 

@@ -101,6 +101,7 @@ class Reason(Enum):
     JOURNAL_ROLLED_BACK = "journal_rolled_back"
     HISTORY_DAMAGED = "history_damaged"
     JOURNAL_DAMAGED = "journal_damaged"
+    JOURNAL_HANGS = "journal_hangs"
     RECOVERY = "recovery"
     NODE_FAULT = "node_fault"
     GUARDIAN = "guardian"
@@ -210,6 +211,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.JOURNAL_ROLLED_BACK: "the journal is older than the halts register",
     Reason.HISTORY_DAMAGED: "the history of the halts register is not what was written",
     Reason.JOURNAL_DAMAGED: "the journal cannot be read: what was decided is not known",
+    Reason.JOURNAL_HANGS: "the journal's disk takes nothing: nothing new leaves before it does",
     Reason.RECOVERY: "what the recovery after a kill found",
     Reason.NODE_FAULT: "the node found a fault in itself",
     Reason.GUARDIAN: "the guardian found the gateway dead, stopped or hung and took over",
