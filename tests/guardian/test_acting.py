@@ -232,12 +232,13 @@ def test_a_liquidation_beneath_a_kill_goes_on_unless_a_person_froze_it(scene: Sc
         closing(HaltsRegister(scene.place.register_file, Slot.GATEWAY)) as gateway,
         closing(HaltsRegister(scene.place.register_file, Slot.OPERATOR)) as operator,
     ):
-        gateway.latch(halt(HaltLevel.FLATTEN, "latch:symbol:AAPL#1", "symbol:AAPL"), moment)
+        gateway.latch(halt(HaltLevel.FLATTEN, "latch:strategy:x#1", "strategy:x"), moment)
         for number in range(LATCHES_PER_SLOT_MAX):  # more than a slot holds: the account is halted
             gateway.latch(halt(HaltLevel.HALT, "", f"strategy:{number}"), moment)
         operator.latch(halt(HaltLevel.FLATTEN, "from-a-restore#1"), moment)
         scene.act(flatten=False)
         assert "NOT closed" in last_said(scene), "neither was the gateway's, of the account"
+        assert "ask for it; the gateway was told to close strategy:x): 10" in last_said(scene)
         lift(operator)
         gateway.latch(halt(HaltLevel.FLATTEN, trip), moment)
         gateway.latch(halt(HaltLevel.KILL, "latch:account#1"), moment)
@@ -248,6 +249,41 @@ def test_a_liquidation_beneath_a_kill_goes_on_unless_a_person_froze_it(scene: Sc
     scene.act(flatten=False)
     assert scene.exchange.positions() == {}
     assert [each.client_order_id for each in scene.ours()] == [close_id(trip, "AAPL", 1)]
+
+
+def test_the_gateways_liquidation_of_a_symbol_goes_on_and_closes_nothing_else(
+    scene: Scene,
+) -> None:
+    trip = "latch:symbol:AAPL#1"
+    moment = Moment(boot_ns(), time.time_ns())
+
+    def halt(level: HaltLevel, trip: str, scope: str) -> LatchHalt:
+        return LatchHalt(
+            scope=scope, level=level, reason=Reason.OPERATOR, trip=trip, halt_epoch=0, detail=""
+        )
+
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "buy")
+    with (
+        closing(HaltsRegister(scene.place.register_file, Slot.GATEWAY)) as gateway,
+        closing(HaltsRegister(scene.place.register_file, Slot.OPERATOR)) as operator,
+    ):
+        gateway.latch(halt(HaltLevel.FLATTEN, trip, "symbol:AAPL"), moment)
+        gateway.latch(halt(HaltLevel.FLATTEN, "latch:desk:x#1", "desk:x"), moment)
+        scene.act(flatten=False, may_close=False)
+        left = "(the policy does not ask for it; the gateway was told to close symbol:AAPL, desk:x)"
+        assert f"; positions were NOT closed {left}: 10 AAPL, 4 TSLA are open" in last_said(scene)
+        operator.latch(halt(HaltLevel.FREEZE, "", "symbol:AAPL"), moment)
+        scene.act(flatten=False)
+        assert "told to close desk:x): 10 AAPL, 4 TSLA are open" in last_said(scene), "frozen"
+        epoch = max(latch.halt_epoch for latch in operator.latched())
+        operator.clear("symbol:AAPL", epoch, moment)
+    scene.act(flatten=False)
+    assert scene.exchange.positions() == {"TSLA": "4"}
+    assert [each.client_order_id for each in scene.ours()] == [close_id(trip, "AAPL", 1)]
+    left = "(the policy does not ask for it; the gateway was told to close desk:x): 4 TSLA are open"
+    assert last_said(scene).endswith(f"; AAPL is flat; other positions were NOT closed {left}")
+    assert not scene.place.latches_file.exists(), "the broker's latches bind the whole account"
 
 
 def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(

@@ -7,8 +7,8 @@
    put on its way is waited for (`IN_FLIGHT_S`).
 4. Where the policy says so, or where the gateway was closing the account's positions already (also
    beneath a later kill, not after a freeze): no new short sales at the broker, then each position
-   closed (`closing.py`); then a proof by two more reads. Otherwise the positions are read, and
-   people are told what is open.
+   closed (`closing.py`); then a proof by two more reads. Where it was closing a symbol's, that one
+   alone. Otherwise the positions are read, and people are told what is open.
 5. When flat, the broker's own latch: no new orders at all.
 
 Each step is journaled before the next one begins and people are paged. A second run of the same
@@ -43,7 +43,7 @@ from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, trip_id
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope, trip_id
 from fuseboard.vocabulary.inputs import BrokerPosition, Moment, PositionsSeen
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Severity
@@ -91,6 +91,7 @@ class Acts:
         self._dead_at_s = 0.0
         self._trip = trip_id(fuse="guardian", generation=run_ns)
         self._flatten = orders.flatten
+        self._begun: dict[str, str] = {}  # the gateway's own trips, by what each closes
         self._options = AlpacaOptions(
             base_url=orders.base_url,
             data_url=orders.data_url,
@@ -105,7 +106,7 @@ class Acts:
     def secure(self, finding: Finding, beat: Beat | None) -> bool:
         """Latch, then kill; whether the gateway is certainly dead. Never raises."""
         detail = finding.says()
-        self._find_trip()
+        self._find_trips()
         self._latch(detail)
         self._journal.write("missed", run_ns=self._run_ns, detail=detail)
         alive = "its heartbeat cannot be read, so nothing was killed"
@@ -117,14 +118,32 @@ class Acts:
         self._page(Severity.PAGE, f"the guardian acts: {detail}; {said}")
         return not alive
 
-    def _find_trip(self) -> None:
-        """The gateway's own liquidation of the account, if it has begun one."""
+    def _find_trips(self) -> None:
+        """The gateway's own liquidations that nobody froze. One of the account closes all; one of
+        a symbol closes what the broker holds of it, so we can go on; of others we know no share.
+        """
         with closing(HaltsRegister(self._place.register_file, Slot.GUARDIAN)) as register:
-            account = [latch for latch in register.latched() if latch.scope == ACCOUNT_SCOPE]
-        frozen = any(latch.level is HaltLevel.FREEZE for latch in account)
-        for latch in account:
-            if latch.slot is Slot.GATEWAY and latch.flattening() and not frozen:
-                self._trip, self._flatten = latch.flattening(), True
+            latched = register.latched()
+        frozen = {latch.scope for latch in latched if latch.level is HaltLevel.FREEZE}
+        for latch in latched:
+            trip = latch.flattening() if latch.slot is Slot.GATEWAY else ""
+            if trip and not frozen & {ACCOUNT_SCOPE, latch.scope}:
+                self._begun[latch.scope] = trip
+        if ACCOUNT_SCOPE in self._begun:
+            self._trip, self._flatten = self._begun[ACCOUNT_SCOPE], True
+
+    def _trip_of(self, symbol: str) -> str:
+        """Under which trip a symbol is closed; empty: nobody asked for it."""
+        return self._trip if self._flatten else self._begun.get(symbol_scope(symbol), "")
+
+    def _kept(self, *, may_close: bool) -> str:
+        """Why positions stay that nobody asked to close, or that may not be; empty: all go."""
+        if self._flatten:
+            return "" if may_close else _ALIVE
+        symbols = symbol_scope("")
+        ours = [at for at in self._begun if at.startswith(symbols) and may_close]
+        left = ", ".join(at for at in self._begun if at not in ours)
+        return f"{_NOT_ASKED}; the gateway was told to close {left}" if left else _NOT_ASKED
 
     def _latch(self, detail: str) -> None:
         """Our slot of the register, before all that is done."""
@@ -159,26 +178,27 @@ class Acts:
         the broker's sake.
         """
         asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
-        cancelled, why, kept = False, "", ""
+        cancelled, why, kept = False, "", self._kept(may_close=may_close)
+        begun = any(at.startswith(symbol_scope("")) for at in self._begun)
+        closes = may_close and (self._flatten or begun)
         left: tuple[Left, ...] = ()
         held: tuple[BrokerPosition, ...] | None = None
         async with self._at_broker() as (broker, protection):
             try:
                 await self._cancelled(protection, asking)
                 cancelled = True
-                if self._flatten and may_close:
+                if closes:
                     left = await self._closed(broker, protection, asking)
                     held = await self._proven(broker, protection, asking)
                     cancelled = False
                     await self._cancelled(protection, asking)
                     cancelled = True
                 else:
-                    kept = _ALIVE if self._flatten else _NOT_ASKED
                     asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
                     held = (await asking.answer(broker.positions)).positions
             except OutOfTime as late:
                 long = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: "
-                why = str(late) if kept else f"{long}{late}"
+                why = str(late) if cancelled and not closes else f"{long}{late}"
         outcome = Outcome(cancelled=cancelled, left=left, held=held, kept=kept, why=why)
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
         behind = self._journal.disk.behind()
@@ -231,17 +251,20 @@ class Acts:
     ) -> tuple[Left, ...]:
         """Close every position; what became of each."""
         held = await asking.answer(broker.positions)
-        text = ", ".join(position.symbol for position in held.positions) or "nothing is held"
-        self._journal.write("closing", run_ns=self._run_ns, detail=f"trip {self._trip}: {text}")
+        trips = {at.symbol: self._trip_of(at.symbol) for at in held.positions}
+        asked = [at for at in held.positions if trips[at.symbol]]
+        text = ", ".join(f"{at.symbol} (trip {trips[at.symbol]})" for at in asked)
+        detail = text or "nothing of it is held"
+        self._journal.write("closing", run_ns=self._run_ns, detail=detail)
         wanted = self._wanted_to_close(held.positions)
-        if wanted != BrokerLatches():
+        if self._flatten and wanted != BrokerLatches():
             await self._latch_broker(protection, asking, wanted)
         room = asyncio.Semaphore(CLOSES_AT_ONCE_MAX)
 
         async def one(symbol: str, valued_nanos: int) -> Left:
             async with room:
                 close = Close(
-                    trip=self._trip,
+                    trip=trips[symbol],
                     symbol=symbol,
                     valued_nanos=valued_nanos,
                     orders=self._orders,
@@ -252,7 +275,7 @@ class Acts:
                 )
                 return await close.run()
 
-        closes = (one(at.symbol, at.price_nanos) for at in held.positions)
+        closes = (one(at.symbol, at.price_nanos) for at in asked)
         ended = await asyncio.gather(*closes, return_exceptions=True)
         left = tuple(each for each in ended if isinstance(each, Left))
         detail = "; ".join(each.says() for each in left)
@@ -267,7 +290,7 @@ class Acts:
     ) -> tuple[BrokerPosition, ...]:
         """What the broker holds after the closes; when nothing, it is latched."""
         proof: PositionsSeen = await asking.answer(broker.positions)
-        if not proof.positions:
+        if self._flatten and not proof.positions:
             await self._latch_broker(protection, asking, BrokerLatches(suspend_trade=True))
         return proof.positions
 

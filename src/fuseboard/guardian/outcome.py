@@ -32,7 +32,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     left: tuple[Left, ...] = ()
     held: tuple[BrokerPosition, ...] | None = None
     kept: str = ""
-    """Why positions were not to be closed; empty where they were."""
+    """Why positions that are not in `left` were not to be closed; empty where all were."""
     why: str = ""
     """What the broker said last, where it was asked until the time was over."""
 
@@ -45,22 +45,24 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return f"nothing works any more; {self._says_held()}"
 
     def _says_held(self) -> str:
-        if self.kept and self.held is None:
-            return (
-                f"positions were NOT closed ({self.kept}), and cannot be read: {self.why};"
-                " look at the broker"
-            )
-        left = [each.says() for each in self.left if each.left_nanos]
+        left = [each.says() for each in self.left if each.left_nanos or self.kept]
+        if self.kept:
+            return "; ".join([*left, self._says_kept()])
         if self.held is None:
             left.append(f"then: {self.why}; positions may be open, look at the broker")
             return "; ".join(left)
-        if self.kept and self.held:
-            return f"positions were NOT closed ({self.kept}): {named(self.held)} are open"
-        if self.kept:
-            return "no position is held"
         if self.held:
             left.append(f"the broker's last read: {named(self.held)} are open")
         return "; ".join(left) or "all that was to be closed is flat"
+
+    def _says_kept(self) -> str:
+        if self.held == ():
+            return "no position is held"
+        others = "other positions" if self.left else "positions"
+        if self.held is None:
+            read = f"and cannot be read: {self.why}; look at the broker"
+            return f"{others} were NOT closed ({self.kept}), {read}"
+        return f"{others} were NOT closed ({self.kept}): {named(self.held)} are open"
 
 
 def named(held: tuple[BrokerPosition, ...]) -> str:
