@@ -29,9 +29,8 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
-from fuseboard.core.gate import active_now, gate_of
+from fuseboard.core.gate import active_of, gate_of
 from fuseboard.core.kernel import Kernel
-from fuseboard.core.state import State
 from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import inputs as facts
@@ -265,7 +264,7 @@ def compare(working: int, peers: dict[str, Peer]) -> None:
 
 def main() -> None:
     policy = full_policy()
-    active, _ = active_now(policy, gate_of(policy), policy.limits, State())
+    active, _ = active_of(policy, gate_of(policy), policy.limits, judges_sessions=False)
     print(f"fuseboard: Python {platform.python_version()}, {len(active.opening_rows)} checks")
     head = ("what", "working", "us", "[min..max]", "p99", "orders/s")
     if not PEER_PYTHON.exists():

@@ -14,7 +14,7 @@ from fuseboard.core.checks.bounds import UNBOUNDED, bounds_of
 from fuseboard.core.checks.custom import custom_row
 from fuseboard.core.checks.quick import worst_if_passed
 from fuseboard.core.checks.table import TABLE, judge
-from fuseboard.core.gate import active_now
+from fuseboard.core.gate import active_of
 from fuseboard.core.position import NOTHING_ASKED_NANOS, Position
 from fuseboard.core.state import Reported, Turn
 from fuseboard.core.throttles import Ring, likeness
@@ -243,7 +243,9 @@ def moments(draw: st.DrawFn) -> tuple[Turn, Order]:
         if turn.gate.permitted
         else (),
     )
-    turn.active, turn.reduced_active = active_now(policy, turn.gate, policy.limits, turn.state)
+    turn.active, turn.reduced_active = active_of(
+        policy, turn.gate, policy.limits, judges_sessions=turn.state.judges_sessions
+    )
     return turn, order
 
 

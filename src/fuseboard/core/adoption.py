@@ -13,17 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.core import consent, gate, nearness, roster
-from fuseboard.core.anomalies import looked_for
+from fuseboard.core.compiling import compiled
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.liquidity import watching
 from fuseboard.core.measures.recording import begin_courses
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import begin_breaches
-from fuseboard.core.watchlist import watchlist_of
 from fuseboard.policy.conditions import ConditionRefused
 from fuseboard.policy.directions import Direction
-from fuseboard.policy.policy import Policy, digest_of, policy_from_canonical
+from fuseboard.policy.policy import Policy, digest_of
 from fuseboard.policy.rules import LossRule
 from fuseboard.policy.tightness import Change, changes
 from fuseboard.vocabulary.evidence_effects import RecordPolicy
@@ -63,9 +62,7 @@ def judged(turn: Turn, fact: PolicyAdopted) -> Judged:
     if digest_of(fact.text) != fact.digest:
         return Judged(turn.policy, refusal="the digest is not that of the policy's text")
     try:
-        policy = policy_from_canonical(fact.text)
-        gate.gate_of(policy)
-        watchlist_of(policy)
+        policy = compiled(fact.text).policy
         found = changes(turn.policy, policy) if turn.state.policy_text else ()
     except (msgspec.DecodeError, ConditionRefused) as error:
         return Judged(turn.policy, refusal=f"this is no policy that this release knows: {error}")
@@ -182,10 +179,11 @@ def _take(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
         state.policy_since_wall_ns = turn.wall_ns
     state.policy_text, state.policy_digest = fact.text, fact.digest
     roster.change_capitals(turn, verdict.policy)
-    gate.follow(turn)
+    taken = compiled(fact.text)
+    gate.follow(turn, taken.gate)
     roster.follow(turn)
-    turn.watchlist = watchlist_of(verdict.policy)
-    turn.looks_for_oddities = looked_for(verdict.policy.data)
+    turn.watchlist = taken.watchlist
+    turn.looks_for_oddities = taken.looks_for_oddities
     watching.follow_policy(turn)
     if state.reconciled:
         begin_courses(turn)

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks
+from fuseboard.core.checks.active import Active, Dynamic, Gate, active_checks, asks_for
 from fuseboard.core.checks.custom import custom_row, passes_all
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.state import State, Turn
@@ -44,9 +44,8 @@ def gate_of(policy: Policy) -> Gate:
     )
 
 
-def gate_now(policy: Policy, state: State) -> Gate:
+def with_former_tags(compiled: Gate, state: State) -> Gate:
     """The same, with the tags of strategies that the policy no longer names."""
-    compiled = gate_of(policy)
     return replace(compiled, tags={**state.former_tags, **compiled.tags})
 
 
@@ -70,29 +69,40 @@ def _lengths(policy: Policy) -> RingLengths:
     )
 
 
-def limits_now(policy: Policy, state: State) -> Limits:
-    """The policy's limits, tightened by every dynamic limit that holds."""
+def limits_of(policy: Policy, held: tuple[str, ...]) -> Limits:
+    """The policy's limits, tightened by the named dynamic limits."""
     limits = policy.limits
     for rule in policy.dynamic_limits:
-        if rule.name in state.dynamic:
+        if rule.name in held:
             limits = tightened(limits, rule.tighten)
     return limits
 
 
-def active_now(policy: Policy, gate: Gate, limits: Limits, state: State) -> tuple[Active, Active]:
-    """What runs with these limits, and in posture REDUCED."""
-    table = [row for row in TABLE if state.judges_sessions or not row.of_session]
-    rows = (*table, *gate.customs)
+def active_of(
+    policy: Policy, gate: Gate, limits: Limits, *, judges_sessions: bool
+) -> tuple[Active, Active]:
+    """What runs with these limits, and in posture REDUCED, which lifts none and adds none."""
+    rows = [*TABLE, *gate.customs]
+    asked = tuple(
+        row
+        for row in rows
+        if (judges_sessions or not row.of_session) and asks_for(row, policy, limits)
+    )
     return (
-        active_checks(rows, policy, limits, gate.customs_as_one, untightened=True),
-        active_checks(rows, policy, reduced(limits), gate.customs_as_one, untightened=False),
+        active_checks(asked, limits, gate.customs_as_one, untightened=True),
+        active_checks(asked, reduced(limits), gate.customs_as_one, untightened=False),
     )
 
 
-def follow(turn: Turn) -> None:
-    """A policy came into force: compile it, and keep of its dynamic limits those that hold."""
+def held_now(policy: Policy, state: State) -> tuple[str, ...]:
+    """The dynamic limits of the policy that hold."""
+    return tuple(rule.name for rule in policy.dynamic_limits if rule.name in state.dynamic)
+
+
+def follow(turn: Turn, compiled: Gate) -> None:
+    """A policy came into force, compiled: keep of its dynamic limits those that hold."""
     state, policy = turn.state, turn.policy
-    turn.gate = gate_now(policy, state)
+    turn.gate = with_former_tags(compiled, state)
     turn.dynamics = turn.gate.dynamics
     known = {rule.name: None for rule in policy.dynamic_limits}
     state.dynamic = {name: at for name, at in state.dynamic.items() if name in known}
@@ -109,6 +119,9 @@ def judge_sessions(turn: Turn) -> None:
 
 def put_in_force(turn: Turn) -> None:
     """Compute the limits of the moment again, and judge by them from now on."""
-    limits = limits_now(turn.policy, turn.state)
-    turn.active, turn.reduced_active = active_now(turn.policy, turn.gate, limits, turn.state)
-    turn.state.throttles.follow(limits, turn.gate.lengths)
+    state, policy = turn.state, turn.policy
+    limits = limits_of(policy, held_now(policy, state))
+    turn.active, turn.reduced_active = active_of(
+        policy, turn.gate, limits, judges_sessions=state.judges_sessions
+    )
+    state.throttles.follow(limits, turn.gate.lengths)

@@ -16,6 +16,7 @@ from fuseboard.core import (
     breakers,
     cash,
     comparing,
+    compiling,
     consent,
     data_health,
     draining,
@@ -42,17 +43,14 @@ from fuseboard.core import (
     trading_halts,
     valuation,
 )
-from fuseboard.core.anomalies import looked_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.explaining import Explained, explain, explain_proposal
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.liquidity import telling
-from fuseboard.core.liquidity.tiers import compiled_of
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import wake_for_what_is_next
-from fuseboard.core.watchlist import ORDER, watchlist_of
-from fuseboard.policy.policy import Policy, policy_from_canonical
+from fuseboard.core.watchlist import ORDER
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
@@ -116,22 +114,19 @@ class Kernel:
     def __init__(self, state: State | None = None) -> None:
         self._state = State() if state is None else state
         known = self._state
-        policy = policy_from_canonical(known.policy_text) if known.policy_text else Policy()
-        compiled = gate.gate_now(policy, known)
-        limits = gate.limits_now(policy, known)
-        active, reduced_active = gate.active_now(policy, compiled, limits, known)
+        policy, moment = compiling.compiled_in(known), compiling.in_force(known)
         self._turn = Turn(
             state=known,
-            policy=policy,
-            active=active,
-            reduced_active=reduced_active,
-            gate=compiled,
-            dynamics=compiled.dynamics,
+            policy=policy.policy,
+            active=moment.active,
+            reduced_active=moment.reduced_active,
+            gate=gate.with_former_tags(policy.gate, known),
+            dynamics=policy.gate.dynamics,
             ids=OrderIds(instance=known.instance, account=known.account),
-            watchlist=watchlist_of(policy),
-            looks_for_oddities=looked_for(policy.data),
-            watched=nearness.watched_rows(limits),
-            liquidity=compiled_of(policy.liquidity),
+            watchlist=policy.watchlist,
+            looks_for_oddities=policy.looks_for_oddities,
+            watched=moment.watched,
+            liquidity=policy.liquidity,
         )
 
     def step(self, moment: Moment, fact: Input) -> tuple[Effect, ...]:

@@ -120,18 +120,17 @@ def asks_for(row: Row, policy: Policy, limits: Limits) -> bool:
 
 
 def active_checks(
-    rows: tuple[Row, ...],
-    policy: Policy,
+    asked: tuple[Row, ...],
     limits: Limits,
     own: tuple[Callable[[Any], bool], ...],
     *,
     untightened: bool,
 ) -> Active:
-    """What runs of `rows`; `untightened` is for orders that no posture tightens, and only these.
+    """What runs of the rows that are asked for.
 
-    `own` are the policy's own checks for the quick pass.
+    `untightened` is for orders that no posture tightens, and only these; `own` are the policy's own
+    checks for the quick pass.
     """
-    asked = [row for row in rows if asks_for(row, policy, limits)]
     opening = tuple(row for row in asked if Intent.OPEN in row.intents)
     reducing = tuple(row for row in asked if Intent.REDUCE in row.intents)
     return Active(
