@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import json
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuseboard.wire.http_connection import HttpConnection
 from fuseboard.wire.http_server import HttpServer, Request, Response
 from tests.wire.raw import PATIENCE_S, answers, exchanged, served, tight
 
@@ -94,7 +97,7 @@ def test_noise_after_good_requests_neither_loses_their_answers_nor_kills_the_ser
     good: list[tuple[bytes, int]], noise: bytes
 ) -> None:
     async def scenario() -> None:
-        async with served(slow_echo, limits=tight(receive_s_max=0.05)) as port:
+        async with served(slow_echo, limits=tight(receive_s_max=10)) as port:
             pieces: list[bytes] = []
             for request, size in good:
                 pieces += [request[i : i + size] for i in range(0, len(request), size)]
@@ -559,3 +562,43 @@ def test_a_unix_socket_is_served_and_a_dead_one_replaced(tmp_path: Path) -> None
             assert path.is_socket()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_is_just_being_accepted_is_closed_by_a_stop(turns: int) -> None:
+    """Selector loop: `uvloop` tells nobody of a transport that is left open."""
+
+    async def main() -> bytes:
+        server = HttpServer(echo)
+        port = await server.start("127.0.0.1", 0)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.stop()
+            try:
+                return client.recv(1)
+            except ConnectionResetError:
+                return b""
+
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always", ResourceWarning)
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            assert runner.run(main()) == b""
+        gc.collect()
+    assert [str(each.message) for each in left_open] == []
+
+
+def test_a_connection_that_is_made_after_the_stop_is_closed_at_once() -> None:
+    async def main() -> None:
+        server = HttpServer(echo)
+        await server.start("127.0.0.1", 0)
+        await server.stop()
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: HttpConnection(server), ours)
+        theirs.setblocking(False)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await loop.sock_recv(theirs, 1) == b""
+        theirs.close()
+
+    asyncio.run(main())

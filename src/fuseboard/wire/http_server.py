@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _BACKLOG = 512
+_ACCEPT_TURNS = 2
+"""Turns of the loop from an accepted socket to `connection_made`."""
 _SWEEP_S_MAX = 0.5
 _NEW_PART = 4
 """Above one in so many places, connections without a whole request yet make room first."""
@@ -70,6 +72,7 @@ class HttpServer:
         self._listeners: list[asyncio.Server] = []
         self._bound: list[socket.socket] = []
         self._sweeper: asyncio.TimerHandle | None = None
+        self._stopping = False
         self._gone = asyncio.Event()
 
     def bind(self, host: str, port: int) -> None:
@@ -108,14 +111,21 @@ class HttpServer:
 
     def stop_listening(self) -> None:
         """Take no new connection; those that are open are served on."""
+        loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            listener.close()
+            for listening in listener.sockets:
+                loop.remove_reader(listening)
+            # A turn later: asyncio loses, open, what it has accepted for a server that is closed.
+            loop.call_soon(listener.close)
 
     async def stop(self) -> None:
         """Stop listening, answer what has arrived within `drain_s_max`, close everything."""
+        self._stopping = True
         self.stop_listening()
         while self._bound:
             self._bound.pop().close()
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
         for session in list(self._sessions):
             session.close(1001, "the server is stopping")
         for connection in list(self._connections):
@@ -173,8 +183,13 @@ class HttpServer:
         """Whether there is room for one more connection, made if need be; if so it is counted.
 
         A full server closes the connection that has been quiet longest, so that leaked ones turn
-        nobody away. It refuses only where each of the others has a request under way.
+        nobody away. It refuses only where each of the others has a request under way. One that is
+        made while the server stops is closed at once.
         """
+        if self._stopping:
+            self._connections.add(connection)
+            connection.drain()
+            return True
         if len(self._connections) + len(self._sessions) >= self.limits.connections_max:
             leaving = self._next_leaving()
             if leaving is None:
