@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from fuseboard.control.board import Board
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.control.statistics import Counting
 from fuseboard.control.statistics_kept import Kept, KeptStatistics
+from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.file import create_journal
 from fuseboard.journal.recovery import recover
 from fuseboard.journal.writer import JournalWriter
@@ -27,6 +29,7 @@ from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 from tests.control.effects import shown, submit
 
+PATIENCE_S = 20.0
 SECOND_NS = 10**9
 WALL_NS = 1_800_000_000 * SECOND_NS
 LATER_NS = 2 * WALL_NS
@@ -213,6 +216,29 @@ def test_where_too_much_is_to_be_counted_or_it_cannot_be_read_it_begins_anew(
     run.state.statistics_file.unlink()
     run.state.journal_file.unlink()
     assert run.started() == anew
+
+
+def test_of_what_waits_for_a_disk_that_hangs_the_newest_alone_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    run.happened(MUCH)
+    held, wrote = Event(), []
+
+    def hangs(path: Path, content: bytes) -> None:
+        held.wait(PATIENCE_S)
+        wrote.append(msgspec.json.decode(content, type=Kept).sequence)
+        write_atomically(path, content)
+
+    monkeypatch.setattr(statistics_kept, "write_atomically", hangs)
+    kept = run.start()  # keeps what it counted, and hangs with that or before it
+    for sequence in (1, 2, 3, 2):
+        kept.save(sequence)
+    held.set()
+    kept.close()
+    assert len(wrote) <= 1 + statistics_kept.WAITING_MAX
+    assert wrote[-1] == 2
+    assert msgspec.json.decode(run.state.statistics_file.read_bytes(), type=Kept).sequence == 2
 
 
 def test_what_cannot_be_written_is_said_and_stops_nothing(

@@ -7,8 +7,10 @@ where they cannot be had, counting begins anew and says since when.
 """
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -26,6 +28,9 @@ VERSION: Final = 1
 FILE_BYTES_MAX: Final = 64 << 20
 RECOUNTED_RECORDS_MAX: Final = 100_000
 """Twice what comes between two snapshots: more is not read before a start."""
+
+WAITING_MAX: Final = 1
+"""Counts that wait to be written: a newer one takes the place of an older."""
 
 log = logging.getLogger(__name__)
 
@@ -48,20 +53,29 @@ class KeptStatistics:
         self._file = state.statistics_file
         self._instance = state.identity().instance
         self._writer = ThreadPoolExecutor(1, "statistics")
+        self._lock = Lock()
+        self._waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
+        self._is_writing = False
         kept = self._read(last_sequence)
         self.counting = _recounted(state.journal_file, kept, last_sequence, wall_ns)
         self.save(last_sequence)
 
     def save(self, sequence: int) -> None:
-        """Keep what is counted: up to this record. It is written beside; a failure is logged."""
+        """Keep what is counted: up to this record. It is written beside; a failure is logged.
+
+        What waits for a slow disk is the newest count alone.
+        """
         kept = Kept(
             version=VERSION, instance=self._instance, sequence=sequence, counting=self.counting
         )
-        raw = msgspec.json.encode(kept)
-        self._writer.submit(write_atomically, self._file, raw).add_done_callback(self._written)
+        with self._lock:
+            self._waiting.append(msgspec.json.encode(kept))
+            if not self._is_writing:
+                self._is_writing = True
+                self._writer.submit(self._write)
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until the newest count is written."""
         self._writer.shutdown()
 
     def _read(self, last_sequence: int) -> Kept | None:
@@ -77,10 +91,18 @@ class KeptStatistics:
         ours = kept.version == VERSION and kept.instance == self._instance
         return kept if ours and kept.sequence <= last_sequence else None
 
-    def _written(self, done: Future[None]) -> None:
-        error = done.exception()
-        if error is not None:
-            log.warning("the statistics cannot be written: %s", error)
+    def _write(self) -> None:
+        """Write what waits until nothing does."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_writing = False
+                    return
+                raw = self._waiting.popleft()
+            try:
+                write_atomically(self._file, raw)
+            except OSError as error:
+                log.warning("the statistics cannot be written: %s", error)
 
 
 def _recounted(journal: Path, kept: Kept | None, last_sequence: int, wall_ns: int) -> Counting:
