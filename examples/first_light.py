@@ -189,7 +189,8 @@ def gateway_status(state: Path) -> dict[str, Any]:
     return {"posture": shown.posture}
 
 
-def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any]) -> None:
+def outcome(alone: Sandbox, guarded: Sandbox, final: dict[str, Any]) -> Table:
+    """Fits eighty columns: a reason has a line of its own."""
     table = Table(title="How it ended", title_justify="left")
     for head in ("", "the bot alone", "through Fuseboard"):
         table.add_column(head, justify="left" if not head else "right")
@@ -201,9 +202,14 @@ def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any])
     rejected = denied.pop("broker_rejected", 0)
     table.add_row("orders sent to the exchange", str(taken + refused), str(final["allowed"]))
     table.add_row("  refused by the exchange", str(refused), str(rejected))
+    table.add_row("  denied by Fuseboard", "", str(sum(denied.values())))
     for reason, count in sorted(denied.items()):
-        table.add_row(f"  denied by Fuseboard: {reason}", "", str(count))
-    console.print(table)
+        table.add_row(f"    {reason}", "", str(count))
+    return table
+
+
+def report(alone: Sandbox, guarded: Sandbox, state: Path, final: dict[str, Any]) -> None:
+    console.print(outcome(alone, guarded, final))
     if alone.equity > guarded.equity:
         console.print(
             f"The market came back that afternoon, so the bot alone ended ahead; on the way it was"
