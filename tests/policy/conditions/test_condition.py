@@ -227,6 +227,16 @@ def test_names_of_an_order_are_known_only_in_the_checks_of_an_order() -> None:
     assert "only in the checks of an order" in str(refusal("order_quantity > 1", order=False))
 
 
+def test_a_text_is_compiled_once_however_often_its_policy_is_read() -> None:
+    text = "drawdown > 5.0 %"
+    first = condition_from_text(text, order=False)
+    assert condition_from_text(text, order=False) is first
+    assert condition_from_text(text, order=True) is not first, "its names are looked up elsewhere"
+    for _ in range(2):
+        with pytest.raises(ConditionRefused):
+            condition_from_text("drawdown >", order=False)
+
+
 def test_an_order_name_is_never_suggested_where_it_is_not_known() -> None:
     assert "`order_price`" in str(refusal("order_prise > 1"))
     assert "order_price" not in str(refusal("order_prise > 1", order=False))

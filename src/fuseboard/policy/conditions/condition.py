@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from fuseboard.policy.conditions.compiled import TURNED, Judge, compiled
 from fuseboard.policy.conditions.dimensions import check_units
@@ -16,6 +18,11 @@ from fuseboard.policy.conditions.tree import (
     text_of,
 )
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+
+CONDITIONS_KEPT_MAX: Final = 1_024
+"""Compiled conditions that are kept by their text: a policy's are asked for by each of its readers,
+and again by each kernel that is restored.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,9 @@ class Condition:
     tree: Node = field(compare=False, repr=False)
 
 
+@lru_cache(CONDITIONS_KEPT_MAX)
 def condition_from_text(text: str, *, order: bool) -> Condition:
-    """The condition of a text; names of an order are known only when `order`.
+    """The condition of a text, compiled once; names of an order are known only when `order`.
 
     Raises `ConditionRefused` with the offset, what was expected there and the nearest known name.
     """
