@@ -13,6 +13,7 @@ from typing import Final
 from fuseboard.core import plan
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.hygiene import cancel_openings
+from fuseboard.core.liquidity import watching
 from fuseboard.core.market import TradingHalt
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
@@ -74,6 +75,7 @@ def trading_resumed(turn: Turn, fact: TradingResumed) -> None:
 
 
 def _resume(turn: Turn, symbol: str, halt: TradingHalt) -> None:
+    watching.trading_resumed(turn, symbol)
     halt.resumed = True
     halt.due_boot_ns = turn.boot_ns + turn.policy.market.resume_delay_ns
     _record(turn, symbol, "resumed")
@@ -121,6 +123,7 @@ def halts_scope(state: State, scope: str) -> bool:
 def let_on_by_person(turn: Turn, scope: str, operator: str, reason: str) -> None:
     """A named person says that the exchange trades again: its word was missed."""
     if halts_scope(turn.state, scope):
+        watching.trading_resumed(turn, _symbol(scope) or MARKET)
         _let_on(turn, _symbol(scope) or MARKET, operator, reason)
         plan.trading_resumed(turn)
         publish_postures(turn)

@@ -85,6 +85,7 @@ def trade_seen(turn: Turn, tiers: Compiled, fact: TradeSeen) -> None:
     at = _known(turn, fact.symbol)
     if at is not None:
         at.traded(fact.count, turn.boot_ns)
+        _stand_still(turn, fact.symbol, at)
         judge(turn, tiers, fact.symbol, at)
 
 
@@ -113,8 +114,26 @@ def _end_silence(turn: Turn, tiers: Compiled, symbol: str, at: Liquidity) -> Non
 
     People are not alerted of it: each symbol falls silent when its exchange closes.
     """
+    _stand_still(turn, symbol, at)
     if stale(turn, symbol, at):
         judge(turn, tiers, symbol, at, alerts=False)
+
+
+def _stand_still(turn: Turn, symbol: str, at: Liquidity) -> None:
+    """While its exchange has halted a symbol nothing grows old: what was last seen stands."""
+    if turn.boot_ns > at.stale_boot_ns and turn.state.stands_still(symbol):
+        at.stale_boot_ns = turn.boot_ns
+
+
+def trading_resumed(turn: Turn, halted: str) -> None:
+    """A symbol trades again, or for an empty one the market: silence is counted from now on.
+
+    Called while it still stands still.
+    """
+    for symbol in [halted] if halted else turn.state.liquidity:
+        at = turn.state.liquidity.get(symbol)
+        if at is not None and turn.state.stands_still(symbol):
+            at.stale_boot_ns = turn.boot_ns + turn.policy.data.quote_age_ns_max
 
 
 def judge_now(turn: Turn, tiers: Compiled, symbol: str) -> Liquidity | None:
