@@ -74,12 +74,24 @@ class Reference:
     def average(self, now_ns: int) -> tuple[Fraction, int] | None:
         """The average depth and how long it was known, of 300 seconds in tens."""
         first_ns = (now_ns // (10 * SECOND) - 29) * 10 * SECOND
+        return self.between(first_ns, now_ns)
+
+    def between(self, first_ns: int, end_ns: int) -> tuple[Fraction, int] | None:
+        """The same between two moments."""
         area = span = 0
         for since_ns, until_ns, depth in self.stood:
-            length = min(until_ns, now_ns) - max(since_ns, first_ns)
+            length = min(until_ns, end_ns) - max(since_ns, first_ns)
             if length > 0:
                 area, span = area + depth * length, span + length
         return (Fraction(area, span), span) if span else None
+
+    def thinnest(self, now_ns: int) -> Fraction:
+        """The least average of the four minutes before the present one, rounded down."""
+        present = now_ns // (60 * SECOND)
+        starts = (minute * 60 * SECOND for minute in range(present - 4, present))
+        known = [self.between(start, start + 60 * SECOND) for start in starts]
+        least: int = min(int(each[0]) for each in known if each is not None)
+        return Fraction(least)
 
     def scores(self, now_ns: int) -> tuple[int, int]:
         """The plain and the calibrated score."""
@@ -92,18 +104,29 @@ class Reference:
         if self.has_spread:
             spread = _falling(Fraction(ask - bid) / middle, rules.spread_scale_nanos)
         velocity, usual_velocity = self._velocities(now_ns)
-        depth = usual_depth = impact = None
+        depth = usual_depth = None
+        part = Fraction(1)
         known = self.average(now_ns) if self.sizes else None
         if known is not None and known[1] >= 240 * SECOND:
             ratio = Fraction(self.stood[-1][2]) / known[0]
             plain = _rising(ratio, Fraction(rules.depth_scale_nanos, NANOS))
-            depth = _confirmed(plain, velocity)
-            usual_depth = _confirmed(max(plain, _rising(ratio, Fraction(1))), usual_velocity)
+            thinnest = self.thinnest(now_ns)
+            stood, heard = thinnest / known[0], 0 if velocity is None else velocity
+            scale = Fraction(rules.depth_scale_nanos, NANOS)
+            depth = _confirmed(plain, velocity, _rising(stood, scale), heard)
+            usual = max(plain, _rising(ratio, Fraction(1)))
+            usual_depth = _confirmed(usual, usual_velocity, _rising(stood, Fraction(1)), heard)
+            shown = self.stood[-1][2]
+            by = Fraction(heard if usual_velocity is None else usual_velocity, 10_000)
+            least = int(thinnest)
+            if shown > least:
+                part = Fraction(max(1, least + floor((shown - least) * by)), shown)
         if spread is None and depth is None:
             return 5_000, 5_000
+        impact = None
         if self.sizes and self.has_spread:
-            impact = min(self._impact(self.bids, middle, ask - bid),
-                         self._impact(self.asks, middle, ask - bid))  # fmt: skip
+            impact = min(self._impact(self.bids, middle, ask - bid, part),
+                         self._impact(self.asks, middle, ask - bid, part))  # fmt: skip
         return (
             self._together(spread, depth, velocity, impact),
             self._together(spread, usual_depth, usual_velocity, impact),
@@ -123,8 +146,8 @@ class Reference:
             return plain, None
         return plain, max(plain, _rising(rate, usual))
 
-    def _impact(self, levels: Side, middle: Fraction, spread: int) -> int:
-        wanted = -(-self.rules.reference_order_nanos * NANOS // middle)
+    def _impact(self, levels: Side, middle: Fraction, spread: int, part: Fraction) -> int:
+        wanted = -(-self.rules.reference_order_nanos * NANOS // (middle * part))
         left, worse = Fraction(wanted), Fraction(0)
         for price, size in levels:
             taken = min(left, Fraction(size))
@@ -163,6 +186,11 @@ def _rising(part: Fraction, scale: Fraction) -> int:
     return min(10_000, floor(10_000 * part / scale))
 
 
-def _confirmed(depth: int, velocity: int | None) -> int:
-    by = Fraction(1, 2) if velocity is None else Fraction(velocity, 10_000)
-    return min(depth, 5_000) + floor(max(0, depth - 5_000) * by)
+def _confirmed(depth: int, velocity: int | None, stood: int, heard: int) -> int:
+    if depth <= 5_000:
+        return depth
+    if velocity is not None:
+        return 5_000 + (depth - 5_000) * velocity // 10_000
+    usual = min(depth, max(stood, 5_000))
+    half = Fraction(usual - 5_000, 2)
+    return 5_000 + floor(half + Fraction((depth - usual) * min(heard, 5_000), 10_000))

@@ -22,13 +22,20 @@ Levels = tuple[tuple[int, int], ...]
 
 
 def points(
-    bids: Levels, asks: Levels, twice_middle: int, spread_nanos: int, rules: LiquidityRules
+    bids: Levels,
+    asks: Levels,
+    twice_middle: int,
+    spread_nanos: int,
+    rules: LiquidityRules,
+    part: tuple[int, int] = (1, 1),
 ) -> int:
     """100 when everything fills at the middle, 0 at the policy's impact; rounded down.
 
-    Of the worse side.
+    Of the worse side. `part`: so much of so much that is shown is believed, of each level alike: a
+    book that many times as thin is the same as an order that many times as large.
     """
-    wanted_nanos = -(-_TWICE_NANOS * rules.reference_order_nanos // twice_middle)
+    of_order = _TWICE_NANOS * rules.reference_order_nanos
+    wanted_nanos = -(-of_order * part[1] // (twice_middle * part[0]))
     fair = wanted_nanos * twice_middle
     step = 2 * spread_nanos
     least = twice_middle * STEP_POINTS_MIN // FULL_POINTS + 1

@@ -14,6 +14,7 @@ from fuseboard.core.liquidity.depth import ABSENT
 from fuseboard.core.liquidity.imbalance import imbalance_nanos
 from fuseboard.core.liquidity.impact import Levels
 from fuseboard.core.liquidity.score import Points, composites, score_of_unknown
+from fuseboard.core.liquidity.spread import FULL_POINTS
 from fuseboard.core.liquidity.spread import points as spread_points
 from fuseboard.core.liquidity.tiers import Gauge
 from fuseboard.core.liquidity.velocity import Usual
@@ -33,6 +34,7 @@ UNMEASURED: Final = Points(ABSENT, ABSENT, ABSENT, ABSENT)
 """The book has not been walked."""
 UNUSABLE: Final = Points(0, ABSENT, ABSENT, ABSENT)
 """There is no book, or it is stale."""
+_WHOLE: Final = (1, 1)
 _LEVELS_MAX: Final = impact.LEVELS_MAX
 _VELOCITY_WARM_NS: Final = velocity.WINDOW_NS
 
@@ -79,6 +81,8 @@ class Liquidity:
     calibrated: int = 0
     points: Points = UNMEASURED
     """Of the plain score."""
+    walked: tuple[int, int] = _WHOLE
+    """Which part of what is shown the reference order was last walked through."""
     stands_until_boot_ns: int = 0
     """Before when an order need not judge it again; 0: nothing is known of that."""
     told_boot_ns: int | None = None
@@ -196,23 +200,28 @@ class Liquidity:
             self._scored(now_ns, 0, 0, 0, UNUSABLE)
             return
         spread, cost = self.points.spread, self.points.impact
-        if spread == ABSENT and not lacks & NO_SPREAD:
-            twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
+        walks = spread == ABSENT and not lacks & NO_SPREAD
+        if walks:
             spread = spread_points(*self.widest(), rules)
-            if not lacks & NO_SIZES:
-                cost = impact.points(bids, asks, twice_middle, spread_nanos, rules)
         plain_velocity = usual_velocity = plain_depth = usual_depth = ABSENT
         watched_ns = now_ns - self.began_boot_ns
         if not lacks & NO_TRADES and watched_ns >= _VELOCITY_WARM_NS:
             trades = self.trades.follow(now_ns)
             plain_velocity = velocity.points(trades, rules)
             usual_velocity = velocity.calibrated_points(trades, self.usual, now_ns, plain_velocity)
-        depths = self.depths
-        if not lacks & NO_SIZES and now_ns >= depths.spans_from(depth.WARM_NS):
-            found, usual = depth.points(depths, now_ns, rules)
-            if found != ABSENT:
-                plain_depth = depth.confirmed(found, plain_velocity)
-                usual_depth = depth.confirmed(usual, usual_velocity)
+        if not lacks & NO_SIZES:
+            depths, part = self.depths, _WHOLE
+            if now_ns >= depths.spans_from(depth.WARM_NS):
+                plain_depth, usual_depth = depth.points(
+                    depths, now_ns, rules, plain_velocity, usual_velocity
+                )
+                by = plain_velocity if usual_velocity == ABSENT else usual_velocity
+                if by < FULL_POINTS and plain_depth != ABSENT:
+                    part = depth.believed(depths, max(by, 0)), depths.value
+            if walks or (part != self.walked and not lacks & NO_SPREAD):
+                self.walked = part
+                twice_middle, spread_nanos = self.twice_middle, asks[0][0] - bids[0][0]
+                cost = impact.points(bids, asks, twice_middle, spread_nanos, rules, part)
         self.unknown = spread == plain_depth == ABSENT
         if self.unknown:  # trades alone say nothing of what stands against an order
             plain = usual = score_of_unknown(rules)

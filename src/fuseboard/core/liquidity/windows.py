@@ -63,6 +63,9 @@ class Average:
     """Up to when the present value is counted."""
     stale_ns: int = 0
     """When the present value is stale."""
+    least: int = 0
+    least_at: int = -1
+    """What `least_of` found, and in which span it was asked."""
 
     def put(self, value: int, now_ns: int, stale_ns: int) -> None:
         """A new value stands from now on, until `stale_ns` at most."""
@@ -95,6 +98,28 @@ class Average:
         if span_ns <= 0:
             return self.area, self.span_ns
         return self.area + self.value * span_ns, self.span_ns + span_ns
+
+    def least_of(self, length: int) -> int:
+        """The least average of a span of so many buckets that is over, of the spans that the window
+        still has whole; rounded down. They begin at multiples of their length since boot. Looked
+        for once in each; 0: nothing stood.
+        """
+        present = self.at // length
+        if self.least_at != present:
+            self.least, self.least_at = self._least(present, length), present
+        return self.least
+
+    def _least(self, present: int, length: int) -> int:
+        areas, spans_ns, whole = self.areas, self.spans_ns, len(self.areas)
+        found: int | None = None
+        for number in range(present - whole // length + 1, present):
+            slots = [slot % whole for slot in range(number * length, (number + 1) * length)]
+            span_ns = sum([spans_ns[slot] for slot in slots])
+            if span_ns:
+                average = sum([areas[slot] for slot in slots]) // span_ns
+                if found is None or average < found:
+                    found = average
+        return found or 0
 
     def spans_from(self, span_ns: int) -> int:
         """From when on values may have stood for so long within the window; not before."""
