@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from fuseboard.cli import main
+from fuseboard.feeds.tapes.tape import TapeQuote
 from fuseboard.lab.report.build import Report, report
 from fuseboard.lab.report.packing import DIVISORS, packed_series, unpacked
 from fuseboard.lab.report.table import cells_of, slippages
@@ -28,7 +29,7 @@ from fuseboard.lab.result import (
 )
 from fuseboard.lab.trial import run_trial
 from fuseboard.vocabulary.money import NANOS, shown_percent
-from tests.lab.markets import STRICT, blobs, crash, options
+from tests.lab.markets import LIQUID, OPENS_NS, STRICT, blobs, crash, options, tape_of
 
 EVIL = "<script>alert(1)</script>&\"'"
 ROW = re.compile(r'<tr class="(gated|bare)[^"]*" data-digest="([0-9a-f]+)">(.*?)</tr>', re.DOTALL)
@@ -100,6 +101,36 @@ def test_protected_stands_beside_unprotected_and_each_plot_has_its_panels(
     both = [one for one in titles if any(title.endswith("without the gate") for title in one)]
     assert len(both) == 6, "the market maker has no partner"
     assert "the same without the gate: there is no such result among these" in page
+
+
+def test_each_panel_of_quotes_that_are_not_recorded_says_so(tmp_path: Path) -> None:
+    """All that comes of them, and nothing else; of recorded quotes no word is written."""
+    told = {}
+    for derived in (False, True):
+        quotes = [
+            TapeQuote(
+                symbol="AAA",
+                at_ns=OPENS_NS + at * NANOS,
+                bid_nanos=(10_000 - at % 3) * NANOS // 100,
+                ask_nanos=(10_001 + at % 3) * NANOS // 100,
+                bid_size_nanos=100 * NANOS,
+                ask_size_nanos=100 * NANOS,
+                derived=derived,
+            )
+            for at in range(20)
+        ]
+        trial = run_trial(tape_of(quotes), options("hold", LIQUID))
+        assert (b"derived" in encoded(trial)) is derived
+        page = reported(tmp_path, [trial]).html
+        name = re.findall(r'<button type="button" data-figure="([0-9a-f]+)"', page)[0]
+        told[derived] = json.loads(unpacked(blobs(page)[name]))["panels"]
+    label = " (quotes derived, not recorded)"
+    of_quotes = ("Price", "Spread", "Depth", "Liquidity score")
+    assert [each for each in told[False] if label in each] == []
+    assert [each for each in told[True] if label in each] == [
+        each for each in told[True] if each.startswith(of_quotes)
+    ]
+    assert len([each for each in told[True] if label in each]) == 4
 
 
 def test_one_unprotected_trial_stands_beside_every_policy_and_beside_no_other_conditions(

@@ -34,6 +34,8 @@ class _Seen(Struct):
     high_nanos: int = 0
     spread_high_nanos: int = 0
     fresh: bool = False
+    derived: bool = False
+    """A quote of it was made from trades or bars, not recorded."""
 
 
 class _Drawn(Struct, frozen=True):
@@ -98,6 +100,8 @@ class Chronicle:
         seen = self._seen[quote.symbol]
         seen.quotes += 1
         seen.quote = quote
+        if quote.derived:
+            seen.derived = True
         middle_nanos = self.valuing.on_quote(quote)
         self._touched[quote.symbol] = seen
         if seen.drawn is None or middle_nanos == 0:
@@ -290,12 +294,14 @@ class Chronicle:
 
     def series(self) -> tuple[Series, ...]:
         """All series that have a point."""
-        drawn = [self._equity]
+        drawn = [self._equity.series()]
         for seen in self._seen.values():
             if seen.drawn is not None:
                 at = seen.drawn
-                drawn += [at.price, at.spread, at.depth, at.position, at.score, at.calibrated]
-        return tuple(series for each in drawn if (series := each.series()).index)
+                drawn += [each.series(derived=seen.derived) for each in (at.price, at.spread)]
+                drawn += [at.depth.series(derived=seen.derived), at.position.series()]
+                drawn += [each.series(derived=seen.derived) for each in (at.score, at.calibrated)]
+        return tuple(series for series in drawn if series.index)
 
     def last_equity_nanos(self) -> int:
         """Equity at the last sample."""

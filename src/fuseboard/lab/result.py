@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from fuseboard.vocabulary.orders import Side
 
@@ -89,6 +89,8 @@ class Series(Struct, frozen=True, kw_only=True):
     low: tuple[int, ...]
     high: tuple[int, ...]
     points_max: int = POINTS_MAX
+    derived: bool | UnsetType = UNSET
+    """True: it comes of quotes that the record does not have. Else nothing is written of it."""
 
 
 class Band(Struct, frozen=True, kw_only=True):

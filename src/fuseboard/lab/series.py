@@ -1,5 +1,7 @@
 """Bounded series: however long a trial is, at most so many points, and no extreme is lost."""
 
+from msgspec import UNSET
+
 from fuseboard.lab.result import POINTS_MAX, Series
 
 
@@ -37,8 +39,8 @@ class Buckets:
         self._low.append(low)
         self._high.append(high)
 
-    def series(self) -> Series:
-        """What was added."""
+    def series(self, *, derived: bool = False) -> Series:
+        """What was added; whether it comes of quotes that were `derived`."""
         return Series(
             name=self._name,
             symbol=self._symbol,
@@ -49,6 +51,7 @@ class Buckets:
             last=tuple(self._last),
             low=tuple(self._low),
             high=tuple(self._high),
+            derived=derived or UNSET,
         )
 
     def _merge(self) -> None:

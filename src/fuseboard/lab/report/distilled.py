@@ -35,6 +35,8 @@ class Drawable(Struct, frozen=True, kw_only=True):
     highest: int
     cut: int
     """Where the axis ends above; 0 when nothing lies far beyond the rest."""
+    derived: bool
+    """Whether it comes of quotes that the record does not have."""
 
 
 class Grouped(Struct, frozen=True, kw_only=True):
@@ -109,6 +111,7 @@ def _drawable(series: Series, pack: Pack) -> Drawable:
         lowest=min(series.low),
         highest=highest,
         cut=CUT_ABOVE * usual if highest > CUT_ABOVE * usual > 0 else 0,
+        derived=series.derived is True,
     )
 
 

@@ -30,6 +30,7 @@ SCOPES_DRAWN_MAX: Final = 4
 SCOPE_CHARACTERS_MAX: Final = 16
 WITH: Final = "with the gate"
 WITHOUT: Final = "without the gate"
+DERIVED: Final = " (quotes derived, not recorded)"
 _TITLE_PX: Final = 34
 _BELOW_PX: Final = 58
 _ROW_PX: Final = 26
@@ -148,7 +149,7 @@ def _price(one: Distilled | None, symbol: str, label: str) -> Panel | None:
     traces = lines(price.blob, "middle of the quotes", palette.GREY)
     if symbol in one.marks:
         traces += order_marks(one.marks[symbol])
-    title = f"Price of {escape(symbol)} and what became of each order, {label}"
+    title = f"Price of {escape(symbol)} and what became of each order, {label}{_source(price)}"
     return Panel(
         title=title, unit=_price_unit(symbol), px=230, traces=traces, cut=_cut(price.cut, "money")
     )
@@ -167,7 +168,7 @@ def _spread(pair: Pair, symbol: str) -> Panel | None:
         return None
     traces = lines(drawable.blob, "spread", palette.BLACK)
     log = drawable.highest > LOG_FROM * drawable.lowest
-    title = f"Spread, of the middle{' (logarithmic)' if log else ''}"
+    title = f"Spread, of the middle{' (logarithmic)' if log else ''}{_source(drawable)}"
     return Panel(title=title, unit="%", px=110, traces=traces, log=log, from_zero=not log)
 
 
@@ -176,13 +177,14 @@ def _depth(pair: Pair, symbol: str) -> Panel | None:
     if drawable is None:
         return None
     traces = lines(drawable.blob, "displayed size", palette.BLACK)
-    title = "Depth: displayed on both sides, all levels that the tape tells"
+    title = f"Depth: displayed on both sides, all levels that the tape tells{_source(drawable)}"
     cut = _cut(drawable.cut, "units")
     return Panel(title=title, unit="units", px=110, traces=traces, cut=cut, from_zero=True)
 
 
 def _score(pair: Pair, symbol: str) -> Panel | None:
     traces: list[Trace] = []
+    source = ""
     for name, label, colour, dash in (
         ("calibrated", "calibrated", palette.BLUE, "solid"),
         ("score", "plain", palette.ORANGE, "dot"),
@@ -190,9 +192,16 @@ def _score(pair: Pair, symbol: str) -> Panel | None:
         drawable = _first(pair, name, symbol)
         if drawable is not None:
             traces += lines(drawable.blob, label, colour, dash=dash)
+            source = _source(drawable)
     if not traces:
         return None
-    return Panel(title="Liquidity score", unit="of 100", px=130, traces=traces, between=(0, 100))
+    title = f"Liquidity score{source}"
+    return Panel(title=title, unit="of 100", px=130, traces=traces, between=(0, 100))
+
+
+def _source(drawable: Drawable) -> str:
+    """What a panel's title adds where the record has no quotes."""
+    return DERIVED if drawable.derived else ""
 
 
 def _first(pair: Pair, name: str, symbol: str) -> Drawable | None:
