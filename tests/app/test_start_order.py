@@ -1,5 +1,8 @@
 """A start takes its ports, then the broker, then reads; a refusal leaves who is missed missed."""
 
+import asyncio
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -65,21 +68,45 @@ def test_a_start_takes_the_broker_over_before_it_reads_what_the_guardian_closed(
 ) -> None:
     looks: list[Phase] = []
 
-    def busy(place: Place) -> None:
+    async def busy(_link: GuardianLink, _stopping: asyncio.Event) -> bool:
         beat = missed.beats.read(Heart.GATEWAY)
         assert beat is not None
         looks.append(beat.phase)
         if len(looks) > 1:
             raise StateRefused("the guardian still cancels")
+        return True
 
     def closes(_link: GuardianLink) -> tuple[()]:
         raise AssertionError("it was read while the guardian may still close")
 
-    monkeypatch.setattr(guardian_link, "wait_until_idle", busy)
-    monkeypatch.setattr("fuseboard.app.node.wait_until_idle", busy)
+    monkeypatch.setattr(GuardianLink, "is_idle", busy)
     monkeypatch.setattr(GuardianLink, "closes", closes)
     done = missed.run("--port", "0")
     assert done.code == 1
     assert "the guardian still cancels" in done.err
     assert looks == [Phase.RUNNING, Phase.STARTING], "the second look is under our own claim"
+    missed.must_still_be_missed()
+
+
+@pytest.mark.parametrize(
+    ("number", "phase"), [(signal.SIGTERM, Phase.RUNNING), (signal.SIGINT, Phase.STARTING)]
+)
+def test_a_signal_ends_a_start_that_waits_for_its_guardian(
+    missed: Missed, monkeypatch: pytest.MonkeyPatch, number: int, phase: Phase
+) -> None:
+    signalled: list[int] = []
+
+    def busy(_guardian: Beat | None) -> bool:
+        beat = missed.beats.read(Heart.GATEWAY)
+        assert beat is not None
+        if beat.phase is phase and not signalled:
+            signalled.append(number)
+            os.kill(os.getpid(), number)
+        return beat.phase is phase
+
+    monkeypatch.setattr(guardian_link, "_is_busy", busy)
+    monkeypatch.setattr(guardian_link, "BUSY_S_MAX", 20.0)
+    done = missed.run("--port", "0")
+    assert (signalled, done.code) == ([number], 0)
+    assert done.out.endswith("a guardian is at work at the broker, nothing began\n")
     missed.must_still_be_missed()

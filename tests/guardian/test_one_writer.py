@@ -78,7 +78,7 @@ class Both:
         self.gateway = threading.Thread(target=self._start)
 
     def _start(self) -> None:
-        self.link.take_over()
+        assert asyncio.run(self.link.claim(asyncio.Event()))
         self.at_the_broker("gateway", leaves=False)
 
     def begin_gateway(self) -> None:
@@ -207,7 +207,7 @@ def test_a_start_that_cannot_say_so_is_refused(both: Both) -> None:
     both.link._file._descriptor = os.open(both.place.heartbeat_file, os.O_RDONLY)
     os.close(writable)
     with pytest.raises(StateRefused, match="does not take our heartbeat"):
-        both.link.take_over()
+        asyncio.run(both.link.claim(asyncio.Event()))
     assert both.beats.read(Heart.GATEWAY) == DEAD
 
 

@@ -69,27 +69,6 @@ def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
     )
 
 
-def wait_until_idle(place: Place) -> None:
-    """Return once no guardian is at work at the broker. Raises `StateRefused` when one stays so.
-
-    One writer to the broker at a time: a gateway that starts meanwhile would be the second. One
-    that begins right after the look is kept away by `GuardianLink.take_over` alone.
-    """
-    file = HeartbeatFile(place.heartbeat_file)
-    ends = time.monotonic() + BUSY_S_MAX
-    try:
-        while _is_busy(beat := file.read(Heart.GUARDIAN)):
-            if time.monotonic() >= ends:
-                assert beat is not None, "who is busy has beaten"
-                raise StateRefused(
-                    f"the guardian (pid {beat.pid}) still cancels and closes at the broker: see"
-                    f" {place.log_file}, and start again when it is done"
-                )
-            time.sleep(BUSY_LOOK_S)
-    finally:
-        file.close()
-
-
 def guardian_without_gateway(state: StateDirectory) -> str:
     """Whether a guardian lives while no gateway runs; nothing is written for it."""
     path = Place(state.path).heartbeat_file
@@ -175,12 +154,44 @@ class GuardianLink:
         )
         return self._pulse
 
-    def take_over(self) -> None:
-        """Become the one writer to the broker, and missed from now on.
+    async def is_idle(self, stopping: asyncio.Event) -> bool:
+        """Wait until no guardian is at work at the broker; False: told to stop first, and said.
+
+        One writer to the broker at a time: a gateway that starts meanwhile would be the second. One
+        that begins right after the look is kept away by `claim` alone. Raises `StateRefused`
+        when one stays at work.
+        """
+        ends = time.monotonic() + BUSY_S_MAX
+        while _is_busy(beat := self._file.read(Heart.GUARDIAN)):
+            if time.monotonic() >= ends:
+                assert beat is not None, "who is busy has beaten"
+                raise StateRefused(
+                    f"the guardian (pid {beat.pid}) still cancels and closes at the broker: see"
+                    f" {self._place.log_file}, and start again when it is done"
+                )
+            if stopping.is_set():
+                self._say("stopped by a signal: a guardian is at work at the broker, nothing began")
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), BUSY_LOOK_S)
+        return True
+
+    async def take_over(self, stopping: asyncio.Event, bind: Callable[[], None]) -> bool:
+        """Claim the broker once no guardian is at work; False: told to stop first. What can be
+        refused is done by `bind`, before the first heartbeat. Raises as `is_idle` and `claim`.
+        """
+        if not await self.is_idle(stopping):
+            return False
+        bind()
+        return await self.claim(stopping)
+
+    async def claim(self, stopping: asyncio.Event) -> bool:
+        """Become the one writer to the broker, and missed from now on; False: told to stop first.
 
         We say that we start, then look whether the guardian acts; it says that it acts, then looks
         whether somebody starts, and leaves it to them. So whichever comes first, not both go on.
-        Raises `StateRefused` and `OSError`; then the heartbeat is the earlier run's as it was.
+        Raises `StateRefused` and `OSError`; then, and told to stop, the heartbeat is the earlier
+        run's as it was.
         """
         assert self._pulse is not None, "who takes over has a pulse"
         before = self._file.read(Heart.GATEWAY)
@@ -191,15 +202,17 @@ class GuardianLink:
                 f"{self._place.heartbeat_file} does not take our heartbeat, so no guardian can see"
                 " us: look at the disk"
             )
+        is_ours = False
         try:
-            wait_until_idle(self._place)
-            self._write_orders()
-        except (StateRefused, OSError):
-            if before is None:
+            if await self.is_idle(stopping):
+                self._write_orders()
+                is_ours = True
+        finally:
+            if not is_ours and before is None:
                 self._pulse.say(Phase.STOPPED)
-            else:
+            elif not is_ours and before is not None:
                 self._file.write(Heart.GATEWAY, before)
-            raise
+        return is_ours
 
     def start(self) -> None:
         """The gateway serves: tell systemd, start a guardian if it is ours to start."""

@@ -22,7 +22,7 @@ from fuseboard.app.broker_choice import account_of
 from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.calendar_choice import calendar_of
 from fuseboard.app.drain import Drain, drain_rule
-from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of, wait_until_idle
+from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
@@ -86,7 +86,6 @@ class Node:
         self._state = options.state
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
-        wait_until_idle(Place(options.state.path))
         self._account_lock = account_of(options.broker, options.state)
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
@@ -193,8 +192,8 @@ class Node:
         gc.freeze()
         beside: list[asyncio.Task[None]] = []
         try:
-            self._bind(door, api)  # what can be refused comes before the first heartbeat
-            self._guardian.take_over()
+            if not await self._guardian.take_over(self._stopping, partial(self._bind, door, api)):
+                return 0
             started = self._offer_start(intake)
             serving = asyncio.create_task(loop.run())
             beside = self._beside(intake, broker, started)
@@ -349,8 +348,7 @@ class Node:
 
     def _bind(self, door: GatewayDoor, api: OperatorApi) -> None:
         """Take the ports. A refusal leaves the heartbeat alone: whoever is missed stays missed."""
-        host, port = self._options.host, self._options.port
-        option = "--port"
+        host, port, option = self._options.host, self._options.port, "--port"
         try:
             door.bind(host, port)
             if self._options.control_port is not None:

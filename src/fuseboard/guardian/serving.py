@@ -148,7 +148,7 @@ class Guardian:
             self._journal.write("false alarm", run_ns=run_ns, detail=said)
             self._page(Severity.WARNING, said)
         elif finding.what is What.MISSED:
-            is_told = self._beat(Phase.ACTING)  # before the look: see `GuardianLink.take_over`
+            is_told = self._beat(Phase.ACTING)  # before the look: see `GuardianLink.claim`
             if self._is_another(run_ns):
                 self._leave(run_ns)
                 return
