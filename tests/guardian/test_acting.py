@@ -326,6 +326,7 @@ def last_said(scene: Scene) -> str:
 
 
 @given(
+    symbol=st.sampled_from(("AAPL", "XRP/USD")),
     start_nanos=st.integers(1, 10**15),
     side=st.sampled_from(Side),
     first_nanos=st.integers(1, NANOS // 2),
@@ -333,18 +334,18 @@ def last_said(scene: Scene) -> str:
     tries=st.integers(0, 20),
 )
 def test_the_guardian_prices_a_close_as_the_kernel_does(
-    start_nanos: int, side: Side, first_nanos: int, most_nanos: int, tries: int
+    symbol: str, start_nanos: int, side: Side, first_nanos: int, most_nanos: int, tries: int
 ) -> None:
     rules = ExecutionRules(close_collar_nanos=first_nanos, close_collar_nanos_max=most_nanos)
     policy = Policy(execution=rules)
     instrument = Instrument()
     instrument.bid_nanos = instrument.ask_nanos = start_nanos
-    state = State(instruments={"AAPL": instrument})
+    state = State(instruments={symbol: instrument})
     turn = cast("Turn", SimpleNamespace(state=state, policy=policy, liquidity=None))
     price = close_price_nanos(
-        start_nanos, side, first_nanos=first_nanos, most_nanos=most_nanos, tries=tries
+        symbol, start_nanos, side, first_nanos=first_nanos, most_nanos=most_nanos, tries=tries
     )
-    assert price == core_price_nanos(turn, Leg(symbol="AAPL", tries=tries), side)
+    assert price == core_price_nanos(turn, Leg(symbol=symbol, tries=tries), side)
 
 
 def test_a_refusal_for_the_rate_is_waited_out_and_the_time_to_ask_has_an_end() -> None:

@@ -118,7 +118,7 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     first_nanos = _first_collar_nanos(turn, leg.symbol)
     most_nanos = max(first_nanos, turn.policy.execution.close_collar_nanos_max)
     collar_nanos = min(first_nanos << leg.tries, most_nanos)
-    return collar_edge_nanos(start_nanos, side, collar_nanos)
+    return collar_edge_nanos(leg.symbol, start_nanos, side, collar_nanos)
 
 
 def _first_collar_nanos(turn: Turn, symbol: str) -> int:

@@ -36,11 +36,11 @@ QUOTE_S_MAX: Final = 3.0
 
 
 def close_price_nanos(
-    start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
+    symbol: str, start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
 ) -> int:
     """The edge of the collar around a price: the first, doubled for each try up to the most."""
     collar_nanos = min(first_nanos << tries, max(first_nanos, most_nanos))
-    return collar_edge_nanos(start_nanos, side, collar_nanos)
+    return collar_edge_nanos(symbol, start_nanos, side, collar_nanos)
 
 
 def start_price_nanos(touch: Touch | None, side: Side, valued_nanos: int) -> int:
@@ -178,6 +178,7 @@ class Close:
         price_nanos = None
         if start_nanos > 0:
             price_nanos = close_price_nanos(
+                self._symbol,
                 start_nanos,
                 side,
                 first_nanos=self._orders.close_collar_nanos,

@@ -2,8 +2,13 @@
 begin the same close, under the same id: what they send must be the same order.
 """
 
+from typing import Final
+
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side, TimeInForce
+
+_CENT_NANOS: Final = NANOS // 100
+_PAIR_DIGITS: Final = 100_000
 
 
 def protective_side(position_nanos: int) -> Side:
@@ -11,16 +16,25 @@ def protective_side(position_nanos: int) -> Side:
     return Side.SELL if position_nanos > 0 else Side.BUY
 
 
-def price_step_nanos(price_nanos: int) -> int:
-    """A cent above a dollar, a hundredth of one above a cent; below, only a coin trades: finest."""
-    if price_nanos >= NANOS:
-        return NANOS // 100
-    return NANOS // 10_000 if price_nanos >= NANOS // 100 else 1
+def price_step_nanos(symbol: str, price_nanos: int) -> int:
+    """What a price of a symbol is a multiple of.
+
+    Shares (Regulation NMS, rule 612): a cent from a dollar on, a hundredth of one from a cent on,
+    and the finest below. Pairs: five digits of the price, a cent at most.
+    """
+    if "/" not in symbol:
+        if price_nanos >= NANOS:
+            return _CENT_NANOS
+        return _CENT_NANOS // 100 if price_nanos >= _CENT_NANOS else 1
+    step_nanos = 1
+    while step_nanos < _CENT_NANOS and step_nanos * 10 * _PAIR_DIGITS <= price_nanos:
+        step_nanos *= 10
+    return step_nanos
 
 
-def collar_edge_nanos(start_nanos: int, side: Side, collar_nanos: int) -> int:
-    """How far a close may trade from a price above 0: on the price's own step, never below one."""
-    step_nanos = price_step_nanos(start_nanos)
+def collar_edge_nanos(symbol: str, start_nanos: int, side: Side, collar_nanos: int) -> int:
+    """How far a close may trade from a price above 0: on the symbol's step, never below one."""
+    step_nanos = price_step_nanos(symbol, start_nanos)
     if side is Side.SELL:
         edge_nanos = start_nanos * (NANOS - collar_nanos) // NANOS
         return max(edge_nanos // step_nanos * step_nanos, step_nanos)

@@ -53,7 +53,7 @@ def opening_shape(order: Order, at: Liquidity, rules: TierRules, instrument: Ins
     """What a tier makes of an order that opens, under a usable book."""
     buys, stop_nanos = order.side is _BUY, order.stop_price_nanos
     start_nanos = stop_nanos or _best_nanos(at, instrument, buys=buys)
-    edge_nanos = _edge_nanos(start_nanos, rules.offset_nanos, buys=buys)
+    edge_nanos = _edge_nanos(order.symbol, start_nanos, rules.offset_nanos, buys=buys)
     limit_nanos = order.limit_price_nanos
     if limit_nanos is None or (limit_nanos > edge_nanos if buys else limit_nanos < edge_nanos):
         limit_nanos = edge_nanos
@@ -97,10 +97,10 @@ def exit_price_nanos(turn: Turn, order: Order, at: Liquidity | None, collar: int
         return None
     if buys:
         edge_nanos = -(-max(known) * (NANOS + collar) // NANOS)
-        step = price_step_nanos(edge_nanos)
+        step = price_step_nanos(order.symbol, edge_nanos)
         return -(-edge_nanos // step) * step
     edge_nanos = min(known) * (NANOS - collar) // NANOS
-    step = price_step_nanos(edge_nanos)
+    step = price_step_nanos(order.symbol, edge_nanos)
     return max(edge_nanos // step * step, step)
 
 
@@ -125,13 +125,21 @@ def _best_nanos(at: Liquidity, instrument: Instrument, *, buys: bool) -> int:
     return max(instrument.bid_nanos, at.bids[0][0])
 
 
-def _edge_nanos(start_nanos: int, offset_nanos: int, *, buys: bool) -> int:
-    """A price so far beyond the start at most, on the tick."""
+def _edge_nanos(symbol: str, start_nanos: int, offset_nanos: int, *, buys: bool) -> int:
+    """A price so far beyond the start at most, on the symbol's step.
+
+    A pair's step is a guess at its market's, which may be finer: it never rounds the edge short of
+    the start, where the order would not trade.
+    """
     if buys:
         edge_nanos = start_nanos * (NANOS + offset_nanos) // NANOS
-        return edge_nanos // price_step_nanos(edge_nanos) * price_step_nanos(edge_nanos)
+        step_nanos = price_step_nanos(symbol, edge_nanos)
+        edge_nanos = edge_nanos // step_nanos * step_nanos
+        return start_nanos if edge_nanos < start_nanos and "/" in symbol else edge_nanos
     edge_nanos = -(-start_nanos * (NANOS - offset_nanos) // NANOS)
-    return -(-edge_nanos // price_step_nanos(edge_nanos)) * price_step_nanos(edge_nanos)
+    step_nanos = price_step_nanos(symbol, edge_nanos)
+    edge_nanos = -(-edge_nanos // step_nanos) * step_nanos
+    return start_nanos if edge_nanos > start_nanos and "/" in symbol else edge_nanos
 
 
 def shaped(turn: Turn, tiers: Compiled, order: Order, instrument: Instrument, worst: int) -> int:
