@@ -14,9 +14,9 @@ from tests.feeds.tape_files import trades_in
 Row = dict[str, object]
 
 
-def row(time: str, price: float | None, bid: float | str = 9.0) -> Row:
+def row(time: str, price: float | None, bid: float | str = 9.0, day: str = "2010-05-06") -> Row:
     return {
-        "index": f"2010-05-06T{time}",
+        "index": f"{day}T{time}",
         "bid-price": bid,
         "bid-volume": 1,
         "ask-price": 11.0,
@@ -55,3 +55,18 @@ def test_what_is_no_such_file_or_price_is_named(tmp_path: Path) -> None:
         tape_by_name(tape_of(tmp_path, row("10:00:01", 10.0), no_time))
     with pytest.raises(TapeUnreadable, match="no rows on that day"):
         tape_by_name(tape_of(tmp_path, row("10:00:01", 10.0)).replace("05-06", "05-07"))
+
+
+def test_the_gap_that_was_known_is_of_the_last_day_recorded_before_the_tape(tmp_path: Path) -> None:
+    """Whatever the day itself turns out to be, and whatever follows; 0 where nothing was before."""
+    own = [row(f"10:00:{second:02}", 10.0) for second in range(0, 60, 2)]
+    later = [row(f"10:{minute:02}:00", 10.0, day="2010-05-07") for minute in range(5)]
+    alone = tape_by_name(tape_of(tmp_path, *own, *later)).cadence
+    assert (alone.known_gap_ns, alone.known_before_ns()) == (0, 0)
+    before = [row(f"10:00:{second:02}", 10.0, day="2010-05-04") for second in range(0, 60, 16)]
+    older = [row(f"10:0{minute}:00", 10.0, day="2010-05-03") for minute in range(5)]
+    known = tape_by_name(tape_of(tmp_path, *older, *before, *own, *later)).cadence
+    assert known.known_before_ns() == 16 * NANOS
+    assert known.typical_gap_ns == alone.typical_gap_ns == 2 * NANOS
+    single = tape_by_name(tape_of(tmp_path, *before[:1], *own)).cadence
+    assert single.known_before_ns() == 0

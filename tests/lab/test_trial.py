@@ -363,6 +363,18 @@ def test_only_a_sampled_tape_lets_quotes_be_older_than_the_policy_says() -> None
     assert policy_for(tape_of(events), tight).data.quote_age_ns_max == 2 * NANOS
 
 
+@pytest.mark.parametrize(("known_s", "age_s"), [(0, 2), (1, 10), (3, 30)])
+def test_how_old_a_quote_may_be_comes_of_what_was_known_before_the_tape(
+    known_s: int, age_s: int
+) -> None:
+    """Gaps of a minute, which only the whole tape tells, have no part in it."""
+    tape = tape_of([quote(0, 100, 101), quote(NANOS, 100, 101)], sampled=True)
+    cadence = structs.replace(tape.cadence, typical_gap_ns=60 * NANOS, known_gap_ns=known_s * NANOS)
+    tight = Policy(data=Policy().data.__class__(quote_age_ns_max=2 * NANOS))
+    found = policy_for(structs.replace(tape, cadence=cadence), tight)
+    assert found.data.quote_age_ns_max == age_s * NANOS
+
+
 def test_a_market_that_is_often_silent_does_not_put_the_brokers_clock_behind() -> None:
     """The clocks are compared every five minutes; a tape of few events is no clock."""
     tape = tape_of([quote(at * 47 * NANOS, 99, 100) for at in range(20)], sampled=True)

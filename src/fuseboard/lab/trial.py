@@ -28,8 +28,8 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.records import Record
 
 AGE_GAPS: Final = 10
-"""A quote of a sampled tape may be as old as so many of its typical gaps: of gaps that come by
-chance one in a thousand is longer."""
+"""A quote of a sampled tape may be as old as so many of the typical gaps that were known before it:
+of gaps that come by chance one in a thousand is longer."""
 
 
 def run_trial(
@@ -66,12 +66,13 @@ def run_trial(
 def policy_for(tape: Tape, policy: Policy) -> Policy:
     """The policy with the data limits that a tape asks for; nothing else of it changes.
 
-    A sampled tape is sparser than its market was: a quote may then be as old as ten of its typical
-    gaps, if the policy's own limit is tighter. A feed in this process does not die.
+    A sampled tape is sparser than its market was: a quote may then be as old as ten of the typical
+    gaps known before it began, if the policy's own limit is tighter. What the tape itself turns out
+    to be has no part in that. A feed in this process does not die.
     """
     age_ns = policy.data.quote_age_ns_max
     if tape.cadence.sampled:
-        age_ns = max(age_ns, AGE_GAPS * tape.cadence.typical_gap_ns)
+        age_ns = max(age_ns, AGE_GAPS * tape.cadence.known_before_ns())
     span_ns = tape.session.close_ns - tape.session.open_ns
     heartbeat_ns = max(policy.data.heartbeat_ns_max, 2 * span_ns)
     data = structs.replace(policy.data, quote_age_ns_max=age_ns, heartbeat_ns_max=heartbeat_ns)

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName, found_by
 from fuseboard.feeds.tapes.findings import FindingKind, Findings
@@ -28,6 +28,8 @@ from fuseboard.vocabulary.money import NANOS
 
 HEADER: Final = "timestamp,percentage,depth,notional,weighted_avg_price"
 FIELDS: Final = 5
+GAP_NS: Final = 30 * NANOS
+"""Between two snapshots, by the format."""
 BIDS: Final = ("-1", "-2", "-3", "-4", "-5")
 ASKS: Final = ("1", "2", "3", "4", "5")
 
@@ -58,7 +60,7 @@ def depth_bands(path: Path) -> Tape:
         ),
         kind=TapeKind.CRYPTO,
         symbols=(symbol,),
-        cadence=measures.cadence,
+        cadence=structs.replace(measures.cadence, known_gap_ns=GAP_NS),
         session=measures.session,
         prior_close_nanos={},
         read=lambda: events(Findings()),

@@ -43,7 +43,9 @@ def measured(times_ns: Iterable[int], *, sampled: bool) -> Measured:
         raise TapeUnreadable("the tape has fewer than two events: its cadence cannot be told")
     typical_ns = _median(list(classes.values()), count)
     return Measured(
-        cadence=Cadence(typical_gap_ns=typical_ns, largest_gap_ns=largest_ns, sampled=sampled),
+        cadence=Cadence(
+            typical_gap_ns=typical_ns, largest_gap_ns=largest_ns, sampled=sampled, known_gap_ns=0
+        ),
         session=Session(open_ns=first_ns, close_ns=newest_ns),
     )
 

@@ -26,11 +26,20 @@ class TapeKind(Enum):
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
-    """How often a symbol's events come. `sampled`: events are missing by construction."""
+    """How often a symbol's events come. `sampled`: events are missing by construction.
+
+    `known_gap_ns`: the typical gap as it could be known before the tape's first event: of the last
+    day recorded before it, 0 where there is none; None: `typical_gap_ns` is the format's own.
+    """
 
     typical_gap_ns: int
     largest_gap_ns: int
     sampled: bool
+    known_gap_ns: int | None = None
+
+    def known_before_ns(self) -> int:
+        """The typical gap that was known before the tape began; 0: none."""
+        return self.typical_gap_ns if self.known_gap_ns is None else self.known_gap_ns
 
 
 class Tolerances(Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
     events: dict[str, list[TapeEvent]] = {}
     without: list[tuple[str, int]] = []
     prior_close: dict[str, int] = {}
+    known_gap_ns = 0
     for symbol in symbols:
         rows = _rows(folder / f"{symbol}.parquet")
         of_day = _rows_of_day(rows, day)
@@ -50,6 +51,7 @@ def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
         close = _last_price_before(rows, day)
         if close is not None:
             prior_close[symbol] = close
+        known_gap_ns = max(known_gap_ns, _gap_before_ns(rows, day))
     each_cadence = [
         measured_cadence((event.at_ns for event in each), sampled=True) for each in events.values()
     ]
@@ -58,6 +60,7 @@ def us_equity_nbbo(folder: Path, *, day: date, symbols: Sequence[str]) -> Tape:
         typical_gap_ns=max(each.typical_gap_ns for each in each_cadence),
         largest_gap_ns=max(each.largest_gap_ns for each in each_cadence),
         sampled=True,
+        known_gap_ns=known_gap_ns,
     )
 
     def read(found: Findings) -> Iterator[TapeEvent]:
@@ -167,6 +170,18 @@ def _last_price_before(rows: list[dict[str, Any]], day: date) -> int | None:
         if row["trade-price"] is not None:
             before = row
     return None if before is None else _price_nanos(before["trade-price"])
+
+
+def _gap_before_ns(rows: list[dict[str, Any]], day: date) -> int:
+    """The typical gap of the last recorded day before `day`; 0 where it has fewer than two rows."""
+    days = (row["index"][:10] for row in reversed(rows) if row["index"] < day.isoformat())
+    before = next(days, None)
+    if before is None:
+        return 0
+    times_ns = [at_ns for at_ns, _ in _rows_of_day(rows, day_of_text(before))]
+    if len(set(times_ns)) < 2:
+        return 0
+    return measured_cadence(times_ns, sampled=True).typical_gap_ns
 
 
 def _named(typed: str, data: Path) -> Tape | None:
