@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from fuseboard.halts.block import BLOCK_BYTES, LATCHES_PER_SLOT_MAX, REGISTER_BYTES, SLOTS, Slot
+from fuseboard.halts.block import (
+    BLOCK_BYTES,
+    LATCHES_PER_SLOT_MAX,
+    REGISTER_BYTES,
+    SLOTS,
+    Content,
+    Latched,
+    Slot,
+    fitted,
+)
 from fuseboard.halts.history import HaltChange
 from fuseboard.halts.register import (
     HaltsRegister,
@@ -180,6 +190,29 @@ def test_an_overflow_keeps_what_was_asked_of_the_account_itself(
     whole = next(latch for latch in gateway.latched() if latch.scope == "account")
     assert whole.flattening() == "drawdown:account#1", "its liquidation goes on"
     assert whole.level is (HaltLevel.KILL if symbols is HaltLevel.KILL else HaltLevel.FLATTEN)
+
+
+def test_an_overflow_of_kills_keeps_the_accounts_own_trip_and_lists_the_account_once() -> None:
+    latches = [
+        Latched(
+            slot=Slot.GATEWAY,
+            counter=number + 1,
+            scope="account" if number == 3 else f"symbol:{number}",
+            level=level,
+            reason=Reason.OPERATOR,
+            trip=f"trip#{number}",
+            halt_epoch=number,
+            detail="",
+            wall_ns=1,
+        )
+        for level in (HaltLevel.KILL, HaltLevel.FLATTEN)
+        for number in range(LATCHES_PER_SLOT_MAX)
+    ]
+    for some in (latches[:LATCHES_PER_SLOT_MAX], latches[LATCHES_PER_SLOT_MAX:]):
+        one_more = structs.replace(some[0], scope="symbol:last", counter=99)
+        whole, *others = fitted(Content((*some, one_more))).latches
+        assert (whole.scope, whole.trip, whole.level) == ("account", "trip#3", some[0].level)
+        assert "account" not in [latch.scope for latch in others]
 
 
 def test_of_more_liquidations_than_a_slot_holds_the_newest_stay(gateway: HaltsRegister) -> None:

@@ -60,6 +60,13 @@ def test_a_journal_that_moves_or_has_nothing_to_do_is_not_paged() -> None:
         assert disk.look(10_000, durable, times=LOOKS // 2) == 0
 
 
+def test_time_before_records_were_given_does_not_count() -> None:
+    disk = Disk()
+    assert disk.look(5, 5, times=LOOKS) == 0
+    assert disk.look(6, 5, times=LOOKS) == 0
+    assert disk.look(6, 5) == 1
+
+
 def test_time_in_which_the_process_did_not_run_does_not_count() -> None:
     disk = Disk()
     assert disk.look(8, 7, times=LOOKS, every_ns=3_600 * WAITED_NS_MAX) == 0
@@ -89,11 +96,14 @@ def test_a_gateway_without_a_guardian_pages_a_commit_that_is_held(
 
     async def main() -> None:
         serving = asyncio.create_task(node.serve(range(1, 2)))
-        while not told and not serving.done():
-            await asyncio.sleep(0.01)
-        assert not node.shown.effects, "nobody was answered"
-        let_go.set()
-        await serving
+        try:
+            async with asyncio.timeout(30):
+                while not told and not serving.done():
+                    await asyncio.sleep(0.01)
+            assert not node.shown.effects, "nobody was answered"
+        finally:
+            let_go.set()
+            await serving
 
     with closing(HeartbeatFile(tmp_path / "heartbeats")) as beats:
         node = RealNode(tmp_path / "journal", commits=held, pulse=pulse)
