@@ -26,7 +26,7 @@ from fuseboard.core import trying
 from fuseboard.core.closes import strategy_of, symbols_of
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
-from fuseboard.core.liquidity.monitor import NO_SIZES, TOP_LEVELS, Liquidity
+from fuseboard.core.liquidity.monitor import NO_SIZES, TAKEN_STANDS_NS, TOP_LEVELS, Liquidity
 from fuseboard.core.state import State, Turn
 from fuseboard.core.stops import STOPS
 from fuseboard.vocabulary.liquidity import Tier
@@ -34,7 +34,7 @@ from fuseboard.vocabulary.liquidity_effects import RecordExit
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity, Side
 
-CHUNK_EVERY_NS: Final = NANOS
+CHUNK_EVERY_NS: Final = TAKEN_STANDS_NS
 VALUE_NANOS_MIN: Final = 10 * NANOS
 """The least that a chunk of what trades in any fraction is worth, in dollars: venues want some."""
 LOOK_EVERY_NS: Final = 10 * NANOS

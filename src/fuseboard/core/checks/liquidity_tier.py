@@ -109,7 +109,7 @@ def found(proposal: Proposal) -> Finding:
     if not shape.keeps(order):
         taken_nanos = at.taken_asks_nanos if order.side is _BUY else at.taken_bids_nanos
         if taken_nanos:
-            observed += f", {text_from_nanos(taken_nanos)} sent since that book"
+            observed += f", {text_from_nanos(taken_nanos)} sent to take already"
         observed = f"{observed}: {_change(proposal, shape)}"
     return Finding(Reason.LIQUIDITY_TIER, observed, limit)
 

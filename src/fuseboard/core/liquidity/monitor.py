@@ -25,6 +25,9 @@ from fuseboard.vocabulary.money import NANOS
 BOOK_STANDS_NS: Final = 10_000_000_000
 """For so long after a book the quotes of its symbol are taken for parts of it, and for so long a
 quote counts beside the books that come after it."""
+TAKEN_STANDS_NS: Final = NANOS
+"""A book that comes sooner after something was sent to take may have been under way before it, or
+say the same again: it does not know of it."""
 NO_SIZES: Final = 1
 NO_TRADES: Final = 2
 NO_SPREAD: Final = 4
@@ -60,7 +63,9 @@ class Liquidity:
     """Whether a feed told more than the best of each side."""
     taken_bids_nanos: int = 0
     taken_asks_nanos: int = 0
-    """What was sent to take from either side since the last book."""
+    """What was sent to take from either side of what is shown."""
+    taken_boot_ns: int = 0
+    """When that was last so; 0: not since a book that knows of it."""
     book_boot_ns: int = 0
     quote_spread_nanos: int = 0
     quote_twice_middle: int = 0
@@ -105,7 +110,8 @@ class Liquidity:
         self.measure_anew()
         if self.quote_spread_nanos and now_ns - self.quote_boot_ns >= BOOK_STANDS_NS:
             self.quote_spread_nanos = 0
-        self.taken_bids_nanos = self.taken_asks_nanos = 0
+        if self.taken_boot_ns and now_ns - self.taken_boot_ns >= TAKEN_STANDS_NS:
+            self.taken_bids_nanos = self.taken_asks_nanos = self.taken_boot_ns = 0
         heard = self.seen_boot_ns > 0 and now_ns <= self.stale_boot_ns
         self.score_before = self.score if heard and not self.unknown else None
         self.seen_boot_ns, self.stale_boot_ns = now_ns, now_ns + stale_ns

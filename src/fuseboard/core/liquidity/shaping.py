@@ -105,7 +105,9 @@ def exit_price_nanos(turn: Turn, order: Order, at: Liquidity | None, collar: int
 
 
 def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
-    """An order that opens was sent: what it would take is off the book, until the next one."""
+    """An order that opens was sent: what it would take is off the book, until one that knows of it
+    (`TAKEN_STANDS_NS`).
+    """
     at, limit_nanos = turn.state.liquidity.get(order.symbol), order.limit_price_nanos
     if at is None or not (at.levels or at.gauge.tier is _DEFENSIVE):
         return
@@ -114,8 +116,10 @@ def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
     if order.side is _BUY:
         if limit_nanos >= _best_nanos(at, instrument, buys=True):
             at.taken_asks_nanos += order.quantity_nanos
+            at.taken_boot_ns = turn.boot_ns
     elif limit_nanos <= _best_nanos(at, instrument, buys=False):
         at.taken_bids_nanos += order.quantity_nanos
+        at.taken_boot_ns = turn.boot_ns
 
 
 def _best_nanos(at: Liquidity, instrument: Instrument, *, buys: bool) -> int:
