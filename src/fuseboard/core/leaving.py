@@ -26,7 +26,13 @@ from fuseboard.core import trying
 from fuseboard.core.closes import strategy_of, symbols_of
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.liquidity.asked import tier_now
-from fuseboard.core.liquidity.monitor import NO_SIZES, TAKEN_STANDS_NS, TOP_LEVELS, Liquidity
+from fuseboard.core.liquidity.monitor import (
+    BESIDE_NS,
+    NO_SIZES,
+    TAKEN_STANDS_NS,
+    TOP_LEVELS,
+    Liquidity,
+)
 from fuseboard.core.state import State, Turn
 from fuseboard.core.stops import STOPS
 from fuseboard.vocabulary.liquidity import Tier
@@ -177,7 +183,9 @@ def waits_for_market(turn: Turn, plan: Plan, leg: Leg) -> bool:
 
 
 def _waits_for_book(turn: Turn, plan: Plan, symbol: str) -> bool:
-    """Whether what is shown is what was there before somebody's close took from it."""
+    """Whether what is shown is what was there before somebody's close took from it; levels that
+    nobody told anew are what is there when a quote says so long after.
+    """
     if turn.liquidity is None:
         return False
     at = turn.state.liquidity.get(symbol)
@@ -185,7 +193,9 @@ def _waits_for_book(turn: Turn, plan: Plan, symbol: str) -> bool:
     taken_ns = max((leg.taken_boot_ns for leg in legs), default=0)
     if at is None or at.lacks & NO_SIZES or not taken_ns or is_over(turn, plan):
         return False
-    return turn.boot_ns < taken_ns + CHUNK_EVERY_NS or at.seen_boot_ns <= taken_ns
+    if at.seen_boot_ns <= taken_ns and at.quote_boot_ns < taken_ns + BESIDE_NS:
+        return True
+    return turn.boot_ns < taken_ns + CHUNK_EVERY_NS
 
 
 def _waits_for_turn(turn: Turn, plan: Plan, leg: Leg) -> bool:

@@ -217,7 +217,7 @@ def test_the_wider_of_a_standing_book_and_a_quote_beside_it_counts_for_ten_secon
     desk.quoted(24_887, 25_113)
     desk.now_ns += SECOND
     desk.quoted()
-    assert sent(ask(desk)), "no levels are told any more: the last quote is the book"
+    assert sent(ask(desk)), "the wide quote is beside it no more"
 
 
 def test_a_fraction_is_cut_to_a_fraction() -> None:

@@ -176,9 +176,10 @@ def test_a_book_is_measured_by_its_levels_and_its_quotes_are_parts_of_it() -> No
     assert (desk.known.bids, desk.known.asks) == (bids, asks)
     desk.quoted(24_998, 25_002)
     assert len(desk.known.bids) == 10
-    desk.now_ns += 10 * SECOND
-    desk.quoted()
-    assert len(desk.known.bids) == 1
+    for seconds, levels in ((10, 10), (109, 10), (2, 1)):
+        desk.now_ns += seconds * SECOND
+        desk.quoted()
+        assert len(desk.known.bids) == levels
     desk.take(BookSeen(symbol="AAPL", bids=(), asks=asks, event_ns=0))
     assert desk.tier() is Tier.EMERGENCY
 
@@ -195,10 +196,15 @@ def test_depth_is_not_compared_between_a_best_and_a_book() -> None:
         desk.traded(20)
         desk.take(BookSeen(symbol="AAPL", bids=((24_999 * CENT, NANOS),), asks=levels, event_ns=0))
     assert desk.known.points.absent() == ()
-    desk.now_ns += 10 * SECOND
-    desk.traded(200)
-    desk.quoted()
-    assert desk.known.points.absent() == ("depth",)
+    changes = desk.known.gauge.changes
+    for seconds in range(130):
+        desk.now_ns += SECOND
+        desk.traded(20)
+        desk.quoted()
+        known = desk.known.points.absent() == ()
+        assert known or seconds >= 118
+        assert not known or seconds < 121
+    assert desk.known.gauge.changes == changes
     assert desk.tier() is Tier.NORMAL
 
 

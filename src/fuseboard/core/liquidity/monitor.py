@@ -22,9 +22,9 @@ from fuseboard.core.liquidity.windows import Average, Count, average_of, count_o
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
 
-BOOK_STANDS_NS: Final = 10_000_000_000
-"""For so long after a book the quotes of its symbol are taken for parts of it, and for so long a
-quote counts beside the books that come after it."""
+BESIDE_NS: Final = 10 * NANOS
+"""For so long a quote counts beside the books that come after it. A book that is older prices
+nothing where a good quote is newer, and one that a quote emptied makes room for the next one."""
 TAKEN_STANDS_NS: Final = NANOS
 """A book that comes sooner after something was sent to take may have been under way before it, or
 say the same again: it does not know of it."""
@@ -108,7 +108,7 @@ class Liquidity:
         """A book came, best first, or the best of each side; it is stale after `stale_ns`."""
         self.tally(now_ns)
         self.measure_anew()
-        if self.quote_spread_nanos and now_ns - self.quote_boot_ns >= BOOK_STANDS_NS:
+        if self.quote_spread_nanos and now_ns - self.quote_boot_ns >= BESIDE_NS:
             self.quote_spread_nanos = 0
         if self.taken_boot_ns and now_ns - self.taken_boot_ns >= TAKEN_STANDS_NS:
             self.taken_bids_nanos = self.taken_asks_nanos = self.taken_boot_ns = 0
@@ -171,6 +171,15 @@ class Liquidity:
         self.span_ns += heard_ns
         self.score_ns += self.score * heard_ns
         self.silent_ns += now_ns - since_ns - heard_ns
+
+    def book_stands(self, now_ns: int, stale_ns: int) -> bool:
+        """Whether a quote is one beside the last book: while that is not older than the policy lets
+        a quote be, and the symbol is heard. A quiet pair's book changes no more often.
+        """
+        age_ns = now_ns - self.book_boot_ns
+        if not self.bids and age_ns >= BESIDE_NS:
+            return False
+        return age_ns <= stale_ns and now_ns <= self.stale_boot_ns
 
     # --- what is reported and not scored --------------------------------------------------------
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from fuseboard.core.asked import Asked
 from fuseboard.core.book import Order
-from fuseboard.core.liquidity.monitor import TOP_LEVELS, Liquidity
+from fuseboard.core.liquidity.monitor import BESIDE_NS, TOP_LEVELS, Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
@@ -123,7 +123,11 @@ def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
 
 
 def _best_nanos(at: Liquidity, instrument: Instrument, *, buys: bool) -> int:
-    """The nearer of quote and book, on the side that would be taken."""
+    """The nearer of quote and book, on the side that would be taken; the good quote where it is so
+    much newer than the levels of a book that still stands.
+    """
+    if at.levels and instrument.quoted_boot_ns - at.book_boot_ns >= BESIDE_NS:
+        return instrument.ask_nanos if buys else instrument.bid_nanos
     if buys:
         return min(instrument.ask_nanos, at.asks[0][0])
     return max(instrument.bid_nanos, at.bids[0][0])

@@ -8,7 +8,6 @@ from typing import Final
 from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import depth, telling
 from fuseboard.core.liquidity.monitor import (
-    BOOK_STANDS_NS,
     NO_SIZES,
     NO_SPREAD,
     NO_TRADES,
@@ -51,12 +50,14 @@ def quote_seen(turn: Turn, tiers: Compiled, fact: QuoteSeen) -> None:
     bids = ((fact.bid_nanos, fact.bid_size_nanos),)
     asks = ((fact.ask_nanos, fact.ask_size_nanos),)
     if at.levels:
-        if turn.boot_ns - at.book_boot_ns < BOOK_STANDS_NS:
+        if at.book_stands(turn.boot_ns, turn.policy.data.quote_age_ns_max):
             sized = not at.lacks & NO_SIZES
             if whole_size(bids, asks, sized=sized) is None:
                 at.book((), (), turn.boot_ns, turn.policy.data.quote_age_ns_max)
                 judge(turn, tiers, fact.symbol, at)
-            elif at.quoted_beside(fact.bid_nanos, fact.ask_nanos, turn.boot_ns):
+                return
+            at.stale_boot_ns = turn.boot_ns + turn.policy.data.quote_age_ns_max
+            if at.quoted_beside(fact.bid_nanos, fact.ask_nanos, turn.boot_ns):
                 judge(turn, tiers, fact.symbol, at)
             return
         _measure_anew(turn, at)
