@@ -93,6 +93,7 @@ class Scene:
             "close_collar_nanos_max": NANOS // 10,
             "close_wait_ns": NANOS,
             "close_attempts_max": 4,
+            "close_within_ns": 5 * NANOS,
             "absent_after_ns": NANOS // 2,
         }
         return Orders(**(fields | changed))  # type: ignore[arg-type]
@@ -382,7 +383,7 @@ def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:
     orders = Orders(
         instance=INSTANCE, account=ACCOUNT, base_url="", data_url="", key_mark=key_mark("A"),
         timeout_ns=1, flatten=False, close_collar_nanos=1, close_collar_nanos_max=1,
-        close_wait_ns=1, close_attempts_max=1, absent_after_ns=1,
+        close_wait_ns=1, close_attempts_max=1, close_within_ns=1, absent_after_ns=1,
     )  # fmt: skip
     pair = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}
     assert key_for(orders, pair) == ("A", "s")

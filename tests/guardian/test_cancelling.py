@@ -58,7 +58,7 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Told
             instance="abcd1234", account="default", base_url="http://127.0.0.1:1",
             data_url="http://127.0.0.1:1", key_mark="", timeout_ns=1, flatten=False,
             close_collar_nanos=1, close_collar_nanos_max=1, close_wait_ns=1, close_attempts_max=1,
-            absent_after_ns=1,
+            close_within_ns=1, absent_after_ns=1,
         )  # fmt: skip
         with closing(GuardianJournal(place.journal_file)) as journal:
             acts = Acts(

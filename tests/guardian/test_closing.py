@@ -24,7 +24,7 @@ ORDERS = Orders(
     instance="abcd1234", account="default", base_url="", data_url="", key_mark="",
     timeout_ns=1, flatten=True, close_collar_nanos=NANOS // 100,
     close_collar_nanos_max=NANOS // 10, close_wait_ns=NANOS,
-    close_attempts_max=3, absent_after_ns=NANOS // 4,
+    close_attempts_max=3, close_within_ns=60 * NANOS, absent_after_ns=NANOS // 4,
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Venue:
         self.filled: dict[str, int] = {}
         self.events: list[tuple[str, str]] = []
         self.sent: list[tuple[float, int]] = []
+        self.nothing: list[str] = []
 
     async def read_leg(self, leg: ReadLeg) -> LegRead:
         return LegRead(
@@ -88,12 +89,15 @@ class Venue:
             return await Close(
                 trip="guardian#7",
                 symbol="AAPL",
+                held_nanos=10 * NANOS,
                 valued_nanos=99 * NANOS,
                 orders=ORDERS,
                 broker=cast("AlpacaRequests", self),
                 protection=cast("AlpacaProtection", self),
                 asking=Asking(seconds_max=20, told=lambda _why: None),
+                room=asyncio.Semaphore(1),
                 told=self.told,
+                took_nothing=self.nothing.append,
             ).run()
 
         return asyncio.run(main())

@@ -28,7 +28,7 @@ DEAD = Beat(Phase.RUNNING, 999_999, 1, 77, 5, 9)
 ORDERS = Orders(
     instance="abcd1234", account="default", base_url="", data_url="", key_mark=key_mark("A"),
     timeout_ns=1, flatten=True, close_collar_nanos=1, close_collar_nanos_max=1, close_wait_ns=1,
-    close_attempts_max=1,
+    close_attempts_max=1, close_within_ns=1,
     absent_after_ns=1,
 )  # fmt: skip
 KEYS = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}

@@ -65,6 +65,7 @@ def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
         close_collar_nanos_max=execution.close_collar_nanos_max,
         close_wait_ns=execution.close_wait_ns,
         close_attempts_max=execution.close_attempts_max,
+        close_within_ns=execution.close_within_ns,
         absent_after_ns=execution.absent_after_ns,
     )
 

@@ -32,7 +32,7 @@ from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import GuardianJournal
+from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal
 from fuseboard.guardian.killing import killed
 from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.outcome import Left, Outcome, named
@@ -54,7 +54,8 @@ CLEAN_READS: Final = 2
 IN_FLIGHT_S: Final = 1.0
 """How long after its death a request of the gateway may still arrive at the broker."""
 ACT_S_MAX: Final = 1_800.0
-"""How long the broker is asked; then the leftovers are paged and a person is needed."""
+"""How long a broker that does not answer is asked, before the closes, while they go on (beside the
+policy's time for the market), and after them; then people are paged."""
 LATCH_S_MAX: Final = 5.0
 """How long the broker's own latch is asked for: no close waits for it."""
 HELD_S_MAX: Final = 60.0
@@ -189,6 +190,7 @@ class Acts:
                 cancelled = True
                 if closes:
                     left = await self._closed(broker, protection, asking)
+                    asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
                     held = await self._proven(broker, protection, asking)
                     cancelled = False
                     await self._cancelled(protection, asking)
@@ -260,23 +262,26 @@ class Acts:
         if self._flatten and wanted != BrokerLatches():
             await self._latch_broker(protection, asking, wanted)
         room = asyncio.Semaphore(CLOSES_AT_ONCE_MAX)
+        seconds_max = ACT_S_MAX + self._orders.close_within_ns / 1e9
+        closing = Asking(seconds_max=seconds_max, told=self._waits)
 
-        async def one(symbol: str, valued_nanos: int) -> Left:
-            async with room:
-                close = Close(
-                    trip=trips[symbol],
-                    symbol=symbol,
-                    valued_nanos=valued_nanos,
-                    orders=self._orders,
-                    broker=broker,
-                    protection=protection,
-                    asking=asking,
-                    told=self._closes,
-                )
-                return await close.run()
+        async def one(at: BrokerPosition) -> Left:
+            close = Close(
+                trip=trips[at.symbol],
+                symbol=at.symbol,
+                held_nanos=at.quantity_nanos,
+                valued_nanos=at.price_nanos,
+                orders=self._orders,
+                broker=broker,
+                protection=protection,
+                asking=closing,
+                room=room,
+                told=self._closes,
+                took_nothing=self._took_nothing,
+            )
+            return await close.run()
 
-        closes = (one(at.symbol, at.price_nanos) for at in asked)
-        ended = await asyncio.gather(*closes, return_exceptions=True)
+        ended = await asyncio.gather(*map(one, asked), return_exceptions=True)
         left = tuple(each for each in ended if isinstance(each, Left))
         detail = "; ".join(each.says() for each in left)
         self._journal.write("closed", run_ns=self._run_ns, detail=detail)
@@ -308,6 +313,9 @@ class Acts:
         price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
         what = f"{close.side.value} {text_from_nanos(close.quantity_nanos)} {close.symbol}"
         self._journal.write("close", run_ns=self._run_ns, detail=f"{what} at {price}", close=close)
+
+    def _took_nothing(self, client_order_id: str) -> None:
+        self._journal.write(TOOK_NOTHING, run_ns=self._run_ns, detail=client_order_id)
 
     async def _latch_broker(
         self, protection: AlpacaProtection, asking: Asking, wanted: BrokerLatches

@@ -11,7 +11,7 @@ from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 PAUSE_S_MIN: Final = 0.05
 PAUSE_S_MAX: Final = 5.0
 DOUBLINGS_MAX: Final = 7
-NEWS_EVERY_S: Final = 60.0
+NEWS_AFTER_S: Final = 60.0
 Answer = TypeVar("Answer")
 
 
@@ -22,14 +22,15 @@ class OutOfTime(Exception):
 class Asking:
     """Repeats calls that certainly may be repeated, until a deadline of this process's clock.
 
-    `told` hears every `NEWS_EVERY_S` why it is not over yet. Exponential backoff with full jitter;
-    a 429 makes every call wait as long as the broker asked.
+    `told` hears why it is not over yet, after `NEWS_AFTER_S`, then after twice that and so on.
+    Exponential backoff with full jitter; a 429 makes every call wait as long as the broker asked.
     """
 
     def __init__(self, *, seconds_max: float, told: Callable[[str], None]) -> None:
         self._told = told
         self._ends = time.monotonic() + seconds_max
-        self._news_at = time.monotonic() + NEWS_EVERY_S
+        self._news_s = NEWS_AFTER_S
+        self._news_at = time.monotonic() + self._news_s
         self._quiet_until = 0.0
 
     async def answer(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -72,7 +73,8 @@ class Asking:
         if time.monotonic() >= self._ends:
             raise OutOfTime(why)
         if time.monotonic() >= self._news_at:
-            self._news_at += NEWS_EVERY_S
+            self._news_s *= 2
+            self._news_at += self._news_s
             self._told(why)
         ceiling = min(PAUSE_S_MAX, PAUSE_S_MIN * 2 ** min(attempt, DOUBLINGS_MAX))
         await asyncio.sleep(max(PAUSE_S_MIN, random.uniform(0, ceiling)))  # noqa: S311 - no secret

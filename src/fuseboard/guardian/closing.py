@@ -5,34 +5,47 @@ Each close is written down before it is sent: the next start takes it into its b
 Before each send the broker is asked for what works against the position, for the position, and for
 the close's own id, in this order (`Broker.read_leg`). The id is derived from (trip, symbol,
 attempt) as the gateway derives it: where the gateway had begun the same trip, its close and ours
-are one order to the broker. Attempt n + 1 begins only when n is final.
+are one order to the broker. Attempt n + 1 begins only when n is final, and when `Trying` says.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
+from fuseboard.guardian.trying import FAULTS, NOT_TAKEN, Trying
+from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos, protective_side
-from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderType, Side
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Side,
+)
 from fuseboard.vocabulary.reasons import Reason
 
-ATTEMPTS_SEEN_MAX: Final = 1_000
+ATTEMPTS_SEEN_MAX: Final = 2_000
 """Ids of earlier attempts that are stepped over, the gateway's among them."""
 READS_MAX: Final = 60
-"""Reads of one attempt that find something else working against the position."""
+"""Reads in a row that find something else working against the position."""
+WAIT: Final = 3
+"""The attempt whose backoff is a wait of less than half a second."""
 QUOTE_S_MAX: Final = 3.0
 """How long a close waits for a quote; then the position's own price has to do."""
+
+Answer = TypeVar("Answer")
 
 
 def close_price_nanos(
@@ -58,12 +71,15 @@ class Close:
         *,
         trip: str,
         symbol: str,
+        held_nanos: int,
         valued_nanos: int,
         orders: Orders,
         broker: AlpacaRequests,
         protection: AlpacaProtection,
         asking: Asking,
+        room: asyncio.Semaphore,
         told: Callable[[GuardianClose], None],
+        took_nothing: Callable[[str], None],
     ) -> None:
         self._trip = trip
         self._symbol = symbol
@@ -72,42 +88,65 @@ class Close:
         self._broker = broker
         self._protection = protection
         self._asking = asking
+        self._room = room
         self._told = told
+        self._took_nothing = took_nothing
+        self._trying = Trying(orders, boot_ns())
         self._attempt = 1
-        self._tries = 0
+        self._waits = 0
+        self._left_nanos = held_nanos
         self._why = ""
-        self._doubt_until = 0.0
+        self._doubt_until_ns = 0
 
     async def run(self) -> Left:
-        """Close until flat, or until the last attempt; what is left is said, never raised."""
-        left_nanos = 0
-        waits = 0
+        """Close until flat, or until it is over; what is left is said, never raised."""
         try:
             while self._attempt <= ATTEMPTS_SEEN_MAX:
-                leg = await self._read()
-                left_nanos = leg.position_nanos
-                if leg.found is not None:
-                    if leg.found.status not in TERMINAL_STATUSES:
-                        await self._worked(leg.found)
-                    self._attempt += 1
-                    continue
-                if leg.position_nanos == 0:
-                    return Left(symbol=self._symbol, left_nanos=0)
-                if self._tries >= self._orders.close_attempts_max or waits > READS_MAX:
+                while boot_ns() < self._trying.next_ns:
+                    await self._asking.pause(WAIT, why=f"{self._symbol}: {NOT_TAKEN}")
+                async with self._room:
+                    is_over = await self._once()
+                if is_over:
                     break
-                if time.monotonic() < self._doubt_until:
-                    await self._asking.pause(3, why=self._why)
-                    continue
-                open_nanos = abs(leg.position_nanos) - leg.against_nanos
-                if open_nanos <= 0:
-                    waits += 1
-                    await self._asking.pause(3, why="something else works against the position")
-                    continue
-                await self._send(leg.position_nanos, open_nanos)
         except OutOfTime as late:
             self._why = f"the broker does not answer: {late}"
-        why = self._why or "not closed after the last attempt"
-        return Left(symbol=self._symbol, left_nanos=left_nanos, why=why)
+        why = self._why or f"not closed by {ATTEMPTS_SEEN_MAX} attempts" * bool(self._left_nanos)
+        return Left(symbol=self._symbol, left_nanos=self._left_nanos, why=why)
+
+    async def _once(self) -> bool:
+        """One look at the broker and what follows from it; whether it is over."""
+        leg = await self._heard(self._read)
+        self._left_nanos = leg.position_nanos
+        if leg.found is not None:
+            if leg.found.status not in TERMINAL_STATUSES:
+                await self._worked(leg.found)
+            self._attempt += 1
+            return False
+        over = self._trying.why_over(boot_ns())
+        self._waits = self._waits + 1 if abs(leg.position_nanos) <= leg.against_nanos else 0
+        if leg.position_nanos == 0:
+            return True
+        if over or self._waits > READS_MAX:
+            said = f" ({self._why})" if over == FAULTS and self._why else ""
+            self._why = f"{over}{said}" if over else "something else works against the position"
+            return True
+        if self._waits or boot_ns() < self._doubt_until_ns:
+            await self._asking.pause(WAIT, why=self._why or "something else works against it")
+            return False
+        await self._send(leg.position_nanos, abs(leg.position_nanos) - leg.against_nanos)
+        return False
+
+    async def _heard(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The call's answer; while there is none, the market is not asked either."""
+
+        async def noted() -> Answer:
+            try:
+                return await call()
+            except (BrokerUnavailable, Throttled):
+                self._trying.kept_away(boot_ns())
+                raise
+
+        return await self._asking.answer(noted)
 
     def _client_id(self) -> str:
         return close_client_order_id(trip=self._trip, symbol=self._symbol, attempt=self._attempt)
@@ -133,13 +172,10 @@ class Close:
             wire_id=wire,
         )
 
-        async def asked() -> LegRead:
-            read = await self._broker.read_leg(leg)
-            if not isinstance(read, LegRead):
-                raise BrokerUnavailable(read.detail)
-            return read
-
-        return await self._asking.answer(asked)
+        read = await self._broker.read_leg(leg)
+        if not isinstance(read, LegRead):
+            raise BrokerUnavailable(read.detail)
+        return read
 
     async def _send(self, position_nanos: int, open_nanos: int) -> None:
         """One close of the present attempt. In doubt, the same id is looked for, then sent again:
@@ -150,20 +186,21 @@ class Close:
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
         self._told(self._close(order))
-        outcome = await self._asking.answer(lambda: self._broker.submit(order, lambda: True))
+        self._trying.sent(boot_ns())
+        outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
         if isinstance(outcome, OrderSent):
             await self._worked(outcome)
             self._attempt += 1
         elif isinstance(outcome, OrderUnknown):
             self._why = outcome.detail
-            self._doubt_until = time.monotonic() + self._orders.absent_after_ns / 1e9
+            self._doubt_until_ns = boot_ns() + self._orders.absent_after_ns
         elif outcome.reason is Reason.BROKER_REJECTED:
             self._why = f"the broker rejected it: {outcome.message}"
-            self._tries += 1
+            self._trying.answered(OrderStatus.REJECTED, 0, boot_ns(), taken_back=False)
             self._attempt += 1
-            await self._asking.pause(self._tries + 3, why=self._why)
         else:  # nothing left: the same attempt again
             self._why = outcome.message
+            self._trying.kept_away(boot_ns())
             await self._asking.pause(5, why=outcome.message)
 
     async def _quote(self) -> Touch | None:
@@ -183,7 +220,7 @@ class Close:
                 side,
                 first_nanos=self._orders.close_collar_nanos,
                 most_nanos=self._orders.close_collar_nanos_max,
-                tries=self._tries,
+                tries=self._trying.doublings,
             )
         ours, wire = self._ids()
         return SubmitOrder(
@@ -216,16 +253,20 @@ class Close:
 
     async def _worked(self, sent: OrderSent) -> None:
         """Wait until an order of ours is final: by itself, else cancelled after its time."""
-        self._tries += 1
-        self._why = "its close did not fill"
-        ends = time.monotonic() + self._orders.close_wait_ns / 1e9
-        attempt = 0
+        self._why = ""
+        ends_ns = boot_ns() + self._orders.close_wait_ns
+        attempt, taken_back = 0, False
         while sent.status not in TERMINAL_STATUSES:
-            if time.monotonic() >= ends:
+            if boot_ns() >= ends_ns:
+                taken_back = True
                 await self._asking.answer(partial(self._protection.cancel, sent.broker_order_id))
             await self._asking.pause(attempt, why="a close does not become final")
             attempt += 1
-            sent = await self._asking.answer(self._found)
+            sent = await self._heard(self._found)
+        filled_nanos = sent.filled_quantity_nanos
+        self._trying.answered(sent.status, filled_nanos, boot_ns(), taken_back=taken_back)
+        if filled_nanos == 0:
+            self._took_nothing(self._client_id())
 
     async def _found(self) -> OrderSent:
         ours, wire = self._ids()

@@ -16,7 +16,9 @@ from fuseboard.guardian.disk import Disk
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 
 DETAIL_CHARACTERS_MAX: Final = 2_000
-LINES_READ_MAX: Final = 10_000
+LINES_READ_MAX: Final = 100_000
+TOOK_NOTHING: Final = "took nothing"
+"""The act that names a close of which nothing was filled: nobody needs to know of it."""
 CLOSES_TOLD_MAX: Final = 1_000
 """Closes that a start is told of, the newest."""
 
@@ -97,9 +99,12 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def closes_told(path: Path) -> tuple[GuardianClose, ...]:
-    """The newest closes that were about to be sent, oldest first."""
-    closes = [line.close for line in read_lines(path) if line.close is not None]
-    return tuple(closes[-CLOSES_TOLD_MAX:])
+    """The newest closes that were about to be sent, oldest first, but those that took nothing."""
+    lines = read_lines(path)
+    nothing = {line.detail for line in lines if line.act == TOOK_NOTHING}
+    closes = [line.close for line in lines if line.close is not None]
+    told = [close for close in closes if close.client_order_id not in nothing]
+    return tuple(told[-CLOSES_TOLD_MAX:])
 
 
 def last_done(lines: list[Line]) -> int:

@@ -48,11 +48,14 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flatten: bool
     """Whether positions are closed, after everything is cancelled."""
     close_collar_nanos: int
-    """How far beyond the quote the first close may trade; each further attempt doubles it."""
+    """How far beyond the quote the first close may trade; each that takes nothing doubles it."""
     close_collar_nanos_max: int
     """No close may trade further than this, or than the first where that is more."""
     close_wait_ns: int
     close_attempts_max: int
+    """How many closes in a row the broker may refuse or end."""
+    close_within_ns: int = 30 * 60 * 1_000_000_000
+    """For so long the market is asked for what it does not take; older releases wrote none."""
     absent_after_ns: int
     """How long "not found" counts as still on its way to the broker."""
 

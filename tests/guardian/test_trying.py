@@ -1,0 +1,208 @@
+"""The guardian asks a market again as the kernel does, and leaves nobody waiting for one symbol."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
+from fuseboard.core import trying as core
+from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.state import Turn
+from fuseboard.guardian import trying
+from fuseboard.guardian.asking import Asking
+from fuseboard.guardian.closing import Close
+from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, closes_told
+from fuseboard.guardian.orders import Orders
+from fuseboard.guardian.outcome import Left
+from fuseboard.guardian.trying import Trying
+from fuseboard.policy.data_rules import ExecutionRules
+from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, SubmitOutcome
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.reasons import Reason
+from tests.guardian.test_closing import ORDERS, Venue
+
+BEGAN_NS = 1_000 * NANOS
+ENDS = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+
+
+@given(
+    closes=st.lists(
+        st.tuples(
+            st.sampled_from(ENDS),
+            st.sampled_from((0, NANOS)),
+            st.booleans(),
+            st.booleans(),
+            st.integers(0, 400 * NANOS),
+        ),
+        max_size=100,
+    )
+)
+def test_the_guardian_tries_a_close_again_as_the_kernel_does(
+    closes: list[tuple[OrderStatus, int, bool, bool, int]],
+) -> None:
+    rules = ExecutionRules()
+    orders = structs.replace(
+        ORDERS,
+        close_attempts_max=rules.close_attempts_max,
+        close_within_ns=rules.close_within_ns,
+    )
+    now = SimpleNamespace(boot_ns=BEGAN_NS, policy=Policy(execution=rules), liquidity=None)
+    turn = cast("Turn", now)
+    plan = Plan(
+        trip="x#1", scope="account", stage="closing", began_boot_ns=BEGAN_NS, deadline_boot_ns=0,
+        orders={},
+    )  # fmt: skip
+    leg = Leg(symbol="AAPL")
+    it = Trying(orders, BEGAN_NS)
+    for status, filled_nanos, taken_back, is_away, took_ns in closes:
+        if is_away:
+            core.time_again(turn, leg)
+            it.kept_away(now.boot_ns)
+        over = core.why_over(turn, plan, leg)
+        assert bool(it.why_over(now.boot_ns)) == bool(over)
+        assert (it.why_over(now.boot_ns) == trying.FAULTS) == (over == core.FAULTS)
+        if over:
+            return
+        leg.attempt, leg.turns, leg.sent_boot_ns = leg.attempt + 1, leg.turns + 1, now.boot_ns
+        it.sent(now.boot_ns)
+        now.boot_ns += took_ns
+        next_ns = core.answered(
+            turn, plan, leg, status=status, filled_nanos=filled_nanos, taken_back=taken_back
+        )
+        it.answered(status, filled_nanos, now.boot_ns, taken_back=taken_back)
+        assert (it.next_ns, it.doublings) == (next_ns, leg.tries)
+        now.boot_ns = next_ns
+
+
+class Thin(Venue):
+    """A broker whose market takes nothing: a close works until it is cancelled; or it refuses."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        super().__init__(held=10)
+        self.refuses = refuses
+        self.prices_nanos: list[int] = []
+        self.ids: list[str] = []
+        self.cancelled: set[str] = set()
+
+    async def submit(self, order: SubmitOrder, _allowed: Callable[[], bool]) -> SubmitOutcome:
+        assert order.side is Side.SELL
+        assert order.limit_price_nanos is not None
+        self.prices_nanos.append(order.limit_price_nanos)
+        self.ids.append(order.client_order_id)
+        if self.refuses:
+            return OrderNotSent(
+                order_id=order.order_id, reason=Reason.BROKER_REJECTED, message="not today"
+            )
+        return self._seen(order.order_id)
+
+    def _seen(self, order_id: str) -> OrderSent:
+        status = OrderStatus.CANCELED if order_id in self.cancelled else OrderStatus.WORKING
+        return OrderSent(order_id=order_id, broker_order_id=order_id, status=status)
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        return self._seen(order.order_id)
+
+    async def cancel(self, broker_order_id: str) -> None:
+        self.cancelled.add(broker_order_id)
+
+
+async def closed(
+    venue: Venue,
+    symbol: str,
+    orders: Orders,
+    room: asyncio.Semaphore,
+    asking: Asking | None = None,
+) -> Left:
+    return await Close(
+        trip="guardian#7",
+        symbol=symbol,
+        held_nanos=venue.held_nanos,
+        valued_nanos=99 * NANOS,
+        orders=orders,
+        broker=cast("AlpacaRequests", venue),
+        protection=cast("AlpacaProtection", venue),
+        asking=asking or Asking(seconds_max=60, told=lambda _why: None),
+        room=room,
+        told=venue.told,
+        took_nothing=venue.nothing.append,
+    ).run()
+
+
+def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trying, "PAUSE_NS", NANOS // 10)
+    orders = structs.replace(ORDERS, close_wait_ns=1, close_within_ns=2 * NANOS)
+    thin, liquid, ended = Thin(), Venue(held=4), list[str]()
+
+    async def one(venue: Venue, symbol: str, room: asyncio.Semaphore) -> Left:
+        left = await closed(venue, symbol, orders, room)
+        ended.append(symbol)
+        return left
+
+    async def both() -> tuple[Left, Left]:
+        room = asyncio.Semaphore(1)
+        return await asyncio.gather(one(thin, "AAPL", room), one(liquid, "TSLA", room))
+
+    left, flat = asyncio.run(both())
+    assert (flat.left_nanos, ended) == (0, ["TSLA", "AAPL"])
+    assert left.left_nanos == 10 * NANOS
+    assert left.why.startswith("the market did not take it within ")
+    assert len(thin.prices_nanos) > orders.close_attempts_max, "what the market answers is no fault"
+    collars = [100 - price_nanos // NANOS for price_nanos in thin.prices_nanos]
+    assert collars[:6] == [1, 2, 4, 8, 10, 10]
+    assert set(collars[6:]) <= {10}
+    assert thin.nothing == thin.ids
+
+
+def test_a_position_that_the_broker_does_not_tell_again_is_said_to_be_open() -> None:
+    class Silent(Venue):
+        async def read_leg(self, leg: ReadLeg) -> LegRead:
+            raise BrokerUnavailable("no connection")
+
+    asking = Asking(seconds_max=0.0, told=lambda _why: None)
+    left = asyncio.run(closed(Silent(held=10), "AAPL", ORDERS, asyncio.Semaphore(1), asking))
+    assert left.says() == "AAPL: 10 left, the broker does not answer: no connection"
+
+
+def test_closes_that_the_broker_refuses_in_a_row_are_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trying, "PAUSE_NS", 0)
+    thin = Thin(refuses=True)
+    left = asyncio.run(closed(thin, "AAPL", ORDERS, asyncio.Semaphore(1)))
+    assert len(thin.ids) == ORDERS.close_attempts_max
+    assert left.left_nanos == 10 * NANOS
+    assert left.why == (
+        "the broker refuses its closes, or ends them (the broker rejected it: not today)"
+    )
+    assert len(set(thin.prices_nanos)) == 1, "a refusal widens nothing"
+
+
+def test_a_start_is_told_of_no_close_that_took_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "guardian.jsonl"
+    journal = GuardianJournal(file)
+    for number in (1, 2):
+        close = GuardianClose(
+            at_wall_ns=number, trip="x", order_id=f"o{number}", wire_id=f"w{number}",
+            client_order_id=f"close/x/AAPL/{number}", symbol="AAPL", side=Side.SELL,
+            quantity_nanos=NANOS, limit_price_nanos=None,
+        )  # fmt: skip
+        journal.write("close", run_ns=7, close=close)
+        if number == 1:
+            journal.write(TOOK_NOTHING, run_ns=7, detail=close.client_order_id)
+    journal.close()
+    assert [close.order_id for close in closes_told(file)] == ["o2"]
