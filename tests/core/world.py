@@ -168,10 +168,9 @@ class World:
     def take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         """Fold one input, check what can be checked at once, let out what may leave."""
         moment = facts.Moment(self.boot_ns, self.wall_ns)
-        before = self.kernel.snapshot()
         effects = self.kernel.step(moment, fact)
         record = Record(len(self.log) + 1, moment, fact, effects)
-        again = Kernel.restored(before)
+        again = Kernel.restored(self.snapshot)
         read = decoded_record(encoded_record(record))
         holds("9", again.step(read.moment, read.input) == effects, f"{fact} from its snapshot")
         self.snapshot = self.kernel.snapshot()
