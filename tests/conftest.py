@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.longest_first import longest_first, slowest
+
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = int(os.environ.get("FUSEBOARD_SEEDS", "2000"))
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
@@ -47,11 +49,18 @@ settings.load_profile(PROFILE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = longest_first(items, _file_of, slowest(), workers)
     if PROFILE == "soak":
         return
     for item in items:
         if item.get_closest_marker("soak") is not None:
             item.add_marker(pytest.mark.skip(reason="many seeds: runs with `make soak`"))
+
+
+def _file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0].removeprefix("tests/")
 
 
 def pytest_collection_finish() -> None:
