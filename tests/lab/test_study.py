@@ -12,7 +12,7 @@ from fuseboard.app import lab_study
 from fuseboard.cli import main
 from fuseboard.feeds.tapes.by_name import data_folder, tape_by_name
 from fuseboard.feeds.tapes.tape import TapeEvent, TapeQuote
-from fuseboard.lab.study.detection import Watching
+from fuseboard.lab.study.detection import Detection, Watching
 from fuseboard.lab.study.deterioration import (
     WINDOW_NS,
     Point,
@@ -22,8 +22,9 @@ from fuseboard.lab.study.deterioration import (
     wide_stretches,
 )
 from fuseboard.lab.study.page import PageUnfit, empty_page, filled, stale
-from fuseboard.lab.study.rows import read_study
+from fuseboard.lab.study.rows import asked_of_tape, read_study
 from fuseboard.lab.study.tapes import TAPES, Grain, Kind, StudyTape
+from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
@@ -179,7 +180,7 @@ def test_signals_are_those_of_the_journal_and_what_came_before_is_no_detection()
     assert "trip" not in late.detection().first_ns
 
 
-def test_a_spread_that_denies_counts_from_the_beginning_where_it_held_before() -> None:
+def test_what_the_beginning_meets_is_no_signal_of_it() -> None:
     wide = [at(second, 990, 1_010) for second in range(60)]
     fall = [at(60 + second, 1_000 - 3 * second, 1_001 - 3 * second) for second in range(40)]
     tape = tape_of([*wide, *fall, at(120, 881, 882)])
@@ -187,8 +188,45 @@ def test_a_spread_that_denies_counts_from_the_beginning_where_it_held_before() -
     watching = Watching(judgement, WATCHED.liquidity)
     run_trial(tape, options("hold", WATCHED), keep=watching.keep)
     found = watching.detection()
-    assert found.first_ns["spread"] == judgement.began_ns
+    assert "spread" not in found.first_ns
+    assert found.held == ("spread",)
     assert found.earlier["spread"] == 1
+
+
+def spreads_seen(*quotes: tuple[int, int, int], ends_s: int = 60) -> Detection:
+    """Of quotes (second, bid, ask) in a fall that begins after ten seconds."""
+    tape = tape_of([at(second, bid, ask) for second, bid, ask in quotes])
+    judgement = structs.replace(
+        judged(crash(seconds=60), "crash"),
+        symbols=tape.symbols,
+        fell=(),
+        began_ns=OPENS_NS + 10 * NANOS,
+        ended_ns=OPENS_NS + ends_s * NANOS,
+    )
+    watching = Watching(judgement, WATCHED.liquidity)
+    run_trial(tape, options("hold", WATCHED), keep=watching.keep)
+    return watching.detection()
+
+
+def test_a_signal_after_the_end_is_none_and_a_crossed_quote_is_no_wide_one() -> None:
+    calm = [(second, 999, 1_001) for second in range(1, 30)]
+    assert "spread" in spreads_seen(*calm, (40, 900, 1_000), (50, 999, 1_001)).first_ns
+    assert (
+        "spread" not in spreads_seen(*calm, (40, 900, 1_000), (50, 999, 1_001), ends_s=35).first_ns
+    )
+    assert "spread" not in spreads_seen(*calm, (40, 1_000, 900)).first_ns
+
+
+def test_the_trials_of_a_calm_tape_that_tells_a_spread_are_also_played_with_more_cash() -> None:
+    def equities(kind: Kind, grain: Grain, *, recorded: bool = True) -> list[int]:
+        tape = StudyTape(name="any", kind=kind, grain=grain, recorded=recorded)
+        asked = asked_of_tape(tape, "", TrialTerms())
+        return [each.equity_nanos // NANOS for each in asked if each.equity_nanos > 10**5 * NANOS]
+
+    assert equities(Kind.CALM, Grain.BOOK) == [500_000, 500_000]
+    assert not equities(Kind.CRASH, Grain.BOOK)
+    assert not equities(Kind.CALM, Grain.BARS)
+    assert not equities(Kind.CALM, Grain.GENERATED, recorded=False)
 
 
 def test_an_alert_near_a_limit_of_losses_is_told_from_others() -> None:

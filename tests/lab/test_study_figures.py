@@ -6,9 +6,9 @@ from fuseboard.lab.result import Figures, Orders
 from fuseboard.lab.study.averages import (
     false_positives,
     first_delays,
+    held_before,
     kept_of,
     pairs_of,
-    tripped_before,
 )
 from fuseboard.lab.study.detection import SIGNALS, Detection
 from fuseboard.lab.study.deterioration import TapeJudged
@@ -69,18 +69,26 @@ def figures(kept: int, drawdown: int, orders: Orders, tiers: dict[str, int]) -> 
 
 
 def both(
-    where: str, strategy: str, gate: Figures, bare: Figures, seen: dict[str, int], before: int = 0
+    where: str,
+    strategy: str,
+    gate: Figures,
+    bare: Figures,
+    seen: dict[str, int],
+    before: int = 0,
+    held: tuple[str, ...] = (),
 ) -> tuple[StudyRow, ...]:
-    """`seen` is seconds after the beginning."""
+    """`seen` is seconds after the beginning, `before` counts trips."""
     found = Detection(
         first_ns={name: BEGAN_NS + seconds * SECOND for name, seconds in seen.items()},
         earlier={**dict.fromkeys(SIGNALS, 0), "trip": before},
+        held=held,
     )
     row = StudyRow(
         tape=where,
         strategy=strategy,
         protected=True,
         left_takes=False,
+        equity_nanos=100_000 * NANOS,
         key="",
         figures=gate,
         detection=found,
@@ -88,14 +96,19 @@ def both(
     return row, structs.replace(row, protected=False, figures=bare, detection=None)
 
 
-def orders(submitted: int, skipped: int, resized: int) -> Orders:
-    allowed = submitted - skipped
+def orders(submitted: int, skipped: int, resized: int, taken_back: int = 0) -> Orders:
     return Orders(
-        submitted=submitted, allowed=allowed, resized=resized, denied=skipped, skipped=skipped
+        submitted=submitted,
+        allowed=submitted - skipped,
+        resized=resized,
+        taken_back=taken_back,
+        denied=skipped,
+        skipped=skipped,
     )
 
 
-MANY, FEW = orders(1_000, 6, 4), orders(20, 3, 2)
+MANY, FEW = orders(1_000, 6, 4, 500), orders(20, 3, 2, 1)
+LARGER = orders(40, 9, 11)
 TIERS = {"NORMAL": 60, "CAUTIOUS": 30, "DEFENSIVE": 8, "EMERGENCY": 2}
 STUDY = Study(
     policy="by hand",
@@ -116,11 +129,23 @@ STUDY = Study(
             figures(90, 20, MANY, {}),
             {"tier": 30, "loss": 10},
         ),
-        *both("fell", "momentum", figures(88, 8, MANY, TIERS), figures(94, 7, MANY, {}), {}, 1),
+        *both(
+            "fell",
+            "momentum",
+            figures(88, 8, MANY, TIERS),
+            figures(94, 7, MANY, {}),
+            {},
+            1,
+            ("tier",),
+        ),
         *both(
             "fell", "dip-buyer", figures(90, 1, MANY, TIERS), figures(92, 9, MANY, {}), {"trip": 8}
         ),
         *both("calm", "hold", figures(100, 1, FEW, TIERS), figures(100, 1, FEW, {}), {}),
+        structs.replace(
+            both("calm", "hold", figures(100, 1, LARGER, TIERS), figures(100, 1, FEW, {}), {})[0],
+            equity_nanos=500_000 * NANOS,
+        ),
         *both("calm", "momentum", figures(100, 1, MANY, TIERS), figures(100, 1, MANY, {}), {}),
         *both("calm-bars", "hold", figures(100, 1, FEW, TIERS), figures(100, 1, FEW, {}), {}),
     ),
@@ -144,21 +169,22 @@ def test_what_was_kept_is_averaged_and_the_worst_is_the_worst() -> None:
 
 
 def test_false_positives_are_told_pooled_by_strategy_and_as_a_mean_of_trials() -> None:
-    pairs = [pair for pair in pairs_of(STUDY, Kind.CALM) if pair.tape.name == "calm"]
-    found = false_positives(pairs, FALSE_NANOS)
+    gates = [pair.gate for pair in pairs_of(STUDY, Kind.CALM) if pair.tape.name == "calm"]
+    found = false_positives(gates, FALSE_NANOS)
     assert (found.trials, found.submitted, found.skipped, found.cut) == (2, 1_020, 9, 6)
     assert found.orders_nanos == 15 * NANOS // 1_020
+    assert found.taken_back_nanos == 501 * NANOS // 1_020
     assert found.mean_nanos == (25 * PERCENT + PERCENT) // 2
     assert (found.over, found.asking, found.trips) == (1, 2, 2)
     assert (found.time_nanos, found.cautious_nanos) == (10 * PERCENT, 30 * PERCENT)
     assert found.measured_ns == 100 * SECOND, "a tape's tiers once"
 
 
-def test_the_first_signal_counts_from_the_beginning_and_an_earlier_trip_is_none() -> None:
+def test_the_first_signal_counts_from_the_beginning_and_what_held_before_is_none() -> None:
     pairs = pairs_of(STUDY, Kind.CRASH)
     assert first_delays(pairs, visible=False) == [8 * SECOND, 10 * SECOND]
     assert first_delays(pairs, visible=True) == [4 * SECOND, 6 * SECOND]
-    assert [tripped_before(pair) for pair in pairs] == [False, True, False]
+    assert [held_before(pair) for pair in pairs] == [(), ("tier", "trip"), ()]
 
 
 def row_of(table: str, start: str) -> list[str]:
@@ -174,13 +200,16 @@ def test_the_tables_say_so_and_bars_have_no_part_in_what_needs_a_spread() -> Non
     assert row_of(targets, "of `hold`'s orders")[2:4] == ["25.00 % of 20", "-"]
     assert row_of(targets, "of `momentum`'s orders")[2] == "1.00 % of 1,000"
     assert row_of(targets, "mean of the trials' shares")[2] == "13.00 %; 1 of 2 trials over"
+    assert row_of(targets, "of `hold`'s with 5 times the cash")[2:4] == ["50.00 % of 40", "-"]
+    assert row_of(targets, "taken back, their time over")[2] == "49.12 % of 1,020"
+    assert row_of(targets, "of `hold`'s orders taken back")[2:4] == ["5.00 % of 20", "-"]
     assert row_of(targets, "calm days: time in DEFENSIVE or worse")[2:4] == ["10.00 %", "-"]
     assert row_of(targets, "calm days: time in CAUTIOUS")[2:4] == ["30.00 %", "-"]
     assert row_of(targets, "calm days: trips")[2:4] == ["2 in 2", "1 in 1"]
     first = row_of(targets, "first signal after the beginning, median")
-    assert first[2] == "10.0 s; 1 of 3 within, 1 had tripped before"
+    assert first[2] == "10.0 s; 1 of 3 within, 1 had a signal before"
     detection = shown["detection"]
-    assert row_of(detection, "`fell` | momentum")[2:] == ["yes", *["-"] * 5, "never"]
+    assert row_of(detection, "`fell` | momentum")[2:] == ["tier, trip", *["-"] * 5, "never"]
     assert row_of(detection, "`fell` | hold")[2:] == [
         "-",
         "30.0 s",

@@ -282,6 +282,7 @@ class Chronicle:
             allowed=counts["allowed"],
             resized=counts["resized"],
             repriced=counts["repriced"],
+            taken_back=counts["taken_back"],
             denied=counts["denied"],
             rejected=counts["rejected"],
             refused=counts["refused"],

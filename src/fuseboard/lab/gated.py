@@ -27,8 +27,10 @@ from fuseboard.vocabulary.effects import (
 from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.identifiers import OrderIds, order_id_of_wire_id, trip_id
 from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested
-from fuseboard.vocabulary.liquidity_effects import RecordShaping, RecordTier
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity, RecordShaping, RecordTier
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 INSTANCE: Final = "lab00000"
@@ -72,6 +74,10 @@ class GatedDesk:
         """All our order ids: every other order at the exchange is a plan's."""
         self._shaped: dict[str, RecordShaping] = {}
         self._sent_nanos: dict[str, int] = {}
+        self._cancelled: dict[str, None] = {}
+        """Orders that the strategy asked to cancel."""
+        self._stopped = False
+        """Whether a posture keeps anything from opening."""
         self._ways: dict[type, Callable[..., None]] = {
             SubmitOrder: self._submitted,
             AnswerOrder: self._allowed,
@@ -79,6 +85,7 @@ class GatedDesk:
             PublishOrder: self._published,
             RecordShaping: self._reshaped,
             RecordTier: self._tier,
+            RecordLiquidity: self._silence,
             RecordPlan: self._plan,
             RecordTransition: self._transition,
             PublishPosture: self._posture,
@@ -148,12 +155,10 @@ class GatedDesk:
             raise StrategyFailed(never_placed(cancel))
         self._chronicle.count("cancels")
         self._requests += 1
+        order_id = self._ids.order_id(self._strategy, cancel.own_id)
+        self._cancelled[order_id] = None
         self._intake.offer(
-            CancelRequested(
-                request=self._requests,
-                strategy=self._strategy,
-                order_id=self._ids.order_id(self._strategy, cancel.own_id),
-            )
+            CancelRequested(request=self._requests, strategy=self._strategy, order_id=order_id)
         )
 
     # --- what the gate says ----------------------------------------------------------------------
@@ -219,8 +224,16 @@ class GatedDesk:
         if place is None or order.order_id in self._unanswered:
             return  # its denial is told by the answer
         del self._places[order.order_id]
+        if self._was_taken_back(order):
+            self._chronicle.count("taken_back")
         how = _HOW.get(order.status, "canceled")
         self._end(place, how, filled_nanos=order.filled_quantity_nanos)
+
+    def _was_taken_back(self, order: PublishOrder) -> bool:
+        """Whether the gate ended an opening before it was filled, which nobody else did."""
+        canceled = order.status is OrderStatus.CANCELED
+        opening = order.intent is Intent.OPEN and not self._stopped
+        return canceled and opening and order.order_id not in self._cancelled
 
     def _filled(self, order: PublishOrder) -> None:
         is_plan = order.intent is Intent.PLAN
@@ -265,7 +278,13 @@ class GatedDesk:
         at_ns = self._now_ns()
         self._chronicle.tier(tier.symbol, at_ns, tier.before, tier.after, tier.score)
 
+    def _silence(self, told: RecordLiquidity) -> None:
+        """A symbol that falls silent is in EMERGENCY until it is heard, and then changes tier."""
+        if told.silent:
+            self._chronicle.tiers.change(told.symbol, self._now_ns(), Tier.EMERGENCY.name)
+
     def _posture(self, shown: PublishPosture) -> None:
+        self._stopped = shown.posture >= Posture.REDUCE_ONLY
         at_ns, code = self._now_ns(), shown.reason.value
         self._chronicle.postures.change(shown.scope, at_ns, shown.posture.name, code=code)
 

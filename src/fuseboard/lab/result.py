@@ -136,13 +136,16 @@ class Orders(Struct, frozen=True, kw_only=True):
 
     `submitted` = `allowed` + `denied` + `rejected` + `refused` + `unanswered` (the tape ended
     first); `resized` are those of the allowed that were cut; `repriced` those that kept their size
-    and were given another type or limit; `skipped` those of the denied that liquidity denied.
+    and were given another type or limit; `taken_back` those that the gate cancelled before they
+    were filled though nothing was stopped: their time was over, or the symbol fell into EMERGENCY;
+    `skipped` those of the denied that liquidity denied.
     """
 
     submitted: int = 0
     allowed: int = 0
     resized: int = 0
     repriced: int = 0
+    taken_back: int = 0
     denied: int = 0
     rejected: int = 0
     refused: int = 0

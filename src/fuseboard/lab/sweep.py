@@ -53,6 +53,11 @@ class TrialAsked(Struct, frozen=True, kw_only=True):
         """Whether the rest of a limit order that arrives at the far side goes on taking."""
         return self.terms.left_takes
 
+    @property
+    def equity_nanos(self) -> int:
+        """Cash at the beginning."""
+        return self.terms.equity_nanos
+
 
 class TrialRow(Struct, frozen=True, kw_only=True):
     """What became of one trial: `error` says why there are no figures."""

@@ -67,6 +67,7 @@ class FalsePositives(Struct, frozen=True, kw_only=True):
     submitted: int
     skipped: int
     cut: int
+    taken_back: int
     denied_otherwise: int
     trips: int
     mean_nanos: int
@@ -84,6 +85,11 @@ class FalsePositives(Struct, frozen=True, kw_only=True):
     def orders_nanos(self) -> int:
         """The share of orders that liquidity denied or cut."""
         return part(self.skipped + self.cut, self.submitted)
+
+    @property
+    def taken_back_nanos(self) -> int:
+        """The share of orders that the gate took back, their time over, though nobody asked."""
+        return part(self.taken_back, self.submitted)
 
     @property
     def time_nanos(self) -> int:
@@ -104,6 +110,7 @@ def pairs_of(
         (row.tape, row.strategy, row.protected): row
         for row in study.rows
         if row.figures and row.left_takes is (row.protected and left_takes)
+        if row.equity_nanos == study.equity_nanos
     }
     found = []
     for tape in study.tapes:
@@ -143,17 +150,29 @@ def kept_of(pairs: Sequence[Pair], target_nanos: int) -> Kept | None:
     )
 
 
-def false_positives(pairs: Sequence[Pair], target_nanos: int) -> FalsePositives:
-    """Of these pairs of calm tapes. A tape's tiers count once, whatever traded on it."""
-    gates = [pair.figures()[0] for pair in pairs]
-    once = {pair.tape.name: pair.figures()[0] for pair in pairs}.values()
+def with_more_cash(study: Study, strategy: str, which: Which) -> list[StudyRow]:
+    """The trials of a strategy on calm tapes that began with more than the study's own cash."""
+    tapes = [tape.name for tape in study.tapes if tape.kind is Kind.CALM and which(tape)]
+    return [
+        row
+        for row in study.rows
+        if row.figures and row.equity_nanos > study.equity_nanos
+        if row.strategy == strategy and row.tape in tapes
+    ]
+
+
+def false_positives(rows: Sequence[StudyRow], target_nanos: int) -> FalsePositives:
+    """Of these trials of calm tapes. A tape's tiers count once, whatever traded on it."""
+    gates = [row.figures for row in rows if row.figures is not None]
+    once = {row.tape: row.figures for row in rows if row.figures is not None}.values()
     orders = [each.orders for each in gates]
     shares = [part(each.skipped + each.resized, each.submitted) for each in orders if each.submitted]
     return FalsePositives(
-        trials=len(pairs),
+        trials=len(gates),
         submitted=sum(each.submitted for each in orders),
         skipped=sum(each.skipped for each in orders),
         cut=sum(each.resized for each in orders),
+        taken_back=sum(each.taken_back for each in orders),
         denied_otherwise=sum(denied_otherwise(each) for each in orders),
         trips=sum(each.trips for each in gates),
         mean_nanos=sum(shares) // len(shares) if shares else 0,
@@ -178,7 +197,7 @@ def tight_ns(figures: Figures) -> int:
 def delays_of(pair: Pair, since_ns: int) -> dict[str, int]:
     """How long after a time each signal came, and the `first` of them; in ns.
 
-    A trip from before the deterioration is none: see `tripped_before`.
+    What held before the deterioration is none: see `held_before`.
     """
     detection = pair.gate.detection
     if detection is None or not since_ns or not detection.first_ns:
@@ -187,10 +206,13 @@ def delays_of(pair: Pair, since_ns: int) -> dict[str, int]:
     return {**delays, "first": min(delays.values())}
 
 
-def tripped_before(pair: Pair) -> bool:
-    """Whether it had tripped before the deterioration began: luck, and no detection."""
+def held_before(pair: Pair) -> tuple[str, ...]:
+    """Which signals the beginning of the deterioration met already: luck, and no detection."""
     detection = pair.gate.detection
-    return detection is not None and bool(detection.earlier["trip"])
+    if detection is None:
+        return ()
+    tripped = ("trip",) if detection.earlier["trip"] else ()
+    return (*detection.held, *tripped)
 
 
 def first_delays(pairs: Iterable[Pair], *, visible: bool) -> list[int]:

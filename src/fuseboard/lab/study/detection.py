@@ -30,11 +30,13 @@ class Detection(Struct, frozen=True, kw_only=True):
     """When each signal first held, by name, between beginning and end of the deterioration.
 
     A signal that did not has no entry; `earlier` counts how often each began before that, on a
-    tape that did not fall at any time.
+    tape that did not fall at any time; `held` are those that the beginning met, which are none of
+    its signals: whoever always cries wolf has not seen one.
     """
 
     first_ns: dict[str, int]
     earlier: dict[str, int]
+    held: tuple[str, ...] = ()
 
 
 class Watching:
@@ -56,6 +58,7 @@ class Watching:
         self._first_ns: dict[str, int] = {}
         self._earlier = dict.fromkeys(SIGNALS, 0)
         self._entered = False
+        self._held: dict[str, None] = {}
         self._ways: dict[type, Callable[..., None]] = {
             RecordTier: self._tier,
             RecordTransition: self._transition,
@@ -83,6 +86,7 @@ class Watching:
         return Detection(
             first_ns={name: self._first_ns[name] for name in SIGNALS if name in self._first_ns},
             earlier=self._earlier,
+            held=tuple(name for name in SIGNALS if name in self._held),
         )
 
     def _effect(self, effect: Effect, at_ns: int) -> None:
@@ -105,8 +109,6 @@ class Watching:
             self._happened("loss", at_ns)
 
     def _spread(self, symbol: str, bid_nanos: int, ask_nanos: int, at_ns: int) -> None:
-        if bid_nanos > ask_nanos > 0:
-            return  # crossed: a defect of the data, judged elsewhere
         denies = not bid_nanos or not ask_nanos
         if not denies:
             cap_nanos = self._caps[self._tiers[symbol]]
@@ -130,8 +132,8 @@ class Watching:
             self._first_ns.setdefault(signal, at_ns)
 
     def _enter(self) -> None:
-        """The deterioration begins: what already holds is seen at once."""
+        """The deterioration begins: what already holds is no signal of it."""
         self._entered = True
         for (signal, symbol), holds in self._holds.items():
             if holds and symbol in self._fell:
-                self._first_ns.setdefault(signal, self._began_ns)
+                self._held[signal] = None

@@ -18,8 +18,14 @@ from fuseboard.lab.study.tapes import Grain, Kind, StudyTape
 from fuseboard.lab.sweep import TrialAsked
 from fuseboard.lab.terms import TrialTerms
 from fuseboard.runtime.build import named
+from fuseboard.vocabulary.money import NANOS
 
 FORMAT: Final = 1
+LARGER: Final = 5
+"""On calm tapes that tell a spread two strategies play with so many times the cash as well: with
+the study's own their orders are smaller than what CAUTIOUS lets through."""
+LARGER_PLAYED: Final = ("hold", "dip-buyer")
+_NO_SPREAD: Final = (Grain.BARS, Grain.BANDS)
 _ROOMS: Final = ("core", "exchange", "feeds", "lab", "policy", "runtime", "vocabulary")
 _SHOWS_ONLY: Final = ("lab/demo", "lab/live", "lab/report", "lab/study", "lab/summary", "lab/sweep")
 _JUDGES: Final = ("lab/study/detection.py", "lab/study/deterioration.py")
@@ -32,6 +38,8 @@ class StudyRow(Struct, frozen=True, kw_only=True):
     strategy: str
     protected: bool
     left_takes: bool
+    equity_nanos: int
+    """Cash at the beginning: the study's own, or `LARGER` times that."""
     key: str
     """Of everything that the trial depends on."""
     error: str = ""
@@ -98,33 +106,43 @@ def key_of(asked: TrialAsked, tape_digest: str) -> str:
 def asked_of_tape(
     tape: StudyTape, policy_text: str, terms: TrialTerms
 ) -> list[TrialAsked]:
-    """The eight trials of a tape; of a crash with the gate also those in which the rest takes.
+    """The eight trials of a tape, and some with the gate alone.
 
-    Not of bars, which nobody rests in. Without the gate three of the strategies take with market
-    orders, whose rest always takes.
+    Of a crash those in which the rest takes: not of bars, which nobody rests in. Without the gate
+    three of the strategies take with market orders, whose rest always takes. Of a calm tape that
+    tells a spread, those with more cash.
     """
-    ways = [(False, False), (False, True)]
-    if tape.kind is Kind.CRASH and tape.grain is not Grain.BARS:
-        ways.append((True, True))
-    return [
-        TrialAsked(
+
+    def trial(strategy: str, its: TrialTerms, *, protected: bool = True) -> TrialAsked:
+        return TrialAsked(
             tape=tape.name,
             strategy=strategy,
             values={},
             policy_text=policy_text,
             protected=protected,
-            terms=structs.replace(terms, left_takes=left_takes),
+            terms=its,
         )
-        for strategy in NAMES
-        for left_takes, protected in ways
-    ]
+
+    asked = []
+    larger = structs.replace(terms, equity_nanos=LARGER * terms.equity_nanos)
+    tells_spread = tape.recorded and tape.grain not in _NO_SPREAD
+    for strategy in NAMES:
+        asked += [trial(strategy, terms, protected=False), trial(strategy, terms)]
+        if tape.kind is Kind.CRASH and tape.grain is not Grain.BARS:
+            asked.append(trial(strategy, structs.replace(terms, left_takes=True)))
+        if tape.kind is Kind.CALM and tells_spread and strategy in LARGER_PLAYED:
+            asked.append(trial(strategy, larger))
+    return asked
 
 
 def stem_of(trial: TrialAsked | StudyRow) -> str:
     """How the files of a trial are named: letters, digits, dots and dashes."""
     plain = re.sub(r"[^A-Za-z0-9-]", ".", trial.tape)
     way = "gate" if trial.protected else "bare"
-    return f"{plain}.{trial.strategy}.{way}{'.takes' if trial.left_takes else ''}"
+    takes = ".takes" if trial.left_takes else ""
+    own = TrialTerms().equity_nanos
+    cash = "" if trial.equity_nanos == own else f".{trial.equity_nanos // NANOS}"
+    return f"{plain}.{trial.strategy}.{way}{takes}{cash}"
 
 
 def results_digest(study: Study) -> str:

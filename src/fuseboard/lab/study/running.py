@@ -163,6 +163,7 @@ def _play(trial: _Trial) -> StudyRow:
         strategy=asked.strategy,
         protected=asked.protected,
         left_takes=asked.left_takes,
+        equity_nanos=asked.equity_nanos,
         key=trial.key,
         figures=result.figures,
         detection=watching.detection() if asked.protected else None,
@@ -189,6 +190,7 @@ def _failed(trial: _Trial, why: str) -> StudyRow:
         strategy=asked.strategy,
         protected=asked.protected,
         left_takes=asked.left_takes,
+        equity_nanos=asked.equity_nanos,
         key=trial.key,
         error=why,
     )

@@ -1,10 +1,8 @@
 """The tables of docs/flash-crash-study.md, from the study's results."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
-from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.lab.result import Figures
 from fuseboard.lab.study.averages import (
     GROUPS,
@@ -20,12 +18,13 @@ from fuseboard.lab.study.averages import (
     part,
     tells_spread,
     tight_ns,
-    tripped_before,
+    with_more_cash,
+    held_before,
 )
 from fuseboard.lab.study.detection import SIGNALS
-from fuseboard.lab.study.rows import Study, TapeRow, results_digest
+from fuseboard.lab.study.rows import LARGER, LARGER_PLAYED, Study, TapeRow, results_digest
+from fuseboard.lab.study.shown import clock, hourly, percent, span
 from fuseboard.lab.study.tapes import LEFT_OUT, Kind
-from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
 
 KEPT_NANOS: Final = 940_000_000
 FALSE_NANOS: Final = 32_000_000
@@ -74,7 +73,16 @@ def _targets(study: Study) -> Iterator[str]:
                 (f"of `{name}`'s orders", "3.2 %", *_falses(study, _pooled, name))
                 for name in dict.fromkeys(row.strategy for row in study.rows)
             ),
+            *(
+                (f"of `{name}`'s with {LARGER} times the cash", "3.2 %", *_larger(study, name))
+                for name in LARGER_PLAYED
+            ),
             ("mean of the trials' shares", "3.2 %", *_falses(study, _mean)),
+            ("taken back, their time over", NOTHING, *_falses(study, _taken_back)),
+            *(
+                (f"of `{name}`'s orders taken back", NOTHING, *_falses(study, _taken_back, name))
+                for name in dict.fromkeys(row.strategy for row in study.rows)
+            ),
             ("calm days: time in DEFENSIVE or worse", "3.2 %", *_falses(study, _tight)),
             ("calm days: time in CAUTIOUS", NOTHING, *_falses(study, _cautious)),
             ("calm days: trips", NOTHING, *_falses(study, _trips)),
@@ -124,11 +132,22 @@ def _falses(
             pair for pair in pairs_of(study, Kind.CALM, which) if strategy in ("", pair.strategy)
         ]
         told = shown is _trips or any(tells_spread(pair.tape) for pair in pairs)
-        yield shown(false_positives(pairs, FALSE_NANOS)) if pairs and told else NOTHING
+        gates = [pair.gate for pair in pairs]
+        yield shown(false_positives(gates, FALSE_NANOS)) if gates and told else NOTHING
+
+
+def _larger(study: Study, strategy: str) -> Iterator[str]:
+    for which in GROUPS.values():
+        rows = with_more_cash(study, strategy, which)
+        yield _pooled(false_positives(rows, FALSE_NANOS)) if rows else NOTHING
 
 
 def _pooled(found: FalsePositives) -> str:
     return f"{percent(found.orders_nanos)} of {found.submitted:,}"
+
+
+def _taken_back(found: FalsePositives) -> str:
+    return f"{percent(found.taken_back_nanos)} of {found.submitted:,}"
 
 
 def _mean(found: FalsePositives) -> str:
@@ -157,8 +176,8 @@ def _firsts(study: Study, *, visible: bool) -> Iterator[str]:
         within = sum(delay <= DETECTED_NS for delay in delays)
         half = len(pairs) // 2
         middle = span(delays[half]) if half < len(delays) else "never"
-        before = sum(map(tripped_before, pairs))
-        yield f"{middle}; {within} of {len(pairs)} within, {before} had tripped before"
+        before = sum(bool(held_before(pair)) for pair in pairs)
+        yield f"{middle}; {within} of {len(pairs)} within, {before} had a signal before"
 
 
 # --- tapes ---------------------------------------------------------------------------------------
@@ -231,7 +250,7 @@ def _crash_row(pair: Pair) -> tuple[str, ...]:
         f"{orders.denied + orders.rejected:,} → {bare.orders.denied + bare.orders.rejected:,}",
         f"{orders.skipped:,}",
         f"{gate.trips:,}",
-        _hourly(gate) if tells_spread(pair.tape) else NOTHING,
+        hourly(gate) if tells_spread(pair.tape) else NOTHING,
         *_closing(gate),
     )
 
@@ -317,7 +336,7 @@ def _kept(pair: Pair) -> str:
 def _detection(study: Study) -> Iterator[str]:
     pairs = [pair for pair in pairs_of(study, Kind.CRASH) if _fell(pair.tape)]
     yield from _table(
-        ("tape", "strategy", "tripped before", *SIGNALS, "first", "first, since visible"),
+        ("tape", "strategy", "before", *SIGNALS, "first", "first, since visible"),
         (_detected(pair) for pair in pairs),
     )
     silent = [tape for tape in study.tapes if tape.kind is Kind.CRASH and not _fell(tape)]
@@ -334,7 +353,7 @@ def _detected(pair: Pair) -> tuple[str, ...]:
     visible = delays_of(pair, looked.visible_ns)
     cells = [span(since[name]) if name in since else NOTHING for name in (*SIGNALS, "first")]
     last = span(visible["first"]) if visible else "never"
-    before = "yes" if tripped_before(pair) else NOTHING
+    before = ", ".join(held_before(pair)) or NOTHING
     return f"`{pair.tape.name}`", pair.strategy, before, *cells, last
 
 
@@ -349,6 +368,7 @@ _CALM: Final = (
     "allowed",
     "cut",
     "denied by liquidity",
+    "taken back",
     "denied otherwise",
     "trips",
     "tier changes an hour",
@@ -366,7 +386,7 @@ def _calm_row(pair: Pair) -> tuple[str, ...]:
     orders = gate.orders
     whole_ns = sum(gate.tier_ns.values())
     tiers = (
-        _hourly(gate),
+        hourly(gate),
         percent(part(gate.tier_ns.get("CAUTIOUS", 0), whole_ns)),
         percent(part(tight_ns(gate), whole_ns)),
     )
@@ -379,6 +399,7 @@ def _calm_row(pair: Pair) -> tuple[str, ...]:
         f"{orders.allowed:,}",
         f"{orders.resized:,}",
         f"{orders.skipped:,}",
+        f"{orders.taken_back:,}",
         f"{denied_otherwise(orders) + orders.rejected:,}",
         f"{gate.trips:,}",
         *(tiers if tells_spread(pair.tape) else (NOTHING,) * len(tiers)),
@@ -399,33 +420,6 @@ def _run(study: Study) -> Iterator[str]:
 
 
 # --- words ---------------------------------------------------------------------------------------
-
-
-def percent(nanos: int) -> str:
-    """`94.61 %`, half up."""
-    return f"{shown_percent(nanos).removesuffix('%')} %"
-
-
-def span(ns: int) -> str:
-    """`8.7 s`, `-12.0 s`, `14 min 3 s`."""
-    sign, tenths = ("-" if ns < 0 else ""), rounded_half_up(abs(ns), NANOS // 10)
-    if tenths < 1_000:
-        return f"{sign}{tenths // 10}.{tenths % 10} s"
-    seconds = rounded_half_up(tenths, 10)
-    return f"{sign}{seconds // 60} min {seconds % 60} s"
-
-
-def clock(tape: TapeRow, at_ns: int) -> str:
-    """A time of day in the zone of the tape's market."""
-    looked = tape.judged
-    crypto = looked is not None and any("/" in symbol for symbol in looked.symbols)
-    at = datetime.fromtimestamp(at_ns // NANOS, tz=UTC if crypto else NEW_YORK)
-    return f"{at:%T}"
-
-
-def _hourly(figures: Figures) -> str:
-    tenths = rounded_half_up(figures.tier_changes_an_hour_nanos * 10, NANOS)
-    return f"{tenths // 10}.{tenths % 10}"
 
 
 def _fell(tape: TapeRow) -> bool:
