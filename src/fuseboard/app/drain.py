@@ -128,12 +128,13 @@ async def still_open(broker: Broker, seconds: float) -> str:
     try:
         async with asyncio.timeout(seconds):
             orders = await broker.foreign_orders(lambda _wire_id: False)
-            held = (await broker.positions()).positions
+            seen = await broker.positions()
     except (BrokerUnavailable, Throttled, TimeoutError) as error:
         why = str(error) or "no answer in time"
         return f"still open at the broker: unknown, it could not be asked ({why})"
     working = [f"{order.symbol} {order.wire_id}" for order in orders]
-    positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in held]
+    positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in seen.positions]
+    positions += [f"{symbol} unreadable" for symbol in seen.unread]
     return f"still open at the broker: orders {_named(working)}; positions {_named(positions)}"
 
 

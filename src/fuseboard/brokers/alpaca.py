@@ -14,6 +14,7 @@ from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id
 from fuseboard.vocabulary.inputs import (
+    UNNAMED,
     AccountSeen,
     BrokerClockSeen,
     CancelRefused,
@@ -123,7 +124,7 @@ class AlpacaBroker:
             ForeignOrderSeen(
                 wire_id=order.client_order_id,
                 broker_order_id=order.id,
-                symbol=order.symbol,
+                symbol=order.symbol or UNNAMED,
                 ours_by_prefix=is_fuseboard_wire_id(order.client_order_id),
                 side=order.side,
                 quantity_nanos=order.quantity_nanos,

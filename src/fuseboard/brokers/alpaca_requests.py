@@ -22,6 +22,7 @@ from fuseboard.brokers.alpaca_session import AlpacaSession, is_absent, raise_if_
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.inputs import (
+    UNNAMED,
     BrokerPosition,
     CancelRefused,
     LegRead,
@@ -183,6 +184,10 @@ class AlpacaRequests:
             position = await self._position(leg.symbol)
         except BrokerUnavailable as failure:
             return msgspec.structs.replace(failed, detail=str(failure))
+        unread = [each.id for each in orders if each.side is None and each.may_trade(leg.symbol)]
+        if unread:
+            detail = f"{len(unread)} working orders cannot be read, the first is {unread[0]}"
+            return msgspec.structs.replace(failed, detail=detail)
         found = await self._look_up(leg.order_id, leg.wire_id)
         if isinstance(found, OrderUnknown):
             return msgspec.structs.replace(failed, detail=found.detail)
@@ -200,44 +205,56 @@ class AlpacaRequests:
         entry = await self._session.read(f"/v2/positions/{quote(_bare(symbol), safe='')}")
         if entry is None:
             return 0
-        position = self._broker_position(entry)
-        if _bare(position.symbol) != _bare(symbol):
-            raise BrokerUnavailable(f"asked for {symbol}, answered with {position.symbol}")
-        return position.quantity_nanos
+        named = _position_symbol(entry)
+        quantity_nanos = _position_nanos(entry)
+        if _bare(named) != _bare(symbol):
+            raise BrokerUnavailable(f"asked for {symbol}, answered with {named}")
+        return quantity_nanos
 
     async def positions(self) -> PositionsSeen:
-        """All positions. Raises `BrokerUnavailable` and `Throttled`."""
+        """All positions, and the symbols of those that cannot be read. Raises
+        `BrokerUnavailable` and `Throttled`.
+        """
         entries = await self._session.read("/v2/positions")
         if not isinstance(entries, list):
             raise BrokerUnavailable("the list of positions is not a list")
-        return PositionsSeen(positions=tuple(self._broker_position(entry) for entry in entries))
+        found: list[BrokerPosition] = []
+        unread: dict[str, None] = {}
+        for entry in entries:
+            try:
+                found.append(self._broker_position(entry))
+            except BrokerUnavailable:
+                unread[self._named(entry)] = None
+        return PositionsSeen(positions=tuple(found), unread=tuple(unread))
 
     def spelled(self, symbol: str) -> str:
         """A symbol as our orders spell it, where the broker writes a pair without its slash."""
         return self._spellings.get(_bare(symbol), symbol)
 
     def _broker_position(self, entry: object) -> BrokerPosition:
-        if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):
-            raise BrokerUnavailable("a position names no symbol")
-        symbol: str = entry["symbol"]
-        side = entry.get("side")
+        symbol = _position_symbol(entry)
+        assert isinstance(entry, dict), "the line before checked"
         try:
-            quantity = nanos_of_number(entry.get("qty"))
             average = nanos_rounded(entry.get("avg_entry_price"))
             price = nanos_rounded(entry.get("current_price") or 0)
         except ValueError as wrong:
             raise BrokerUnavailable(f"the position in {symbol}: {wrong}") from wrong
-        if side not in {"long", "short"} or (side == "long" and quantity < 0):
-            raise BrokerUnavailable(f"the position in {symbol} has no clear side")
-        named = _pair(symbol) if entry.get("asset_class") == _CRYPTO else symbol
-        named = self._spellings.get(_bare(symbol), named)
-        self._learn_spelling(named)
         return BrokerPosition(
-            symbol=named,
-            quantity_nanos=-abs(quantity) if side == "short" else quantity,
+            quantity_nanos=_position_nanos(entry),
+            symbol=self._named(entry),
             average_price_nanos=average,
             price_nanos=price,
         )
+
+    def _named(self, entry: object) -> str:
+        """A position's symbol as orders spell it; `UNNAMED` where the broker names none."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):
+            return UNNAMED
+        symbol: str = entry["symbol"]
+        named = _pair(symbol) if entry.get("asset_class") == _CRYPTO else symbol
+        named = self._spellings.get(_bare(symbol), named)
+        self._learn_spelling(named)
+        return named or UNNAMED
 
     def _learn_spelling(self, symbol: str) -> None:
         """Remember `BTC/USD`: Alpaca writes the same pair `BTCUSD` in positions, which who has
@@ -261,6 +278,27 @@ def _order_body(order: SubmitOrder) -> bytes:
     if order.stop_price_nanos is not None:
         body["stop_price"] = text_from_nanos(order.stop_price_nanos)
     return msgspec.json.encode(body | ({"extended_hours": True} if order.extended_hours else {}))
+
+
+def _position_symbol(entry: object) -> str:
+    symbol = entry.get("symbol") if isinstance(entry, dict) else None
+    if not isinstance(symbol, str) or not symbol:
+        raise BrokerUnavailable("a position names no symbol")
+    return symbol
+
+
+def _position_nanos(entry: object) -> int:
+    """How much of it is held, which needs no price; negative when short."""
+    symbol = _position_symbol(entry)
+    assert isinstance(entry, dict), "the line before checked"
+    side = entry.get("side")
+    try:
+        quantity = nanos_of_number(entry.get("qty"))
+    except ValueError as wrong:
+        raise BrokerUnavailable(f"the position in {symbol}: {wrong}") from wrong
+    if side not in {"long", "short"} or (side == "long" and quantity < 0):
+        raise BrokerUnavailable(f"the position in {symbol} has no clear side")
+    return -abs(quantity) if side == "short" else quantity
 
 
 def _pair(symbol: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec import Struct
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_errors import read_error
-from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
+from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, listed_order
 from fuseboard.wire.alpaca_values import decoded_json
 from fuseboard.wire.http_client import AnswerLost, ClientLimits, HttpAnswer, HttpClient, NotWritten
 
@@ -83,7 +84,8 @@ class AlpacaSession:
             raise BrokerUnavailable(f"the answer is not JSON: {wrong}") from wrong
 
     async def open_orders(self, *, symbol: str | None = None) -> list[SeenOrder]:
-        """Every working order, page by page, oldest first; each page overlaps the one before.
+        """Every working order, page by page, oldest first; each page overlaps the one before. One
+        that cannot be read is among them, without a side.
 
         Raises `BrokerUnavailable` when the pages do not come to an end.
         """
@@ -97,9 +99,10 @@ class AlpacaSession:
             found |= fresh
             if len(orders) < PAGE_ORDERS_MAX:
                 return list(found.values())
-            if not fresh:
+            timed = _last_timed(orders)
+            if not fresh or timed is None:
                 break
-            after = f"&after={orders[-1].just_before_submitted()}"
+            after = f"&after={timed.just_before_submitted()}"
         raise BrokerUnavailable(f"more than {len(found)} working orders, and the list has no end")
 
     async def newest_orders(self, since_wall_ns: int) -> tuple[list[SeenOrder], bool]:
@@ -117,19 +120,28 @@ class AlpacaSession:
             found |= fresh
             if len(page) < PAGE_ORDERS_MAX or not fresh:
                 return list(found.values()), len(page) < PAGE_ORDERS_MAX
-            if page[-1].submitted_ns() < since_wall_ns:
+            timed = _last_timed(page)
+            if timed is None:
+                break
+            if timed.submitted_ns() < since_wall_ns:
                 return list(found.values()), True
-            until = f"&until={page[-1].just_after_submitted()}"
+            until = f"&until={timed.just_after_submitted()}"
         return list(found.values()), False
 
     async def _orders(self, target: str) -> list[SeenOrder]:
         page = await self.read(target)
         if not isinstance(page, list):
             raise BrokerUnavailable("the list of orders is not a list")
-        try:
-            return [seen_order(entry) for entry in page]
-        except ShapeUnknown as wrong:
-            raise BrokerUnavailable(str(wrong)) from wrong
+        return [listed_order(entry) for entry in page]
+
+
+def _last_timed(page: list[SeenOrder]) -> SeenOrder | None:
+    """The last order of a page that says when it was submitted; None: no other page is asked."""
+    for order in reversed(page):
+        with suppress(ShapeUnknown):
+            order.submitted_ns()
+            return order
+    return None
 
 
 def raise_if_throttled(answer: HttpAnswer) -> None:

@@ -12,6 +12,7 @@ from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
+    UNNAMED,
     BrokerStreamChanged,
     FillReported,
     ForeignOrderSeen,
@@ -19,7 +20,7 @@ from fuseboard.vocabulary.inputs import (
     OrderWorking,
 )
 from fuseboard.vocabulary.orders import OrderStatus
-from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
+from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, listed_order, seen_order
 from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
 from fuseboard.wire.websocket_client import (
     Died,
@@ -49,7 +50,7 @@ def fact_of_update(instance: str, data: object) -> BrokerFact | None:
     if not isinstance(data, dict) or not isinstance(data.get("event"), str):
         raise ShapeUnknown("a trade update has no event")
     event = data["event"]
-    order = seen_order(data.get("order"))
+    order = _order(instance, data.get("order"))
     order_id = order_id_of_wire_id(instance, order.client_order_id)
     if order_id is None:
         if event in _ENDED:
@@ -57,7 +58,7 @@ def fact_of_update(instance: str, data: object) -> BrokerFact | None:
         return ForeignOrderSeen(
             wire_id=order.client_order_id,
             broker_order_id=order.id,
-            symbol=order.symbol,
+            symbol=order.symbol or UNNAMED,
             ours_by_prefix=is_fuseboard_wire_id(order.client_order_id),
         )
     if event in _FILLS:
@@ -74,6 +75,17 @@ def fact_of_update(instance: str, data: object) -> BrokerFact | None:
             message=str(data.get("reason") or "")[:_REASON_CHARS_MAX],
         )
     return None
+
+
+def _order(instance: str, entry: object) -> SeenOrder:
+    """The order of an update; one that is clearly a stranger's need not be clear in all else."""
+    try:
+        return seen_order(entry)
+    except ShapeUnknown:
+        wire_id = entry.get("client_order_id") if isinstance(entry, dict) else None
+        if not isinstance(wire_id, str) or not wire_id or order_id_of_wire_id(instance, wire_id):
+            raise
+    return listed_order(entry)
 
 
 def _fill(order_id: str, order: SeenOrder, data: dict[str, Any]) -> FillReported:

@@ -37,15 +37,15 @@ def ended(turn: Turn) -> None:
     plans = state.plans.values()
     if any(plan.stage in ONGOING_STAGES for plan in plans) or state.book.held():
         return
-    flat = any(plan.scope == ACCOUNT_SCOPE and _ended_flat(plan) for plan in plans)
+    flat = any(plan.scope == ACCOUNT_SCOPE and _ended_flat(state, plan) for plan in plans)
     if not flat or not _account_is_halted(state):
         return
     state.trade_suspended = True
     turn.out.append(LatchBroker(suspend_trade=True))
 
 
-def _ended_flat(plan: Plan) -> bool:
-    return plan.stage == "ended" and not left_of(plan)
+def _ended_flat(state: State, plan: Plan) -> bool:
+    return plan.stage == "ended" and not left_of(state, plan)
 
 
 def trade_again(turn: Turn) -> None:

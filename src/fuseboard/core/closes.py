@@ -10,11 +10,14 @@ from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos
 from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.identifiers import wire_id
+from fuseboard.vocabulary.inputs import UNNAMED
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 
 ONGOING_STAGES: Final = ("cancelling", "closing")
+UNREAD: Final = "unreadable position"
+"""The source of discrepancies that are positions which cannot be read."""
 DONE_STAGES: Final = ("flat", "left")
 UNCONFIRMED_NS_MAX: Final = 60 * NANOS
 """How long a plan waits for its cancels to be confirmed before it ends without them."""
@@ -139,13 +142,37 @@ def waits_for_liquidity(turn: Turn, plan: Plan, symbol: str) -> bool:
     return turn.boot_ns < plan.began_boot_ns + wait_ns
 
 
-def left_of(plan: Plan) -> tuple[str, ...]:
+def left_of(state: State, plan: Plan) -> tuple[str, ...]:
     """What a plan leaves open, in words: positions, and orders that may still fill."""
+    return (
+        tuple(
+            f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
+            for leg in plan.legs.values()
+            if leg.stage != "flat"
+        )
+        + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
+        + _unread_of(state, plan)
+    )
+
+
+def unread_subject(symbol: str) -> str:
+    """What a discrepancy is known by that is a position which cannot be read."""
+    return f"{UNREAD} {symbol}"
+
+
+def _unread_of(state: State, plan: Plan) -> tuple[str, ...]:
+    """What a plan could not close, because it cannot be read, and our book does not hold it."""
+    unread = [
+        at.subject.removeprefix(f"{UNREAD} ")
+        for at in state.discrepancies.values()
+        if at.source == UNREAD
+    ]
     return tuple(
-        f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
-        for leg in plan.legs.values()
-        if leg.stage != "flat"
-    ) + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
+        f"{symbol} cannot be read at the broker"
+        for symbol in unread
+        if symbol not in plan.legs
+        and (symbol == UNNAMED or closes_symbol(state, plan.scope, symbol))
+    )
 
 
 def stand(leg: Leg) -> None:
@@ -156,7 +183,7 @@ def stand(leg: Leg) -> None:
 def finish(turn: Turn, plan: Plan, stage: str) -> None:
     """A plan ends, or is frozen: say what it did and what is left."""
     plan.stage = stage
-    left = left_of(plan)
+    left = left_of(turn.state, plan)
     turn.out.append(
         RecordPlan(
             trip=plan.trip,

@@ -20,7 +20,7 @@ from fuseboard.core import (
     sessions,
 )
 from fuseboard.core.book import Order
-from fuseboard.core.closes import ONGOING_STAGES
+from fuseboard.core.closes import ONGOING_STAGES, UNREAD, unread_subject
 from fuseboard.core.discrepancies import Difference
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import settle
@@ -31,7 +31,7 @@ from fuseboard.core.valuation import evaluate
 from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.vocabulary.copy_inputs import WorkingSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import BrokerPosition, PositionsSeen
+from fuseboard.vocabulary.inputs import UNNAMED, BrokerPosition, PositionsSeen
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason
@@ -92,7 +92,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     for position in fact.positions:
         quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
     _find_missing(turn, fact.missing)
-    differences = _differences(turn, fact.positions)
+    differences = _differences(turn, fact)
+    _judge_unread(turn, fact.unread)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
         state.comparisons += 1  # something may have filled whose report is on its way
@@ -158,14 +159,17 @@ def _held_nanos(turn: Turn, symbol: str) -> int:
     return turn.state.book.account.position(symbol).quantity_nanos
 
 
-def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[BrokerPosition]:
+def _differences(turn: Turn, fact: PositionsSeen) -> list[BrokerPosition]:
     """The broker's positions that are not ours, as the broker has them; zero where it has none.
 
-    What lies within the policy's tolerance, a share of the larger side, is no difference.
+    What lies within the policy's tolerance, a share of the larger side, is no difference. One that
+    cannot be read is none: see `_judge_unread`.
     """
-    at_broker = {position.symbol: position for position in positions}
+    at_broker = {position.symbol: position for position in fact.positions}
     tolerance_nanos = turn.policy.reconciliation.tolerance_nanos
     for symbol in turn.state.book.held():
+        if symbol in fact.unread or UNNAMED in fact.unread:
+            continue
         at_broker.setdefault(
             symbol,
             BrokerPosition(symbol=symbol, quantity_nanos=0, average_price_nanos=0, price_nanos=0),
@@ -177,6 +181,26 @@ def _differences(turn: Turn, positions: tuple[BrokerPosition, ...]) -> list[Brok
         if abs(own_nanos - theirs_nanos) * NANOS > tolerance_nanos * larger_nanos:
             found.append(position)
     return found
+
+
+def _judge_unread(turn: Turn, symbols: tuple[str, ...]) -> None:
+    """What the broker holds and cannot be read is never taken for flat: a person has to look."""
+    found = [
+        Difference(
+            subject=unread_subject(symbol),
+            source=UNREAD,
+            code=Reason.POSITION_MISMATCH,
+            what=f"{symbol}: the broker's position cannot be read; our book holds {own}",
+            ours=own,
+            theirs="?",
+            at_once=True,
+            pages=True,
+        )
+        for symbol in symbols
+        for own in [text_from_nanos(_held_nanos(turn, symbol))]
+    ]
+    discrepancies.found(turn, found)
+    discrepancies.agreed(turn, UNREAD, but={at.subject: None for at in found})
 
 
 def _find_missing(turn: Turn, missing: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     `at_once`: it cannot be a matter of time, so that `halt` latches without another comparison.
     `counts`: a comparison says so, and not a deadline between two.
     `until_reset`: only a person ends it, though the books agree from now on.
+    `pages`: a person has to look, whatever the policy does.
     """
 
     subject: str
@@ -44,6 +45,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     at_once: bool = False
     counts: bool = True
     until_reset: bool = False
+    pages: bool = False
 
 
 def found(turn: Turn, differences: list[Difference]) -> None:
@@ -92,7 +94,7 @@ def _noted(turn: Turn, difference: Difference) -> Discrepancy:
             since_wall_ns=turn.wall_ns,
             until_reset=difference.until_reset,
         )
-        _told(turn, known)
+        _told(turn, known, Severity.PAGE if difference.pages else Severity.WARNING)
         return known
     known.comparisons += difference.counts
     known.healed = False
@@ -174,6 +176,6 @@ def show(
     )
 
 
-def _told(turn: Turn, at: Discrepancy) -> None:
+def _told(turn: Turn, at: Discrepancy, severity: Severity = Severity.WARNING) -> None:
     show(turn, at)
-    turn.alert(Severity.WARNING, at.code, at.what)
+    turn.alert(severity, at.code, at.what)

@@ -7,7 +7,7 @@ scope is KILLED as before. Which checks ran and what each found is evidence, and
 from typing import Final
 
 from fuseboard.core import roster
-from fuseboard.core.closes import ongoing
+from fuseboard.core.closes import UNREAD, ongoing
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.halting import apply, publish_postures
 from fuseboard.core.outgoing import read_account
@@ -70,6 +70,7 @@ def _checks(turn: Turn, scope: str, differences: list[BrokerPosition]) -> tuple[
     differing = [
         f"{at.symbol}: the broker holds {text_from_nanos(at.quantity_nanos)}" for at in differences
     ]
+    differing += [at.what for at in state.discrepancies.values() if at.source == UNREAD]
     plans = [
         fuse.trip()
         for fuse in fuses_of(state, scope)

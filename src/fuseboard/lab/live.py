@@ -21,6 +21,7 @@ from fuseboard.vocabulary.doors import Broker, BrokerFact, BrokerUnavailable, Fe
 from fuseboard.vocabulary.effects import CancelOrder, SubmitOrder
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
+    UNNAMED,
     FillReported,
     ForeignOrderSeen,
     OrderEnded,
@@ -108,7 +109,8 @@ class LivePlay:
 
     async def _must_be_flat(self) -> None:
         seen = await self._broker.positions()
-        held = [at.symbol for at in seen.positions if at.symbol in self._held]
+        there = [*(at.symbol for at in seen.positions), *seen.unread]
+        held = [symbol for symbol in there if symbol in self._held or symbol == UNNAMED]
         if held:
             raise AlreadyHeld(
                 f"the account holds {', '.join(held)} already, and a strategy of the lab begins"
@@ -331,6 +333,8 @@ class LivePlay:
             return  # an order of ours moved meanwhile: the reading is of no moment
         there = {at.symbol: at.quantity_nanos for at in seen.positions}
         for symbol, ours_nanos in held.items():
+            if symbol in seen.unread or UNNAMED in seen.unread:
+                continue  # what cannot be read is not gone
             theirs_nanos = there.get(symbol, 0)
             if theirs_nanos == ours_nanos:
                 self._differed.pop(symbol, None)

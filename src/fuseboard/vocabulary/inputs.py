@@ -8,7 +8,7 @@ input at the intake; nothing else tells the kernel the time.
 within one run of the node.
 """
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -267,6 +267,10 @@ class ForeignOrderSeen(Fact, frozen=True, tag=True):
     """Of the whole order; None when the broker does not say, as for one by value."""
 
 
+UNNAMED: Final = "?"
+"""Stands for the symbol of an order or position where the broker names none that can be read."""
+
+
 class BrokerPosition(Struct, frozen=True, gc=False, kw_only=True):
     """One position as the broker reports it; negative when short."""
 
@@ -300,10 +304,12 @@ class PositionsSeen(Fact, frozen=True, tag=True):
     """All positions as the broker reports them, read when no order of ours was in flight.
 
     `missing`: ids of orders that work as far as we know, and not by the broker's list of them.
+    `unread`: symbols whose positions cannot be read, `UNNAMED` where not even that is clear.
     """
 
     positions: tuple[BrokerPosition, ...]
     missing: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class LegRead(Fact, frozen=True, tag=True):

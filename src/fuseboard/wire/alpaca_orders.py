@@ -1,5 +1,6 @@
 """Alpaca's orders as they come: bodies of `POST` and `PATCH`, status words, Order objects."""
 
+import hashlib
 import re
 
 import msgspec
@@ -17,6 +18,8 @@ from fuseboard.wire.alpaca_values import (
 )
 
 CLIENT_ORDER_ID_CHARS_MAX = 128
+_OPTION = re.compile(r"[A-Z0-9.]{1,8}\d{6}[CP]\d{8}", re.ASCII)
+"""The OCC's symbol of an option: root, day, call or put, strike."""
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}", re.ASCII)
 _KNOWN = {
     "symbol",
@@ -280,17 +283,31 @@ class ShapeUnknown(ValueError):
 
 
 class SeenOrder(Struct, frozen=True, kw_only=True):
-    """What we need of an Order object. `quantity_nanos` is None for an order by notional value."""
+    """What we need of an Order object. `quantity_nanos` is None for an order by notional value,
+    `side` for one that cannot be read.
+    """
 
     id: str
     client_order_id: str
     symbol: str
-    side: Side
+    side: Side | None
     status: OrderStatus
     quantity_nanos: int | None
     filled_quantity_nanos: int
     filled_price_nanos: int
     submitted_at: str
+    legs: tuple[str, ...] = ()
+    """The symbols of the legs, of an order that cannot be read."""
+    is_multi_leg: bool = False
+
+    def may_trade(self, symbol: str) -> bool:
+        """Whether an order that cannot be read may trade a symbol: where it names none, any one;
+        several legs at once are options (Alpaca: Multi-Leg Orders).
+        """
+        named = self.legs or ((self.symbol,) if self.symbol else ())
+        if named:
+            return symbol.replace("/", "") in [each.replace("/", "") for each in named]
+        return not self.is_multi_leg or _OPTION.fullmatch(symbol) is not None
 
     def just_before_submitted(self) -> str:
         """The time to page after, so that orders of the same moment are not missed."""
@@ -332,3 +349,38 @@ def seen_order(entry: object) -> SeenOrder:
         )
     except ValueError as wrong:
         raise ShapeUnknown(f"order {order_id}: {wrong}") from wrong
+
+
+def listed_order(entry: object) -> SeenOrder:
+    """An order of a broker's list. One that cannot be read works all the same: it is told with
+    what is clear of it, and without a side. Several legs have neither a symbol nor a side above.
+    """
+    try:
+        return seen_order(entry)
+    except ShapeUnknown:
+        fields = entry if isinstance(entry, dict) else {}
+    names = ("id", "client_order_id", "symbol", "status", "order_class")
+    order_id, client_order_id, symbol, word, order_class = (_clear(fields, name) for name in names)
+    digest = hashlib.sha256(repr(entry).encode("utf-8", "replace")).hexdigest()[:16]
+    order_id = order_id or f"unreadable-{digest}"
+    legs = fields.get("legs")
+    named = [_clear(leg, "symbol") for leg in legs] if isinstance(legs, list) else []
+    return SeenOrder(
+        id=order_id,
+        client_order_id=client_order_id or order_id,
+        symbol=symbol,
+        side=None,
+        status=status_of_word(word, filled_nanos=0),
+        quantity_nanos=None,
+        filled_quantity_nanos=0,
+        filled_price_nanos=0,
+        submitted_at=_clear(fields, "submitted_at") or _clear(fields, "created_at"),
+        legs=tuple(named) if all(named) else (),
+        is_multi_leg=order_class == "mleg",
+    )
+
+
+def _clear(fields: object, name: str) -> str:
+    """A field's text; empty where it has none."""
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, str) else ""
