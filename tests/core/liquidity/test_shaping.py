@@ -116,6 +116,33 @@ def test_an_order_is_priced_by_the_nearer_of_the_good_quote_and_the_book() -> No
         assert sent(ask(desk, side, 1)).limit_price_nanos == edge * CENT
 
 
+def test_a_market_that_left_the_last_good_quote_behind_is_not_priced_by_it() -> None:
+    """The tier lets 2 % of spread be, the policy's data rules 1 %: a quote between them is none."""
+    strict = Policy(limits=LIMITS, losses=(), data=DataRules())
+    for side, behind, quotes in (
+        (BUY, 25_380, ((24_999, 25_125), (24_999, 25_380))),
+        (SELL, 24_630, ((24_875, 25_001), (24_630, 25_001))),
+    ):
+        desk = LiquidDesk(strict).calm()
+        desk.quoted(24_999, 25_480, 1)
+        assert desk.tier() is D
+        for quote in quotes:
+            desk.quoted(*quote)
+        sign = 1 if side is BUY else -1
+        for price in (None, behind + 10 * sign):
+            denied = denial(ask(desk, side, 1, price))
+            assert denied.reason is Reason.QUOTE_MISSING
+            assert denied.observed.endswith("the book has left the last good one behind")
+        assert sent(ask(desk, side, 1, 25_000)).limit_price_nanos == 25_000 * CENT
+        stop: dict[str, Any] = {
+            "order_type": OrderType.STOP,
+            "stop_price_nanos": (25_400 if side is BUY else 24_600) * CENT,
+        }
+        assert sent(ask(desk, side, 1, **stop)).order_type is OrderType.STOP_LIMIT
+        desk.quoted(*quotes[0])
+        assert sent(ask(desk, side, 1))
+
+
 def test_a_stop_that_opens_becomes_a_stop_limit_as_far_beyond_its_stop() -> None:
     desk = LiquidDesk().at(N)
     stop: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price_nanos": 26_000 * CENT}

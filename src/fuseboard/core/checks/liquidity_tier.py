@@ -10,7 +10,8 @@ from typing import Final
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import Finding, Proposal
 from fuseboard.core.checks.tick import CENT_NANOS
-from fuseboard.core.liquidity.shaping import Shape, opening_shape
+from fuseboard.core.liquidity.monitor import Liquidity
+from fuseboard.core.liquidity.shaping import Shape, is_left_behind, opening_shape
 from fuseboard.core.liquidity.watching import POINT_NANOS
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
@@ -106,12 +107,25 @@ def found(proposal: Proposal) -> Finding:
     if not proposal.instrument.priced(turn.policy.data, turn.boot_ns):
         return Finding(Reason.QUOTE_MISSING, f"{observed}: no good quote", limit)
     shape = opening_shape(order, at, rules, proposal.instrument)
+    if _lacks_price(proposal, at, shape):
+        why = "the latest quote is not good, and the book has left the last good one behind"
+        return Finding(Reason.QUOTE_MISSING, f"{observed}: {why}", limit)
     if not shape.keeps(order):
         taken_nanos = at.taken_asks_nanos if order.side is _BUY else at.taken_bids_nanos
         if taken_nanos:
             observed += f", {text_from_nanos(taken_nanos)} sent to take already"
         observed = f"{observed}: {_change(proposal, shape)}"
     return Finding(Reason.LIQUIDITY_TIER, observed, limit)
+
+
+def _lacks_price(proposal: Proposal, at: Liquidity, shape: Shape) -> bool:
+    """Whether nothing is left of an order because it would need a price that is an old one's."""
+    order, edge_nanos = proposal.order, shape.limit_price_nanos
+    if shape.quantity_nanos or edge_nanos is None or order.stop_price_nanos is not None:
+        return False
+    if edge_nanos == order.limit_price_nanos:
+        return False
+    return is_left_behind(at, proposal.instrument, edge_nanos, buys=order.side is _BUY)
 
 
 def _change(proposal: Proposal, shape: Shape) -> str:

@@ -50,13 +50,17 @@ class Shape(Struct, frozen=True, gc=False):
 
 
 def opening_shape(order: Order, at: Liquidity, rules: TierRules, instrument: Instrument) -> Shape:
-    """What a tier makes of an order that opens, under a usable book."""
+    """What a tier makes of an order that opens, under a usable book; nothing, where it would need a
+    price that the book has left behind.
+    """
     buys, stop_nanos = order.side is _BUY, order.stop_price_nanos
     start_nanos = stop_nanos or _best_nanos(at, instrument, buys=buys)
     edge_nanos = _edge_nanos(order.symbol, start_nanos, rules.offset_nanos, buys=buys)
     limit_nanos = order.limit_price_nanos
     if limit_nanos is None or (limit_nanos > edge_nanos if buys else limit_nanos < edge_nanos):
         limit_nanos = edge_nanos
+        if stop_nanos is None and is_left_behind(at, instrument, edge_nanos, buys=buys):
+            return Shape(0, _LIMIT, edge_nanos)
     worst_nanos = limit_nanos if buys else max(limit_nanos, stop_nanos or 0, instrument.ask_nanos)
     most_nanos = rules.order_value_nanos_max * NANOS // worst_nanos
     taken_nanos = 0
@@ -131,6 +135,15 @@ def _best_nanos(at: Liquidity, instrument: Instrument, *, buys: bool) -> int:
     if buys:
         return min(instrument.ask_nanos, at.asks[0][0])
     return max(instrument.bid_nanos, at.bids[0][0])
+
+
+def is_left_behind(at: Liquidity, instrument: Instrument, edge_nanos: int, *, buys: bool) -> bool:
+    """Whether the latest quote prices nothing (law 12), and the edge, which is then of an old one,
+    does not reach the book.
+    """
+    if not instrument.excluded:
+        return False
+    return edge_nanos < at.asks[0][0] if buys else edge_nanos > at.bids[0][0]
 
 
 def _edge_nanos(symbol: str, start_nanos: int, offset_nanos: int, *, buys: bool) -> int:
