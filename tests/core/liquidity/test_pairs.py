@@ -89,6 +89,13 @@ def test_a_market_whose_steps_are_finer_than_ours_is_reached_all_the_same() -> N
     assert sent(asked(selling, SELL, None)).limit_price_nanos == bid_nanos
 
 
+def test_a_whole_coin_is_cut_to_a_part_of_one() -> None:
+    desk = quoted(LiquidDesk(), *PRICES[-1])
+    order = sent(asked(desk, BUY, None))
+    assert order.limit_price_nanos is not None
+    assert order.quantity_nanos == 10_000 * NANOS * NANOS // order.limit_price_nanos
+
+
 def test_a_limit_at_the_other_side_is_left_alone() -> None:
     desk = quoted(LiquidDesk(), 2_406_100_000, 2_406_300_000)
     effects = asked(desk, BUY, 2_406_300_000)

@@ -110,7 +110,13 @@ def test_a_limit_is_priced_at_most_the_offset_away_and_a_calmer_one_is_left_alon
 def test_an_order_is_priced_by_the_nearer_of_the_good_quote_and_the_book() -> None:
     """A quote that jumped prices nothing yet, and the market that it may show is the cheaper."""
     jumpy = DataRules(spread_nanos_max=NANOS // 2, jump_nanos_max=NANOS // 100)
-    for side, book, edge in ((BUY, (24_499, 24_501), 24_525), (SELL, (25_499, 25_501), 25_474)):
+    low, high = (24_499, 24_501), (25_499, 25_501)
+    for side, book, edge in (
+        (BUY, low, 24_525),
+        (BUY, high, 25_026),
+        (SELL, high, 25_474),
+        (SELL, low, 24_975),
+    ):
         desk = LiquidDesk(Policy(limits=LIMITS, losses=(), data=jumpy)).at(N)
         desk.quoted(*book)
         assert sent(ask(desk, side, 1)).limit_price_nanos == edge * CENT
@@ -326,6 +332,19 @@ def test_an_exit_is_priced_from_the_furthest_price_that_is_known() -> None:
     short = LiquidDesk(held=-1_000).at(N)
     short.traded(price=30_000)
     assert sent(ask(short, BUY, 10)).limit_price_nanos == 30_300 * CENT
+
+
+def test_an_exit_is_priced_from_the_book_where_that_is_furthest() -> None:
+    """A quote that jumped prices nothing that opens, and is in the book."""
+    jumpy = Policy(limits=LIMITS, losses=(), data=replace(WIDE, jump_nanos_max=NANOS // 100))
+    for held, side, book, edge in (
+        (1_000, SELL, (24_499, 24_501), 24_254),
+        (-1_000, BUY, (25_499, 25_501), 25_757),
+    ):
+        desk = LiquidDesk(jumpy, held=held).at(N)
+        desk.quoted(*book)
+        assert desk.tier() is N
+        assert sent(ask(desk, side, 10)).limit_price_nanos == edge * CENT
 
 
 def test_an_exit_of_which_no_price_is_known_stays_a_market_order() -> None:
