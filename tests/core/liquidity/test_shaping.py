@@ -17,7 +17,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordShaping
-from fuseboard.vocabulary.market_inputs import BookSeen
+from fuseboard.vocabulary.market_inputs import BookSeen, FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -162,6 +162,17 @@ def test_in_an_emergency_nothing_opens() -> None:
     denied = denial(ask(desk, BUY, 1, 25_000))
     assert (denied.reason, denied.checks[-1]) == (Reason.LIQUIDITY_TIER, "liquidity_tier")
     assert denied.observed.startswith("EMERGENCY, score ")
+
+
+def test_a_denial_names_what_its_score_is_without_and_tells_none_that_is_unknown() -> None:
+    desk = LiquidDesk()
+    lacks = ("trades", "spread")
+    desk.take(FeedHeard(feed="stocks", real_time=False, lacks=lacks))
+    desk.calm(5)
+    desk.quoted(24_000, 26_000)
+    assert denial(ask(desk, BUY, 1)).observed == (
+        "CAUTIOUS, score unknown without spread, depth, velocity, impact, spread 8.00%"
+    )
 
 
 def test_a_spread_that_is_wider_than_the_tiers_denies_with_both_numbers() -> None:
@@ -480,6 +491,6 @@ def test_explain_says_tier_score_spread_and_what_becomes_of_the_order() -> None:
     ]
     assert line.verdict == "passed"
     assert line.observed == (
-        "CAUTIOUS, score 50.38, spread 0.80%: 300 -> 39, market -> limit 252.63"
+        "CAUTIOUS, score 50.38 without depth, spread 0.80%: 300 -> 39, market -> limit 252.63"
     )
     assert line.limit == "10000 USD, spread 1.00%, offset 0.25%"

@@ -89,12 +89,12 @@ def found(proposal: Proposal) -> Finding:
     tiers, at = turn.liquidity, turn.state.liquidity.get(order.symbol)
     if tiers is None or at is None:
         return Finding(Reason.LIQUIDITY_TIER, "no liquidity is known", "a measured market")
-    tier, score = at.gauge.tier, text_from_nanos(at.score * POINT_NANOS)
+    tier = at.gauge.tier
     if not at.bids or turn.boot_ns > at.stale_boot_ns:
         why = "no usable book"
         return Finding(Reason.LIQUIDITY_TIER, f"{tier.name}: {why}", "a two-sided book")
     spread = at.spread_nanos()
-    observed = f"{tier.name}, score {score}, spread {shown_percent(spread)}"
+    observed = f"{tier.name}, {_score(at)}, spread {shown_percent(spread)}"
     rules = tiers.of_tier[tier]
     if rules is None:
         return Finding(Reason.LIQUIDITY_TIER, observed, "nothing opens in this tier")
@@ -116,6 +116,13 @@ def found(proposal: Proposal) -> Finding:
             observed += f", {text_from_nanos(taken_nanos)} sent to take already"
         observed = f"{observed}: {_change(proposal, shape)}"
     return Finding(Reason.LIQUIDITY_TIER, observed, limit)
+
+
+def _score(at: Liquidity) -> str:
+    """The score by which the tier is judged, and what is absent of it."""
+    score = "unknown" if at.unknown else text_from_nanos(at.score * POINT_NANOS)
+    absent = at.points.absent()
+    return f"score {score} without {', '.join(absent)}" if absent else f"score {score}"
 
 
 def _lacks_price(proposal: Proposal, at: Liquidity, shape: Shape) -> bool:
