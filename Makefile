@@ -7,8 +7,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LEGACY := .venv-legacy
 LEGACY_STAMP := $(LEGACY)/.installed
-CODE := $(foreach place,src tests bench examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
+CODE := $(foreach place,src tests bench compiled examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
 WORKERS ?= 3
+# What is tested against the compiled step: what orders go through, and byte for byte the same records.
+COMPILED_TESTS := tests/compiled tests/goldens tests/core/liquidity $(patsubst %,tests/core/test_%.py,quick checks \
+	throttles throttles_tightened rates replacing known_failures limits limits_property overrides explaining determinism \
+	ids reduce_only worst_price tags dynamic_limits holders two_persons laws twins)
 PEERS := .venv-peers
 PEERS_PYTHON ?= python3.13 python3.12 $(BIN)/python
 SEEDS ?= 2000
@@ -39,7 +43,7 @@ $(LEGACY_STAMP): tests/clients/requirements-legacy.lock | $(STAMP)
 	@VIRTUAL_ENV=$(LEGACY) $(BIN)/uv pip sync --quiet --require-hashes $<
 	@touch $@
 
-.PHONY: help setup clients browser run test format-check lint types imports tests coverage format study bench bench-peers soak docs lock clean
+.PHONY: help setup clients browser run test format-check lint types imports tests coverage format study bench bench-peers soak compiled compiled-test docs lock clean
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -104,6 +108,14 @@ bench-peers: $(STAMP) ## the whole gate against NautilusTrader's risk engine, in
 	@test -d $(PEERS) || echo "skipped the peer: nautilus_trader cannot be installed here (PEERS_PYTHON=PATH names another Python)"
 	@$(BIN)/python -m bench.gate_peer
 
+compiled: $(STAMP) ## the package with its step compiled: build/compiled, and a wheel for this platform in build/
+	@$(BIN)/python -m compiled.build
+
+compiled-test: $(STAMP) ## build the compiled step and test it as the interpreted one is
+	$(call step,compiled,$(BIN)/python -m compiled.build --tree)
+	@PYTHONPATH=build/compiled FUSEBOARD_COMPILED=build/compiled \
+	$(BIN)/pytest -q -n $(WORKERS) --dist=worksteal -p no:cacheprovider $(COMPILED_TESTS)
+
 soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000
 	@HYPOTHESIS_PROFILE=soak FUSEBOARD_SEEDS=$(SEEDS) FUSEBOARD_SIMULATION_SEEDS=$(SEEDS) $(BIN)/pytest -q -n $(WORKERS) --timeout=0 tests
 
@@ -119,4 +131,4 @@ lock: $(STAMP) ## resolve the lock files again
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --override tests/clients/overrides.txt tests/clients/requirements-legacy.in -o tests/clients/requirements-legacy.lock
 
 clean: ## remove every environment and cache of this checkout
-	@rm -rf $(VENV) $(LEGACY) $(PEERS) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) $(LEGACY) $(PEERS) build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

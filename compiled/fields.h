@@ -1,0 +1,296 @@
+/* What generated code calls in the place of the interpreter's own look-ups.
+
+   A field of a slotted class or of a msgspec Struct stands at a fixed offset, which the class's
+   member descriptor names. Each place in the code remembers the class that it saw last, the class's
+   version and the offset: what the interpreter does for its own bytecode since 3.11. A class that
+   is changed gets another version, and anything else than a plain field is asked for as anyone
+   would: so what is read, written or raised is the same. */
+
+#include <Python.h>
+#include <structmember.h>
+
+#ifndef Py_TPFLAGS_MANAGED_DICT
+#define Py_TPFLAGS_MANAGED_DICT 0
+#endif
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define SELDOM static __attribute__((noinline, unused))
+
+typedef struct {
+  unsigned int version; /* of the class; 0 before the first: no two classes ever have the same */
+  unsigned int offset;
+} Place;
+
+typedef struct {
+  unsigned int version;
+  PyObject *method; /* borrowed: alive as long as the class has this version */
+} Sender;
+
+INLINE int place_known(unsigned int version, PyTypeObject *type) {
+  return LIKELY(version == type->tp_version_tag && version != 0);
+}
+
+static int is_versioned(PyTypeObject *type) {
+  return PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag != 0;
+}
+
+SELDOM void place_learn(Place *place, PyTypeObject *type, Py_ssize_t offset) {
+  if (offset == 0 || !is_versioned(type)) return;
+  place->version = type->tp_version_tag;
+  place->offset = (unsigned int)offset;
+}
+
+/* The offset of a plain field of object type; 0 where it is anything else. */
+static Py_ssize_t field_offset(PyTypeObject *type, PyObject *name, int writes) {
+  PyObject *descriptor = _PyType_Lookup(type, name);
+  PyMemberDef *member;
+  if (descriptor == NULL || Py_TYPE(descriptor) != &PyMemberDescr_Type) return 0;
+  member = ((PyMemberDescrObject *)descriptor)->d_member;
+  if (member->type != T_OBJECT_EX || (writes && (member->flags & READONLY))) return 0;
+  return member->offset;
+}
+
+SELDOM PyObject *field_learn(Place *place, PyObject *of, PyObject *name) {
+  PyTypeObject *type = Py_TYPE(of);
+  if (type->tp_getattro == PyObject_GenericGetAttr) {
+    Py_ssize_t offset = field_offset(type, name, 0);
+    place_learn(place, type, offset);
+  }
+  return PyObject_GetAttr(of, name);
+}
+
+/* of.name */
+INLINE PyObject *field(Place *place, PyObject *of, PyObject *name) {
+  if (place_known(place->version, Py_TYPE(of))) {
+    PyObject *value = *(PyObject **)((char *)of + place->offset);
+    if (LIKELY(value != NULL)) {
+      Py_INCREF(value);
+      return value;
+    }
+  }
+  return field_learn(place, of, name);
+}
+
+/* of.first.last */
+INLINE PyObject *field2(Place *place, Place *then, PyObject *of, PyObject *first, PyObject *last) {
+  PyObject *between, *value;
+  if (place_known(place->version, Py_TYPE(of))) {
+    between = *(PyObject **)((char *)of + place->offset);
+    if (LIKELY(between != NULL) && place_known(then->version, Py_TYPE(between))) {
+      value = *(PyObject **)((char *)between + then->offset);
+      if (LIKELY(value != NULL)) {
+        Py_INCREF(value);
+        return value;
+      }
+    }
+  }
+  between = field_learn(place, of, first);
+  if (between == NULL) return NULL;
+  value = field_learn(then, between, last);
+  Py_DECREF(between);
+  return value;
+}
+
+SELDOM int field_learn_set(Place *place, PyObject *of, PyObject *name, PyObject *value) {
+  PyTypeObject *type = Py_TYPE(of);
+  if (type->tp_setattro == PyObject_GenericSetAttr) { /* a Struct has its own: it may be frozen */
+    Py_ssize_t offset = field_offset(type, name, 1);
+    place_learn(place, type, offset);
+  }
+  return PyObject_SetAttr(of, name, value);
+}
+
+/* of.name = value */
+INLINE int field_set(Place *place, PyObject *of, PyObject *name, PyObject *value) {
+  if (place_known(place->version, Py_TYPE(of))) {
+    PyObject **at = (PyObject **)((char *)of + place->offset), *before = *at;
+    Py_INCREF(value);
+    *at = value;
+    Py_XDECREF(before);
+    return 0;
+  }
+  return field_learn_set(place, of, name, value);
+}
+
+SELDOM PyObject *method_learn(Sender *place, PyObject *name, PyObject **args, Py_ssize_t count) {
+  PyTypeObject *type = Py_TYPE(args[0]);
+  if (type->tp_getattro == PyObject_GenericGetAttr && type->tp_dictoffset == 0
+      && !PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT)) { /* nothing can stand before it */
+    PyObject *method = _PyType_Lookup(type, name);
+    if (method != NULL && PyType_HasFeature(Py_TYPE(method), Py_TPFLAGS_METHOD_DESCRIPTOR))
+      if (is_versioned(type)) {
+        place->version = type->tp_version_tag;
+        place->method = method;
+      }
+  }
+  return PyObject_VectorcallMethod(name, args, (size_t)count, NULL);
+}
+
+/* args[0].name(*args[1:]) */
+INLINE PyObject *method(Sender *place, PyObject *name, PyObject **args, Py_ssize_t count) {
+  if (place_known(place->version, Py_TYPE(args[0])))
+    return PyObject_Vectorcall(place->method, args, (size_t)count, NULL);
+  return method_learn(place, name, args, count);
+}
+
+INLINE PyObject *method0(Sender *place, PyObject *of, PyObject *name) {
+  PyObject *args[] = {of};
+  return method(place, name, args, 1);
+}
+
+INLINE PyObject *method1(Sender *place, PyObject *of, PyObject *name, PyObject *a) {
+  PyObject *args[] = {of, a};
+  return method(place, name, args, 2);
+}
+
+INLINE PyObject *method2(Sender *place, PyObject *of, PyObject *name, PyObject *a, PyObject *b) {
+  PyObject *args[] = {of, a, b};
+  return method(place, name, args, 3);
+}
+
+INLINE PyObject *method3(Sender *place, PyObject *of, PyObject *name, PyObject *a, PyObject *b,
+                         PyObject *c) {
+  PyObject *args[] = {of, a, b, c};
+  return method(place, name, args, 4);
+}
+
+/* of.get(key), of.get(key, otherwise): of a dict without a call */
+INLINE PyObject *get2(Sender *place, PyObject *of, PyObject *name, PyObject *key,
+                      PyObject *otherwise) {
+  if (PyDict_CheckExact(of)) {
+    PyObject *value = PyDict_GetItemWithError(of, key);
+    if (value == NULL) {
+      if (PyErr_Occurred()) return NULL;
+      value = otherwise;
+    }
+    Py_INCREF(value);
+    return value;
+  }
+  return method2(place, of, name, key, otherwise);
+}
+
+INLINE PyObject *get1(Sender *place, PyObject *of, PyObject *name, PyObject *key) {
+  if (PyDict_CheckExact(of)) return get2(place, of, name, key, Py_None);
+  return method1(place, of, name, key);
+}
+
+/* len(of) */
+INLINE Py_ssize_t length(PyObject *of) {
+  if (PyDict_CheckExact(of)) return PyDict_GET_SIZE(of);
+  if (PyList_CheckExact(of)) return PyList_GET_SIZE(of);
+  return PyObject_Size(of);
+}
+
+/* bool(of) */
+INLINE int holds(PyObject *of) {
+  if (of == Py_True) return 1;
+  if (of == Py_False || of == Py_None) return 0;
+  if (PyDict_CheckExact(of)) return PyDict_GET_SIZE(of) != 0;
+  if (PyLong_CheckExact(of)) return Py_SIZE(of) != 0;
+  return PyObject_IsTrue(of);
+}
+
+/* Whole numbers, in small functions: what is generated for any two objects is a hundred times
+   longer, and an order goes through it once. */
+
+static int compared(PyObject *a, PyObject *b) { /* both are whole numbers */
+  Py_ssize_t size = Py_SIZE(a), at = size < 0 ? -size : size;
+  if (size != Py_SIZE(b)) return size < Py_SIZE(b) ? -1 : 1;
+  while (--at >= 0) {
+    digit left = ((PyLongObject *)a)->ob_digit[at], right = ((PyLongObject *)b)->ob_digit[at];
+    if (left != right) return (left < right) == (size > 0) ? -1 : 1;
+  }
+  return 0;
+}
+
+SELDOM int compared_slowly(PyObject *a, PyObject *b, int how) {
+  PyObject *found = PyObject_RichCompare(a, b, how);
+  int truth;
+  if (found == NULL) return -1;
+  truth = PyObject_IsTrue(found);
+  Py_DECREF(found);
+  return truth;
+}
+
+#define ARE_NUMBERS(a, b) LIKELY(PyLong_CheckExact(a) && PyLong_CheckExact(b))
+#define COMPARES(name, sign, how)                                        \
+  SELDOM int name(PyObject *a, PyObject *b) {                            \
+    if (ARE_NUMBERS(a, b)) return compared(a, b) sign 0;                 \
+    return compared_slowly(a, b, how);                                   \
+  }
+COMPARES(less, <, Py_LT)
+COMPARES(at_most, <=, Py_LE)
+COMPARES(more, >, Py_GT)
+COMPARES(at_least, >=, Py_GE)
+COMPARES(equal, ==, Py_EQ)
+COMPARES(unequal, !=, Py_NE)
+
+#define COMPUTES(name, slot, otherwise)                                                     \
+  SELDOM PyObject *name(PyObject *a, PyObject *b) {                                         \
+    if (ARE_NUMBERS(a, b)) return PyLong_Type.tp_as_number->slot(a, b);                     \
+    return otherwise(a, b);                                                                 \
+  }
+COMPUTES(plus, nb_add, PyNumber_Add)
+COMPUTES(minus, nb_subtract, PyNumber_Subtract)
+COMPUTES(times, nb_multiply, PyNumber_Multiply)
+
+/* of[start:end] of a text; both count from its beginning */
+INLINE PyObject *part(PyObject *of, Py_ssize_t start, Py_ssize_t end) {
+  if (PyUnicode_CheckExact(of)) return PyUnicode_Substring(of, start, end);
+  return PySequence_GetSlice(of, start, end);
+}
+
+#define TEXT_MAX 1024
+
+SELDOM PyObject *joined_slowly(PyObject **parts, int count) {
+  PyObject *empty = PyUnicode_New(0, 0), *list = PyList_New(count), *text = NULL;
+  int number;
+  if (empty == NULL || list == NULL) goto done;
+  for (number = 0; number < count; number++) {
+    PyObject *shown = PyObject_Format(parts[number], NULL);
+    if (shown == NULL) goto done;
+    PyList_SET_ITEM(list, number, shown);
+  }
+  text = PyUnicode_Join(empty, list);
+done:
+  Py_XDECREF(empty);
+  Py_XDECREF(list);
+  return text;
+}
+
+/* The f-string of these parts: texts, whole numbers and None are written side by side. */
+SELDOM PyObject *joined_parts(PyObject **parts, int count) {
+  char text[TEXT_MAX], digits[24];
+  Py_ssize_t size = 0;
+  PyObject *result;
+  int number;
+  for (number = 0; number < count; number++) {
+    PyObject *part = parts[number];
+    const char *from = digits;
+    Py_ssize_t long_is;
+    if (PyUnicode_CheckExact(part) && PyUnicode_IS_COMPACT_ASCII(part)) {
+      from = (const char *)PyUnicode_DATA(part);
+      long_is = PyUnicode_GET_LENGTH(part);
+    } else if (part == Py_None) {
+      from = "None";
+      long_is = 4;
+    } else if (PyLong_CheckExact(part)) {
+      int beyond;
+      long long value = PyLong_AsLongLongAndOverflow(part, &beyond);
+      char *at = digits + sizeof digits;
+      unsigned long long left = (unsigned long long)value;
+      if (beyond || value < 0) return joined_slowly(parts, count);
+      do *--at = (char)('0' + left % 10); while (left /= 10);
+      from = at;
+      long_is = digits + sizeof digits - at;
+    } else {
+      return joined_slowly(parts, count);
+    }
+    if (long_is > TEXT_MAX - size) return joined_slowly(parts, count);
+    memcpy(text + size, from, (size_t)long_is);
+    size += long_is;
+  }
+  result = PyUnicode_New(size, 127);
+  if (result != NULL) memcpy(PyUnicode_DATA(result), text, (size_t)size);
+  return result;
+}

@@ -1,0 +1,100 @@
+"""One Cython module of functions that call each other, from their own source.
+
+Theory of operation. Each function becomes a C function with the body that it has in its module;
+only these things are written another way:
+
+- a call of a function that is fused too is a C call. A call of a method of that name asks for the
+  exact class of its receiver first, and calls as anyone would where it is another;
+- reading and writing a field, and calling a method, go through `fields.h`;
+- what a module defines or imports otherwise is looked up once, when this module is loaded;
+- an f-string is joined, and whole numbers are compared and computed, by `fields.h`.
+
+So nothing of what is decided is written twice. What cannot be written this way is refused.
+"""
+
+from typing import Final
+
+from compiled.whole import Fused, Whole, whole_of
+from compiled.writer import written
+
+_DIRECTIVES: Final = "# cython: language_level=3, infer_types=False, annotation_typing=False"
+_DECLARED: Final = '''cimport cython
+
+cdef extern from *:
+    """
+    #include "fields.h"
+    {joins}
+    """
+    ctypedef struct Place:
+        pass
+    ctypedef struct Sender:
+        pass
+    object x_field "field"(Place *, object, object)
+    object x_field2 "field2"(Place *, Place *, object, object, object)
+    int x_field_set "field_set"(Place *, object, object, object) except -1
+    object x_method0 "method0"(Sender *, object, object)
+    object x_method1 "method1"(Sender *, object, object, object)
+    object x_method2 "method2"(Sender *, object, object, object, object)
+    object x_method3 "method3"(Sender *, object, object, object, object, object)
+    object x_get1 "get1"(Sender *, object, object, object)
+    object x_get2 "get2"(Sender *, object, object, object, object)
+    Py_ssize_t x_length "length"(object) except -1
+    bint x_holds "holds"(object) except -1
+    bint x_less "less"(object, object) except -1
+    bint x_at_most "at_most"(object, object) except -1
+    bint x_more "more"(object, object) except -1
+    bint x_at_least "at_least"(object, object) except -1
+    bint x_equal "equal"(object, object) except -1
+    bint x_unequal "unequal"(object, object) except -1
+    object x_plus "plus"(object, object)
+    object x_minus "minus"(object, object)
+    object x_times "times"(object, object)
+    object x_part "part"(object, Py_ssize_t, Py_ssize_t)
+'''
+
+
+def fused(asked: list[Fused]) -> str:
+    """The Cython source of these functions. Raises `Refused`."""
+    whole = whole_of(asked)
+    bodies = [written(whole, at) for at in asked]
+    sends = [_send(whole, name, count) for name, count in whole.sends]
+    return "\n\n".join([_DIRECTIVES, _declared(whole), _known(whole), *sends, *bodies]) + "\n"
+
+
+def _send(whole: Whole, name: str, count: int) -> str:
+    """The C function that calls a method of this name, by its receiver's class."""
+    letters = [f"a{number}" for number in range(count)]
+    typed = ", ".join(f"object {letter}" for letter in ("of", *letters))
+    lines = [f"cdef inline object send{count}_{name}({typed}):"]
+    for at in whole.meant(name, count):
+        kind = whole.known_name(at.module.__name__, at.kind)
+        lines.append(f"    if type(of) is {kind}:")
+        lines.append(f"        return {at.c_name}({', '.join(('of', *letters))})")
+    return "\n".join([*lines, f"    return of.{name}({', '.join(letters)})"])
+
+
+def _declared(whole: Whole) -> str:
+    """The helpers, and for each number of parts what joins so many."""
+    joins, declared = [], []
+    for count in whole.joins:
+        letters = [f"a{number}" for number in range(count)]
+        typed = ", ".join(f"PyObject *{letter}" for letter in letters)
+        joins.append(
+            f"static inline PyObject *joined_{count}({typed}) {{\n"
+            f"      PyObject *parts[] = {{{', '.join(letters)}}};\n"
+            f"      return joined_parts(parts, {count});\n    }}"
+        )
+        declared.append(f"    object joined_{count}({', '.join(['object'] * count)})")
+    return _DECLARED.format(joins="\n    ".join(joins)) + "\n".join(declared)
+
+
+def _known(whole: Whole) -> str:
+    """What is looked up when the module is loaded, and the places that remember classes."""
+    modules = dict.fromkeys(module for module, _ in whole.known)
+    lines = ["import sys as _sys", *(f"import {module}" for module in modules)]
+    lines += [
+        f"cdef object {name} = _sys.modules[{module!r}].{wanted}"
+        for (module, wanted), name in whole.known.items()
+    ]
+    lines += [f"cdef {kind} p{number}" for number, kind in enumerate(whole.places)]
+    return "\n".join(lines)

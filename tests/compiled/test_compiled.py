@@ -1,0 +1,71 @@
+"""The compiled step decides as the interpreted one: the same effects and state, byte for byte.
+
+Runs with `make compiled-test`, which builds it and names its directory in `FUSEBOARD_COMPILED`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMPILED = os.environ.get("FUSEBOARD_COMPILED", "")
+WORLDS = """
+import hashlib
+from fuseboard.core.kernel import Kernel
+from fuseboard.vocabulary.records import encoded_record
+from tests.core.world import run
+
+print(type(Kernel.step).__name__)
+for seed in range(12):
+    world, hashed = run(seed, 300), hashlib.sha256()
+    for record in world.log:
+        hashed.update(encoded_record(record))
+    print(hashed.hexdigest(), world.kernel.digest())
+"""
+GATE = """
+import hashlib
+from bench.gate_peer import MOVING_SECONDS, moment, moving, ready, request
+from fuseboard.core.kernel import Kernel
+from fuseboard.vocabulary.inputs import Moment
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.records import encoded_record
+
+print(type(Kernel.step).__name__)
+still = ready(50)
+for snapshot, later_ns in ((still, 0), (moving(still, 50), MOVING_SECONDS * NANOS)):
+    kernel, hashed = Kernel.restored(snapshot), hashlib.sha256()
+    for number in range(51, 351):
+        at = moment(number)
+        effects = kernel.step(Moment(at.boot_ns + later_ns, at.wall_ns + later_ns), request(number))
+        hashed.update(repr(effects).encode())
+    print(hashed.hexdigest(), kernel.digest())
+"""
+
+pytestmark = pytest.mark.skipif(not COMPILED, reason="make compiled-test builds what this tests")
+
+
+def _said(program: str, *paths: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((*paths, str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("program", [WORLDS, GATE], ids=["worlds", "the full policy"])
+def test_both_decide_alike_byte_for_byte(program: str) -> None:
+    (kind, *interpreted), (compiled_kind, *compiled) = (
+        _said(program, "src"),
+        _said(program, COMPILED),
+    )
+    assert (kind, compiled_kind) == ("function", "cython_function_or_method")
+    assert interpreted
+    assert compiled == interpreted
