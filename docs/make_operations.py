@@ -26,7 +26,7 @@ STATE = Path("fuseboard-state")
 START_S_MAX = 30.0
 COLUMNS = 80
 MASKS = (
-    (r"(in force since |record of |^history +)[-0-9]+ [:0-9]+", r"\1…"),
+    (r"(in force since |record of |^history +|^compared .* at )[-0-9]+ [:0-9]+", r"\1…"),
     (r"(^alert +|^│ |reset by \w+ at )[0-9]{4}(-[0-9]{2}){2} [:0-9]{8}", r"\1…"),
     (r"^[0-9]{2}:[0-9]{2}:[0-9]{2} ", "12:00:00 "),
     (r"[▁▂▃▄▅▆▇█]+", "▁▂▃▄▅▆▇█"),

@@ -62,6 +62,13 @@ def test_a_restore_that_no_start_has_been_told_of_is_shown_as_the_next_start_tak
     assert after["postures"] == before["postures"]
 
 
+def test_when_the_books_were_last_compared_is_shown(fuseboard: CommandLine) -> None:
+    state = begun(fuseboard)
+    assert fuseboard.on_state("status", "--json").json()["compared_wall_ns"] == 0
+    live(state, *COMPARED)
+    assert fuseboard.on_state("status", "--json").json()["compared_wall_ns"] > 10**18
+
+
 def test_the_fuses_of_each_strategy_with_a_key_are_shown(fuseboard: CommandLine) -> None:
     state = begun(fuseboard)
     rule = BreakerRule(name="streak", condition="consecutive_losses >= 8", scope="strategy:*")

@@ -69,6 +69,7 @@ class Desk:
             watermark=lambda: 42,
             settled=self.settled,
             halt_file=lambda: self.halt_file,
+            compared=lambda: 77,
             answer_wait_s=answer_wait_s,
         )
 
@@ -335,6 +336,7 @@ def test_a_state_directory_with_a_very_long_path_has_its_socket_all_the_same(
     assert len(os.fsencode(path)) > ADDRESS_BYTES_MAX
     before = len(list(Path("/proc/self/fd").iterdir()))
     status = at_desk(path, lambda client: client.status(), Desk())
+    assert status.compared_wall_ns == 77
     assert status.durable_sequence == 42
     with addressable(path) as address:
         assert len(os.fsencode(address)) <= ADDRESS_BYTES_MAX

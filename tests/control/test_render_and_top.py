@@ -112,6 +112,12 @@ def test_an_empty_state_is_said_in_words() -> None:
     assert render.positions_text(status) == "no positions"
 
 
+def test_when_the_books_were_last_compared_is_said() -> None:
+    text = render.status_text(status_with(spoken(), compared_wall_ns=1_000_000_000 * NANOS))
+    assert "compared  with the broker's books at 2001-09-09 01:46:40 UTC" in text.splitlines()
+    assert "compared" not in render.status_text(status_with(spoken())), "or it is not known"
+
+
 @pytest.mark.parametrize(
     ("state", "scope", "reason", "what"),
     [

@@ -45,6 +45,7 @@ def alerts(effects: list[fx.Effect] | tuple[fx.Effect, ...]) -> list[Reason]:
 @pytest.mark.parametrize("ahead_ns", [CLOCKS_APART_NS_MAX + 1, -CLOCKS_APART_NS_MAX - 1, -9 * HOUR])
 def test_a_brokers_clock_that_differs_lets_nothing_open_until_it_agrees(ahead_ns: int) -> None:
     desk = Clocked(held=10)
+    desk.agrees = True
     assert alerts(desk.reads(ahead_ns)) == [Reason.CLOCKS_DISAGREE]
     assert desk.posture() is Posture.REDUCE_ONLY
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_REDUCE_ONLY]

@@ -104,6 +104,7 @@ def test_a_fill_of_an_order_that_the_order_itself_does_not_know_is_never_adopted
 
 def test_a_fill_that_only_we_know_stands_once_the_feed_had_half_a_minute() -> None:
     desk = Compared()
+    desk.agrees = True
     order = desk.working("b1")
     desk.passes(29)
     desk.filled(order, "b1", 10)
@@ -284,6 +285,7 @@ def test_a_place_that_the_broker_forgot_is_said_and_the_next_reading_begins_anew
 @pytest.mark.parametrize("problem", ["lost", "absent"])
 def test_a_lost_place_in_the_feed_ends_no_discrepancy_that_stands(problem: str) -> None:
     desk = Compared()
+    desk.agrees = True
     desk.tells("hand", 7)
     desk.reading()
     desk.passes(1)
@@ -325,6 +327,7 @@ def test_fills_from_before_the_place_was_known_are_compared_by_the_orders_own_co
 
 def test_a_reset_of_the_account_takes_the_brokers_word_and_is_evidence_with_a_name() -> None:
     desk = Compared(policy_of("halt"))
+    desk.agrees = True
     desk.tells("hand", 7)
     for _ in range(3):
         desk.reading()
@@ -341,6 +344,7 @@ def test_a_reset_of_the_account_takes_the_brokers_word_and_is_evidence_with_a_na
 
 def test_with_notify_people_are_told_and_nothing_tightens() -> None:
     desk = Compared(policy_of("notify"))
+    desk.agrees = True
     desk.tells("hand", 7)
     desk.reading()
     assert any(isinstance(effect, fx.RaiseAlert) for effect in desk.passes(1))

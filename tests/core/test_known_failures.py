@@ -28,6 +28,8 @@ class Desk:
     """A kernel that is compared and quoted at 249.99 / 250.01, and a clock."""
 
     has_feed = False
+    agrees = False
+    """Whether the broker's positions, when they are read, are those of our book."""
 
     def __init__(
         self,
@@ -57,7 +59,24 @@ class Desk:
             if isinstance(asked, fx.ReadExecutions) and not self.has_feed:
                 absent = ExecutionsSeen(after=asked.after, newest="", problem="absent")
                 self.kernel.step(moment, absent)
+            if self.agrees and asked == fx.ReadAccount(positions=True):
+                self.kernel.step(moment, self.own_positions())
         return effects
+
+    def own_positions(self) -> facts.PositionsSeen:
+        """What our book holds, as the broker would tell it."""
+        account = self.kernel._state.book.account
+        return facts.PositionsSeen(
+            positions=tuple(
+                facts.BrokerPosition(
+                    symbol=symbol,
+                    quantity_nanos=account.positions[symbol].quantity_nanos,
+                    average_price_nanos=account.positions[symbol].average_price_nanos,
+                    price_nanos=250 * NANOS,
+                )
+                for symbol in self.kernel._state.book.held()
+            )
+        )
 
     def start(self, latched: tuple[facts.LatchedScope, ...] = ()) -> None:
         text = self.text

@@ -52,6 +52,7 @@ def warnings(effects: Iterable[fx.Effect]) -> list[str]:
 
 def test_fifty_fills_by_hand_halt_and_page_once_and_each_of_them_is_told() -> None:
     desk = Compared(policy_of("halt"))
+    desk.agrees = True
     for number in range(50):
         desk.tells(f"hand{number}", 7)
     for _ in range(2):

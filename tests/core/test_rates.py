@@ -74,6 +74,7 @@ def test_orders_that_are_denied_bring_a_rate_near_too() -> None:
 
 def test_a_rate_is_said_again_only_after_it_was_quiet_and_a_minute_passed() -> None:
     at = desk(order_rate_max=10, order_rate_kills=False)
+    at.agrees = True
     assert len(burst(at, 8)) == 1
     let_pass(at, SECOND)
     assert burst(at, 8) == [], "quiet, but within the minute"

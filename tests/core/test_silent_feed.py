@@ -14,6 +14,7 @@ ABSENT = {"newest": "", "problem": "absent"}
 @pytest.mark.parametrize("answer", [{}, ABSENT])
 def test_a_first_question_that_is_not_answered_tightens_until_it_is(answer: dict[str, str]) -> None:
     desk = Compared(feed=False)
+    desk.agrees = True
     assert stages(desk.passes(299)) == []
     effects = desk.passes(6)
     assert stages(effects) == FOUND
@@ -49,6 +50,7 @@ def test_a_feed_that_had_ceased_has_still_ceased_when_a_restart_asks_again() -> 
 
 def test_a_broker_that_said_it_has_no_feed_is_not_waited_for() -> None:
     desk = Compared(feed=False)
+    desk.agrees = True
     desk.feed(**ABSENT)
     assert stages(desk.passes(400)) == []
     assert desk.kernel._state.copy.asking

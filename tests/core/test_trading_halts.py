@@ -82,6 +82,7 @@ def test_a_halted_symbol_admits_reductions_and_cancels_and_no_new_risk() -> None
 
 def resumption_needs_its_word_and_the_delay() -> None:
     desk = Desk(CALM)
+    desk.agrees = True
     desk.take(halted())
     wait(desk, DAY_NS)
     desk.quote("AAPL", 251)
@@ -123,6 +124,7 @@ def test_a_halt_survives_a_restart() -> None:
 
 def test_a_halt_again_during_the_delay_holds() -> None:
     desk = Desk(CALM)
+    desk.agrees = True
     desk.take(halted())
     desk.take(resumed())
     desk.take(halted(event_ns=300))
@@ -185,6 +187,7 @@ def test_a_market_wide_level_pauses_the_account_until_the_exchange_resumes(level
 
 def level_3_lasts_until_a_later_session() -> None:
     desk = Desk(CALM)
+    desk.agrees = True
     desk.take(halted("MSFT", 3, event_ns=desk.now_ns))
     desk.take(resumed("MSFT", event_ns=desk.now_ns + 1))
     wait(desk, 2 * DELAY_NS)

@@ -26,12 +26,7 @@ from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
-from fuseboard.app.outside import (
-    GATEWAY_READS_A_MINUTE,
-    BooksWanted,
-    outside,
-    strategies_door,
-)
+from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.starting import node_started
 from fuseboard.app.supervised import Supervised
@@ -177,6 +172,7 @@ class Node:
             meter=self._meter,
             waited=lambda: intake.waited,
             about=self._about,
+            compared=self._kernel.compared_wall_ns,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
             keys=operator_keys_of(self._state, self._options.policy.kill_switch),

@@ -19,7 +19,7 @@ from fuseboard.app.kill_ways import halt_file_of
 from fuseboard.app.starting import start_fact, strategies_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
-from fuseboard.control.state_directory import StateDirectory, StateRefused
+from fuseboard.control.state_directory import Identity, StateDirectory, StateRefused
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.control.taken_up import register_line
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
@@ -84,15 +84,10 @@ def offline_status(state: StateDirectory) -> Status:
     status = status_of(
         board,
         meter.measured(),
-        about={
-            "account": identity.account,
-            "instance": identity.instance,
-            "state": str(state.path),
-            "guardian": guardian_without_gateway(state),
-            **guardian_alerted(Place(state.path)),
-        },
+        about=_about(state, identity),
         durable_sequence=came_back.recovered.last_sequence,
         halt_file=halt_file,
+        compared_wall_ns=came_back.kernel.compared_wall_ns(),
     )
     postures = _latched_postures(board)
     at_account = [at.posture for at in postures if at.scope == ACCOUNT_SCOPE]
@@ -106,6 +101,16 @@ def offline_status(state: StateDirectory) -> Status:
         register=tuple(register_line(at) for at in in_register),
         history=_last_changes(state.history_file),
     )
+
+
+def _about(state: StateDirectory, identity: Identity) -> dict[str, str]:
+    return {
+        "account": identity.account,
+        "instance": identity.instance,
+        "state": str(state.path),
+        "guardian": guardian_without_gateway(state),
+        **guardian_alerted(Place(state.path)),
+    }
 
 
 def _told_by_files(

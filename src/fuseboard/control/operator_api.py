@@ -119,13 +119,15 @@ class OperatorApi:
         watermark: Callable[[], int],
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
         waited: Callable[[], int] = lambda: 0,
+        compared: Callable[[], int] = lambda: 0,
         keeper: Callable[[], int | None] = lambda: None,
         halt_file: Callable[[], str] = lambda: "",
         page: Callable[[str], None] = lambda _text: None,
         keys: OperatorKeys | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
-        """`waited` counts the evaluations that stood in the intake for too long; `keeper` is the
+        """`waited` counts the evaluations that stood in the intake for too long; `compared` says
+        when the books were last compared with the broker's, wall time; `keeper` is the
         process id of the supervised strategy's keeper, None when none runs; `halt_file` is the path
         of the file HALT while it is there.
         """
@@ -135,6 +137,7 @@ class OperatorApi:
         self._about = about
         self._watermark = watermark
         self._waited = waited
+        self._compared = compared
         self._settled = settled
         self._keeper = keeper
         self._halt_file = halt_file
@@ -189,6 +192,7 @@ class OperatorApi:
             durable_sequence=self._watermark(),
             with_orders=with_orders,
             halt_file=self._halt_file(),
+            compared_wall_ns=self._compared(),
         )
 
     async def _handle(self, request: Request) -> Response:

@@ -59,6 +59,8 @@ def status_text(status: Status) -> str:
         lines += [] if status.register else ["register  holds no halt"]
         lines.append(f"journal   {status.journal_lost}")
         return "\n".join(printable(line) for line in lines)
+    if status.compared_wall_ns:
+        lines.append(f"compared  with the broker's books at {utc(status.compared_wall_ns)}")
     lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
     lines += [f"liquidity {line}" for line in status.liquidity[:DIFFERENCES_SHOWN_MAX]]
     more = len(status.liquidity) - DIFFERENCES_SHOWN_MAX

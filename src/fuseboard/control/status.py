@@ -95,6 +95,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The recoveries since this start, one a scope, each with its checks."""
     discrepancies: tuple[DiscrepancyLine, ...] = ()
     """What our record and the broker's do not agree on."""
+    compared_wall_ns: int = 0
+    """When our record was last compared with the broker's, wall time; 0: not known, or never."""
     resets: tuple[ResetLine, ...] = ()
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ def status_of(
     durable_sequence: int,
     with_orders: bool = True,
     halt_file: str = "",
+    compared_wall_ns: int = 0,
 ) -> Status:
     """The board as a document; without its orders, which may be many, it is cheap."""
     return Status(
@@ -171,6 +174,7 @@ def status_of(
         resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
         halt_file=halt_file,
+        compared_wall_ns=compared_wall_ns,
     )
 
 

@@ -23,17 +23,18 @@ from fuseboard.core.book import Order
 from fuseboard.core.closes import ONGOING_STAGES, UNREAD, unread_subject
 from fuseboard.core.discrepancies import Difference
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
-from fuseboard.core.halting import settle
+from fuseboard.core.halting import publish_postures, settle
 from fuseboard.core.measures.recording import begin_courses, note_comparison
-from fuseboard.core.outgoing import admit, find, read_account
+from fuseboard.core.outgoing import admit, await_comparison, find, read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.core.waking import wake_for_what_is_next
+from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.copy_inputs import WorkingSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import UNNAMED, BrokerPosition, PositionsSeen
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.reasons import Reason
 
 POSITIONS: Final = "positions"
@@ -42,6 +43,10 @@ MORE_ORDERS: Final = "more working orders"
 COMPARISONS_MAX: Final = 5
 """How often books that differ are compared again while orders are working."""
 COMPARE_AGAIN_NS: Final = NANOS
+LATE_AFTER: Final = 2
+"""After how many of the policy's `every` a comparison that was asked for and not done is late."""
+LATE_NS_MIN: Final = 30 * NANOS
+"""Not before this, however short `every` is: a bot that never rests is read at rest only rarely."""
 
 
 def node_started(turn: Turn) -> None:
@@ -56,6 +61,7 @@ def node_started(turn: Turn) -> None:
 def find_all(turn: Turn, orders: list[Order]) -> None:
     """Find these orders at the broker; when the last one is found, the books are compared."""
     turn.state.unresolved = {order.order_id: None for order in orders}
+    await_comparison(turn)
     for order in orders:
         find(turn, order)
     if not orders:
@@ -68,6 +74,35 @@ def compare_when_due(turn: Turn) -> None:
     if due_boot_ns and turn.boot_ns >= due_boot_ns:
         turn.state.compare_again_boot_ns = 0
         find_all(turn, answered_orders(turn.state))
+
+
+def judge_lateness(turn: Turn) -> None:
+    """Tighten and page once when none of the comparisons that were asked for has been done."""
+    state, since_boot_ns = turn.state, turn.state.uncompared_boot_ns
+    late_ns = max(LATE_AFTER * turn.policy.reconciliation.every_ns, LATE_NS_MIN)
+    if state.comparison_late or not (state.reconciled and since_boot_ns):
+        return
+    if turn.boot_ns - since_boot_ns < late_ns:
+        return
+    state.comparison_late = True
+    text = (
+        f"the books could not be compared with the broker's for {duration(late_ns)}: positions or"
+        " working orders were not read, or never at rest; reductions only until one is done"
+    )
+    turn.alert(Severity.PAGE, Reason.COMPARISON_LATE, text)
+    publish_postures(turn)
+
+
+def _done(turn: Turn) -> None:
+    """A comparison came to its end, whatever it found."""
+    state = turn.state
+    was_late = state.comparison_late
+    state.compared_wall_ns = turn.wall_ns
+    state.uncompared_boot_ns, state.comparison_late = 0, False
+    if was_late:
+        text = "over: the books are compared with the broker's again"
+        turn.alert(Severity.INFO, Reason.COMPARISON_LATE, text)
+        publish_postures(turn)
 
 
 def answered_orders(state: State) -> list[Order]:
@@ -101,6 +136,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         turn.wake(state.compare_again_boot_ns)
         return
     state.comparisons, state.compare_again_boot_ns = 0, 0
+    _done(turn)
     was_reconciled, state.reconciled = state.reconciled, True
     note_comparison(turn, differences)
     _judged(turn, differences)

@@ -191,6 +191,10 @@ class Kernel:
         at = self._state.liquidity.get(symbol)
         return None if at is None else (at.plain, at.calibrated, at.gauge.tier)
 
+    def compared_wall_ns(self) -> int:
+        """When the books were last compared with the broker's to the end; 0 when never."""
+        return self._state.compared_wall_ns
+
     def restored_wall_ns(self) -> int:
         """When the newest restore happened that this kernel was told of; 0 when none."""
         return self._state.restored_wall_ns
@@ -227,6 +231,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     plan.advance(turn)
     halting.settle(turn)
     comparing.compare_when_due(turn)
+    comparing.judge_lateness(turn)
     drop_copy.judge_when_due(turn)
     hygiene.cancel_overdue(turn)
     telling.look_for_silence(turn)

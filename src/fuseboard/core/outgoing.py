@@ -117,12 +117,18 @@ def find(turn: Turn, order: Order) -> None:
     )
 
 
+def await_comparison(turn: Turn) -> None:
+    """A comparison is asked for: from the first one that is not done on, its absence counts."""
+    turn.state.uncompared_boot_ns = turn.state.uncompared_boot_ns or turn.boot_ns
+
+
 def read_account(turn: Turn, *, positions: bool) -> None:
     """Ask for the broker's account; note whether anything could fill in the meantime."""
     state = turn.state
     state.read_boot_ns = turn.boot_ns
     if positions:
         state.compared_boot_ns, state.compare_asked = turn.boot_ns, False
+        await_comparison(turn)
     state.quiet_since_read = not state.book.working
     turn.out.append(ReadAccount(positions=positions))
     turn.wake(turn.boot_ns + ACCOUNT_READ_EVERY_NS)

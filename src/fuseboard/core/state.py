@@ -326,6 +326,12 @@ class State(Struct, kw_only=True):
     read_boot_ns: int = 0
     compared_boot_ns: int = 0
     """When all positions were last asked for."""
+    compared_wall_ns: int = 0
+    """When a comparison of the books last came to its end; 0: none ever did."""
+    uncompared_boot_ns: int = 0
+    """Since when a comparison is asked for and none has come to its end; 0: none is awaited."""
+    comparison_late: bool = False
+    """Whether that is too long ago."""
     next_wake_boot_ns: int = 0
     published_boot_ns: int = 0
 

@@ -91,6 +91,7 @@ class Reason(Enum):
     SESSION_ROLLED = "session_rolled"
     POSITION_MISMATCH = "position_mismatch"
     DISCREPANCY = "discrepancy"
+    COMPARISON_LATE = "comparison_late"
     FOREIGN_ORDER = "foreign_order"
     OPERATOR = "operator"
     INTRUDER = "intruder"
@@ -201,6 +202,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.SESSION_ROLLED: "a new session began",
     Reason.POSITION_MISMATCH: "the broker's positions differ from ours",
     Reason.DISCREPANCY: "the broker's record of orders or fills differs from ours",
+    Reason.COMPARISON_LATE: "the books could not be compared with the broker's for too long",
     Reason.FOREIGN_ORDER: "an order with our prefix is not in our book: a twin or a rollback",
     Reason.OPERATOR: "an operator asked for it",
     Reason.INTRUDER: "a process of a strategy used the operators' socket",

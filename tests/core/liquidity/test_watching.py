@@ -403,6 +403,7 @@ def test_a_restart_gives_a_symbol_the_age_of_a_quote_to_be_heard_before_it_is_st
 @pytest.mark.parametrize("condition", ["liquidity_score < 20", "liquidity_tier >= 3"])
 def test_a_symbol_that_its_exchange_halted_is_halted_and_not_stale(condition: str) -> None:
     desk = silent(condition, halted=True)
+    desk.agrees = True
     desk.order(Side.SELL, NANOS)
     desk.now_ns += SECOND
     desk.take(facts.TimeAdvanced())
