@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 from contextlib import closing
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,7 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import guardian_lock
-from fuseboard.halts.block import Slot
+from fuseboard.halts.block import Slot, offset_of
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase
 from fuseboard.halts.history import changes, verify_history
 from fuseboard.halts.register import HaltsRegister
@@ -229,6 +230,37 @@ def test_a_lost_register_is_made_again_with_all_that_is_known(
         assert known == EVERY
     assert verify_history(it.state.history_file)[0]
     live(it.state)
+
+
+def damage_last_change(history: Path) -> None:
+    with closing(sqlite3.connect(history, isolation_level=None)) as database:
+        last = "sequence = (SELECT MAX(sequence) FROM changes)"
+        database.execute(f"UPDATE changes SET chain = x'00' WHERE {last}")
+
+
+def test_what_a_damaged_history_of_ours_still_tells_is_latched_again(it: Disaster) -> None:
+    it.lose("halts.register")
+    damage_last_change(it.state.history_file)
+    assert it.restore("--give-up-records").code == 0
+    assert it.latched() == {name: EVERY[name] for name in EVERY if name != "strategy:beta"}
+    assert verify_history(it.state.history_file)[0]
+
+
+def test_what_only_the_damaged_register_still_tells_is_latched_again(it: Disaster) -> None:
+    body = bytearray(it.state.register_file.read_bytes())
+    body[offset_of(Slot.OPERATOR, 0)] ^= 1
+    it.state.register_file.write_bytes(body)
+    it.state.history_file.write_bytes(b"no database" * 1_000)
+    assert it.restore("--give-up-records").code == 0
+    assert it.latched() == EVERY
+
+
+def test_what_only_the_backups_register_tells_is_latched_again(it: Disaster) -> None:
+    it.lose("halts.db")
+    it.backup, _ = taken(it.state, it.fuseboard.folder / "without history")
+    it.lose("halts.register")
+    assert it.restore().code == 0
+    assert it.latched() == EVERY
 
 
 def test_what_was_revoked_or_changed_since_stays_so(it: Disaster) -> None:

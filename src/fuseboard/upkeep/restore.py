@@ -264,8 +264,9 @@ class _Restore:
             last_wall_ns=max(self.manifest.last_wall_ns, 1),
         )
         is_new = not self.state.identity_file.exists()
+        known = self._known_latches()  # before a damaged history of ours is set aside
         self._keep_history()
-        self._halt(restored)
+        self._halt(restored, known)
         write_atomically(self.state.unrestored_file, msgspec.json.encode(restored))
         self._set_aside_database(self.state.journal_file)
         self.state.statistics_file.unlink(missing_ok=True)  # counted from the other journal
@@ -288,7 +289,7 @@ class _Restore:
             self._set_aside_database(history)
         self._take(history.name)
 
-    def _halt(self, restored: Restored) -> None:
+    def _halt(self, restored: Restored, known: list[LatchHalt]) -> None:
         """Latch the register where it is; one that is not sound is made anew with all that is
         known to have been latched.
         """
@@ -299,7 +300,7 @@ class _Restore:
         try:
             register_image(file)
         except (RegisterDamaged, OSError):
-            latches += self._known_latches()
+            latches += known
             file = self.state.path / "halts.restored"
             file.unlink(missing_ok=True)
             HaltsRegister.create(file)
@@ -314,7 +315,9 @@ class _Restore:
             self.from_backup.append("(a new halts register)")
 
     def _known_latches(self) -> list[LatchHalt]:
-        """By what can still be read of the register, by its history, and by the backup's."""
+        """By what can still be read of the register and its history, and by the backup's register,
+        which is sound.
+        """
         found = [
             _halt_of(at.scope, at.level, at.reason, at.trip, at.detail)
             for at in history_end(self.state.history_file).left
