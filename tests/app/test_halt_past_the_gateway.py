@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from http import HTTPStatus
 
 import msgspec
@@ -54,6 +54,31 @@ def test_a_gateway_that_hangs_is_halted_past_it(made: CommandLine) -> None:
     assert "the gateway runs and does not answer; account is latched in the register" in done.out
     with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
         assert register.halts("anybody", "ANY")
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize(
+    ("name", "body"), [("instance.json", '{"inst'), ("restore.unfinished", "")]
+)
+def test_a_halt_needs_neither_an_identity_nor_a_restores_end(
+    made: CommandLine, runs: bool, name: str, body: str
+) -> None:
+    state = StateDirectory(made.state)
+    (made.state / name).write_text(body)
+    with hanging_gateway(state) if runs else nullcontext():
+        done = made.on_state("halt", "--operator", "Ada")
+    assert done.code == 0, done
+    with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
+        assert register.halts("anybody", "ANY")
+
+
+def test_without_a_register_a_halt_says_what_is_wrong_with_the_directory(
+    made: CommandLine,
+) -> None:
+    (made.state / "halts.register").unlink()
+    assert "is missing: make a new one" in made.refused("halt", "--state", made.state)
+    (made.state / "instance.json").unlink()
+    assert "there is no state in" in made.refused("halt", "--state", made.state)
 
 
 @contextmanager

@@ -27,10 +27,11 @@ WithoutGateway = Callable[[StateDirectory, HaltAsked, str], OperatorAnswer]
 def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -> int:
     """Halt a scope; where no gateway answers, latch the register that every send asks.
 
+    It needs nothing else of the state: neither a readable identity nor a restore's end.
+
     Raises `StateRefused`, and what `without_gateway` raises.
     """
     state = StateDirectory(options.state)
-    state.identity()
     operator = options.operator.strip() or _unix_user()
     asked = HaltAsked(
         operator=operator,
@@ -39,6 +40,9 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
         level=options.level,
     )
     if not state.is_running():
+        if not state.register_file.exists():
+            state.identity()  # says what is wrong with the directory, if anything else is
+            state.must_have_register()
         answer = without_gateway(state, asked, "no gateway runs")
     else:
         answer = _halted(state, asked, without_gateway)
