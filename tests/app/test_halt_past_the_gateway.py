@@ -81,6 +81,17 @@ def test_without_a_register_a_halt_says_what_is_wrong_with_the_directory(
     assert "there is no state in" in made.refused("halt", "--state", made.state)
 
 
+def test_a_flattening_past_a_gateway_that_hangs_says_that_it_is_closed_when_it_goes_on(
+    made: CommandLine,
+) -> None:
+    with hanging_gateway(StateDirectory(made.state)):
+        done = made.on_state("halt", "--operator", "Ada", "--level", "flatten")
+    assert "it is closed as soon as the gateway goes on" in done.out
+    assert "closes nothing" not in done.out
+    again = made.on_state("halt", "--operator", "Ada", "--level", "flatten")
+    assert "it closes nothing by itself: ask for the flattening again when it runs" in again.out
+
+
 @contextmanager
 def answering_gateway(state: StateDirectory, *answers: tuple[int, object]) -> Iterator[None]:
     """A gateway that holds its lock and gives these answers, once the register is latched."""
@@ -145,5 +156,6 @@ def test_a_gateway_that_is_slow_to_answer_is_halted_past_it_and_then_heard(
     with answering_gateway(state, (200, said), (200, Settled(scope="account", in_doubt=()))):
         done = made.on_state("halt", "--operator", "Ada")
     assert (done.code, done.out) == (0, "account: halted by Ada; settled: nothing is in doubt\n")
+    assert done.err == "account is latched in the register; the gateway's answer is waited for\n"
     with closing(HaltsRegister(state.register_file, Slot.GATEWAY)) as register:
         assert register.halts("anybody", "ANY")

@@ -63,7 +63,7 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
         " is halted"
     )
     if fact.level is HaltLevel.FLATTEN:
-        message += "; it closes nothing by itself: ask for the flattening again when it runs"
+        message += f"; {_closes(state)}"
     notes = [] if fact.scope == ACCOUNT_SCOPE else [UNCHECKED]
     apart = _Apart(state, halt)
     apart.wait()
@@ -78,6 +78,16 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
     elif not apart.is_noted:
         notes.append(f"the disk hangs: {state.history_file.name} does not have its line yet")
     return OperatorAnswer(accepted=True, message=message, note="; ".join(notes))
+
+
+def _closes(state: StateDirectory) -> str:
+    """Who carries out a flattening that stands in the register alone."""
+    if state.is_running():  # it takes the register's levels up, this one too
+        return (
+            "it is closed as soon as the gateway goes on; after a restart it is not: ask for the"
+            " flattening again then"
+        )
+    return "it closes nothing by itself: ask for the flattening again when it runs"
 
 
 def _unseen(state: StateDirectory) -> str:

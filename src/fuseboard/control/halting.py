@@ -20,6 +20,7 @@ from fuseboard.control.client import GatewayBusy, GatewayUnreachable, OperatorCl
 from fuseboard.control.state_directory import StateDirectory
 
 SILENT: Final = "the gateway runs and does not answer"
+WAITS: Final = "the gateway's answer is waited for"
 WithoutGateway = Callable[[StateDirectory, HaltAsked, str], OperatorAnswer]
 """Latches the register; the text says why no gateway did."""
 
@@ -73,6 +74,9 @@ def _halted(
 
     def late() -> None:
         latched.append(without_gateway(state, asked, SILENT))
+        if latched[0].accepted:
+            sys.stderr.write(f"{asked.scope} is latched in the register; {WAITS}\n")
+            sys.stderr.flush()
 
     try:
         answer = client.halt(asked, late)
