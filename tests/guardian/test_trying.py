@@ -1,6 +1,7 @@
 """The guardian asks a market again as the kernel does, and leaves nobody waiting for one symbol."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.core import trying as core
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.state import Turn
-from fuseboard.guardian import trying
+from fuseboard.guardian import closing, trying
 from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
 from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, closes_told
@@ -144,8 +145,14 @@ async def closed(
 def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trying, "PAUSE_NS", NANOS // 10)
-    orders = structs.replace(ORDERS, close_wait_ns=1, close_within_ns=2 * NANOS)
+    async def at_once(_asking: Asking, _attempt: int, *, why: str) -> None:
+        assert why
+        await asyncio.sleep(0)
+
+    clock = itertools.count(BEGAN_NS, NANOS // 100)  # each look at it takes a hundredth
+    monkeypatch.setattr(closing, "boot_ns", lambda: next(clock))
+    monkeypatch.setattr(Asking, "pause", at_once)
+    orders = structs.replace(ORDERS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
     thin, liquid, ended = Thin(), Venue(held=4), list[str]()
 
     async def one(venue: Venue, symbol: str, room: asyncio.Semaphore) -> Left:
