@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,7 +208,8 @@ def test_the_trade_stream_tells_each_event_of_an_order(shared: Served, trading: 
 
 
 @pytest.mark.parametrize("path", ["/v2/iex", "/v2/sip"])
-def test_the_data_stream_sends_what_was_subscribed(shared: Served, path: str) -> None:
+def test_the_data_stream_sends_what_was_subscribed(tmp_path: Path, path: str) -> None:
+    """On an exchange of its own: at this speed the tape is over in seconds."""
     quotes: list[Any] = []
     trades: list[Any] = []
 
@@ -217,27 +219,29 @@ def test_the_data_stream_sends_what_was_subscribed(shared: Served, path: str) ->
     async def on_trade(trade: Any) -> None:
         trades.append(trade)
 
-    stream = StockDataStream(
-        "PKTEST",
-        "secret",
-        feed=DataFeed.IEX,
-        url_override=f"ws://127.0.0.1:{shared.port}{path}",
-    )
-    stream.subscribe_quotes(on_quote, "AAPL", "MSFT")
-    stream.subscribe_trades(on_trade, "AAPL")
-    stop = run_stream(stream)
-    try:
-        shared.call("POST", "/sim/start")
-        wait_for(lambda: len(quotes) >= 20 and len(trades) >= 3)
-        assert {quote.symbol for quote in quotes} == {"AAPL", "MSFT"}
-        assert {trade.symbol for trade in trades} == {"AAPL"}
-        first = quotes[0]
-        assert first.timestamp.year == 2010
-        assert 0 < first.bid_price < first.ask_price
-        times = [quote.timestamp for quote in quotes]
-        assert times == sorted(times)
-    finally:
-        stop()
+    with served(tmp_path, speed_nanos=600 * 10**9) as exchange:
+        stream = StockDataStream(
+            "PKTEST",
+            "secret",
+            feed=DataFeed.IEX,
+            url_override=f"ws://127.0.0.1:{exchange.port}{path}",
+        )
+        stream.subscribe_quotes(on_quote, "AAPL", "MSFT")
+        stream.subscribe_trades(on_trade, "AAPL")
+        stop = run_stream(stream)
+        try:
+            wait_for(lambda: stream._running)  # what it wants has been sent
+            exchange.call("POST", "/sim/start")
+            wait_for(lambda: len(quotes) >= 20 and len(trades) >= 3)
+            assert {quote.symbol for quote in quotes} == {"AAPL", "MSFT"}
+            assert {trade.symbol for trade in trades} == {"AAPL"}
+            first = quotes[0]
+            assert first.timestamp.year == 2010
+            assert 0 < first.bid_price < first.ask_price
+            times = [quote.timestamp for quote in quotes]
+            assert times == sorted(times)
+        finally:
+            stop()
 
 
 def test_historic_and_latest_data_come_from_the_tape_so_far(shared: Served) -> None:
