@@ -15,9 +15,10 @@ from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.loop import Loop, LoopLimits, NodeStopped
-from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.outlet import Outlet, OutletLimits
 from fuseboard.runtime.pulse import Pulse
 from fuseboard.runtime.replay import replay_lines
+from fuseboard.runtime.submits import SubmitLimits
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.effects import AnswerOrder
 from fuseboard.vocabulary.inputs import NodeFaulted
@@ -31,6 +32,7 @@ from tests.runtime.worlds import (
 )
 
 ORDERS = 2_000
+SECOND_NS = 10**9
 
 
 class RealNode:
@@ -75,6 +77,7 @@ class RealNode:
             views=(self.shown,),
             pagers=(self.shown,),
             randbelow=chance,
+            limits=OutletLimits(submits=SubmitLimits(order_wait_ns_max=60 * SECOND_NS)),
         )
         self.loop = Loop(
             kernel=self.kernel,
