@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,15 @@ from tests.app.command_line import CommandLine
 from tests.e2e.processes import until
 
 HANGS_S = 600
-PROGRAM = f"""
+PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from fuseboard.app import halt_apart
 from fuseboard.cli import main
 def never(_descriptor):
     Path(sys.argv[1]).write_text(str(os.getpid()))
-    time.sleep({HANGS_S})
+    while not Path(sys.argv[1]).with_suffix(".answers").exists():
+        time.sleep(0.01)
 os.fdatasync = never
 halt_apart.DURABLE_S_MAX = 0.2
 sys.exit(main(sys.argv[2:]))
@@ -47,7 +48,8 @@ def held(tmp_path: Path) -> Iterator[Path]:
     file = tmp_path / "held"
     yield file
     pid = until(lambda: int(file.read_text() or 0) if file.exists() else 0, "a process is held")
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def never(held: Path) -> Callable[..., int]:
@@ -81,6 +83,9 @@ def test_a_sync_that_never_returns_holds_no_halt_up_and_what_is_not_durable_is_s
     assert "the gateway runs and does not answer; account is latched in the register" in done.stdout
     assert "NOTE: the disk hangs: the latch is in this machine's memory" in done.stdout
     assert halts(made), "a gateway that still reads its register sends nothing"
+    held.with_suffix(".answers").touch()
+    history = StateDirectory(made.state).history_file
+    until(lambda: list(changes(history)), "once the disk answers, the history has its line too")
 
 
 def test_a_latch_that_nobody_can_see_is_no_halt_and_says_what_to_do(

@@ -12,7 +12,7 @@ import os
 import select
 import time
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
@@ -165,14 +165,18 @@ class _Apart:
             os.open(os.devnull, os.O_RDWR)
         note = noting(self._state.history_file)
 
+        def say(word: bytes) -> None:
+            with suppress(OSError):  # nobody waits any more: what is left is done all the same
+                os.write(words, word)
+
         def told(change: HaltChange) -> None:
-            os.write(words, LATCHED)
+            say(LATCHED)
             note(change)
-            os.write(words, NOTED)
+            say(NOTED)
 
         file = self._state.register_file
         try:
             with closing(HaltsRegister(file, Slot.OPERATOR, told=told)) as register:
                 register.latch(self._halt, Moment(machine_boot_ns(), time.time_ns()))
         except RegisterUnwritable as error:
-            os.write(words, str(error).encode())
+            say(str(error).encode())
