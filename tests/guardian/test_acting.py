@@ -25,7 +25,7 @@ from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccep
 from fuseboard.guardian import acting
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.closing import Close, close_price_nanos
+from fuseboard.guardian.closing import Close
 from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
 from fuseboard.guardian.orders import (
     Orders,
@@ -42,6 +42,7 @@ from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary.closes import close_price_nanos
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import (

@@ -16,9 +16,17 @@ from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
-from fuseboard.vocabulary.inputs import LegRead, OrderSent, OrderUnknown, SubmitOutcome
+from fuseboard.vocabulary.identifiers import close_ids
+from fuseboard.vocabulary.inputs import (
+    LegRead,
+    OrderNotSent,
+    OrderSent,
+    OrderUnknown,
+    SubmitOutcome,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.reasons import Reason
 
 ORDERS = Orders(
     instance="abcd1234", account="default", base_url="", data_url="", key_mark="",
@@ -76,7 +84,13 @@ class Venue:
         return found
 
     async def find(self, order: FindOrder) -> SubmitOutcome:
-        raise AssertionError("what is filled is not looked for")
+        assert order.order_id not in self.filled, "what is filled is not looked for"
+        return OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
+
+    async def last_found(
+        self, find: Callable[[int], FindOrder], known: tuple[int, OrderSent], *, most: int
+    ) -> tuple[int, OrderSent]:
+        return await AlpacaRequests.last_found(cast("AlpacaRequests", self), find, known, most=most)
 
     async def touch(self, _symbol: str) -> Touch:
         return Touch(100 * NANOS, 101 * NANOS)
@@ -127,3 +141,59 @@ def test_a_close_is_written_down_before_it_is_sent() -> None:
     ((first, written), (second, sent)) = venue.events
     assert (first, second) == ("written", "sent")
     assert written == sent
+
+
+class Tried(Venue):
+    """A broker that has earlier attempts of the trip, the gateway's; the last may still work."""
+
+    def __init__(self, *, attempts: int, works: bool = False) -> None:
+        super().__init__(held=10)
+        self.asked = 0
+        self.earlier = [attempt_id(number) for number in range(1, attempts + 1)]
+        self.working = self.earlier[-1:] if works else []
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead:
+        self.asked += 3
+        return await super().read_leg(leg)
+
+    def _found(self, order_id: str) -> OrderSent | None:
+        if order_id not in self.earlier:
+            return super()._found(order_id)
+        works = order_id in self.working
+        status = OrderStatus.WORKING if works else OrderStatus.CANCELED
+        return OrderSent(order_id=order_id, broker_order_id="e", status=status)
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        self.asked += 1
+        found = self._found(order.order_id)
+        return found or OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
+
+    async def cancel(self, broker_order_id: str) -> None:
+        assert broker_order_id == "e"
+        self.working = []
+
+
+def attempt_id(number: int) -> str:
+    at = {"trip": "guardian#7", "symbol": "AAPL"}
+    return close_ids(instance="abcd1234", account="default", **at, attempt=number)[1]
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 2, 3, 120, 1_998])
+def test_earlier_attempts_are_stepped_over_with_a_few_questions(attempts: int) -> None:
+    venue = Tried(attempts=attempts)
+    assert venue.close().left_nanos == 0
+    assert [sent for what, sent in venue.events if what == "sent"] == [attempt_id(attempts + 1)]
+    assert venue.asked <= 9 + 2 * attempts.bit_length()
+
+
+def test_a_thousand_attempts_are_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closing, "ATTEMPTS_SEEN_MAX", 5)
+    venue = Tried(attempts=9)
+    assert (venue.close().left_nanos, venue.events) == (10 * NANOS, [])
+
+
+def test_the_last_of_the_earlier_attempts_is_waited_for() -> None:
+    venue = Tried(attempts=9, works=True)
+    assert venue.close().left_nanos == 0
+    assert not venue.working, "it was taken back after its time"
+    assert [sent for what, sent in venue.events if what == "sent"] == [attempt_id(10)]

@@ -34,7 +34,7 @@ from fuseboard.vocabulary.inputs import (
     SubmitOutcome,
 )
 from fuseboard.vocabulary.money import text_from_nanos
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.alpaca_errors import read_error
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
@@ -109,6 +109,30 @@ class AlpacaRequests:
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """One look by wire id. Raises `Throttled`."""
         return await self._look_up(order.order_id, order.wire_id)
+
+    async def last_found(
+        self,
+        find: Callable[[int], FindOrder],
+        known: tuple[int, OrderSent],
+        *,
+        most: int,
+    ) -> tuple[int, OrderSent]:
+        """The last of numbered orders that the broker has, of which one is known: ever further
+        while one is there, then halfway back. One that still works ends the search. Raises
+        `BrokerUnavailable` and `Throttled`.
+        """
+        (there, found), absent, step = known, most + 1, 1
+        while found.status in TERMINAL_STATUSES and absent - there > 1:
+            at = min(there + step, (there + absent) // 2)
+            seen = await self.find(find(at))
+            if isinstance(seen, OrderUnknown):
+                raise BrokerUnavailable(seen.detail)
+            if isinstance(seen, OrderSent):
+                there, found = at, seen
+            else:
+                absent = at
+            step *= 2
+        return there, found
 
     async def _look_up(self, order_id: str, wire_id: str) -> SubmitOutcome:
         target = f"/v2/orders:by_client_order_id?client_order_id={quote(wire_id, safe='')}"

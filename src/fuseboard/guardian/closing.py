@@ -21,19 +21,13 @@ from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
 from fuseboard.guardian.trying import FAULTS, NOT_TAKEN, Trying
 from fuseboard.halts.heartbeats import boot_ns
-from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos, protective_side
+from fuseboard.vocabulary.closes import close_price_nanos, close_time_in_force, protective_side
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
-from fuseboard.vocabulary.identifiers import close_client_order_id, order_id, wire_id
+from fuseboard.vocabulary.identifiers import close_ids
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.orders import (
-    TERMINAL_STATUSES,
-    Intent,
-    OrderStatus,
-    OrderType,
-    Side,
-)
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
 ATTEMPTS_SEEN_MAX: Final = 2_000
@@ -46,14 +40,6 @@ QUOTE_S_MAX: Final = 3.0
 """How long a close waits for a quote; then the position's own price has to do."""
 
 Answer = TypeVar("Answer")
-
-
-def close_price_nanos(
-    symbol: str, start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
-) -> int:
-    """The edge of the collar around a price: the first, doubled for each try up to the most."""
-    collar_nanos = min(first_nanos << tries, max(first_nanos, most_nanos))
-    return collar_edge_nanos(symbol, start_nanos, side, collar_nanos)
 
 
 def start_price_nanos(touch: Touch | None, side: Side, valued_nanos: int) -> int:
@@ -118,9 +104,7 @@ class Close:
         leg = await self._heard(self._read)
         self._left_nanos = leg.position_nanos
         if leg.found is not None:
-            if leg.found.status not in TERMINAL_STATUSES:
-                await self._worked(leg.found)
-            self._attempt += 1
+            await self._step_over(leg.found)
             return False
         over = self._trying.why_over(boot_ns())
         self._waits = self._waits + 1 if abs(leg.position_nanos) <= leg.against_nanos else 0
@@ -136,6 +120,14 @@ class Close:
         await self._send(leg.position_nanos, abs(leg.position_nanos) - leg.against_nanos)
         return False
 
+    async def _step_over(self, found: OrderSent) -> None:
+        """Go on behind the attempts that the broker has: only the last may still work."""
+        last = partial(self._broker.last_found, self._find, (self._attempt, found))
+        self._attempt, found = await self._heard(partial(last, most=ATTEMPTS_SEEN_MAX))
+        if found.status not in TERMINAL_STATUSES:
+            await self._worked(found)
+        self._attempt += 1
+
     async def _heard(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """The call's answer; while there is none, the market is not asked either."""
 
@@ -148,22 +140,19 @@ class Close:
 
         return await self._asking.answer(noted)
 
-    def _client_id(self) -> str:
-        return close_client_order_id(trip=self._trip, symbol=self._symbol, attempt=self._attempt)
-
-    def _ids(self) -> tuple[str, str]:
-        """Our order id and the wire id of the present attempt."""
+    def _ids(self, attempt: int = 0) -> tuple[str, str, str]:
+        """The client order id, our order id and the wire id of an attempt, or of the present."""
         orders = self._orders
-        ours = order_id(
+        return close_ids(
             instance=orders.instance,
             account=orders.account,
-            strategy="",
-            client_order_id=self._client_id(),
+            trip=self._trip,
+            symbol=self._symbol,
+            attempt=attempt or self._attempt,
         )
-        return ours, wire_id(instance=orders.instance, order_id=ours)
 
     async def _read(self) -> LegRead:
-        ours, wire = self._ids()
+        _, ours, wire = self._ids()
         leg = ReadLeg(
             trip=self._trip,
             symbol=self._symbol,
@@ -185,7 +174,7 @@ class Close:
         start_nanos = start_price_nanos(await self._quote(), side, self._valued_nanos)
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
-        self._told(self._close(order))
+        self._told(GuardianClose.of(order, trip=self._trip, at_wall_ns=time.time_ns()))
         self._trying.sent(boot_ns())
         outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
         if isinstance(outcome, OrderSent):
@@ -222,7 +211,7 @@ class Close:
                 most_nanos=self._orders.close_collar_nanos_max,
                 tries=self._trying.doublings,
             )
-        ours, wire = self._ids()
+        client_order_id, ours, wire = self._ids()
         return SubmitOrder(
             order_id=ours,
             wire_id=wire,
@@ -234,21 +223,8 @@ class Close:
             intent=Intent.PLAN,
             raises_exposure=False,
             halt_epoch=0,
-            client_order_id=self._client_id(),
+            client_order_id=client_order_id,
             limit_price_nanos=price_nanos,
-        )
-
-    def _close(self, order: SubmitOrder) -> GuardianClose:
-        return GuardianClose(
-            at_wall_ns=time.time_ns(),
-            trip=self._trip,
-            order_id=order.order_id,
-            wire_id=order.wire_id,
-            client_order_id=order.client_order_id,
-            symbol=order.symbol,
-            side=order.side,
-            quantity_nanos=order.quantity_nanos,
-            limit_price_nanos=order.limit_price_nanos,
         )
 
     async def _worked(self, sent: OrderSent) -> None:
@@ -266,12 +242,14 @@ class Close:
         filled_nanos = sent.filled_quantity_nanos
         self._trying.answered(sent.status, filled_nanos, boot_ns(), taken_back=taken_back)
         if filled_nanos == 0:
-            self._took_nothing(self._client_id())
+            self._took_nothing(self._ids()[0])
+
+    def _find(self, attempt: int) -> FindOrder:
+        _, ours, wire = self._ids(attempt)
+        return FindOrder(order_id=ours, wire_id=wire, absent_after_ns=self._orders.absent_after_ns)
 
     async def _found(self) -> OrderSent:
-        ours, wire = self._ids()
-        find = FindOrder(order_id=ours, wire_id=wire, absent_after_ns=self._orders.absent_after_ns)
-        found = await self._broker.find(find)
+        found = await self._broker.find(self._find(self._attempt))
         if isinstance(found, OrderSent):
             return found
         said = found.reason.value if isinstance(found, OrderNotSent) else found.detail

@@ -42,6 +42,14 @@ def collar_edge_nanos(symbol: str, start_nanos: int, side: Side, collar_nanos: i
     return -(-edge_nanos // step_nanos) * step_nanos
 
 
+def close_price_nanos(
+    symbol: str, start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
+) -> int:
+    """The edge of the collar around a price: the first, doubled for each try up to the most."""
+    collar_nanos = min(first_nanos << tries, max(first_nanos, most_nanos))
+    return collar_edge_nanos(symbol, start_nanos, side, collar_nanos)
+
+
 def close_time_in_force(symbol: str) -> TimeInForce:
     """Day for shares; crypto pairs, which Alpaca writes BASE/QUOTE, know no day."""
     return TimeInForce.GTC if "/" in symbol else TimeInForce.DAY

@@ -1,7 +1,10 @@
 """What the guardian did at the broker while the gateway was dead, as the next start is told it."""
 
+from typing import Self
+
 from msgspec import Struct
 
+from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.orders import Side
 
 
@@ -21,3 +24,18 @@ class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
     quantity_nanos: int
     limit_price_nanos: int | None
     """None: a market order."""
+
+    @classmethod
+    def of(cls, order: SubmitOrder, *, trip: str, at_wall_ns: int) -> Self:
+        """What is written down of an order before it is sent."""
+        return cls(
+            at_wall_ns=at_wall_ns,
+            trip=trip,
+            order_id=order.order_id,
+            wire_id=order.wire_id,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity_nanos=order.quantity_nanos,
+            limit_price_nanos=order.limit_price_nanos,
+        )

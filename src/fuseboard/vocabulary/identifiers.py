@@ -84,6 +84,15 @@ def close_client_order_id(*, trip: str, symbol: str, attempt: int) -> str:
     return f"close/{trip}/{symbol}/{attempt}"
 
 
+def close_ids(
+    *, instance: str, account: str, trip: str, symbol: str, attempt: int
+) -> tuple[str, str, str]:
+    """A close's client order id, our order id and the wire id: the same for whoever sends it."""
+    client = close_client_order_id(trip=trip, symbol=symbol, attempt=attempt)
+    ours = order_id(instance=instance, account=account, strategy="", client_order_id=client)
+    return client, ours, wire_id(instance=instance, order_id=ours)
+
+
 def strategy_scope(strategy: str) -> str:
     """The scope name of one strategy."""
     return f"strategy:{strategy}"
