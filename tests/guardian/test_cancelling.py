@@ -14,7 +14,9 @@ from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.watching import Finding, Kind, What
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.inputs import PositionsSeen
+from fuseboard.wire.alpaca_orders import SeenOrder, listed_order
 
 MISSED = Finding(What.MISSED, Kind.GONE, 2_000_000_000)
 
@@ -29,10 +31,13 @@ class Told:
         self.now_s = died_s
         self._read_s = read_s
 
-    def working(self) -> list[str]:
+    def working(self) -> list[SeenOrder]:
         self.reads_s.append(self.now_s)
         self.now_s += self._read_s
-        return ["an order"] * (self.left.pop(0) if self.left else 0)
+        shown = self.left.pop(0) if self.left else 0
+        if shown < 0:
+            raise BrokerUnavailable("the list of orders is not a list")
+        return [listed_order({"id": "an order"})] * shown
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Told
     """Act on what is told, the gateway dead at a time; what the journal says of the cancels."""
 
     def act(told: Told, waited_s: float) -> str:
-        async def working_orders(_: AlpacaProtection) -> list[str]:
+        async def working_orders(_: AlpacaProtection) -> list[SeenOrder]:
             return told.working()
 
         async def cancel_all(_: AlpacaProtection) -> None:
@@ -79,7 +84,7 @@ def test_an_order_that_shows_again_after_an_empty_read_is_cancelled(
 ) -> None:
     told = Told(3, 0, 1)
     said = cancelled(told, 1_000.0)  # nothing can be on its way any more
-    assert told.cancels == 2
+    assert told.cancels == 3, "the first before anything is read"
     assert len(told.reads_s) == 5
     assert said == "2 reads in a row show nothing at work; at most 3 were seen"
 
@@ -89,8 +94,16 @@ def test_what_was_on_its_way_at_the_death_is_waited_for_and_cancelled(
 ) -> None:
     told = Told(0, 0, 0, 1, read_s=0.3, died_s=50.0)  # it comes in at the last moment
     said = cancelled(told, 0.0)
-    assert told.cancels == 1
+    assert told.cancels == 2
     assert said == "2 reads in a row show nothing at work; at most 1 were seen"
+
+
+def test_what_cannot_be_read_is_cancelled_before_and_at_each_read_that_fails(
+    cancelled: Callable[[Told, float], str],
+) -> None:
+    told = Told(-1, -1, 0, -1)
+    cancelled(told, 1_000.0)
+    assert told.cancels == 4
 
 
 def test_the_last_read_is_asked_after_all_that_was_on_its_way(

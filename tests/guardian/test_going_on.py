@@ -17,7 +17,7 @@ from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import ReadLeg
-from fuseboard.vocabulary.inputs import BrokerPosition, LegRead, LegReadFailed
+from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_orders import SeenOrder
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
@@ -65,7 +65,7 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
 
     async def then_silent(
         acts: Acts, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
-    ) -> tuple[BrokerPosition, ...]:
+    ) -> PositionsSeen:
         proof = await real(acts, broker, protection, asking)
         monkeypatch.setattr(AlpacaProtection, "working_orders", silent)
         return proof

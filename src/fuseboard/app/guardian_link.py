@@ -67,6 +67,7 @@ def orders_of(policy: Policy, identity: Identity, broker: BrokerKeys) -> Orders:
         close_attempts_max=execution.close_attempts_max,
         close_within_ns=execution.close_within_ns,
         absent_after_ns=execution.absent_after_ns,
+        cancel_wait_ns=execution.cancel_wait_ns,
     )
 
 

@@ -3,6 +3,7 @@ account's own latches, a price to close at.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession, raise_if_throttled
-from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.wire.alpaca_errors import read_error
 from fuseboard.wire.alpaca_orders import SeenOrder
 from fuseboard.wire.alpaca_values import nanos_rounded
@@ -50,6 +51,21 @@ class AlpacaProtection:
     async def cancel_all(self) -> None:
         """Ask to cancel every working order; a read says what became of it."""
         await self._change("DELETE", "/v2/orders")
+
+    async def try_to_cancel_all(self) -> None:
+        """Ask once; that it was not taken is no error."""
+        with suppress(BrokerUnavailable, Throttled):
+            await self.cancel_all()
+
+    async def working_or_cancelled(self) -> list[SeenOrder]:
+        """Every working order. Where they cannot be had all are asked to be cancelled, which needs
+        no list, and then it is said.
+        """
+        try:
+            return await self.working_orders()
+        except BrokerUnavailable:
+            await self.try_to_cancel_all()
+            raise
 
     async def cancel(self, broker_order_id: str) -> None:
         """Ask to cancel one order; that it is final already is no error."""

@@ -3,12 +3,14 @@
 1. Latch the halts register: from here on nothing that raises exposure starts, and the next start
    is killed until a named person resets it.
 2. Kill the gateway and see it dead: one writer to the broker at a time.
-3. Cancel everything that works, until two reads in a row show nothing; what the dead gateway had
-   put on its way is waited for (`IN_FLIGHT_S`).
+3. Cancel everything, before it is read and at each read that fails, until two reads in a row show
+   nothing; what the dead gateway had put on its way is waited for (`IN_FLIGHT_S`). Closing waits
+   no longer than `cancel_wait` for orders that stay: it leaves room for what works against it.
 4. Where the policy says so, or where the gateway was closing the account's positions already (also
    beneath a later kill, not after a freeze): no new short sales at the broker, then each position
-   closed (`closing.py`); then a proof by two more reads. Where it was closing a symbol's, that one
-   alone. Otherwise the positions are read, and people are told what is open.
+   closed (`closing.py`); then a proof by two more reads, and the closes again where orders had
+   stayed and are gone. Where it was closing a symbol's, that one alone. Otherwise the positions
+   are read, and people are told what is open.
 5. When flat, the broker's own latch: no new orders at all.
 
 Each step is journaled before the next one begins and people are paged. A second run of the same
@@ -44,7 +46,7 @@ from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope, trip_id
-from fuseboard.vocabulary.inputs import BrokerPosition, Moment, PositionsSeen
+from fuseboard.vocabulary.inputs import UNNAMED, Moment, PositionsSeen
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
@@ -62,6 +64,7 @@ HELD_S_MAX: Final = 60.0
 """How long positions that stay open are asked for: people wait for the answer, nothing else."""
 OPEN_S_MAX: Final = 5.0
 """How long each of two reads is waited for, after a fault of ours, to say what is open."""
+STAY_NAMED_MAX: Final = 5
 CLOSES_AT_ONCE_MAX: Final = 8
 CONNECTIONS_MAX: Final = 12
 
@@ -183,25 +186,28 @@ class Acts:
         begun = any(at.startswith(symbol_scope("")) for at in self._begun)
         closes = may_close and (self._flatten or begun)
         left: tuple[Left, ...] = ()
-        held: tuple[BrokerPosition, ...] | None = None
+        seen: PositionsSeen | None = None
         async with self._at_broker() as (broker, protection):
             try:
-                await self._cancelled(protection, asking)
-                cancelled = True
-                if closes:
+                cancelled = await self._cancelled(protection, asking, stays=closes)
+                while closes:
                     left = await self._closed(broker, protection, asking)
                     asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
-                    held = await self._proven(broker, protection, asking)
-                    cancelled = False
-                    await self._cancelled(protection, asking)
-                    cancelled = True
-                else:
+                    seen = await self._proven(broker, protection, asking)
+                    had_stayed, cancelled = not cancelled, False
+                    cancelled = await self._cancelled(protection, asking)
+                    if not (had_stayed and any(each.left_nanos != 0 for each in left)):
+                        break
+                if not closes:
                     asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
-                    held = (await asking.answer(broker.positions)).positions
+                    seen = await asking.answer(broker.positions)
             except OutOfTime as late:
                 long = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: "
                 why = str(late) if cancelled and not closes else f"{long}{late}"
-        outcome = Outcome(cancelled=cancelled, left=left, held=held, kept=kept, why=why)
+        held, unread = (None, ()) if seen is None else (seen.positions, seen.unread)
+        outcome = Outcome(
+            cancelled=cancelled, left=left, held=held, unread=unread, kept=kept, why=why
+        )
         self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
         behind = self._journal.disk.behind()
         lost = f"; the disk hangs: {behind} writes of the guardian's are not on it" * bool(behind)
@@ -213,11 +219,12 @@ class Acts:
         asking = Asking(seconds_max=OPEN_S_MAX, told=self._waits)
         async with self._at_broker() as (broker, protection):
             try:
-                held = (await asking.answer_within(OPEN_S_MAX, broker.positions)).positions
+                seen = await asking.answer_within(OPEN_S_MAX, broker.positions)
                 working = await asking.answer_within(OPEN_S_MAX, protection.working_orders)
             except OutOfTime as late:
                 return f"what is open cannot be read: {late}; look at the broker"
-        return f"open at the broker: {named(held) or 'no position'}; {len(working)} orders work"
+        held = named(seen.positions, seen.unread) or "no position"
+        return f"open at the broker: {held}; {len(working)} orders work"
 
     @asynccontextmanager
     async def _at_broker(self) -> AsyncIterator[tuple[AlpacaRequests, AlpacaProtection]]:
@@ -231,46 +238,61 @@ class Acts:
     def _waits(self, why: str) -> None:
         self._page(Severity.PAGE, f"the guardian is not done, it keeps asking the broker: {why}")
 
-    async def _cancelled(self, protection: AlpacaProtection, asking: Asking) -> None:
+    async def _cancelled(
+        self, protection: AlpacaProtection, asking: Asking, *, stays: bool = False
+    ) -> bool:
         """Cancel until two reads in a row show nothing, the last one after all that was on its
-        way when the gateway died.
+        way when the gateway died: True. With `stays`, False where orders stay although cancels
+        were taken and the time for them is over.
         """
-        clean, attempt, seen, asked_s = 0, 0, 0, self._dead_at_s
+        clean, attempt, seen, asked_s, over_s = 0, 0, 0, self._dead_at_s, float("inf")
+        await protection.try_to_cancel_all()  # whatever can be read
         while clean < CLEAN_READS or asked_s < self._dead_at_s + IN_FLIGHT_S:
             asked_s = self._now_s()
-            working = await asking.answer(protection.working_orders)
+            working = await asking.answer(protection.working_or_cancelled)
             clean = 0 if working else clean + 1
+            names = ", ".join(each.says() for each in working[:STAY_NAMED_MAX])
+            what = f"{len(working)} orders still work: {names}"
             if working:
                 seen = max(seen, len(working))
+                if stays and asked_s >= over_s:
+                    self._journal.write("not cancelled", run_ns=self._run_ns, detail=what)
+                    return False
                 await asking.answer(protection.cancel_all)
+                taken_s = max(self._now_s(), self._dead_at_s + IN_FLIGHT_S)
+                over_s = min(over_s, taken_s + self._orders.cancel_wait_ns / 1e9)
             attempt = 0 if clean else attempt + 1
-            await asking.pause(attempt, why=f"{len(working)} orders still work")
+            await asking.pause(attempt, why=what)
         detail = f"{clean} reads in a row show nothing at work; at most {seen} were seen"
         self._journal.write("cancelled", run_ns=self._run_ns, detail=detail)
+        return True
 
     async def _closed(
         self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
     ) -> tuple[Left, ...]:
         """Close every position; what became of each."""
         held = await asking.answer(broker.positions)
-        trips = {at.symbol: self._trip_of(at.symbol) for at in held.positions}
-        asked = [at for at in held.positions if trips[at.symbol]]
-        text = ", ".join(f"{at.symbol} (trip {trips[at.symbol]})" for at in asked)
+        there = {at.symbol: at for at in held.positions}
+        symbols = [*there, *held.unread]  # a close needs no more than the quantity
+        trips = {symbol: self._trip_of(symbol) for symbol in symbols if symbol != UNNAMED}
+        asked = [symbol for symbol, trip in trips.items() if trip]
+        text = ", ".join(f"{symbol} (trip {trips[symbol]})" for symbol in asked)
         detail = text or "nothing of it is held"
         self._journal.write("closing", run_ns=self._run_ns, detail=detail)
-        wanted = self._wanted_to_close(held.positions)
+        wanted = self._wanted_to_close(held)
         if self._flatten and wanted != BrokerLatches():
             await self._latch_broker(protection, asking, wanted)
         room = asyncio.Semaphore(CLOSES_AT_ONCE_MAX)
         seconds_max = ACT_S_MAX + self._orders.close_within_ns / 1e9
         closing = Asking(seconds_max=seconds_max, told=self._waits)
 
-        async def one(at: BrokerPosition) -> Left:
+        async def one(symbol: str) -> Left:
+            at = there.get(symbol)
             close = Close(
-                trip=trips[at.symbol],
-                symbol=at.symbol,
-                held_nanos=at.quantity_nanos,
-                valued_nanos=at.price_nanos,
+                trip=trips[symbol],
+                symbol=symbol,
+                held_nanos=at.quantity_nanos if at else None,
+                valued_nanos=at.price_nanos if at else 0,
                 orders=self._orders,
                 broker=broker,
                 protection=protection,
@@ -292,16 +314,17 @@ class Acts:
 
     async def _proven(
         self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
-    ) -> tuple[BrokerPosition, ...]:
+    ) -> PositionsSeen:
         """What the broker holds after the closes; when nothing, it is latched."""
         proof: PositionsSeen = await asking.answer(broker.positions)
-        if self._flatten and not proof.positions:
+        if self._flatten and proof == PositionsSeen(positions=()):
             await self._latch_broker(protection, asking, BrokerLatches(suspend_trade=True))
-        return proof.positions
+        return proof
 
-    def _wanted_to_close(self, held: tuple[BrokerPosition, ...]) -> BrokerLatches:
+    def _wanted_to_close(self, seen: PositionsSeen) -> BrokerLatches:
         """No new short sales while longs are closed; and no suspension that the gateway had set."""
-        longs = any(position.quantity_nanos > 0 for position in held)
+        held = seen.unread or seen.positions
+        longs = bool(seen.unread) or any(each.quantity_nanos > 0 for each in seen.positions)
         before = None
         with suppress(OSError, msgspec.MsgspecError):
             before = kept_before(self._place) if held else None

@@ -57,7 +57,7 @@ class Close:
         *,
         trip: str,
         symbol: str,
-        held_nanos: int,
+        held_nanos: int | None,
         valued_nanos: int,
         orders: Orders,
         broker: AlpacaRequests,

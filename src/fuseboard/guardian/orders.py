@@ -58,6 +58,8 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For so long the market is asked for what it does not take; older releases wrote none."""
     absent_after_ns: int
     """How long "not found" counts as still on its way to the broker."""
+    cancel_wait_ns: int = 2_000_000_000
+    """How long closes wait for orders that stay although their cancel was taken."""
 
 
 def key_mark(key_id: str) -> str:

@@ -15,14 +15,16 @@ class Left(Struct, frozen=True, kw_only=True):
     """What a close came to: how much of the position is left, and why; 0 is flat."""
 
     symbol: str
-    left_nanos: int
+    left_nanos: int | None
+    """None where it was never read."""
     why: str = ""
 
     def says(self) -> str:
         """One line for people."""
         if self.left_nanos == 0:
             return f"{self.symbol} is flat"
-        return f"{self.symbol}: {text_from_nanos(self.left_nanos)} left, {self.why}"
+        left = "an unread part" if self.left_nanos is None else text_from_nanos(self.left_nanos)
+        return f"{self.symbol}: {left} left, {self.why}"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     cancelled: bool
     left: tuple[Left, ...] = ()
     held: tuple[BrokerPosition, ...] | None = None
+    unread: tuple[str, ...] = ()
+    """Symbols whose positions the last read showed and that could not be understood."""
     kept: str = ""
     """Why positions that are not in `left` were not to be closed; empty where all were."""
     why: str = ""
@@ -45,28 +49,29 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return f"nothing works any more; {self._says_held()}"
 
     def _says_held(self) -> str:
-        left = [each.says() for each in self.left if each.left_nanos or self.kept]
+        left = [each.says() for each in self.left if each.left_nanos != 0 or self.kept]
         if self.kept:
             return "; ".join([*left, self._says_kept()])
         if self.held is None:
             left.append(f"then: {self.why}; positions may be open, look at the broker")
             return "; ".join(left)
-        if self.held:
-            left.append(f"the broker's last read: {named(self.held)} are open")
+        if self.held or self.unread:
+            left.append(f"the broker's last read: {named(self.held, self.unread)} are open")
         return "; ".join(left) or "all that was to be closed is flat"
 
     def _says_kept(self) -> str:
-        if self.held == ():
+        if self.held == () and not self.unread:
             return "no position is held"
         others = "other positions" if self.left else "positions"
         if self.held is None:
             read = f"and cannot be read: {self.why}; look at the broker"
             return f"{others} were NOT closed ({self.kept}), {read}"
-        return f"{others} were NOT closed ({self.kept}): {named(self.held)} are open"
+        return f"{others} were NOT closed ({self.kept}): {named(self.held, self.unread)} are open"
 
 
-def named(held: tuple[BrokerPosition, ...]) -> str:
+def named(held: tuple[BrokerPosition, ...], unread: tuple[str, ...] = ()) -> str:
     """Quantities and symbols; a short position's quantity is negative."""
-    names = [f"{text_from_nanos(at.quantity_nanos)} {at.symbol}" for at in held]
+    names = [f"{symbol} (which cannot be read)" for symbol in unread]
+    names += [f"{text_from_nanos(at.quantity_nanos)} {at.symbol}" for at in held]
     more = len(names) - NAMED_MAX
     return ", ".join(names[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -309,6 +309,11 @@ class SeenOrder(Struct, frozen=True, kw_only=True):
             return symbol.replace("/", "") in [each.replace("/", "") for each in named]
         return not self.is_multi_leg or _OPTION.fullmatch(symbol) is not None
 
+    def says(self) -> str:
+        """Which it is, for people."""
+        what = "unreadable" if self.side is None else self.side.value
+        return f"{what} {self.symbol or 'order'} ({self.id})"
+
     def just_before_submitted(self) -> str:
         """The time to page after, so that orders of the same moment are not missed."""
         return rfc3339_from_ns(self.submitted_ns() - 1)

@@ -1,0 +1,145 @@
+"""What the guardian does beside orders that stay, and orders and positions that cannot be read."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.brokers.alpaca_session import AlpacaSession
+from fuseboard.guardian import closing
+from fuseboard.guardian.asking import Asking, OutOfTime
+from fuseboard.guardian.journal import read_lines
+from fuseboard.wire.alpaca_orders import SeenOrder, seen_order
+from tests.brokers.scripted_broker import order_entry
+from tests.guardian.test_acting import Scene, last_said
+from tests.guardian.test_going_on import acts_of
+
+SPREAD = {"id": "m-1", "client_order_id": "by-hand", "symbol": "", "side": "", "status": "new",
+          "order_class": "mleg", "qty": "1", "legs": None}  # fmt: skip
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    try:
+        yield made
+    finally:
+        made.exchange.kill()
+
+
+def not_cancelled(scene: Scene) -> list[str]:
+    lines = read_lines(scene.place.journal_file)
+    return [line.detail for line in lines if line.act == "not cancelled"]
+
+
+def ends_when(monkeypatch: pytest.MonkeyPatch, is_over: Callable[[str], bool]) -> None:
+    """The time to ask the broker is over once that holds of why it is asked again."""
+    pause = Asking.pause
+
+    async def paused(asking: Asking, attempt: int, *, why: str) -> None:
+        if is_over(why):
+            raise OutOfTime(why)
+        await pause(asking, attempt, why=why)
+
+    monkeypatch.setattr(Asking, "pause", paused)
+
+
+def test_a_spread_placed_by_hand_is_cancelled_with_the_others_and_all_is_closed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("AAPL", 1, "buy", limit_price="1.00")
+    works = [True]
+    read, cancel_all = AlpacaSession.read, AlpacaProtection.cancel_all
+
+    async def shown(session: AlpacaSession, target: str) -> object:
+        entries = await read(session, target)
+        listed = target.startswith("/v2/orders?status=open") and works[0]
+        return [SPREAD, *entries] if listed and isinstance(entries, list) else entries
+
+    async def cancelled(protection: AlpacaProtection) -> None:
+        await cancel_all(protection)
+        works[0] = False
+
+    monkeypatch.setattr(AlpacaSession, "read", shown)
+    monkeypatch.setattr(AlpacaProtection, "cancel_all", cancelled)
+    outcome = scene.act()
+    assert (outcome.cancelled, outcome.held) == (True, ())
+    assert scene.exchange.state()["working_orders"] == 0
+    assert scene.exchange.positions() == {}
+
+
+def test_an_order_that_stays_keeps_nothing_else_open_and_is_named_at_the_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "buy")
+    stuck = seen_order(order_entry(id="s-1", status="pending_cancel"))
+
+    async def stays(_protection: AlpacaProtection) -> list[SeenOrder]:
+        return [stuck]
+
+    monkeypatch.setattr(AlpacaProtection, "working_orders", stays)
+    ends_when(monkeypatch, lambda _: "closed" in acts_of(scene))
+    outcome = scene.act(cancel_wait_ns=1)
+    assert scene.exchange.positions() == {}
+    assert [each.left_nanos for each in outcome.left] == [0, 0]
+    (said,) = not_cancelled(scene)
+    assert said == "1 orders still work: buy AAPL (s-1)"
+    assert not outcome.cancelled
+    assert f"{said}; all that was to be closed is flat" in last_said(scene)
+
+
+def test_what_an_order_that_stayed_kept_is_closed_when_it_is_gone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("AAPL", 10, "sell", limit_price="9000.00")
+    cancel_all = AlpacaProtection.cancel_all
+
+    async def pends(protection: AlpacaProtection) -> None:
+        """Taken, and done only once the first closes were tried."""
+        if "closed" in acts_of(scene):
+            await cancel_all(protection)
+
+    monkeypatch.setattr(AlpacaProtection, "cancel_all", pends)
+    monkeypatch.setattr(closing, "READS_MAX", 1)
+    outcome = scene.act(cancel_wait_ns=1)
+    assert len(not_cancelled(scene)) == 1
+    closed = [each for each in read_lines(scene.place.journal_file) if each.act == "closed"]
+    assert ["something else works" in each.detail for each in closed] == [True, False]
+    assert (outcome.cancelled, outcome.held) == (True, ())
+    assert scene.exchange.positions() == {}
+
+
+def test_a_position_that_cannot_be_read_is_never_flat_and_the_others_are_closed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "buy")
+    read, damage = AlpacaSession.read, {"avg_entry_price": None}
+
+    async def shown(session: AlpacaSession, target: str) -> object:
+        entry = await read(session, target)
+        entries = entry if isinstance(entry, list) else [entry]
+        for each in entries if target.startswith("/v2/positions") else ():
+            if isinstance(each, dict) and each["symbol"] == "AAPL":
+                each.update(damage)
+        return entry
+
+    monkeypatch.setattr(AlpacaSession, "read", shown)
+    ends_when(monkeypatch, lambda why: "the position in AAPL" in why)
+    scene.act(flatten=False)
+    assert last_said(scene).endswith(": AAPL (which cannot be read), 4 TSLA are open")
+    damage |= {"side": None}
+    outcome = scene.act()
+    assert scene.exchange.positions() == {"AAPL": "10"}
+    assert "no_shorting" in scene.place.latches_file.read_text()
+    assert '"suspend_trade": true' not in scene.place.latches_file.read_text()
+    assert {each.symbol: each.left_nanos for each in outcome.left} == {"AAPL": None, "TSLA": 0}
+    assert "AAPL: an unread part left, the broker does not answer" in last_said(scene)
+    assert last_said(scene).endswith("last read: AAPL (which cannot be read) are open")
+    del damage["side"]
+    scene.act()
+    assert scene.exchange.positions() == {}, "a close needs no more than the quantity"
