@@ -113,7 +113,7 @@ compiled: $(STAMP) ## the package with its step compiled: build/compiled, and a 
 
 compiled-test: $(STAMP) ## build the compiled step and test it as the interpreted one is
 	$(call step,compiled,$(BIN)/python -m compiled.build --tree)
-	@PYTHONPATH=build/compiled FUSEBOARD_COMPILED=build/compiled \
+	@PYTHONPATH=$(CURDIR)/build/compiled FUSEBOARD_COMPILED=$(CURDIR)/build/compiled \
 	$(BIN)/pytest -q -n $(WORKERS) --dist=worksteal -p no:cacheprovider $(COMPILED_TESTS)
 
 soak: $(STAMP) ## the properties and simulations on many more seeds: make soak SEEDS=20000

@@ -26,7 +26,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 BUILD: Final = ROOT / "build"
 TREE: Final = BUILD / "compiled"
 WORK: Final = BUILD / "compiled-work"
-LOADED: Final = f"\nimport {MODULE}  # the compiled step takes the place of the one above\n"
+LOADED: Final = f"""
+# The compiled step takes the place of the one above. It is made from {{digest}}.
+import {MODULE}
+"""
 FLAGS: Final = (
     "-O3",
     "-fwrapv",
@@ -67,8 +70,13 @@ def build_tree() -> None:
     compiler = shlex.split(sysconfig.get_config_var("CC"))
     headers = (f"-I{sysconfig.get_path('include')}", f"-I{ROOT / 'compiled'}")
     _run(*compiler, *FLAGS, *headers, "-shared", str(made), "-o", str(target))
+    version = subprocess.run([*compiler, "--version"], check=True, capture_output=True).stdout
+    fields = (ROOT / "compiled" / "fields.h").read_bytes()
+    made_from = b"".join((made.read_bytes(), fields, version, " ".join(FLAGS).encode()))
+    # In the kernel's text, so that `runtime.build` names builds apart by what they are made from.
+    loaded = LOADED.format(digest=hashlib.sha256(made_from).hexdigest())
     kernel = core / "kernel.py"
-    kernel.write_text(kernel.read_text(encoding="utf-8") + LOADED, encoding="utf-8")
+    kernel.write_text(kernel.read_text(encoding="utf-8") + loaded, encoding="utf-8")
 
 
 def build_wheel() -> Path:

@@ -4,6 +4,7 @@ Runs with `make compiled-test`, which builds it and names its directory in `FUSE
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,11 @@ def test_both_decide_alike_byte_for_byte(program: str) -> None:
     assert (kind, compiled_kind) == ("function", "cython_function_or_method")
     assert interpreted
     assert compiled == interpreted
+
+
+def test_a_compiled_build_has_a_name_of_its_own() -> None:
+    program = "from fuseboard.runtime.build import build; print(build())"
+    plain, compiled = _said(program, "src"), _said(program, COMPILED)
+    assert plain != compiled
+    kernel = Path(COMPILED, "fuseboard", "core", "kernel.py").read_text(encoding="utf-8")
+    assert re.search(r"It is made from [0-9a-f]{64}\.\n", kernel), "what it is made from is named"
