@@ -26,7 +26,7 @@ from fuseboard.guardian import acting
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
+from fuseboard.guardian.journal import GuardianJournal, done_runs, read_lines
 from fuseboard.guardian.orders import (
     Orders,
     OrdersUnusable,
@@ -176,7 +176,7 @@ def test_lost_answers_and_refusals_lead_to_one_close_of_each_position(scene: Sce
     before = json.loads(scene.place.latches_file.read_bytes())
     assert before == {"no_shorting": False, "suspend_trade": False}
     assert last_said(scene) == "nothing works any more; all that was to be closed is flat"
-    assert last_done(read_lines(scene.place.journal_file)) == RUN_NS
+    assert done_runs(read_lines(scene.place.journal_file)) == {RUN_NS}
     again = scene.act()  # as a guardian that crashed after its last act
     assert again.cancelled
     assert len(scene.ours()) == 2
@@ -408,4 +408,4 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     lines = read_lines(file)
     assert [line.act for line in lines] == ["missed", "done"]
     assert len(lines[-1].detail) == 2_000
-    assert last_done(lines) == 5
+    assert done_runs(lines) == {5}

@@ -12,7 +12,7 @@ from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian import acting, closing, serving
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.journal import last_done, read_lines
+from fuseboard.guardian.journal import done_runs, read_lines
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns
 from fuseboard.vocabulary.doors import BrokerUnavailable
@@ -117,7 +117,7 @@ def test_a_fault_of_its_own_is_said_and_the_acts_begin_again(
     assert "4 TSLA" not in said[-1], "the other close had come to its end"
     assert "the guardian ends after 2 faults" in scene.heard.texts[-1]
     assert acts_of(scene).count("fault") == 2
-    assert last_done(read_lines(scene.place.journal_file)) == 0
+    assert not done_runs(read_lines(scene.place.journal_file))
     assert scene.exchange.positions() == {"AAPL": "10"}
     assert caplog.text.count("Traceback") == 2, "where it was is in the log"
 
@@ -125,5 +125,5 @@ def test_a_fault_of_its_own_is_said_and_the_acts_begin_again(
     guardian, _ = guard()
     guardian._watch.dealt_with = lambda: guardian._stop(0, None)  # type: ignore[method-assign]
     assert guardian.serve() == 0
-    assert last_done(read_lines(scene.place.journal_file)) == 77
+    assert done_runs(read_lines(scene.place.journal_file)) == {77}
     assert scene.exchange.positions() == {}

@@ -199,7 +199,7 @@ def test_a_guardian_whose_beat_a_hung_disk_holds_leaves_the_broker_to_who_begins
     assert ended == ["the acts"]
     assert both.wrote == ["gateway"]
     assert [line.act for line in read_lines(both.place.journal_file)] == ["left"]
-    assert both.guardian._watch._done != DEAD.run_ns, "nobody has dealt with it yet"
+    assert DEAD.run_ns not in both.guardian._watch._done, "nobody has dealt with it yet"
 
 
 def test_a_start_that_cannot_say_so_is_refused(both: Both) -> None:

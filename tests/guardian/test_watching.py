@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.guardian.journal import Line, done_runs
 from fuseboard.guardian.watching import (
     CALL_NS_MAX,
     FAULT_NS_MAX,
@@ -38,7 +39,7 @@ class Looking:
     """A watch with a clock that is moved by each look."""
 
     def __init__(self, done: int = 0) -> None:
-        self.watch = Watch(done=done)
+        self.watch = Watch(done=frozenset([done]))
         self.now_ns = 0
 
     def look(
@@ -235,3 +236,13 @@ def test_a_guardian_that_comes_up_after_the_end_of_its_run_goes_too() -> None:
     assert it.look(beat(3, run=5, phase=Phase.STOPPED)).what is What.STOOD_DOWN
     it.watch = Watch(since=5)
     assert it.look(beat(3, run=6, phase=Phase.STOPPED)).what is What.STOOD_DOWN
+
+
+def test_a_run_that_was_dealt_with_is_left_alone_though_a_later_one_has_an_earlier_name() -> None:
+    lines = [Line(act="done", run_ns=run, wall_ns=run) for run in (2_000, 1_000)]
+    it = Looking()
+    it.watch = Watch(done=done_runs(lines))  # the clock was ahead, and was set back
+    for run in (1_000, 2_000):
+        found = {it.look(beat(1, run=run), None).what for _ in range(100)}
+        assert found == {What.NOBODY}
+    assert it.until_missed(beat(1, run=1_500), None)[-1].what is What.MISSED

@@ -107,6 +107,6 @@ def closes_told(path: Path) -> tuple[GuardianClose, ...]:
     return tuple(told[-CLOSES_TOLD_MAX:])
 
 
-def last_done(lines: list[Line]) -> int:
-    """The newest gateway run that was dealt with to the end; 0 when there is none."""
-    return max((line.run_ns for line in lines if line.act == "done"), default=0)
+def done_runs(lines: list[Line]) -> frozenset[int]:
+    """The gateway runs that were dealt with to the end: a clock that went back orders none."""
+    return frozenset(line.run_ns for line in lines if line.act == "done")

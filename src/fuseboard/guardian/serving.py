@@ -17,7 +17,7 @@ from typing import Final
 
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.disk import Disk
-from fuseboard.guardian.journal import GuardianJournal, last_done, read_lines
+from fuseboard.guardian.journal import GuardianJournal, done_runs, read_lines
 from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
 from fuseboard.guardian.watching import Finding, Watch, What
 from fuseboard.halts.heartbeats import (
@@ -64,7 +64,7 @@ class Guardian:
         self._file = file
         self._journal = GuardianJournal(place.journal_file)
         self._beats = Disk("guardian beats", calls_max=1)  # one that is late makes room for none
-        self._watch = Watch(done=last_done(read_lines(place.journal_file)), since=since)
+        self._watch = Watch(done=done_runs(read_lines(place.journal_file)), since=since)
         self._pid = os.getpid()
         seen = process_seen(self._pid)
         self._start_ticks = 0 if seen is None else seen.start_ticks

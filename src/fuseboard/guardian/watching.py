@@ -66,14 +66,14 @@ class Finding(NamedTuple):
 
 
 class Watch:
-    """Follows one gateway run after another. `done` names a run that was dealt with already,
+    """Follows one gateway run after another. `done` names runs that were dealt with already,
     `since` the run that this watch was begun for: one from then on that ended in order before we
     looked was ours all the same. 0: none.
     """
 
-    def __init__(self, *, done: int = 0, since: int = 0) -> None:
+    def __init__(self, *, done: frozenset[int] = frozenset(), since: int = 0) -> None:
         self._since = since
-        self._done = done
+        self._done = set(done)
         self._run = 0
         self._progress = (0, 0)
         self._silent_ns = 0
@@ -90,7 +90,7 @@ class Watch:
 
     def dealt_with(self) -> None:
         """The run that is watched needs nobody any more."""
-        self._done = self._run
+        self._done.add(self._run)
 
     def look(
         self, beat: Beat | None, process: ProcessSeen | None, now_ns: int, timeout_ns: int
@@ -99,14 +99,14 @@ class Watch:
         passed_ns = 0 if self._looked_ns is None else now_ns - self._looked_ns
         passed_ns = max(0, min(passed_ns, LOOK_NS_MAX))
         self._looked_ns = now_ns
-        if beat is None and (self._run == 0 or self._run == self._done):
+        if beat is None and (self._run == 0 or self._run in self._done):
             return Finding(What.NOBODY)
         if beat is not None and beat.run_ns != self._run:
             self._begin(beat)
-        if self._run == self._done:
+        if self._run in self._done:
             return Finding(What.NOBODY)
         if beat is not None and beat.phase is Phase.STOPPED:
-            self._done = self._run
+            self._done.add(self._run)
             return Finding(What.STOOD_DOWN if self._seen_alive else What.NOBODY)
         if beat is not None and (beat.iteration, beat.beat_ns) != self._progress:
             self._progress = (beat.iteration, beat.beat_ns)
@@ -116,7 +116,7 @@ class Watch:
         return self._still(beat, process, timeout_ns)
 
     def _begin(self, beat: Beat) -> None:
-        if self._run in (0, self._done):
+        if self._run == 0 or self._run in self._done:
             self._silent_ns = 0
             self._late = None
         # Else the run before was missed by nobody yet: its silence goes on until this one works.

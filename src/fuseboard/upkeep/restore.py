@@ -29,7 +29,7 @@ from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
-from fuseboard.guardian.journal import last_done, read_lines
+from fuseboard.guardian.journal import done_runs, read_lines
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import GuardianRefused, guardian_lock
 from fuseboard.halts.block import REGISTER_BYTES, Slot, judged
@@ -182,7 +182,7 @@ def _guardians_end(state: StateDirectory) -> str:
         gateway, guardian = file.read(Heart.GATEWAY), file.read(Heart.GUARDIAN)
     acts = guardian is not None and guardian.phase is Phase.ACTING
     if gateway is not None and gateway.phase is not Phase.STOPPED:
-        acts = acts or gateway.run_ns != last_done(read_lines(place.journal_file))
+        acts = acts or gateway.run_ns not in done_runs(read_lines(place.journal_file))
     first = "it has nothing more to do at the broker: stop it"
     if acts:
         first = f"wait until {place.journal_file.name} ends with a new `done`, then stop it"
