@@ -22,6 +22,7 @@ from typing import IO, Any, TypeVar
 
 from fuseboard.cli import main
 from fuseboard.exchange.ledger import LedgerEntry, read_ledger
+from fuseboard.halts.heartbeats import Heart, HeartbeatFile, process_seen
 from fuseboard.journal.reader import records
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.records import Record
@@ -417,7 +418,18 @@ class World:
                 running.kill()
             elif not running._log.closed:
                 running._over()
+        self._end_guardian()
         self._bots.give_back(self._taken)
+
+    def _end_guardian(self) -> None:
+        """The one that a gateway started has a session of its own, and outlives it on purpose."""
+        if (self.state / "heartbeats").exists():
+            file = HeartbeatFile(self.state / "heartbeats")
+            beat = file.read(Heart.GUARDIAN)
+            file.close()
+            now = process_seen(beat.pid) if beat else None
+            if beat and now and now.start_ticks == beat.start_ticks and now.state != "Z":
+                os.kill(beat.pid, signal.SIGKILL)
 
     def kept(self, running: Kept) -> Kept:
         self._running.append(running)
