@@ -47,6 +47,7 @@ CUTS = (
         '    level = database.execute("PRAGMA synchronous").fetchone()[0]',
         'database.execute("PRAGMA synchronous=OFF"); level = 2',
         "law 7: told",
+        first=1,
     ),
     Cut(
         "the register's fsync",
@@ -54,6 +55,7 @@ CUTS = (
         "self._files.fdatasync(self._descriptor)",
         "pass",
         "law 7: the latch",
+        first=34,
     ),
     Cut(
         "the epoch at the send",
@@ -111,6 +113,7 @@ CUTS = (
         '{attempt}"',
         "{attempt}/{__import__('time').time_ns()}\"",
         "law 9",
+        first=8,
     ),
     Cut(
         "the question after an order in doubt",
@@ -118,7 +121,7 @@ CUTS = (
         "find(turn, order)",
         "pass",
         "law 3: the plan",
-        first=23,
+        first=12,
     ),
     Cut(
         "the time for which not found counts as on its way",
@@ -126,6 +129,7 @@ CUTS = (
         "waited_ns >= order.absent_after_ns",
         "True",
         "law 3: fb-",
+        first=17,
     ),
 )
 
