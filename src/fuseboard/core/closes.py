@@ -18,6 +18,8 @@ from fuseboard.vocabulary.orders import Intent, OrderType, Severity, Side
 ONGOING_STAGES: Final = ("cancelling", "closing")
 UNREAD: Final = "unreadable position"
 """The source of discrepancies that are positions which cannot be read."""
+LEFT_SAID_MAX: Final = 10
+"""How many leftovers a page names; chat services refuse a message of some thousand characters."""
 DONE_STAGES: Final = ("flat", "left")
 UNCONFIRMED_NS_MAX: Final = 60 * NANOS
 """How long a plan waits for its cancels to be confirmed before it ends without them."""
@@ -197,7 +199,10 @@ def finish(turn: Turn, plan: Plan, stage: str) -> None:
         )
     )
     text = f"the liquidation of {plan.trip} is {stage}: "
-    text += f"left open, for a person to close: {'; '.join(left)}" if left else "everything is flat"
+    named = "; ".join(left[:LEFT_SAID_MAX])
+    if len(left) > LEFT_SAID_MAX:
+        named += f"; and {len(left) - LEFT_SAID_MAX} more: `fuseboard status` lists all"
+    text += f"left open, for a person to close: {named}" if left else "everything is flat"
     severity = Severity.PAGE if left else Severity.WARNING
     turn.alert(severity, plan.reason, text, plan.scope)
 
