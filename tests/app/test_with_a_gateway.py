@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fuseboard.app.exchange_process import ExchangeRunning, end
+from fuseboard.control.client import OperatorClient
 from fuseboard.control.state_directory import StateDirectory
 from tests.app.command_line import CommandLine, Done
 
@@ -88,7 +90,7 @@ def gateway(fuseboard: CommandLine) -> Iterator[Gateway]:
             made.close()
 
 
-def test_an_operators_day(gateway: Gateway) -> None:
+def test_an_operators_day(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gateway.status()["running"] is True
     for words in (("orders",), ("positions",)):
         assert (
@@ -143,8 +145,14 @@ def test_an_operators_day(gateway: Gateway) -> None:
     assert told[0] == "posture   HALTED"
     assert told[1] == "why       account: HALTED, an operator asked for it [operator]"
     assert told[2] == "next      once reviewed: `fuseboard reset --operator NAME --reason TEXT`"
+    assert told[3] == "halts     number 3 is the newest"
     assert "HALTED" in gateway.on("top").out
 
+    with monkeypatch.context() as looking:  # and the last halt comes before the reset
+        before = structs.replace(OperatorClient(gateway.state.socket_file).status(), halt_epoch=2)
+        looking.setattr(OperatorClient, "status", lambda *_, **__: before)
+        late = gateway.on("reset", "--operator", "Bo", "--reason", "reviewed")
+    assert "halted after you looked (halt 3, you saw 2): Ada: storm" in late.out
     for lacking in (("--reason", "x"), ("--operator", "Ada")):
         refused = gateway.on("reset", "--json", *lacking)
         assert (refused.code, refused.json()["accepted"]) == (1, False)

@@ -52,6 +52,16 @@ class Taken:
         return True
 
 
+class Told:
+    """What a kernel knows."""
+
+    def compared_wall_ns(self) -> int:
+        return 77
+
+    def halt_epoch(self) -> int:
+        return 5
+
+
 class Desk:
     """An operator API on a socket, and what stands behind it."""
 
@@ -69,7 +79,7 @@ class Desk:
             watermark=lambda: 42,
             settled=self.settled,
             halt_file=lambda: self.halt_file,
-            compared=lambda: 77,
+            known=Told(),
             answer_wait_s=answer_wait_s,
         )
 
@@ -336,7 +346,7 @@ def test_a_state_directory_with_a_very_long_path_has_its_socket_all_the_same(
     assert len(os.fsencode(path)) > ADDRESS_BYTES_MAX
     before = len(list(Path("/proc/self/fd").iterdir()))
     status = at_desk(path, lambda client: client.status(), Desk())
-    assert status.compared_wall_ns == 77
+    assert (status.compared_wall_ns, status.halt_epoch) == (77, 5)
     assert status.durable_sequence == 42
     with addressable(path) as address:
         assert len(os.fsencode(address)) <= ADDRESS_BYTES_MAX

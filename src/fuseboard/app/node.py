@@ -172,7 +172,7 @@ class Node:
             meter=self._meter,
             waited=lambda: intake.waited,
             about=self._about,
-            compared=self._kernel.compared_wall_ns,
+            known=self._kernel,
             watermark=lambda: self._watermark.sequence,
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
             keys=operator_keys_of(self._state, self._options.policy.kill_switch),

@@ -5,6 +5,8 @@ import time
 from shlex import quote
 from typing import Final
 
+from msgspec import structs
+
 from fuseboard.control.asked import ResetAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.render import printable, recovery_lines
@@ -35,7 +37,8 @@ def command_reset(options: argparse.Namespace) -> int:
             f" `fuseboard run --state {state.path}` and try again{_beside(state)}"
         )
     client = OperatorClient(state.socket_file)
-    answer = client.act("reset", asked)
+    seen = client.status(with_orders=False).halt_epoch  # what is halted from here on stays so
+    answer = client.act("reset", structs.replace(asked, seen_halt=seen))
     recovery = _outcome(client, options.scope) if STARTED in answer.message else None
     if options.json:
         found = {} if recovery is None else {"recovery": recovery}

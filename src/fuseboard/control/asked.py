@@ -20,6 +20,7 @@ from fuseboard.vocabulary.postures import HaltLevel
 OPERATOR_CHARACTERS_MAX: Final = 100
 SCOPE_CHARACTERS_MAX: Final = 100
 REASON_CHARACTERS_MAX: Final = 500
+HALTS_MAX: Final = 2**63
 SCOPE_KINDS: Final = ("strategy", "symbol", *TAG_KINDS)
 SCOPES_SAID: Final = ", ".join([ACCOUNT_SCOPE, *(f"{kind}:NAME" for kind in SCOPE_KINDS)])
 LEVELS: Final = {level.name.lower(): level for level in HaltLevel}
@@ -45,6 +46,8 @@ class ResetAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str = ""
     scope: str = ACCOUNT_SCOPE
     rebase: bool = False
+    seen_halt: int | None = None
+    """`halt_epoch` of the status that its author saw: what was halted later refuses the reset."""
 
 
 class CashAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,12 +120,15 @@ def reset_of(asked: ResetAsked, request: int) -> OperatorResetRequested:
 
     Raises `AskedRefused`.
     """
+    if asked.seen_halt is not None and not 0 <= asked.seen_halt < HALTS_MAX:
+        raise AskedRefused("seen_halt is the `halt_epoch` of a status, or left out")
     return OperatorResetRequested(
         request=request,
         operator=one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX),
         reason=one_line("the reason", asked.reason, REASON_CHARACTERS_MAX),
         scope=checked_scope(asked.scope),
         rebase=asked.rebase,
+        seen_epoch=asked.seen_halt,
     )
 
 

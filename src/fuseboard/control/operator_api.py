@@ -106,6 +106,16 @@ class Door(Protocol):
         """Take a fact; False when it was refused."""
 
 
+class Known(Protocol):
+    """What the kernel knows and no view is told."""
+
+    def compared_wall_ns(self) -> int:
+        """When the books were last compared with the broker's; 0 when never."""
+
+    def halt_epoch(self) -> int:
+        """The number of the newest halt, of whatever scope."""
+
+
 class OperatorApi:
     """The operators' door of one running gateway."""
 
@@ -119,15 +129,15 @@ class OperatorApi:
         watermark: Callable[[], int],
         settled: Callable[[str], Awaitable[tuple[str, ...]]],
         waited: Callable[[], int] = lambda: 0,
-        compared: Callable[[], int] = lambda: 0,
+        known: Known | None = None,
         keeper: Callable[[], int | None] = lambda: None,
         halt_file: Callable[[], str] = lambda: "",
         page: Callable[[str], None] = lambda _text: None,
         keys: OperatorKeys | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
-        """`waited` counts the evaluations that stood in the intake for too long; `compared` says
-        when the books were last compared with the broker's, wall time; `keeper` is the
+        """`waited` counts the evaluations that stood in the intake for too long; `known` is the
+        kernel, for what no view tells; `keeper` is the
         process id of the supervised strategy's keeper, None when none runs; `halt_file` is the path
         of the file HALT while it is there.
         """
@@ -137,7 +147,7 @@ class OperatorApi:
         self._about = about
         self._watermark = watermark
         self._waited = waited
-        self._compared = compared
+        self._known = known
         self._settled = settled
         self._keeper = keeper
         self._halt_file = halt_file
@@ -192,7 +202,8 @@ class OperatorApi:
             durable_sequence=self._watermark(),
             with_orders=with_orders,
             halt_file=self._halt_file(),
-            compared_wall_ns=self._compared(),
+            compared_wall_ns=0 if self._known is None else self._known.compared_wall_ns(),
+            halt_epoch=None if self._known is None else self._known.halt_epoch(),
         )
 
     async def _handle(self, request: Request) -> Response:

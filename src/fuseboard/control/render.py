@@ -46,6 +46,8 @@ def status_text(status: Status) -> str:
     lines += [f"why       {why_line(at)}" for at in status.postures]
     what = next_step(status)
     lines += [f"next      {what}"] if what else []
+    if status.halt_epoch and status.postures:
+        lines.append(f"halts     number {status.halt_epoch} is the newest")
     if status.halt_file:
         lines.append(f"file      {status.halt_file} halts the account while it is there")
     lines += [f"{key:<10}{value}" for key, value in status.about.items()]

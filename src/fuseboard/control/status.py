@@ -5,7 +5,7 @@ from msgspec import Struct
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine, ResetLine
 from fuseboard.control.statistics import StatisticsLines, statistics_of
 from fuseboard.runtime.meter import Measured
-from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosture
+from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosition, PublishPosture
 from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.liquidity_effects import RecordTier
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
@@ -97,6 +97,9 @@ class Status(Struct, frozen=True, kw_only=True):
     """What our record and the broker's do not agree on."""
     compared_wall_ns: int = 0
     """When our record was last compared with the broker's, wall time; 0: not known, or never."""
+    halt_epoch: int | None = None
+    """The number of the newest halt, of whatever scope: a reset names it, and a later one refuses
+    the reset; None: not known."""
     resets: tuple[ResetLine, ...] = ()
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
@@ -125,6 +128,7 @@ def status_of(
     with_orders: bool = True,
     halt_file: str = "",
     compared_wall_ns: int = 0,
+    halt_epoch: int | None = None,
 ) -> Status:
     """The board as a document; without its orders, which may be many, it is cheap."""
     return Status(
@@ -135,15 +139,7 @@ def status_of(
         fuses=tuple(board.fuses.values()),
         working=board.working_count(),
         orders=tuple(board.working()) if with_orders else (),
-        positions=tuple(
-            PositionLine(
-                strategy=at.strategy,
-                symbol=at.symbol,
-                quantity=text_from_nanos(at.quantity_nanos),
-                average_price=text_from_nanos(at.average_price_nanos),
-            )
-            for at in board.positions.values()
-        ),
+        positions=tuple(_position(at) for at in board.positions.values()),
         plans=tuple(
             PlanLine(
                 trip=plan.trip,
@@ -175,6 +171,7 @@ def status_of(
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
         halt_file=halt_file,
         compared_wall_ns=compared_wall_ns,
+        halt_epoch=halt_epoch,
     )
 
 
@@ -184,6 +181,15 @@ def _posture(at: PublishPosture) -> PostureLine:
         posture=at.posture.name,
         reason=at.reason.value,
         next_reset_wall_ns=at.next_reset_wall_ns,
+    )
+
+
+def _position(at: PublishPosition) -> PositionLine:
+    return PositionLine(
+        strategy=at.strategy,
+        symbol=at.symbol,
+        quantity=text_from_nanos(at.quantity_nanos),
+        average_price=text_from_nanos(at.average_price_nanos),
     )
 
 

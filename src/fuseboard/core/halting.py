@@ -18,7 +18,7 @@ from fuseboard.core.gauges import asked_by_gauges
 from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.reset_counts import next_resets
-from fuseboard.core.state import Turn
+from fuseboard.core.state import LastHalt, Turn
 from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import LatchHalt, PublishPosture
@@ -159,6 +159,7 @@ def _latch_register(
     turn: Turn, scope: str, level: HaltLevel, reason: Reason, trip_name: str, detail: str
 ) -> None:
     turn.state.halt_epoch += 1
+    turn.state.last_halts[scope] = LastHalt(turn.state.halt_epoch, detail)
     turn.out.append(
         LatchHalt(
             scope=scope,

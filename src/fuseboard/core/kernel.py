@@ -195,6 +195,10 @@ class Kernel:
         """When the books were last compared with the broker's to the end; 0 when never."""
         return self._state.compared_wall_ns
 
+    def halt_epoch(self) -> int:
+        """The number of the newest halt, of whatever scope; 0 before the first."""
+        return self._state.halt_epoch
+
     def restored_wall_ns(self) -> int:
         """When the newest restore happened that this kernel was told of; 0 when none."""
         return self._state.restored_wall_ns

@@ -147,6 +147,12 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     if fact.halt_file and fact.scope == ACCOUNT_SCOPE:
         remove = f"rm {quote(fact.halt_file)}"
         return f"the file {fact.halt_file} halts the account: `{remove}`, then reset again"
+    later = state.last_halts.get(fact.scope)
+    if fact.seen_epoch is not None and later is not None and later.halt_epoch > fact.seen_epoch:
+        return (
+            f"{fact.scope} was halted after you looked (halt {later.halt_epoch}, you saw"
+            f" {fact.seen_epoch}): {later.detail}: see `fuseboard status`, then reset again"
+        )
     if not state.reconciled or state.lost_since_wall_ns:
         return SENTENCES[Reason.NOT_RECONCILED] + ": try again when it has"
     fuses = fuses_of(state, fact.scope)

@@ -114,6 +114,13 @@ class ResetWanted(Struct, kw_only=True):
     lapses_wall_ns: int
 
 
+class LastHalt(Struct, frozen=True):
+    """The newest halt of a scope that is not cleared: its number, and by whom or what."""
+
+    halt_epoch: int
+    detail: str
+
+
 class Recovery(Struct, kw_only=True):
     """A recovery after a kill, under way: who started it, and why."""
 
@@ -275,6 +282,8 @@ class State(Struct, kw_only=True):
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
     """For each scope, the halt epoch at which a person last cleared it."""
+    last_halts: dict[str, LastHalt] = {}
+    """By scope that is latched."""
     postures: dict[str, Posture] = {}
     """The scopes that are tighter than OPEN."""
     halting_reasons: dict[str, Reason] = {}

@@ -41,6 +41,8 @@ class OperatorResetRequested(Fact, frozen=True, tag=True):
     via: str = ""
     halt_file: str = ""
     """The path of the file HALT, where it was there when this was asked: it halts the account."""
+    seen_epoch: int | None = None
+    """The number of the newest halt that its author saw: a later one of the scope refuses it."""
 
 
 class ControlUsed(Fact, frozen=True, tag=True):
