@@ -218,6 +218,7 @@ def test_who_sells_at_any_price_while_the_bids_are_gone_is_filled_at_a_cent() ->
     assert (made[-1].price_nanos, made[-1].quantity_nanos) == (CENT, 100 * NANOS)
 
 
+@pytest.mark.no_cover  # the tests beside it run the same lines
 @given(scripts)
 def test_one_level_is_the_quote_itself(script: list[Step]) -> None:
     plain, leveled = World(), OneLevelWorld()
@@ -260,6 +261,7 @@ class WatchedWorld(DeepWorld):
         super().shown(quote)
 
 
+@pytest.mark.no_cover  # the tests beside it run the same lines
 @given(scripts, st.booleans())
 def test_nobody_gets_more_or_better_than_is_displayed_and_best_levels_go_first(
     script: list[Step], left_takes: bool

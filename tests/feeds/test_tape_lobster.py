@@ -99,6 +99,7 @@ def test_a_zip_without_a_message_file_is_no_lobster(tmp_path: Path) -> None:
         tape_by_name(f"lobster:{path}")
 
 
+@pytest.mark.no_cover  # the tests beside it run the same lines
 @needs_data
 def test_the_recorded_book_has_five_levels_and_nanoseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSEBOARD_DATA", str(DATA))

@@ -94,6 +94,7 @@ def of_struct(kind: type[Struct]) -> st.SearchStrategy[Any]:
 POLICIES = of_struct(Policy)
 
 
+@pytest.mark.no_cover  # the tests beside it run the same lines
 @given(policy=POLICIES)
 def test_a_policy_differs_in_nothing_from_itself(policy: Policy) -> None:
     assert changes(policy, policy) == ()
@@ -114,6 +115,7 @@ def test_what_is_tighter_one_way_is_looser_the_other(old: Policy, new: Policy) -
         assert (change.direction is NEUTRAL) == (other.direction is NEUTRAL), path
 
 
+@pytest.mark.no_cover  # the tests beside it run the same lines
 @given(policy=POLICIES, data=st.data())
 def test_one_changed_field_is_one_change(policy: Policy, data: st.DataObject) -> None:
     part = data.draw(st.sampled_from(["limits", "data", "market", "resets", "session"]))

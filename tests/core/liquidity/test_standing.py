@@ -130,7 +130,9 @@ def _walks_each_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Liquidity, "judge", judge)
 
 
-@pytest.mark.parametrize("slow", [_never_stands, _walks_each_time])
+@pytest.mark.parametrize(
+    "slow", [pytest.param(_never_stands, marks=pytest.mark.no_cover), _walks_each_time]
+)
 def test_what_stands_is_what_a_whole_judgement_finds(
     slow: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
