@@ -50,6 +50,8 @@ class Fused:
 
     def given(self, call: ast.Call, *, bound: bool) -> list[ast.expr]:
         """The arguments of a call in the order of its own; `bound`: the first is the receiver."""
+        if any(isinstance(at, ast.Starred) for at in call.args):
+            raise Refused(f"{self.c_name}: called with a starred argument, line {call.lineno}")
         names, defaults = self.names()[bound:], self.defaults()
         given = dict(zip(names, call.args, strict=False)) | {
             at.arg: at.value for at in call.keywords if at.arg

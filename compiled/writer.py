@@ -18,7 +18,16 @@ _WRITTEN: Final = (
     *(ast.AnnAssign, ast.For, ast.While, ast.If, ast.Assert, ast.Expr, ast.Pass, ast.Break),
     *(ast.Continue, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call),
     *(ast.FormattedValue, ast.JoinedStr, ast.Constant, ast.Attribute, ast.Subscript, ast.Name),
-    *(ast.Tuple, ast.List, ast.Slice, ast.keyword, ast.expr_context, ast.boolop, ast.operator),
+    *(
+        ast.Tuple,
+        ast.List,
+        ast.Starred,
+        ast.Slice,
+        ast.keyword,
+        ast.expr_context,
+        ast.boolop,
+        ast.operator,
+    ),
     *(ast.unaryop, ast.cmpop),
 )
 _COMPARES: Final[dict[type[ast.cmpop], str]] = {
@@ -139,6 +148,8 @@ class _Writer(ast.NodeTransformer):
         if isinstance(target, ast.Subscript):
             of, at = self._made(target.value), self._made(target.slice)
             return [ast.Assign([ast.Subscript(of, at, ast.Store())], value)]
+        if not isinstance(target, (ast.Name, ast.Tuple)):
+            raise self._refused(target)
         return [ast.Assign([target], value)]
 
     def _temporary(self) -> str:
@@ -287,7 +298,8 @@ class _Writer(ast.NodeTransformer):
             given = [self._made(at) for at in fits[0].given(node, bound=True)]
             self.whole.sends[name, len(given)] = None
             return _called(f"send{len(given)}_{name}", of, *given)
-        if node.keywords or len(node.args) > METHOD_ARGUMENTS_MAX:
+        starred = any(isinstance(at, ast.Starred) for at in node.args)
+        if starred or node.keywords or len(node.args) > METHOD_ARGUMENTS_MAX:
             return self._plain(self._field(of, name), node)
         given = [self._made(at) for at in node.args]
         if name == "append" and len(given) == 1:  # Cython knows lists

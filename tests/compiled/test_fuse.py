@@ -38,6 +38,7 @@ def test_the_step_as_it_is_can_be_compiled() -> None:
         ("return a.b(c)", 'return x_method1(&p0, a, "b", c)'),
         ("return a.get(c)", 'return x_get1(&p0, a, "get", c)'),
         ("return a < c < LIMIT", "return x_less(a, (t1_ := c)) and x_less(t1_, k0_LIMIT)"),
+        ("return LIMIT(*a, c)", "return k0_LIMIT(*a, c)"),
         ("return a or c", "return t1_ if x_holds((t1_ := a)) else c"),
         ("return f'{a}:{c}'", 'return joined_3(a, ":", c)'),
         ("return a[2:5]", "return x_part(a, 2, 5)"),
@@ -61,6 +62,7 @@ def test_each_kind_of_code_is_written_by_the_helpers(body: str, made: str) -> No
         "def f(a):\n    x_field = a\n    return x_field",
         "def f(a):\n    (a.b, a.c) = a",
         "def f(a):\n    a[1] += 1",
+        "def f(a):\n    b, *c = 1, a",
     ],
 )
 def test_what_cannot_be_written_so_is_refused(text: str) -> None:
