@@ -1,5 +1,6 @@
 """The quick pass says yes only where the table does, and wherever it should; limits are met."""
 
+import os
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from fuseboard.vocabulary.orders import Intent, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from tests.core.test_known_failures import Desk
 
+SEEDS = int(os.environ.get("FUSEBOARD_SEEDS", "0"))
+"""`make soak` sets it."""
 CENT = NANOS // 100
 ODDITIES = (
     *(("price", "stop", "buying", "selling") * 3),
@@ -282,7 +285,7 @@ def undecided(turn: Turn, order: Order) -> bool:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=1200)
+@settings(max_examples=max(500, SEEDS))
 @given(moments())
 def test_the_quick_pass_and_the_table_agree(moment: tuple[Turn, Order]) -> None:
     turn, order = moment

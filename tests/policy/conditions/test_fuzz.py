@@ -21,9 +21,9 @@ from fuseboard.vocabulary.catalogue import MEASURES
 from tests.policy.conditions.exact import verdict_of
 from tests.policy.conditions.generated import text_for, value_for, values_for
 
-EXPRESSIONS = 5_000
-SOAK_PARTS = 20
-"""`make soak` judges 20 parts of 5,000 expressions."""
+EXPRESSIONS = 2_000
+SOAK_PARTS = 50
+"""`make soak` judges 50 parts of 2,000 expressions."""
 MUTATIONS = 10_000
 COMPARED = {
     "<": int.__lt__,
