@@ -25,6 +25,7 @@ class Hook:
 
     def __init__(self) -> None:
         self.refuses = 0
+        self.status = 500
         self.bodies: list[dict[str, object]] = []
         hook = self
 
@@ -34,7 +35,7 @@ class Hook:
                 hook.refuses -= 1
                 if hook.refuses < 0:
                     hook.bodies.append({**json.loads(raw), "path": self.path})
-                self.send_response(204 if hook.refuses < 0 else 500)
+                self.send_response(204 if hook.refuses < 0 else hook.status)
                 self.end_headers()
 
             def log_message(self, *_args: object) -> None:
@@ -42,7 +43,7 @@ class Hook:
 
         self.server = HTTPServer(("127.0.0.1", 0), Door)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/a?b=c"
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
 
 
@@ -108,8 +109,106 @@ def test_a_page_that_no_door_takes_lets_the_next_one_go() -> None:
         until(lambda: pager.delivered == 1, "the next one goes")
         pager.close()
         pager._thread.join(10)
-    assert tried[: outward.TRIES_MAX + 1] == ["poison"] * outward.TRIES_MAX + ["killed"]
+    assert tried[:3] == ["poison", "killed", "poison"], "a new page waits for no other's pause"
     assert pager.failed == 1, "given up at the close, and said"
+
+
+def test_pages_that_no_door_takes_let_lesser_alerts_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pauses are nothing, so that a page is due at every turn."""
+    monkeypatch.setattr(outward, "PAUSE_S", 0.0)
+    monkeypatch.setattr(outward, "CLOSE_S_MAX", 0.2)
+    tried: list[str] = []
+    began = threading.Event()
+
+    def deliver(raw: bytes) -> None:
+        assert began.wait(10)
+        tried.append(json.loads(raw)["text"])
+        if tried[-1] == "poison":
+            raise ConnectionError("no")
+
+    pager = OutwardPager(deliver, name="picky")
+    for text in ("poison", "poison"):
+        pager.page("page", "guardian", "account", text)
+    for severity in ("info", "warning"):
+        pager.page(severity, "guardian", "account", severity)
+    began.set()
+    until(lambda: pager.delivered == 2, "both are taken")
+    pager.close()
+    tries = 2 * outward.TRIES_MAX
+    assert tried[: tries + 5] == [*["poison"] * (tries + 1), "warning", "poison", "info", "poison"]
+
+
+def test_a_lesser_alert_does_not_wait_for_the_pause_of_a_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pause of a page's tries is longer than anybody waits."""
+    monkeypatch.setattr(outward, "PAUSE_S", 60.0)
+    monkeypatch.setattr(outward, "PAUSE_S_MAX", 60.0)
+    monkeypatch.setattr(outward, "CLOSE_S_MAX", 0.05)
+
+    def deliver(raw: bytes) -> None:
+        if json.loads(raw)["severity"] == "page":
+            raise ConnectionError("no")
+
+    pager = OutwardPager(deliver, name="picky")
+    pager.page("page", "guardian", "account", "poison")
+    pager.page("info", "guardian", "account", "told")
+    until(lambda: pager.delivered == 1, "it is told")
+    pager.close()
+
+
+def test_the_close_ends_the_pause_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outward, "PAUSE_S", 60.0)
+    monkeypatch.setattr(outward, "PAUSE_S_MAX", 60.0)
+    faults = [ConnectionError("not now")]
+
+    def deliver(_raw: bytes) -> None:
+        if faults:
+            raise faults.pop()
+
+    pager = OutwardPager(deliver, name="late")
+    pager.page("page", "guardian", "account", "killed")
+    until(lambda: pager.failure != "", "it was tried once")
+    pager.close()
+    assert (pager.delivered, pager.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [400, 404, 413])
+def test_what_a_webhook_refuses_for_good_is_sent_once_more_cut_and_then_given_up(
+    hook: Hook, status: int
+) -> None:
+    hook.refuses, hook.status = 2, status
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "x" * 5_000)
+    pager.page("page", "guardian", "account", "the next")
+    pager.close()
+    assert (pager.delivered, pager.failed) == (1, 1)
+    assert [body["text"] for body in hook.bodies] == ["the next"]
+    assert f"the webhook answered {status}" in pager.says()
+
+
+def test_what_is_too_long_for_a_door_arrives_cut(hook: Hook) -> None:
+    hook.refuses, hook.status = 1, 400
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "x" * 5_000)
+    pager.page("page", "guardian", "account", "y" * 5_000)
+    pager.close()
+    cut, whole = hook.bodies
+    assert (len(str(cut["text"])), str(cut["text"])[-2:]) == (outward.CUT_CHARACTERS_MAX, "x…")
+    assert whole["text"] == "y" * 5_000
+    assert len(str(whole["content"])) == outward.TEXT_CHARACTERS_MAX
+
+
+@pytest.mark.parametrize("status", [408, 425, 429])
+def test_a_refusal_that_passes_is_none_of_the_alert(hook: Hook, status: int) -> None:
+    hook.refuses, hook.status = 3, status
+    pager = webhook(hook.url)
+    pager.page("page", "guardian", "account", "x" * 5_000)
+    pager.close()
+    (body,) = hook.bodies
+    assert (body["text"], pager.failed) == ("x" * 5_000, 0)
 
 
 def test_a_door_that_is_stuck_costs_alerts_and_never_the_caller() -> None:

@@ -45,21 +45,47 @@ DELIVERY_FAILURES: Final = (
 )
 """What a try may end with, whatever a door does: its thread must not die of it."""
 _MARK_DIGITS: Final = 12
+TEXT_CHARACTERS_MAX: Final = 1_800
+"""Of a text as it is sent: chat services refuse a message of two thousand characters or more."""
+CUT_CHARACTERS_MAX: Final = 200
+"""What is left of a text when a door has refused the whole one for good."""
+_PASSING: Final = (408, 425, 429)
+"""Refusals of a request that say nothing against it."""
 
 
 class WebhookRefused(ValueError):
     """The address of a webhook is none; the message says what is expected."""
 
 
+class Refused(ConnectionError):
+    """The door will never take this alert as it is."""
+
+
 class _Alert:
     """One alert on its way, and how often it was tried."""
 
-    __slots__ = ("body", "rank", "tries")
+    __slots__ = ("cut", "due_s", "rank", "said", "tries")
 
-    def __init__(self, body: bytes, rank: int) -> None:
-        self.body = body
+    def __init__(self, said: dict[str, object], rank: int) -> None:
+        self.said = said
         self.rank = rank
         self.tries = 0
+        self.due_s = 0.0
+        """Of a page: when it is tried again, monotonic."""
+        self.cut = False
+
+    def body(self) -> bytes:
+        """As it is sent; `content` for chat services is cut sooner than the text."""
+        text = _cut(str(self.said["text"]), CUT_CHARACTERS_MAX) if self.cut else self.said["text"]
+        line = f"{str(self.said['severity']).upper()} {self.said['code']} {self.said['scope']}: "
+        content = _cut(f"{line}{text}", TEXT_CHARACTERS_MAX)
+        return json.dumps({**self.said, "text": text, "content": content}).encode()
+
+
+def _cut(text: str, characters_max: int) -> str:
+    if len(text) <= characters_max:
+        return text
+    return f"{text[: characters_max - 1]}…"
 
 
 class OutwardPager:
@@ -69,8 +95,10 @@ class OutwardPager:
     is no room the newest of the least severe is dropped, a page only for pages.
 
     A lesser alert is given up after `TRIES_MAX` tries. A page never is, because what it tells may
-    be why the network is away: from then on it takes turns with the other pages, tried at least
-    every `PAUSE_S_MAX`, and each `PAUSE_S` while we close.
+    be why the network is away: it is tried again after a pause of at most `PAUSE_S_MAX`, and each
+    `PAUSE_S` while we close. It keeps no other waiting meanwhile: those that were tried less go
+    first, and after `TRIES_MAX` tries a lesser alert goes between two turns of such pages. Only
+    what the door refuses for good (`Refused`) is given up, after one more try with less text.
 
     `delivered` counts alerts that were taken, `failed` those given up, also at the close,
     `dropped` those that found no room; `failure` says why the last failed try did.
@@ -87,23 +115,23 @@ class OutwardPager:
         self._changed = threading.Condition()
         self._closing = False
         self._closed_s = 0.0
+        self._yields = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
         """Queue one alert; never waits for its delivery."""
-        alert = {
+        alert: dict[str, object] = {
             "severity": severity,
             "code": code,
             "scope": scope,
             "text": text,
             "host": socket.gethostname(),
             "wall_ns": time.time_ns(),
-            "content": f"{severity.upper()} {code} {scope}: {text}",
         }
         rank = RANKS.index(severity) if severity in RANKS else 0
         with self._changed:
-            self._lines[rank].append(_Alert(json.dumps(alert).encode(), rank))
+            self._lines[rank].append(_Alert(alert, rank))
             if sum(map(len, self._lines)) > ALERTS_MAX:
                 next(line for line in reversed(self._lines) if line).pop()
                 self.dropped += 1
@@ -120,13 +148,18 @@ class OutwardPager:
         """Deliver what is queued, for at most `CLOSE_S_MAX` seconds, and stop."""
         with self._changed:
             self._closing, self._closed_s = True, time.monotonic() + CLOSE_S_MAX
+            for page in self._lines[_PAGE]:
+                page.due_s = 0.0
             self._changed.notify()
         self._thread.join(CLOSE_S_MAX)  # a daemon: where the door is stuck it ends with the process
 
     def _run(self) -> None:
         while (alert := self._next()) is not None:
             try:
-                self._deliver(alert.body)
+                self._deliver(alert.body())
+            except Refused as refused:
+                self.failure = str(refused)
+                self._cut_or_give_up(alert)
             except DELIVERY_FAILURES as error:
                 self.failure = str(error) or type(error).__name__
                 self._try_later(alert)
@@ -134,33 +167,70 @@ class OutwardPager:
                 self.delivered += 1
 
     def _next(self) -> _Alert | None:
-        """The most severe alert that waits, the oldest of these; None: closing, and none does."""
+        """Whose turn it is; None: closing, and nothing waits.
+
+        Of the pages that are due the one that was tried least, the oldest of these; between the
+        turns of pages that no try has brought out, one lesser alert.
+        """
+        pages = self._lines[_PAGE]
         with self._changed:
-            while not any(self._lines):
-                if self._closing:
+            while True:
+                page = min(self._due(), key=lambda alert: alert.tries, default=None)
+                lesser = next((line for line in self._lines[_PAGE + 1 :] if line), None)
+                if page is not None and (page.tries < TRIES_MAX or not (lesser and self._yields)):
+                    self._yields = page.tries >= TRIES_MAX
+                    pages.remove(page)
+                    return page
+                if lesser:
+                    self._yields = False
+                    return lesser.popleft()
+                if self._closing and not pages:
                     return None
-                self._changed.wait()
-            return next(line for line in self._lines if line).popleft()
+                self._changed.wait(self._next_page_s())
+
+    def _due(self) -> list[_Alert]:
+        now_s = time.monotonic()
+        return [alert for alert in self._lines[_PAGE] if alert.due_s <= now_s]
+
+    def _next_page_s(self) -> float | None:
+        """How long until a page is due; None while none waits."""
+        due_s = min((alert.due_s for alert in self._lines[_PAGE]), default=None)
+        return None if due_s is None else max(0.0, due_s - time.monotonic())
 
     def _try_later(self, alert: _Alert) -> None:
-        """Pause, and put it back into its line; a more severe one, and the close, end the pause."""
+        """Put it back into its line: a page to be due again, a lesser one after a pause, which a
+        more severe one, and the close, end.
+        """
         alert.tries += 1
-        grown_s = PAUSE_S * 2 ** (min(alert.tries, TRIES_MAX) - 1)
+        grown_s = min(PAUSE_S * 2 ** (min(alert.tries, TRIES_MAX) - 1), PAUSE_S_MAX)
         with self._changed:
-            was_closing = self._closing and alert.rank == _PAGE
-            ends_s = time.monotonic() + (PAUSE_S if was_closing else min(grown_s, PAUSE_S_MAX))
-            while (was_closing or not self._closing) and not any(self._lines[: alert.rank]):
-                left_s = ends_s - time.monotonic()
-                if left_s <= 0:
-                    break
-                self._changed.wait(left_s)
+            if alert.rank == _PAGE:
+                alert.due_s = time.monotonic() + (PAUSE_S if self._closing else grown_s)
+            else:
+                self._pause(alert.rank, grown_s)
             is_over = self._closing and time.monotonic() >= self._closed_s
             if is_over or (alert.tries >= TRIES_MAX and alert.rank != _PAGE):
                 self.failed += 1
-            elif alert.tries < TRIES_MAX:
-                self._lines[alert.rank].appendleft(alert)
             else:
-                self._lines[alert.rank].append(alert)
+                self._lines[alert.rank].appendleft(alert)
+
+    def _pause(self, rank: int, pause_s: float) -> None:
+        ends_s = time.monotonic() + pause_s
+        while not (self._closing or self._due() or any(self._lines[_PAGE + 1 : rank])):
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                break
+            page_s = self._next_page_s()
+            self._changed.wait(left_s if page_s is None else min(left_s, page_s))
+
+    def _cut_or_give_up(self, alert: _Alert) -> None:
+        """The door takes no such alert: once more with less text, at once, and then no more."""
+        with self._changed:
+            if alert.cut:
+                self.failed += 1
+                return
+            alert.cut = True
+            self._lines[alert.rank].appendleft(alert)
 
 
 def _address(url: str) -> tuple[SplitResult, str, int | None]:
@@ -197,6 +267,8 @@ def webhook(url: str) -> OutwardPager:
             raise ConnectionError(f"the webhook's answer: {wrong}") from wrong
         finally:
             connection.close()
+        if 400 <= status < 500 and status not in _PASSING:
+            raise Refused(f"the webhook answered {status}")
         if not 200 <= status < 300:
             raise ConnectionError(f"the webhook answered {status}")
 
