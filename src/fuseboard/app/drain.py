@@ -1,4 +1,4 @@
-"""The orderly stop: what SIGTERM and SIGINT ask for, step by step, each with its deadline.
+"""The orderly stop: what SIGTERM, SIGINT and SIGHUP ask for, step by step, each with its deadline.
 
 Stop accepting, hold new risk back, end the supervised strategy, cancel what works and see each
 cancel confirmed, close what the policy wants closed, let the disk catch up. Nothing is latched: a

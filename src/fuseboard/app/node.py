@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +27,7 @@ from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
+from fuseboard.app.signals import obey_signals
 from fuseboard.app.starting import node_started
 from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
@@ -182,8 +182,7 @@ class Node:
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = self._loop(intake, outlet)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+        obey_signals(self._stopping, self._hurry)
         gc.collect()
         gc.freeze()
         beside: list[asyncio.Task[None]] = []
@@ -244,12 +243,6 @@ class Node:
             hurry=self._hurry,
             say=self._say,
         )
-
-    def _signalled(self) -> None:
-        """A signal stops the node in order; a second one hurries it."""
-        if self._stopping.is_set():
-            self._hurry.set()
-        self._stopping.set()
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
         def save_snapshot(sequence: int, body: bytes, digest: str) -> None:
