@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from fuseboard.core.state import Turn
 from fuseboard.guardian import closing, trying
 from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, closes_told
+from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, Line, closes_told
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
 from fuseboard.guardian.trying import Trying
@@ -213,3 +214,24 @@ def test_a_start_is_told_of_no_close_that_took_nothing(tmp_path: Path) -> None:
             journal.write(TOOK_NOTHING, run_ns=7, detail=close.client_order_id)
     journal.close()
     assert [close.order_id for close in closes_told(file)] == ["o2"]
+
+
+def test_a_start_is_told_of_all_closes_since_the_last_one_and_of_a_thousand_at_least(
+    tmp_path: Path,
+) -> None:
+    def line(number: int, run_ns: int) -> Line:
+        close = GuardianClose(
+            at_wall_ns=number, trip="x", order_id=f"o{number}", wire_id=f"w{number}",
+            client_order_id=f"close/x/AAPL/{number}", symbol="AAPL", side=Side.SELL,
+            quantity_nanos=NANOS, limit_price_nanos=None,
+        )  # fmt: skip
+        return Line(act="close", run_ns=run_ns, wall_ns=number, close=close)
+
+    file = tmp_path / "guardian.jsonl"
+    for earlier, newest, told in ((5, 1_200, 1_200), (1_200, 3, 1_000), (5, 3, 8), (0, 0, 0)):
+        lines = [line(number, 6) for number in range(earlier)]
+        lines += [line(number, 7) for number in range(earlier, earlier + newest)]
+        lines.append(Line(act="done", run_ns=7, wall_ns=0))
+        file.write_bytes(b"\n".join(map(msgspec.json.encode, lines)))
+        numbers = [close.at_wall_ns for close in closes_told(file)]
+        assert numbers == list(range(earlier + newest))[-told or earlier + newest :]

@@ -277,8 +277,7 @@ class Acts:
         trips = {symbol: self._trip_of(symbol) for symbol in symbols if symbol != UNNAMED}
         asked = [symbol for symbol, trip in trips.items() if trip]
         text = ", ".join(f"{symbol} (trip {trips[symbol]})" for symbol in asked)
-        detail = text or "nothing of it is held"
-        self._journal.write("closing", run_ns=self._run_ns, detail=detail)
+        self._journal.write("closing", run_ns=self._run_ns, detail=text or "nothing of it is held")
         wanted = self._wanted_to_close(held)
         if self._flatten and wanted != BrokerLatches():
             await self._latch_broker(protection, asking, wanted)

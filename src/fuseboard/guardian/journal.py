@@ -20,7 +20,7 @@ LINES_READ_MAX: Final = 100_000
 TOOK_NOTHING: Final = "took nothing"
 """The act that names a close of which nothing was filled: nobody needs to know of it."""
 CLOSES_TOLD_MAX: Final = 1_000
-"""Closes that a start is told of, the newest."""
+"""Closes that a start is told of, the newest; of the last run that was missed, all."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -102,9 +102,10 @@ def closes_told(path: Path) -> tuple[GuardianClose, ...]:
     """The newest closes that were about to be sent, oldest first, but those that took nothing."""
     lines = read_lines(path)
     nothing = {line.detail for line in lines if line.act == TOOK_NOTHING}
-    closes = [line.close for line in lines if line.close is not None]
-    told = [close for close in closes if close.client_order_id not in nothing]
-    return tuple(told[-CLOSES_TOLD_MAX:])
+    told = [at for at in lines if at.close and at.close.client_order_id not in nothing]
+    earlier = sum(at.run_ns != told[-1].run_ns for at in told)  # starts were told of these
+    first = max(0, min(earlier, len(told) - CLOSES_TOLD_MAX))
+    return tuple(at.close for at in told[first:] if at.close)
 
 
 def done_runs(lines: list[Line]) -> frozenset[int]:
