@@ -81,6 +81,30 @@ def test_what_is_no_scope_is_refused_with_what_there_is(scope: str) -> None:
         reset_of(ResetAsked(operator="Ada", reason="why", scope=scope), 1)
 
 
+@pytest.mark.parametrize("given", ["symbol:aapl", "symbol:AAPL ", "symbol: Aapl"])
+def test_a_symbol_is_halted_and_reset_as_orders_write_it(given: str) -> None:
+    assert checked_scope(given) == "symbol:AAPL"
+    assert halt_of(HaltAsked(operator="Ada", scope=given), 1).scope == "symbol:AAPL"
+    assert reset_of(ResetAsked(operator="Ada", reason="x", scope=given), 1).scope == "symbol:AAPL"
+
+
+def test_what_no_order_names_is_not_made_a_symbol_that_one_does() -> None:
+    assert checked_scope("symbol:maß") == "symbol:maß"
+    assert checked_scope("strategy:alpha ") == "strategy:alpha ", "a key may have this name"
+    with pytest.raises(AskedRefused):
+        checked_scope("symbol:  ")
+    with pytest.raises(AskedRefused):
+        checked_scope("symbol:AAPL\n")
+
+
+def test_the_halt_that_was_seen_is_a_number_that_a_halt_may_have() -> None:
+    seen = reset_of(ResetAsked(operator="Ada", reason="x", seen_halt=7), 1)
+    assert seen.seen_epoch == 7
+    for wrong in (-1, 2**63):
+        with pytest.raises(AskedRefused, match="halt_epoch"):
+            reset_of(ResetAsked(operator="Ada", reason="x", seen_halt=wrong), 1)
+
+
 def test_a_reset_is_the_kernels_to_refuse_but_its_words_are_bounded() -> None:
     fact = reset_of(ResetAsked(rebase=True), 9)
     assert (fact.operator, fact.reason, fact.rebase, fact.request) == ("", "", True, 9)

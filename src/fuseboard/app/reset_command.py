@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import structs
 
-from fuseboard.control.asked import ResetAsked
+from fuseboard.control.asked import ResetAsked, checked_scope
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.render import printable, recovery_lines
 from fuseboard.control.saying import say, say_json
@@ -39,7 +39,7 @@ def command_reset(options: argparse.Namespace) -> int:
     client = OperatorClient(state.socket_file)
     seen = client.status(with_orders=False).halt_epoch  # what is halted from here on stays so
     answer = client.act("reset", structs.replace(asked, seen_halt=seen))
-    recovery = _outcome(client, options.scope) if STARTED in answer.message else None
+    recovery = _outcome(client, checked_scope(asked.scope)) if STARTED in answer.message else None
     if options.json:
         found = {} if recovery is None else {"recovery": recovery}
         say_json({"accepted": answer.accepted, "message": answer.message, **found})

@@ -21,7 +21,8 @@ OPERATOR_CHARACTERS_MAX: Final = 100
 SCOPE_CHARACTERS_MAX: Final = 100
 REASON_CHARACTERS_MAX: Final = 500
 HALTS_MAX: Final = 2**63
-SCOPE_KINDS: Final = ("strategy", "symbol", *TAG_KINDS)
+SYMBOL_KIND: Final = "symbol"
+SCOPE_KINDS: Final = ("strategy", SYMBOL_KIND, *TAG_KINDS)
 SCOPES_SAID: Final = ", ".join([ACCOUNT_SCOPE, *(f"{kind}:NAME" for kind in SCOPE_KINDS)])
 LEVELS: Final = {level.name.lower(): level for level in HaltLevel}
 
@@ -183,8 +184,11 @@ def policy_of(asked: PolicyAsked, request: int) -> PolicyAdopted:
 
 
 def checked_scope(scope: str) -> str:
-    """The scope if it is one, else `AskedRefused`."""
+    """The scope if it is one, a symbol written as orders write it, else `AskedRefused`."""
     kind, _, name = scope.partition(":")
+    if kind == SYMBOL_KIND and name.isascii():  # no order's symbol is anything else
+        name = name.strip(" ").upper()
+        scope = f"{kind}:{name}"
     known = scope == ACCOUNT_SCOPE or (kind in SCOPE_KINDS and name)
     if not known or len(scope) > SCOPE_CHARACTERS_MAX or not scope.isprintable():
         raise AskedRefused(f"scope {scope[:40]!r} is none of {SCOPES_SAID}")

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
-from fuseboard.control.asked import HaltAsked, OperatorAnswer
+from fuseboard.control.asked import HaltAsked, OperatorAnswer, checked_scope
 from fuseboard.control.client import GatewayBusy, GatewayUnreachable, OperatorClient
 from fuseboard.control.state_directory import StateDirectory
 
@@ -75,7 +75,7 @@ def _halted(
     def late() -> None:
         latched.append(without_gateway(state, asked, SILENT))
         if latched[0].accepted:
-            sys.stderr.write(f"{asked.scope} is latched in the register; {WAITS}\n")
+            sys.stderr.write(f"{checked_scope(asked.scope)} is latched in the register; {WAITS}\n")
             sys.stderr.flush()
 
     try:

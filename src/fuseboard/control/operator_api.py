@@ -246,7 +246,7 @@ class OperatorApi:
 
     async def _settle(self, scope: str) -> Response:
         try:
-            checked_scope(scope)
+            scope = checked_scope(scope)
         except AskedRefused as error:
             return _refused(422, str(error))
         wide = ACCOUNT_SCOPE if is_tag_scope(scope) else scope
