@@ -20,7 +20,7 @@ from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place, key_mark
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.block import Slot
-from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase
+from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.register import HaltsRegister
 from tests.e2e.processes import until
 
@@ -56,6 +56,7 @@ class Both:
         self.register = HaltsRegister(self.place.register_file, Slot.GATEWAY)
         self.who: list[str] = []
         self.told: list[str] = []
+        self.said: list[str] = []
         self.wrote: list[str] = []
         self.guardian = Guardian(self.place, self.beats, KEYS, [], pause=lambda _s: None)
         broker = BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s")
@@ -72,7 +73,7 @@ class Both:
                 is_halted=lambda: self.register.halts("", ""),
             ),
             pagers=[Told(self.told)],
-            say=lambda _line: None,
+            say=self.said.append,
         )
         self.link.pulse(durable=lambda: 0, intake=lambda: 0, oldest_call_age_ns=lambda: 0)
         self.gateway = threading.Thread(target=self._start)
@@ -137,6 +138,21 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
     monkeypatch.setattr(serving, "Acts", Acting)
     yield made
     made.close()
+
+
+def test_a_gateway_that_starts_none_says_whether_an_earlier_guardian_watches(both: Both) -> None:
+    me = process_seen(os.getpid())
+    assert me is not None
+    for pid, phase, watches in (
+        (os.getpid(), Phase.RUNNING, True),
+        (os.getpid(), Phase.STOPPED, False),
+        (999_999, Phase.RUNNING, False),
+    ):
+        both.beats.write(Heart.GUARDIAN, Beat(phase, pid, me.start_ticks, 1, 1, 1))
+        both.link.start()
+        assert ("an earlier one still watches" in both.said[-1]) == watches
+        assert ("stays if this gateway dies" in both.said[-1]) != watches
+        assert both.link.says() == ("watches" if watches else "none")
 
 
 def test_a_gateway_that_starts_while_the_guardian_acts_waits_until_it_is_done(both: Both) -> None:

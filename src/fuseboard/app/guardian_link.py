@@ -224,8 +224,10 @@ class GuardianLink:
         if self._wanted:
             self._spawn()
             self._say(f"a guardian watches this gateway (log: {self._place.log_file})")
-        else:
+        elif self._watcher() is None:
             self._say("no guardian is started: what works at the broker stays if this gateway dies")
+        else:
+            self._say("no guardian is started, and an earlier one still watches: it acts if we die")
 
     async def run(self) -> None:
         """Look for ever: at the guardian, and at the broker's latches that a reset has to lift."""
@@ -246,8 +248,7 @@ class GuardianLink:
 
     def says(self) -> str:
         """For the status: who watches."""
-        beat = self._file.read(Heart.GUARDIAN)
-        if self._missing or beat is None or not _lives(beat):
+        if self._missing or self._watcher() is None:
             return "MISSING: nobody acts if this gateway dies" if self._wanted else "none"
         return "watches"
 
@@ -295,10 +296,9 @@ class GuardianLink:
         """
         if self._starts:
             self._reap()
-        beat = self._file.read(Heart.GUARDIAN)
-        lives = beat is not None and beat.phase is not Phase.STOPPED and _lives(beat)
+        beat = self._watcher()
         now = time.monotonic()
-        if lives and beat is not None and beat.beat_ns != self._progress:
+        if beat is not None and beat.beat_ns != self._progress:
             self._progress, self._moved_at, self._has_beaten = beat.beat_ns, now, True
             if self._missing:
                 self._missing = False
@@ -311,6 +311,13 @@ class GuardianLink:
         self._page(Severity.PAGE, "the guardian is missing: nobody acts if this gateway dies")
         if self._wanted and self._starts < STARTS_MAX:
             self._spawn()
+
+    def _watcher(self) -> Beat | None:
+        """The beat of a guardian that lives and has not ended; None without one."""
+        beat = self._file.read(Heart.GUARDIAN)
+        if beat is None or beat.phase is Phase.STOPPED or not _lives(beat):
+            return None
+        return beat
 
     def _reap(self) -> None:
         """Take the exit code of a guardian of ours that ended, so that it is gone."""
