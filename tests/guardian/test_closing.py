@@ -14,7 +14,6 @@ from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
-from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
@@ -147,11 +146,11 @@ def test_a_close_is_written_down_before_it_is_sent() -> None:
 class Tried(Venue):
     """A broker that has earlier attempts of the trip, the gateway's; the last may still work."""
 
-    def __init__(self, *, attempts: int, works: int = 0) -> None:
+    def __init__(self, *, attempts: int, works: bool = False) -> None:
         super().__init__(held=10)
         self.asked = 0
         self.earlier = [attempt_id(number) for number in range(1, attempts + 1)]
-        self.working = [attempt_id(works)] if works else []
+        self.working = self.earlier[-1:] if works else []
 
     async def read_leg(self, leg: ReadLeg) -> LegRead:
         self.asked += 3
@@ -193,24 +192,8 @@ def test_a_thousand_attempts_are_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (venue.close().left_nanos, venue.events) == (10 * NANOS, [])
 
 
-@pytest.mark.parametrize("works", [2, 9])
-def test_one_of_the_earlier_attempts_that_still_works_is_waited_for(works: int) -> None:
-    venue = Tried(attempts=9, works=works)
+def test_the_last_of_the_earlier_attempts_is_waited_for() -> None:
+    venue = Tried(attempts=9, works=True)
     assert venue.close().left_nanos == 0
     assert not venue.working, "it was taken back after its time"
     assert [sent for what, sent in venue.events if what == "sent"] == [attempt_id(10)]
-
-
-def test_an_attempt_that_cannot_be_looked_for_is_not_taken_for_absent() -> None:
-    venue, last = Tried(attempts=1), Tried(attempts=1)._found(attempt_id(1))
-    assert last is not None
-
-    async def find(order: FindOrder) -> SubmitOutcome:
-        return OrderUnknown(order_id=order.order_id, detail="500")
-
-    def asked(number: int) -> FindOrder:
-        return FindOrder(order_id=attempt_id(number), wire_id="w", absent_after_ns=0)
-
-    venue.find = find  # type: ignore[method-assign]
-    with pytest.raises(BrokerUnavailable, match="500"):
-        asyncio.run(venue.last_found(asked, (1, last), most=9))

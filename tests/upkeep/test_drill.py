@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -75,7 +76,8 @@ def test_whatever_a_step_meets_it_has_failed_and_there_is_evidence(
 
     without_steps(monkeypatch, first=meets, second=fine)
     evidence = drill.drilled(Policy(), quiet=True)
-    assert [step.passed for step in evidence.steps] == [False, True, True]
+    assert [step.passed for step in evidence.steps] == [False, True, False]
+    assert evidence.skipped == ("alerts",)
     assert evidence.steps[0].failure
     assert not evidence.passed
 
@@ -118,6 +120,7 @@ def test_a_drill_that_passed_is_written_down_and_lets_live_trading_start(
     )
     for said in every:
         assert said in done.out
+    assert "not tried" not in done.out
     must_be_ready_for_live(LOADED, state, told, time.time_ns())
     names = sorted(file.name for file in (state.path / "drills").iterdir())
     assert names == sorted(file.name for file in (tmp_path / "elsewhere").iterdir())
@@ -136,8 +139,15 @@ def test_a_drill_that_told_nobody_passes_and_says_that_live_trading_needs_a_door
 ) -> None:
     without_steps(monkeypatch, first=fine)
     assert fuseboard.on_state("init").code == 0
-    assert "none configured: set" in fuseboard.on_state("drill").out
+    said = fuseboard.on_state("drill").out
+    assert "none configured: set" in said
+    assert re.search(r"the drill passed in \d+ s, not tried: alerts\n", said)
     (text,) = (fuseboard.state / "drills").glob("*.txt")
+    evidence = json.loads(text.with_suffix(".json").read_text())
+    last = evidence["steps"][-1]
+    assert (evidence["passed"], evidence["skipped"]) == (True, ["alerts"])
+    assert (last["name"], last["passed"], last["skipped"]) == ("alerts", False, True)
+    assert "\n  not tried\n" in text.read_text()
     assert "told      nobody: run --live needs a door" in text.read_text()
     state = StateDirectory(fuseboard.state)
     with pytest.raises(StateRefused, match=r"of those that are set now \(alert-command .* none"):
@@ -151,12 +161,13 @@ def test_a_step_that_failed_fails_the_drill_and_the_others_are_still_tried(
     assert fuseboard.on_state("init").code == 0
     done = fuseboard.on_state("drill", "--json")
     assert done.code == 1
-    assert [step["passed"] for step in done.json()["steps"]] == [False, True, True]
+    assert [step["passed"] for step in done.json()["steps"]] == [False, True, False]
     assert done.json()["steps"][0]["failure"] == "an order was taken twice"
     assert "the drill FAILED" in fuseboard.on_state("drill").out
     monkeypatch.setenv(COMMAND_NAME, "/bin/false")
     refused = fuseboard.on_state("drill", "--json").json()
     assert (refused["steps"][2]["passed"], refused["alert_doors"]) == (False, [])
+    assert refused["skipped"] == [], "a door that refuses is none that is not there"
     state = StateDirectory(fuseboard.state)
     with pytest.raises(StateRefused, match=r"the newest in .* did not"):
         must_be_ready_for_live(LOADED, state, {COMMAND_NAME: "/bin/true"}, time.time_ns())

@@ -73,6 +73,8 @@ class StepEvidence(Struct, frozen=True, kw_only=True):
     seconds: float
     figures: dict[str, str] = {}
     failure: str = ""
+    skipped: bool = False
+    """Whether there was nothing to try: no door for alerts. It has neither passed nor failed."""
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -92,6 +94,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     watchdog_ns: int
     """How long the gateway may be silent, in this drill."""
     steps: tuple[StepEvidence, ...]
+    skipped: tuple[str, ...] = ()
+    """The steps that could not be tried: they do not count for `passed`."""
 
 
 def command_drill(options: argparse.Namespace) -> int:
@@ -107,7 +111,9 @@ def command_drill(options: argparse.Namespace) -> int:
         say_json(evidence)
     else:
         say("")
-        say(f"the drill {'passed' if evidence.passed else 'FAILED'} in {_took(evidence):.0f} s")
+        left_out = f", not tried: {', '.join(evidence.skipped)}" if evidence.skipped else ""
+        verdict = f"{'passed' if evidence.passed else 'FAILED'} in {_took(evidence):.0f} s"
+        say(f"the drill {verdict}{left_out}")
         for file in files:
             say(f"evidence: {file}")
     return 0 if evidence.passed else FAILED
@@ -133,7 +139,7 @@ def drilled(policy: Policy, *, quiet: bool = False) -> Evidence:
         if not quiet:
             for line in _lines(step):
                 console.print(f"      {line}", markup=False)
-    passed = all(step.passed for step in steps)
+    passed = all(step.passed or step.skipped for step in steps)
     if passed:
         shutil.rmtree(folder, ignore_errors=True)
     elif not quiet:
@@ -151,6 +157,7 @@ def drilled(policy: Policy, *, quiet: bool = False) -> Evidence:
         processors=os.cpu_count() or 0,
         watchdog_ns=watchdog_ns,
         steps=tuple(steps),
+        skipped=tuple(step.name for step in steps if step.skipped),
     )
 
 
@@ -159,13 +166,19 @@ def _tried(name: str, what: str, folder: Path, policy: str) -> StepEvidence:
     figures: Figures = {}
     failure = ""
     try:
-        figures = _in_sandbox(STEPS[name], folder / name, policy) if name in STEPS else _alerts()
+        figures = (
+            _in_sandbox(STEPS[name], folder / name, policy) if name in STEPS else alerts(os.environ)
+        )
     except STEP_FAILURES as failed:
         failure = str(failed) or type(failed).__name__
+    skipped = name == ALERTS and not (figures or failure)  # each door that is tried has a figure
+    if skipped:
+        figures = {"none configured": f"set {WEBHOOK_NAME} or {COMMAND_NAME}: --live needs one"}
     return StepEvidence(
         name=name,
         what=what,
-        passed=not failure,
+        passed=not (failure or skipped),
+        skipped=skipped,
         seconds=round(time.monotonic() - began, 2),
         figures=figures,
         failure=failure,
@@ -179,13 +192,6 @@ def _in_sandbox(step: Step, folder: Path, policy: str) -> Figures:
     finally:
         end_guardian(here)
         here.close()
-
-
-def _alerts() -> Figures:
-    figures = alerts(os.environ)
-    if not figures:
-        return {"none configured": f"set {WEBHOOK_NAME} or {COMMAND_NAME}: --live needs one"}
-    return figures
 
 
 def written(evidence: Evidence, folders: list[Path]) -> list[Path]:
@@ -221,7 +227,8 @@ def report(evidence: Evidence) -> str:
 
 
 def _lines(step: StepEvidence) -> list[str]:
-    lines = [f"{'passed' if step.passed else 'FAILED'} in {step.seconds:.1f} s"]
+    verdict = "passed" if step.passed else "FAILED"
+    lines = ["not tried" if step.skipped else f"{verdict} in {step.seconds:.1f} s"]
     if step.failure:
         lines.append(step.failure)
     return lines + [f"{name}: {figure}" for name, figure in step.figures.items()]
