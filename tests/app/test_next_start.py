@@ -1,11 +1,18 @@
 """`fuseboard status` without a gateway shows what the next start begins with: one fact for both."""
 
 from contextlib import closing
+from shlex import quote
 
+import pytest
+
+from fuseboard.app.journal_lost import restored_of
+from fuseboard.app.starting import flattens_not_begun
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.orders import Place
+from fuseboard.halts.block import Slot
+from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule
 from fuseboard.upkeep.backup import taken
@@ -14,12 +21,16 @@ from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
     BrokerStreamChanged,
+    LatchedScope,
+    NodeStarted,
     PolicyAdopted,
     PositionsSeen,
 )
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.postures import HaltLevel
+from fuseboard.vocabulary.reasons import Reason
 from tests.app.command_line import CommandLine
 from tests.app.lived import halt, live
 
@@ -118,3 +129,32 @@ def test_what_was_reset_too_often_is_shown_with_the_time_of_the_next(
     live(state, *COMPARED, *(halt(), reset) * 3, halt())
     said = fuseboard.on_state("status").out
     assert "next      `fuseboard run`, then from 2027-01-16 08:00:07 UTC, or after" in said
+
+
+@pytest.mark.parametrize("scope", ["account", "symbol:BRK B"])
+def test_a_flattening_that_the_journal_lost_is_paged_and_one_that_began_is_not(
+    fuseboard: CommandLine, scope: str
+) -> None:
+    state = begun(fuseboard)
+    before = restored_of(state).kernel.halt_epoch()
+    live(state, *COMPARED, halt(scope, HaltLevel.FLATTEN), start=False)
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+        latched, _ = register.at_start()
+    started = NodeStarted(instance="a", account="a", release="0", latched=latched)
+    assert flattens_not_begun(started, restored_of(state).kernel.halt_epoch()) == []
+    (said,) = flattens_not_begun(started, before)
+    assert said.endswith(f"`fuseboard halt --level flatten --scope {quote(scope)}`")
+
+
+def test_only_a_persons_flattening_is_paged_that_is_lost() -> None:
+    def lost(level: HaltLevel, trip: str) -> bool:
+        at = LatchedScope(
+            scope="account", level=level, reason=Reason.OPERATOR, trip=trip, halt_epoch=5
+        )
+        started = NodeStarted(instance="a", account="a", release="0", latched=(at,))
+        return bool(flattens_not_begun(started, 4))
+
+    assert lost(HaltLevel.FLATTEN, "")
+    assert lost(HaltLevel.FLATTEN, "latch:account#2")
+    assert not lost(HaltLevel.FLATTEN, "drawdown:account#1"), "it trips again, and closes"
+    assert not lost(HaltLevel.HALT, "")

@@ -29,16 +29,19 @@ class Gateway:
         self.state = StateDirectory(fuseboard.state)
         assert fuseboard.on_state("init").code == 0
         self.log = fuseboard.folder / "gateway.log"
+        self.start()
+        self.until(lambda: self.status()["posture"] == "OPEN")
+
+    def start(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "fuseboard", "run", "--port", "0"),
-                    *("--state", str(fuseboard.state), "--speed", "5"),
+                    *("--state", str(self.fuseboard.state), "--speed", "5"),
                 ],
                 stdout=log,
                 stderr=log,
             )
-        self.until(lambda: self.status()["posture"] == "OPEN")
 
     def on(self, *words: str) -> Done:
         return self.fuseboard.on_state(*words)
@@ -168,6 +171,11 @@ def test_an_operators_day(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> 
     assert gateway.on("replay", "--json").json()["ok"] is True
     after = gateway.status()
     assert (after["running"], after["posture"], after["register"]) == (False, "OPEN", [])
+
+    gateway.on("halt", "--operator", "Ada", "--level", "flatten", "--scope", "symbol:AAPL")
+    gateway.start()
+    paged = "a flattening of symbol:AAPL was asked for and not begun"
+    gateway.until(lambda: paged in " ".join(at["text"] for at in gateway.status()["alerts"]))
 
 
 def test_a_gateway_that_stands_still_is_halted_past_it(

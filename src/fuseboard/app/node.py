@@ -28,7 +28,7 @@ from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.signals import obey_signals
-from fuseboard.app.starting import node_started
+from fuseboard.app.starting import flattens_not_begun, node_started
 from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
 from fuseboard.app.tape_time import tell_sessions
@@ -361,6 +361,8 @@ class Node:
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
+        for text in flattens_not_begun(started, self._kernel.halt_epoch()):
+            self._tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
         return started
 
     async def _until_stopped(

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from shlex import quote
+from typing import Final
 
 from fuseboard.control.state_directory import Identity
 from fuseboard.gateway.keys import Keys
@@ -12,7 +14,11 @@ from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import Moment, NodeStarted
+from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.restored_inputs import Restored
+
+LATCH_NAME: Final = "latch:"
+"""What the trips of a person's latch begin with, and no fuse's do."""
 
 
 def strategies_of(keys: Keys) -> tuple[str, ...]:
@@ -43,6 +49,23 @@ def start_fact(
         restored=restored,
         guardian_closes=guardian_closes,
     )
+
+
+def flattens_not_begun(started: NodeStarted, halt_epoch: int) -> list[str]:
+    """What to tell people of flattenings that a person asked for and the journal does not have.
+
+    Its end, `halt_epoch`, is as it was before this start. They come up as halts: what was held then
+    may have been closed since. A fuse's own trip begins again by itself.
+    """
+    return [
+        f"a flattening of {at.scope} was asked for and not begun: it is halted, and nothing is"
+        " closed: look at the positions, then ask again with"
+        f" `fuseboard halt --level flatten --scope {quote(at.scope)}`"
+        for at in started.latched
+        if at.level is HaltLevel.FLATTEN
+        and at.halt_epoch > halt_epoch
+        and (not at.trip or at.trip.startswith(LATCH_NAME))
+    ]
 
 
 def node_started(
