@@ -60,6 +60,16 @@ def symbols_of(state: State, plan: Plan) -> list[str]:
     return held
 
 
+def to_close(state: State, plan: Plan) -> list[str]:
+    """The same with those that cannot be read at the broker: whether they are held is not known."""
+    symbols = symbols_of(state, plan)
+    if plan.stage == "closing":
+        unread = unread_symbols(state)
+        named = [each for each in unread if each != UNNAMED and each not in symbols]
+        symbols += [each for each in named if closes_symbol(state, plan.scope, each)]
+    return symbols
+
+
 def closes_symbol(state: State, scope: str, symbol: str) -> bool:
     """Whether a plan of this scope closes what the broker holds of a symbol."""
     if scope.startswith("strategy:"):
@@ -162,16 +172,20 @@ def unread_subject(symbol: str) -> str:
     return f"{UNREAD} {symbol}"
 
 
-def _unread_of(state: State, plan: Plan) -> tuple[str, ...]:
-    """What a plan could not close, because it cannot be read, and our book does not hold it."""
-    unread = [
+def unread_symbols(state: State) -> list[str]:
+    """What the last comparison could not read at the broker."""
+    return [
         at.subject.removeprefix(f"{UNREAD} ")
         for at in state.discrepancies.values()
         if at.source == UNREAD
     ]
+
+
+def _unread_of(state: State, plan: Plan) -> tuple[str, ...]:
+    """What a plan could not close, because it cannot be read, and our book does not hold it."""
     return tuple(
         f"{symbol} cannot be read at the broker"
-        for symbol in unread
+        for symbol in unread_symbols(state)
         if symbol not in plan.legs
         and (symbol == UNNAMED or closes_symbol(state, plan.scope, symbol))
     )

@@ -138,8 +138,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     state.comparisons, state.compare_again_boot_ns = 0, 0
     _done(turn)
     was_reconciled, state.reconciled = state.reconciled, True
-    note_comparison(turn, differences)
-    _judged(turn, differences)
+    note_comparison(turn, differences, whole=not fact.unread)
+    _judged(turn, fact, differences)
     if len(state.strategies) == 1:
         admit(turn, state.strategies[0])
     begin_courses(turn)
@@ -151,11 +151,15 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         _reconciled(turn)
 
 
-def _judged(turn: Turn, differences: list[BrokerPosition]) -> None:
-    """Say what differs; take it over where the policy, or a plan that is closing it, says so."""
+def _judged(turn: Turn, fact: PositionsSeen, differences: list[BrokerPosition]) -> None:
+    """Say what differs; take it over where the policy, or a plan that is closing it, says so.
+
+    What was known to differ and cannot be read now differs still, as it was last read.
+    """
     state = turn.state
     ours = {at.symbol: _held_nanos(turn, at.symbol) for at in differences}
-    state.positions_apart = {at.symbol: at for at in differences}
+    kept = {at.symbol: at for at in state.positions_apart.values() if _is_unread(fact, at.symbol)}
+    state.positions_apart = kept | {at.symbol: at for at in differences}
     corrects = turn.policy.reconciliation.auto_correct
     scopes = [at.scope for at in state.plans.values() if at.stage in ONGOING_STAGES]
     for scope in [ACCOUNT_SCOPE] if corrects else scopes:
@@ -176,7 +180,11 @@ def _judged(turn: Turn, differences: list[BrokerPosition]) -> None:
             )
         )
     discrepancies.found(turn, found)
-    discrepancies.agreed(turn, POSITIONS, but={at.subject: None for at in found})
+    but = {at.subject: None for at in found}
+    for known in state.discrepancies.values():
+        if known.source == POSITIONS and _is_unread(fact, holdings.symbol_of(known.subject)):
+            but[known.subject] = None
+    discrepancies.agreed(turn, POSITIONS, but=but)
 
 
 def _reconciled(turn: Turn) -> None:
@@ -204,7 +212,7 @@ def _differences(turn: Turn, fact: PositionsSeen) -> list[BrokerPosition]:
     at_broker = {position.symbol: position for position in fact.positions}
     tolerance_nanos = turn.policy.reconciliation.tolerance_nanos
     for symbol in turn.state.book.held():
-        if symbol in fact.unread or UNNAMED in fact.unread:
+        if _is_unread(fact, symbol):
             continue
         at_broker.setdefault(
             symbol,
@@ -217,6 +225,13 @@ def _differences(turn: Turn, fact: PositionsSeen) -> list[BrokerPosition]:
         if abs(own_nanos - theirs_nanos) * NANOS > tolerance_nanos * larger_nanos:
             found.append(position)
     return found
+
+
+def _is_unread(fact: PositionsSeen, symbol: str) -> bool:
+    """Whether this reading leaves open how much the broker holds of a symbol."""
+    if symbol in fact.unread:
+        return True
+    return UNNAMED in fact.unread and all(at.symbol != symbol for at in fact.positions)
 
 
 def _judge_unread(turn: Turn, symbols: tuple[str, ...]) -> None:

@@ -62,6 +62,11 @@ def subject_of(symbol: str) -> str:
     return f"position {symbol}"
 
 
+def symbol_of(subject: str) -> str:
+    """The symbol that such a subject names."""
+    return subject.removeprefix("position ")
+
+
 def filled(state: State, order: Order, filled_nanos: int) -> None:
     """Our fill takes from what the broker holds, where that differed; the books are compared soon.
 

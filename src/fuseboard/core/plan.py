@@ -36,6 +36,8 @@ from fuseboard.core.closes import (
     stand,
     strategy_of,
     symbols_of,
+    to_close,
+    unread_symbols,
     unseen_nanos,
     waits_for_liquidity,
 )
@@ -86,7 +88,7 @@ def _close(turn: Turn, plan: Plan) -> None:
         return
     plan.stage = "closing"
     plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
-    symbols, late = tuple(symbols_of(turn.state, plan)), len(plan.orders)
+    symbols, late = tuple(to_close(turn.state, plan)), len(plan.orders)
     turn.out.append(RecordPlan(trip=plan.trip, stage="closing", orders=late, symbols=symbols))
     stops.take_outgrown(turn, plan)
     for symbol in symbols:
@@ -162,6 +164,7 @@ def _gone(turn: Turn, plan: Plan, leg: Leg) -> None:
     """The broker holds nothing; while our books still do, a report is on its way: look again."""
     if leg.symbol in symbols_of(turn.state, plan):
         leg.why = "our books hold it, the broker does not"
+        turn.state.compare_asked |= leg.symbol in unread_symbols(turn.state)
         _wait(turn, leg)
     else:
         _flat(turn, plan, leg)
@@ -429,12 +432,12 @@ def _end_if_done(turn: Turn, plan: Plan) -> None:
 
 def _open_again(turn: Turn, plan: Plan) -> bool:
     """Give each symbol that is held and has no leg, or a flat one, a leg that reads."""
-    opened = False
-    for symbol in symbols_of(turn.state, plan):
+    opened, held = False, symbols_of(turn.state, plan)
+    for symbol in to_close(turn.state, plan):
         leg = plan.legs.get(symbol)
         if leg is None:
             leg = plan.legs[symbol] = Leg(symbol=symbol)
-        elif leg.stage != "flat":
+        elif leg.stage != "flat" or symbol not in held:
             continue
         else:
             plan.closed -= 1

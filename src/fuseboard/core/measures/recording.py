@@ -168,10 +168,13 @@ def note_error(turn: Turn, order: Order | None = None) -> None:
         _score(turn.state, scope).failed(turn.boot_ns)
 
 
-def note_comparison(turn: Turn, differences: list[BrokerPosition]) -> None:
-    """The books were compared: the largest difference, as a fraction of the larger side."""
+def note_comparison(turn: Turn, differences: list[BrokerPosition], *, whole: bool) -> None:
+    """The books were compared: the largest difference, as a fraction of the larger side.
+
+    It falls only with a `whole` comparison: what could not be read may differ as it did.
+    """
     state = turn.state
-    worst_nanos = 0
+    worst_nanos = 0 if whole else state.divergence_nanos
     for position in differences:
         own_nanos = state.book.account.position(position.symbol).quantity_nanos
         largest = max(abs(own_nanos), abs(position.quantity_nanos))
