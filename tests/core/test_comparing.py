@@ -390,6 +390,20 @@ def test_an_order_that_works_there_as_another_than_was_sent_is_a_discrepancy() -
     assert desk.posture() is Posture.OPEN
 
 
+def test_an_order_of_ours_that_cannot_be_read_at_the_broker_is_a_discrepancy() -> None:
+    desk = Compared()
+    order = desk.working("b1", shares=10)
+    more = WorkingOrder(order_id=order.order_id, side=Side.BUY, quantity_nanos=20 * NANOS)
+    unread = WorkingOrder(order_id=order.order_id, side=None, quantity_nanos=None)
+    desk.take(WorkingSeen(differing=(more,)))
+    effects = desk.take(WorkingSeen(differing=(unread,)))
+    (shown,) = [e for e in effects if isinstance(e, fx.PublishDiscrepancy)]
+    assert (shown.stage, shown.ours, shown.theirs) == ("found", "buy 10", "?")
+    assert "as ?, sent buy 10" in shown.what
+    assert desk.posture() is Posture.REDUCE_ONLY
+    assert stages(desk.take(WorkingSeen())) == [("resolved", f"order {order.order_id}")]
+
+
 @pytest.mark.parametrize("policy", ["leave", "cancel"])
 def test_a_strangers_order_is_left_or_cancelled_as_the_policy_says_and_a_twins_halts(
     policy: str,

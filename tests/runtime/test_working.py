@@ -67,7 +67,9 @@ def test_a_full_table_lets_the_oldest_go() -> None:
     assert [order_id for order_id, _broker_order_id in table.all()] == ["b", "c"]
 
 
-def _listed(order_id: str, *, side: Side | None = Side.BUY, quantity: int = 5) -> ForeignOrderSeen:
+def _listed(
+    order_id: str, *, side: Side | None = Side.BUY, quantity: int | None = 5
+) -> ForeignOrderSeen:
     return ForeignOrderSeen(
         wire_id=order_id,
         broker_order_id=f"b-{order_id}",
@@ -96,10 +98,23 @@ def test_what_was_sent_is_compared_with_what_the_broker_says_that_it_works() -> 
     )
     assert table.compared(every) == WorkingSeen(), "said once that nothing differs any more"
     assert table.compared(every) is None
-    assert table.compared([_listed("a", side=None, quantity=6), *every[1:]]) is None
+    unreadable = WorkingOrder(order_id="a", side=None, quantity_nanos=None)
+    for _ in range(2):
+        told = table.compared([_listed("a", side=None, quantity=None), *every[1:]])
+        assert told == WorkingSeen(differing=(unreadable,)), "it is not said to be as sent"
+    assert table.compared(every) == WorkingSeen()
     table.note(_fact("ended", "a"))
     other = [_listed("a", quantity=6), *every[1:]]
     assert table.compared(other) is None, "ended here; that it works there is a stranger's matter"
+
+
+def test_an_order_that_cannot_be_read_differs_though_nobody_knows_how_it_was_sent() -> None:
+    table = WorkingOrders()
+    table.note(_fact("working", "a"))
+    assert table.compared([_listed("a")]) is None
+    told = table.compared([_listed("a", side=None, quantity=None)])
+    assert told is not None
+    assert [order.order_id for order in told.differing] == ["a"]
 
 
 def test_what_has_ended_takes_no_place_of_what_works() -> None:

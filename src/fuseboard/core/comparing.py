@@ -275,7 +275,9 @@ def working_seen(turn: Turn, fact: WorkingSeen) -> None:
             continue
         own = f"{order.side.value} {text_from_nanos(order.quantity_nanos)}"
         quantity = seen.quantity_nanos
-        theirs = f"{seen.side.value} {'?' if quantity is None else text_from_nanos(quantity)}"
+        theirs = "?"
+        if seen.side is not None:
+            theirs = f"{seen.side.value} {'?' if quantity is None else text_from_nanos(quantity)}"
         if own != theirs:
             subject = f"order {order.order_id}"
             what = f"{order.symbol}: the broker works order {order.wire_id} as {theirs}, sent {own}"

@@ -56,14 +56,14 @@ class WorkingOrders:
                 del self._sent[next(iter(self._sent))]
 
     def compared(self, at_broker: Sequence[ForeignOrderSeen]) -> WorkingSeen | None:
-        """Our orders in the broker's whole list that are not what was sent; None when there are
-        none, and were none the last time.
+        """Our orders in the broker's whole list that are not what was sent, as far as can be read;
+        None when there are none, and were none the last time.
         """
         listed = {order.broker_order_id: order for order in at_broker}
         differing = []
         for order_id, broker_order_id in self._working.items():
             order, sent = listed.get(broker_order_id), self._sent.get(order_id)
-            if order is None or sent is None or order.side is None:
+            if order is None or (sent is None and order.side is not None):
                 continue
             if (order.side, order.quantity_nanos) != sent:
                 differing.append(

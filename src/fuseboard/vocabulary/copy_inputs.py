@@ -46,10 +46,13 @@ class ExecutionsSeen(Fact, frozen=True, tag=True):
 
 
 class WorkingOrder(Struct, frozen=True, gc=False, kw_only=True):
-    """One of our orders as the broker works it; None for what it does not say."""
+    """One of our orders as the broker works it; None for what it does not say.
+
+    Without a side it is one that the broker lists and that cannot be read.
+    """
 
     order_id: str
-    side: Side
+    side: Side | None
     quantity_nanos: int | None
 
 
