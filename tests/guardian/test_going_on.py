@@ -64,9 +64,14 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
     real = Acts._proven
 
     async def then_silent(
-        acts: Acts, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
+        acts: Acts,
+        broker: AlpacaRequests,
+        protection: AlpacaProtection,
+        asking: Asking,
+        *,
+        latches: bool,
     ) -> PositionsSeen:
-        proof = await real(acts, broker, protection, asking)
+        proof = await real(acts, broker, protection, asking, latches=latches)
         monkeypatch.setattr(AlpacaProtection, "working_orders", silent)
         return proof
 
@@ -78,7 +83,8 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
     assert not outcome.cancelled
     assert (outcome.held, [each.left_nanos for each in outcome.left]) == ((), [0])
     assert re.fullmatch(
-        r"orders may still work .*: no connection; all that was to be closed is flat",
+        r"orders may still work .*: no connection; all that was to be closed is flat;"
+        r" what they fill from then on stays open",
         last_said(scene),
     )
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import AlpacaSession
 from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.journal import read_lines
+from fuseboard.vocabulary.inputs import PositionsSeen
 from fuseboard.wire.alpaca_orders import SeenOrder, seen_order
 from tests.brokers.scripted_broker import order_entry
 from tests.guardian.test_acting import Scene, last_said
@@ -88,7 +90,8 @@ def test_an_order_that_stays_keeps_nothing_else_open_and_is_named_at_the_end(
     (said,) = not_cancelled(scene)
     assert said == "1 orders still work: buy AAPL (s-1)"
     assert not outcome.cancelled
-    assert f"{said}; all that was to be closed is flat" in last_said(scene)
+    assert "; all that was to be closed is flat; what they fill" in last_said(scene)
+    assert last_said(scene).endswith("from then on stays open")
 
 
 def test_what_an_order_that_stayed_kept_is_closed_when_it_is_gone(
@@ -111,6 +114,39 @@ def test_what_an_order_that_stayed_kept_is_closed_when_it_is_gone(
     assert ["something else works" in each.detail for each in closed] == [True, False]
     assert (outcome.cancelled, outcome.held) == (True, ())
     assert scene.exchange.positions() == {}
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "TSLA"])
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_an_order_that_stayed_filled_is_closed_too_or_never_called_flat(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, symbol: str, answers: bool
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    stuck = [seen_order(order_entry(id="s-1", status="pending_cancel"))]
+    read = AlpacaRequests.positions
+
+    async def stays(_protection: AlpacaProtection) -> list[SeenOrder]:
+        if "closed" in acts_of(scene) and stuck:
+            stuck.clear()
+            scene.send(symbol, 5, "buy")  # the broker's own latch does not yet stand in its way
+        return list(stuck)
+
+    async def shown(broker: AlpacaRequests) -> PositionsSeen:
+        if stuck or answers:
+            return await read(broker)
+        raise OutOfTime("no connection")
+
+    monkeypatch.setattr(AlpacaProtection, "working_orders", stays)
+    monkeypatch.setattr(AlpacaRequests, "positions", shown)
+    outcome = scene.act(cancel_wait_ns=1)
+    assert outcome.cancelled
+    if answers:
+        assert scene.exchange.positions() == {}
+        assert {each.symbol: each.left_nanos for each in outcome.left} == {"AAPL": 0, symbol: 0}
+        assert last_said(scene) == "nothing works any more; all that was to be closed is flat"
+        assert "suspend_trade" in scene.place.latches_file.read_text()
+    else:
+        assert last_said(scene).endswith("positions may be open, look at the broker")
 
 
 def test_a_position_that_cannot_be_read_is_never_flat_and_the_others_are_closed(

@@ -8,7 +8,7 @@
    no longer than `cancel_wait` for orders that stay: it leaves room for what works against it.
 4. Where the policy says so, or where the gateway was closing the account's positions already (also
    beneath a later kill, not after a freeze): no new short sales at the broker, then each position
-   closed (`closing.py`); then a proof by two more reads, and the closes again where orders had
+   closed (`closing.py`); then a proof by two more reads, and all of it again where orders had
    stayed and are gone. Where it was closing a symbol's, that one alone. Otherwise the positions
    are read, and people are told what is open.
 5. When flat, the broker's own latch: no new orders at all.
@@ -191,12 +191,14 @@ class Acts:
             try:
                 cancelled = await self._cancelled(protection, asking, stays=closes)
                 while closes:
-                    left = await self._closed(broker, protection, asking)
+                    flat, seen = {each.symbol: each for each in left if each.left_nanos == 0}, None
+                    again = await self._closed(broker, protection, asking)
+                    left = tuple((flat | {each.symbol: each for each in again}).values())
                     asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
-                    seen = await self._proven(broker, protection, asking)
+                    seen = await self._proven(broker, protection, asking, latches=cancelled)
                     had_stayed, cancelled = not cancelled, False
                     cancelled = await self._cancelled(protection, asking)
-                    if not (had_stayed and any(each.left_nanos != 0 for each in left)):
+                    if not had_stayed:  # else they may have filled: nothing of that was read
                         break
                 if not closes:
                     asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
@@ -312,11 +314,11 @@ class Acts:
         return left
 
     async def _proven(
-        self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking
+        self, broker: AlpacaRequests, protection: AlpacaProtection, asking: Asking, *, latches: bool
     ) -> PositionsSeen:
-        """What the broker holds after the closes; when nothing, it is latched."""
+        """What the broker holds after the closes; when nothing, and it `latches`, no new orders."""
         proof: PositionsSeen = await asking.answer(broker.positions)
-        if self._flatten and proof == PositionsSeen(positions=()):
+        if self._flatten and latches and proof == PositionsSeen(positions=()):
             await self._latch_broker(protection, asking, BrokerLatches(suspend_trade=True))
         return proof
 

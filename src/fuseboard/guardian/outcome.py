@@ -44,7 +44,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
         """One line for people; "flat" is only what a read of the broker's showed after closing."""
         if not self.cancelled:
             begun = self.held is not None
-            closed = self._says_held() if begun else "positions were not closed"
+            held = f"{self._says_held()}; what they fill from then on stays open"
+            closed = held if begun else "positions were not closed"
             return f"orders may still work at the broker: {self.why}; {closed}"
         return f"nothing works any more; {self._says_held()}"
 
