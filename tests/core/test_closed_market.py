@@ -7,6 +7,7 @@ from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.periods import BROKER_CLOCK_AGE_NS_MAX
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from tests.core.liquidity.market import SECOND, LiquidDesk, of
@@ -50,6 +51,11 @@ def session(market: Floor, *, opens_in_s: int, closes_in_s: int) -> None:
     )
 
 
+def last_plan(market: Floor) -> RecordPlan:
+    (plan,) = market.plans.values()
+    return plan
+
+
 def pages(effects: tuple[fx.Effect, ...]) -> list[str]:
     return [each.text for each in of(effects, fx.RaiseAlert) if each.severity is Severity.PAGE]
 
@@ -66,8 +72,9 @@ def test_nothing_is_sent_while_the_market_is_closed_and_all_is_closed_once_it_op
     assert not market.ended()
     assert market.reads == 1
     clock(market, is_open=True)
-    market.wait(15)
+    market.wait(150 if measured else 15)
     assert (market.held, market.ended()) == (0, True)
+    assert (market.sizes()[0] < 200) == measured, "in parts, as if it began when it opened"
     assert [plan.left for plan in market.plans.values()] == [()]
 
 
@@ -86,6 +93,11 @@ def test_people_are_paged_once_and_told_what_stays_open() -> None:
     closed(market, 20)
     (page,) = [text for text in heard if "closed" in text]
     assert "AAPL stays open; it goes on when the market opens" in page
+    clock(market, is_open=True)
+    market.left, market.shown = 0, lambda _second: 0
+    market.wait(31 * 60)
+    assert market.ended()
+    assert not any("the market is closed" in left for left in last_plan(market).left)
 
 
 def test_the_calendars_open_ends_the_wait_though_the_brokers_clock_was_read_before() -> None:
@@ -95,6 +107,17 @@ def test_the_calendars_open_ends_the_wait_though_the_brokers_clock_was_read_befo
     market.flatten()
     market.wait(99)
     assert not market.closes
+    market.wait(2 + LOOK_EVERY_NS // SECOND)
+    assert market.held == 0
+
+
+def test_a_broker_whose_clock_is_behind_ours_holds_nothing_back_after_its_own_open() -> None:
+    market = floor(50)
+    session(market, opens_in_s=-1, closes_in_s=10_000)
+    desk = market.desk
+    desk.take(facts.BrokerClockSeen(wall_ns=desk.now_ns - 5 * SECOND, is_open=False))
+    market.flatten().wait(3)
+    assert not market.closes, "four seconds before the open by its own clock"
     market.wait(2 + LOOK_EVERY_NS // SECOND)
     assert market.held == 0
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fuseboard.core.book import Order
-from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.legs import Leg, Plan, began_boot_ns
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
@@ -145,13 +145,13 @@ def _first_collar_nanos(turn: Turn, symbol: str) -> int:
     return max(own_nanos, turn.liquidity.exit_collars_nanos[tier_now(turn, symbol, at)])
 
 
-def waits_for_liquidity(turn: Turn, plan: Plan, symbol: str) -> bool:
-    """Whether a plan had better not sell into an empty book yet; it does not wait for ever."""
-    at = turn.state.liquidity.get(symbol)
-    if turn.liquidity is None or at is None or tier_now(turn, symbol, at) is not Tier.EMERGENCY:
+def waits_for_liquidity(turn: Turn, plan: Plan, leg: Leg) -> bool:
+    """Whether a leg had better not sell into an empty book yet; it does not wait for ever."""
+    at = turn.state.liquidity.get(leg.symbol)
+    if turn.liquidity is None or at is None or tier_now(turn, leg.symbol, at) is not Tier.EMERGENCY:
         return False
     wait_ns = turn.liquidity.rules.emergency.exit_wait_ns
-    return turn.boot_ns < plan.began_boot_ns + wait_ns
+    return turn.boot_ns < began_boot_ns(plan, leg) + wait_ns
 
 
 def left_of(state: State, plan: Plan) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from typing import Final
 
 from fuseboard.core import trying
 from fuseboard.core.closes import strategy_of, symbols_of
-from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.legs import Leg, Plan, began_boot_ns
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.liquidity.monitor import (
     BESIDE_NS,
@@ -46,6 +46,7 @@ VALUE_NANOS_MIN: Final = 10 * NANOS
 LOOK_EVERY_NS: Final = 10 * NANOS
 """How often a leg looks whether the market has opened."""
 TURN, BOOK, MARKET = "turn", "book", "market"
+CLOSED: Final = "the market is closed"
 
 
 # --- how much ------------------------------------------------------------------------------------
@@ -61,7 +62,7 @@ def quantity_nanos(turn: Turn, plan: Plan, leg: Leg, *, side: Side, open_nanos: 
     tier = Tier.EMERGENCY if at is None else tier_now(turn, leg.symbol, at)
     shown_nanos = None if at is None else _shown_nanos(at, side)
     taken_nanos, part_nanos, why = open_nanos, 0, ""
-    if is_over(turn, plan):
+    if is_over(turn, plan, leg):
         why = "its time is over"
     elif shown_nanos is None:
         why = "no sizes are known"
@@ -91,10 +92,10 @@ def quantity_nanos(turn: Turn, plan: Plan, leg: Leg, *, side: Side, open_nanos: 
     return taken_nanos
 
 
-def is_over(turn: Turn, plan: Plan) -> bool:
-    """Whether a plan has taken its time: from now on its closes are for all that is left."""
+def is_over(turn: Turn, plan: Plan, leg: Leg) -> bool:
+    """Whether a leg has taken its time: from now on its closes are for all that is left."""
     assert turn.liquidity is not None, "only measured markets are left in parts"
-    return turn.boot_ns >= plan.began_boot_ns + turn.liquidity.exit_within_ns
+    return turn.boot_ns >= began_boot_ns(plan, leg) + turn.liquidity.exit_within_ns
 
 
 def _shown_nanos(at: Liquidity, side: Side) -> int | None:
@@ -142,7 +143,7 @@ def out_of_reach(state: State, plan: Plan, leg: Leg, position_nanos: int) -> str
 def waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """Whether a leg that could close now has to wait: for its turn, or for a new book."""
     leg.waits_for = ""
-    if _waits_for_book(turn, plan, leg.symbol):
+    if _waits_for_book(turn, plan, leg):
         leg.waits_for = BOOK
     elif _waits_for_turn(turn, plan, leg):
         leg.waits_for = TURN
@@ -166,32 +167,34 @@ def look_boot_ns(turn: Turn, leg: Leg) -> int:
 def waits_for_market(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """Whether the broker's clock says that the symbol's market is closed; says so, once."""
     told = any(other.waits_for == MARKET for other in plan.legs.values())
-    period = turn.state.period
+    period, waited = turn.state.period, leg.why == CLOSED
     leg.waits_for = ""
     if "/" in leg.symbol or not period.broker_says_closed(turn.boot_ns, turn.wall_ns):
+        if waited:
+            leg.why, leg.opened_boot_ns = "", turn.boot_ns
         return False
-    leg.waits_for, leg.why = MARKET, "the market is closed"
+    leg.waits_for, leg.why = MARKET, CLOSED
     trying.time_again(turn, leg)
     if not told:
+        held = ", ".join(each for each in symbols_of(turn.state, plan) if "/" not in each)
         text = (
-            f"the liquidation of {plan.trip} waits, because the market is closed:"
-            f" {', '.join(symbols_of(turn.state, plan))} stays open;"
+            f"the liquidation of {plan.trip} waits, because {CLOSED}: {held} stays open;"
             " it goes on when the market opens, or a person freezes it"
         )
         turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
     return True
 
 
-def _waits_for_book(turn: Turn, plan: Plan, symbol: str) -> bool:
+def _waits_for_book(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """Whether what is shown is what was there before somebody's close took from it; levels that
     nobody told anew are what is there when a quote says so long after.
     """
     if turn.liquidity is None:
         return False
+    symbol, plans = leg.symbol, turn.state.plans.values()
     at = turn.state.liquidity.get(symbol)
-    legs = [known.legs[symbol] for known in turn.state.plans.values() if symbol in known.legs]
-    taken_ns = max((leg.taken_boot_ns for leg in legs), default=0)
-    if at is None or at.lacks & NO_SIZES or not taken_ns or is_over(turn, plan):
+    taken_ns = max(known.legs[symbol].taken_boot_ns for known in plans if symbol in known.legs)
+    if at is None or at.lacks & NO_SIZES or not taken_ns or is_over(turn, plan, leg):
         return False
     if at.seen_boot_ns <= taken_ns and at.quote_boot_ns < taken_ns + BESIDE_NS:
         return True
@@ -211,7 +214,7 @@ def _waits_for_turn(turn: Turn, plan: Plan, leg: Leg) -> bool:
             continue
         in_line = other.stage == "reading" or other.waits_for in {TURN, STOPS}
         if other.waits_for == BOOK:
-            in_line = not _waits_for_book(turn, other_plan, leg.symbol)
+            in_line = not _waits_for_book(turn, other_plan, other)
         if in_line and (other.turns < leg.turns or (other.turns == leg.turns and not own_is_older)):
             return True
     return False

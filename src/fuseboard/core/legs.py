@@ -35,8 +35,15 @@ class Leg(Struct, kw_only=True):
     """`turn`, `book`, `market` (see `core.leaving`) or `stops` (`core.stops`) while it waits so."""
     holds_boot_ns: int = 0
     """Until when its working close keeps other plans' from the symbol."""
+    opened_boot_ns: int = 0
+    """When its market last opened, or traded again after a halt, while it waited; 0: it did not."""
     taken_boot_ns: int = 0
     """When a close of it last filled, in part at least; 0: never."""
+
+
+def began_boot_ns(plan: "Plan", leg: Leg) -> int:
+    """From when a leg could have been closed: a market that was closed took none of its time."""
+    return max(plan.began_boot_ns, leg.opened_boot_ns)
 
 
 class Plan(Struct, kw_only=True):

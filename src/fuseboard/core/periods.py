@@ -60,9 +60,10 @@ class Period(Struct):
         """Whether the broker's clock says closed: a recent word, and no session opened since."""
         if self.broker_is_open is not False or self.broker_read_boot_ns is None:
             return False
-        age_ns = boot_ns - self.broker_read_boot_ns
-        opened_since = 0 <= wall_ns - self.open_ns < age_ns
-        return age_ns <= BROKER_CLOCK_AGE_NS_MAX and not opened_since
+        said_ns = self.read_wall_ns + self.broker_ahead_ns
+        opened_since = said_ns < self.open_ns <= wall_ns + self.ahead_ns(boot_ns, wall_ns)
+        recent = boot_ns - self.broker_read_boot_ns <= BROKER_CLOCK_AGE_NS_MAX
+        return recent and not opened_since
 
     def doubt(self, boot_ns: int, wall_ns: int) -> str:
         """Why the pending session cannot begin yet, in words; empty when it can."""

@@ -194,7 +194,7 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
     if leaving.waits_for_market(turn, plan, leg):
         _wait(turn, leg, leaving.look_boot_ns(turn, leg))
         return
-    if waits_for_liquidity(turn, plan, leg.symbol):
+    if waits_for_liquidity(turn, plan, leg):
         leg.reads, leg.why = 0, "the book is empty"
         _wait(turn, leg)
         return
@@ -224,10 +224,12 @@ def trading_resumed(turn: Turn) -> None:
     for leg in [leg for plan in turn.state.plans.values() for leg in plan.legs.values()]:
         if leg.deadline_boot_ns or turn.state.stands_still(leg.symbol):
             continue
-        trying.time_again(turn, leg)
         if leg.stage == "waiting":
+            trying.time_again(turn, leg)
+            leg.opened_boot_ns = turn.boot_ns
             leg.reads, leg.deadline_boot_ns = 0, turn.boot_ns
         elif leg.stage == "working" and not turn.state.book.orders[leg.order_id].cancel_wanted:
+            trying.time_again(turn, leg)
             _work(turn, leg, turn.state.book.orders[leg.order_id])
     advance(turn)
 

@@ -3,14 +3,16 @@
 import pytest
 
 from fuseboard.core.liquidity.asked import tier_now
+from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.inputs import TimeAdvanced
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.market_inputs import TradingHalted, TradingResumed
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import OrderType, Side
 from tests.core.liquidity.market import SECOND, LiquidDesk, of
+from tests.core.liquidity.test_leaving import POLICY, Floor
 
 HALTED_S = 600
 BY_SYMBOL_OR_MARKET = pytest.mark.parametrize("halted", ["AAPL", ""])
@@ -93,3 +95,24 @@ def test_a_halt_of_stocks_keeps_no_pair_from_falling_silent() -> None:
     desk.now_ns += HALTED_S * SECOND
     resumed(desk, "")
     assert pair.stale_boot_ns == stale_boot_ns
+
+
+def test_an_exit_after_a_halt_is_not_priced_by_the_book_from_before_it() -> None:
+    desk = LiquidDesk(held=10).calm()
+    desk.take(TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
+    desk.now_ns += HALTED_S * SECOND
+    resumed(desk, "AAPL")
+    (order,) = of(desk.order(Side.SELL, NANOS, None), SubmitOrder)
+    assert (order.order_type, order.limit_price_nanos) == (OrderType.MARKET, None)
+
+
+def test_a_liquidation_that_a_halt_kept_waiting_takes_parts_when_trade_resumes() -> None:
+    market = Floor(LiquidDesk(POLICY, held=500).calm(), 500)
+    market.desk.take(TradingHalted(symbol="AAPL", code="LUDP", event_ns=1))
+    market.flatten().wait(HALTED_S, silent=True)
+    assert not market.closes
+    market.left = 200
+    market.hear(market.desk.take(TradingResumed(symbol="AAPL", code="T", event_ns=2)))
+    market.wait(30)
+    assert market.sizes()
+    assert max(market.sizes()) <= 100

@@ -95,7 +95,7 @@ def exit_price_nanos(turn: Turn, order: Order, at: Liquidity | None, collar: int
         age_ns = turn.boot_ns - instrument.traded_boot_ns
         if instrument.last_trade_nanos and age_ns <= turn.policy.data.quote_age_ns_max:
             known.append(instrument.last_trade_nanos)
-    if at is not None and at.bids and turn.boot_ns <= at.stale_boot_ns:
+    if at is not None and at.bids and _is_fresh(turn, at):
         known.append(at.asks[0][0] if buys else at.bids[0][0])
     if not known:
         return None
@@ -106,6 +106,14 @@ def exit_price_nanos(turn: Turn, order: Order, at: Liquidity | None, collar: int
     edge_nanos = min(known) * (NANOS - collar) // NANOS
     step = price_step_nanos(order.symbol, edge_nanos)
     return max(edge_nanos // step * step, step)
+
+
+def _is_fresh(turn: Turn, at: Liquidity) -> bool:
+    """Whether a book is young enough to price an exit; one from before an exchange's halt is not,
+    though the halt was no silence.
+    """
+    age_ns = turn.boot_ns - at.seen_boot_ns
+    return turn.boot_ns <= at.stale_boot_ns and age_ns <= turn.policy.data.quote_age_ns_max
 
 
 def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
