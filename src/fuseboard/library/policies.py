@@ -1,6 +1,7 @@
 """Policies for the guard: read from a file, and without plans that nobody would carry out."""
 
 from pathlib import Path
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -9,6 +10,9 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
 from fuseboard.policy.sectors import FileRefused
 from fuseboard.vocabulary.actions import Action
+
+_NEVER_NS: Final = 100 * 365 * 24 * 3600 * 10**9
+"""A hundred years, in nanoseconds."""
 
 
 def policy_at(path: Path) -> Policy:
@@ -27,7 +31,10 @@ def policy_at(path: Path) -> Policy:
 
 
 def halting(policy: Policy) -> Policy:
-    """The policy with every `flatten` as a halt."""
+    """The policy with every `flatten` as a halt, and no comparison that could be late.
+
+    There is no broker behind a guard to ask: its books are compared with what it is told.
+    """
     breakers = tuple(
         replace(rule, action=Action.HALT) if rule.action is Action.FLATTEN else rule
         for rule in policy.breakers
@@ -36,7 +43,14 @@ def halting(policy: Policy) -> Policy:
         replace(rule, losses=_halting_losses(rule.losses)) for rule in policy.strategies
     )
     losses = _halting_losses(policy.losses)
-    return replace(policy, losses=losses, strategies=strategies, breakers=breakers)
+    reconciliation = replace(policy.reconciliation, scheduled=False, every_ns=_NEVER_NS)
+    return replace(
+        policy,
+        losses=losses,
+        strategies=strategies,
+        breakers=breakers,
+        reconciliation=reconciliation,
+    )
 
 
 def _halting_losses(losses: tuple[LossRule, ...]) -> tuple[LossRule, ...]:
