@@ -48,6 +48,12 @@ def test_what_its_owner_cancelled_was_not() -> None:
     assert (orders.allowed, orders.fills, orders.taken_back) == (1, 0, 0)
 
 
+def test_what_the_exchange_ended_by_its_kind_was_not() -> None:
+    at_once = structs.replace(limit("ioc", 999), time_in_force=TimeInForce.IOC)
+    orders = played([at_once]).figures.orders
+    assert (orders.allowed, orders.taken_back) == (1, 0)
+
+
 def test_what_a_trip_cancelled_was_not() -> None:
     strict = structs.replace(MEASURED, losses=(LossRule(limit_nanos=NANOS // 1_000),))
     result = played([limit("held", 1_001, 10)], [limit("rests", 900)], then=950, policy=strict)

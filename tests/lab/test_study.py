@@ -215,6 +215,9 @@ def test_a_signal_after_the_end_is_none_and_a_crossed_quote_is_no_wide_one() -> 
         "spread" not in spreads_seen(*calm, (40, 900, 1_000), (50, 999, 1_001), ends_s=35).first_ns
     )
     assert "spread" not in spreads_seen(*calm, (40, 1_000, 900)).first_ns
+    held = (5, 900, 1_000), (20, 1_000, 900), (21, 900, 1_000)
+    assert "spread" in spreads_seen(*held).held
+    assert "spread" not in spreads_seen(*held).first_ns, "a crossed quote does not begin it anew"
 
 
 def test_the_trials_of_a_calm_tape_that_tells_a_spread_are_also_played_with_more_cash() -> None:
@@ -223,7 +226,7 @@ def test_the_trials_of_a_calm_tape_that_tells_a_spread_are_also_played_with_more
         asked = asked_of_tape(tape, "", TrialTerms())
         return [each.equity_nanos // NANOS for each in asked if each.equity_nanos > 10**5 * NANOS]
 
-    assert equities(Kind.CALM, Grain.BOOK) == [500_000, 500_000]
+    assert equities(Kind.CALM, Grain.BOOK) == [400_000, 400_000]
     assert not equities(Kind.CRASH, Grain.BOOK)
     assert not equities(Kind.CALM, Grain.BARS)
     assert not equities(Kind.CALM, Grain.GENERATED, recorded=False)

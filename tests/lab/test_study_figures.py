@@ -144,7 +144,7 @@ STUDY = Study(
         *both("calm", "hold", figures(100, 1, FEW, TIERS), figures(100, 1, FEW, {}), {}),
         structs.replace(
             both("calm", "hold", figures(100, 1, LARGER, TIERS), figures(100, 1, FEW, {}), {})[0],
-            equity_nanos=500_000 * NANOS,
+            equity_nanos=400_000 * NANOS,
         ),
         *both("calm", "momentum", figures(100, 1, MANY, TIERS), figures(100, 1, MANY, {}), {}),
         *both("calm-bars", "hold", figures(100, 1, FEW, TIERS), figures(100, 1, FEW, {}), {}),
@@ -200,7 +200,7 @@ def test_the_tables_say_so_and_bars_have_no_part_in_what_needs_a_spread() -> Non
     assert row_of(targets, "of `hold`'s orders")[2:4] == ["25.00 % of 20", "-"]
     assert row_of(targets, "of `momentum`'s orders")[2] == "1.00 % of 1,000"
     assert row_of(targets, "mean of the trials' shares")[2] == "13.00 %; 1 of 2 trials over"
-    assert row_of(targets, "of `hold`'s with 5 times the cash")[2:4] == ["50.00 % of 40", "-"]
+    assert row_of(targets, "of `hold`'s with 4 times the cash")[2:4] == ["50.00 % of 40", "-"]
     assert row_of(targets, "taken back, their time over")[2] == "49.12 % of 1,020"
     assert row_of(targets, "of `hold`'s orders taken back")[2:4] == ["5.00 % of 20", "-"]
     assert row_of(targets, "calm days: time in DEFENSIVE or worse")[2:4] == ["10.00 %", "-"]

@@ -25,17 +25,25 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
-from fuseboard.vocabulary.identifiers import OrderIds, order_id_of_wire_id, trip_id
+from fuseboard.vocabulary.identifiers import (
+    ACCOUNT_SCOPE,
+    OrderIds,
+    order_id_of_wire_id,
+    strategy_scope,
+    symbol_scope,
+    trip_id,
+)
 from fuseboard.vocabulary.inputs import CancelRequested, OrderRequested
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity, RecordShaping, RecordTier
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 INSTANCE: Final = "lab00000"
 ACCOUNT: Final = "lab"
 _NOT_FILLED: Final = TERMINAL_STATUSES - {OrderStatus.FILLED}
+_AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
 _HOW: Final = {OrderStatus.EXPIRED: "expired", OrderStatus.CANCELED: "canceled"}
 
 
@@ -76,8 +84,8 @@ class GatedDesk:
         self._sent_nanos: dict[str, int] = {}
         self._cancelled: dict[str, None] = {}
         """Orders that the strategy asked to cancel."""
-        self._stopped = False
-        """Whether a posture keeps anything from opening."""
+        self._stopped: dict[str, None] = {}
+        """Scopes whose posture keeps anything from opening."""
         self._ways: dict[type, Callable[..., None]] = {
             SubmitOrder: self._submitted,
             AnswerOrder: self._allowed,
@@ -231,9 +239,12 @@ class GatedDesk:
 
     def _was_taken_back(self, order: PublishOrder) -> bool:
         """Whether the gate ended an opening before it was filled, which nobody else did."""
-        canceled = order.status is OrderStatus.CANCELED
-        opening = order.intent is Intent.OPEN and not self._stopped
-        return canceled and opening and order.order_id not in self._cancelled
+        if order.status is not OrderStatus.CANCELED or order.intent is not Intent.OPEN:
+            return False
+        at_once = order.time_in_force in _AT_ONCE  # the exchange ends what is left of those
+        scopes = ACCOUNT_SCOPE, strategy_scope(self._strategy), symbol_scope(order.symbol)
+        stopped = any(scope in self._stopped for scope in scopes)
+        return not at_once and not stopped and order.order_id not in self._cancelled
 
     def _filled(self, order: PublishOrder) -> None:
         is_plan = order.intent is Intent.PLAN
@@ -284,7 +295,10 @@ class GatedDesk:
             self._chronicle.tiers.change(told.symbol, self._now_ns(), Tier.EMERGENCY.name)
 
     def _posture(self, shown: PublishPosture) -> None:
-        self._stopped = shown.posture >= Posture.REDUCE_ONLY
+        if shown.posture >= Posture.REDUCE_ONLY:
+            self._stopped[shown.scope] = None
+        else:
+            self._stopped.pop(shown.scope, None)
         at_ns, code = self._now_ns(), shown.reason.value
         self._chronicle.postures.change(shown.scope, at_ns, shown.posture.name, code=code)
 

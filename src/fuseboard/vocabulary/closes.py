@@ -20,7 +20,7 @@ def price_step_nanos(symbol: str, price_nanos: int) -> int:
     """What a price of a symbol is a multiple of.
 
     Shares (Regulation NMS, rule 612): a cent from a dollar on, a hundredth of one from a cent on,
-    and the finest below. Pairs: five digits of the price, a cent at most.
+    and the finest below. Pairs: five or six digits of the price, a cent at most.
     """
     if "/" not in symbol:
         if price_nanos >= NANOS:

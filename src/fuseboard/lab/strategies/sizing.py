@@ -10,7 +10,7 @@ SPREAD_NANOS_MAX: Final = NANOS // 100
 """A quote that is wider than 1 % of its middle is none to act on."""
 _CENT_NANOS: Final = NANOS // 100
 _DIGITS: Final = 100_000
-"""Pairs are priced in five digits."""
+"""Pairs are priced in five or six digits."""
 
 
 def is_good(quote: Quote) -> bool:

@@ -109,6 +109,8 @@ class Watching:
             self._happened("loss", at_ns)
 
     def _spread(self, symbol: str, bid_nanos: int, ask_nanos: int, at_ns: int) -> None:
+        if bid_nanos > ask_nanos > 0:
+            return  # crossed: it says nothing, and ends nothing that held
         denies = not bid_nanos or not ask_nanos
         if not denies:
             cap_nanos = self._caps[self._tiers[symbol]]

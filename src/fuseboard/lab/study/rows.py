@@ -21,7 +21,7 @@ from fuseboard.runtime.build import named
 from fuseboard.vocabulary.money import NANOS
 
 FORMAT: Final = 1
-LARGER: Final = 5
+LARGER: Final = 4
 """On calm tapes that tell a spread two strategies play with so many times the cash as well: with
 the study's own their orders are smaller than what CAUTIOUS lets through."""
 LARGER_PLAYED: Final = ("hold", "dip-buyer")
