@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fuseboard.core.trying import ATTEMPTS_MAX
+from fuseboard.core.legs import Leg
+from fuseboard.core.trying import ATTEMPTS_MAX, FAULTS
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary import market_inputs as market_facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -40,6 +42,7 @@ class Watched(Floor):
         super().__init__(desk, held, shown)
         self.told: list[fx.RaiseAlert] = []
         self.unreadable = False
+        self.detail = "no answer"
         self.instead: facts.Input | None = None
         """What becomes of closes in the place of a market."""
 
@@ -51,7 +54,7 @@ class Watched(Floor):
         if not self.unreadable:
             return super()._read(leg)
         return facts.LegReadFailed(
-            trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt, detail="no answer"
+            trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt, detail=self.detail
         )
 
     def _place(self, order: fx.SubmitOrder) -> None:
@@ -70,6 +73,21 @@ class Watched(Floor):
             if self.ended():
                 break
         return self
+
+    def freeze(self) -> None:
+        self.desk.requests += 1
+        fact = OperatorHaltRequested(
+            request=self.desk.requests,
+            scope="account",
+            operator="ada",
+            reason="look",
+            level=HaltLevel.FREEZE,
+        )
+        self.hear(self.desk.take(fact))
+
+    def legs(self) -> list[Leg]:
+        plans = self.desk.kernel._state.plans.values()
+        return [leg for plan in plans for leg in plan.legs.values()]
 
     def pages(self, words: str) -> list[fx.RaiseAlert]:
         return [
@@ -276,6 +294,73 @@ def test_time_without_a_way_to_the_broker_is_no_time_of_the_market(how: str) -> 
     assert not market.ended(), "it has all its time again"
     market.wait(40)
     assert market.ended()
+
+
+@BOTH
+def test_a_liquidation_that_cannot_read_the_broker_is_paged_once_each_time_it_is_asked(
+    market: Market,
+) -> None:
+    blind = market(200, lambda _second: 5)
+    blind.unreadable = True
+    rules = ExecutionRules()
+    should_s = rules.close_attempts_max * rules.close_wait_ns // SECOND
+    should_s += 60 if market is measured else 0  # an empty book is waited for as long
+    blind.flatten()
+    blind.wait(should_s - 1)
+    assert not blind.pages("could not be read")
+    blind.wait(5 * should_s)
+    (page,) = blind.pages("could not be read")
+    assert "AAPL" in page.text
+    assert "no answer" in page.text, "what the broker, or its way, had to say"
+    assert blind.legs()[0].why == "no answer"
+    blind.freeze()
+    blind.flatten()
+    blind.wait(should_s - 1)
+    assert len(blind.pages("could not be read")) == 1, "its time counts anew"
+    blind.wait(30)
+    assert len(blind.pages("could not be read")) == 2
+    blind.unreadable = False
+    blind.wait(3)
+    assert "no answer" not in [leg.why for leg in blind.legs()], "it was read since"
+
+
+def test_a_machine_that_was_started_anew_counts_from_there_and_a_page_repeats_no_long_text() -> (
+    None
+):
+    blind = plain(20, lambda _second: 5)
+    blind.unreadable, blind.detail = True, "wrong " * 1000
+    blind.flatten()
+    (leg,) = blind.legs()
+    leg.unread_boot_ns = blind.desk.now_ns + 1_000 * MINUTE
+    blind.wait(60)
+    (page,) = blind.pages("could not be read")
+    assert len(page.text) < 500
+
+
+def test_a_read_that_fails_does_not_forget_what_a_leg_waited_for() -> None:
+    market = plain(20, lambda _second: 0)
+    market.instead = refused()
+    market.flatten()
+    market.wait(2)
+    (leg,) = market.legs()
+    assert leg.why == FAULTS
+    market.unreadable = True
+    market.wait(3)
+    assert leg.why == "no answer"
+    market.unreadable, market.instead = False, None
+    market.wait(1)
+    assert leg.why == FAULTS
+
+
+@BOTH
+def test_reads_that_fail_now_and_then_page_nobody(market: Market) -> None:
+    some = market(20, lambda _second: 0)
+    some.left = 0
+    some.flatten()
+    for second in range(400):
+        some.unreadable = second % 20 < 10
+        some.wait(1)
+    assert not some.pages("could not be read")
 
 
 def test_closes_that_do_not_reach_the_broker_are_spread_so_that_their_numbers_last() -> None:

@@ -37,6 +37,10 @@ class Leg(Struct, kw_only=True):
     """Until when its working close keeps other plans' from the symbol."""
     opened_boot_ns: int = 0
     """When its market last opened, or traded again after a halt, while it waited; 0: it did not."""
+    unread_boot_ns: int = 0
+    """Since when each of its reads has failed; 0: the last one did not."""
+    read_why: str = ""
+    """Its `why` before that, which the next read that does not fail gives back."""
     taken_boot_ns: int = 0
     """When a close of it last filled, in part at least; 0: never."""
 
@@ -62,5 +66,7 @@ class Plan(Struct, kw_only=True):
     legs: dict[str, Leg] = {}
     told: bool = False
     """Whether people know that it takes long."""
+    told_unread: bool = False
+    """Whether people know that the broker cannot be read for it."""
     reason: Reason = Reason.DRAWDOWN
     """Why it was begun: the trip's own."""

@@ -131,7 +131,7 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
         return
     if plan.stage != "closing":
         return
-    leg.reads += 1
+    trying.was_read(leg)
     leg.left_nanos = fact.position_nanos
     account = turn.state.book.account
     if leg.reads > READS_MAX:
@@ -287,7 +287,7 @@ def leg_read_failed(turn: Turn, fact: LegReadFailed) -> None:
         return
     plan.errors += 1
     note_error(turn)
-    trying.time_again(turn, leg)
+    trying.not_read(turn, plan, leg, fact.detail)
     _wait(turn, leg)
 
 
@@ -360,7 +360,7 @@ def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
     if plan.stage in ONGOING_STAGES:
         return
     plan.orders.update({order.order_id: None for order in orders})
-    plan.told = False
+    plan.told = plan.told_unread = False
     for leg in plan.legs.values():
         trying.all_again(turn, leg)
         leg.why = ""

@@ -31,6 +31,8 @@ QUIET_PARTS: Final = 60
 DOUBLINGS_MAX: Final = 5
 """How often collar and part are doubled at most."""
 PAUSE_NS: Final = NANOS
+WHY_CHARS_MAX: Final = 200
+"""Of what is said of a read that failed: pages repeat it."""
 NOT_TAKEN: Final = "the market does not take it"
 FAULTS: Final = "the broker refuses its closes, or ends them"
 
@@ -69,6 +71,33 @@ def not_sent(turn: Turn, plan: Plan, leg: Leg) -> int:
     return max(turn.boot_ns + PAUSE_NS, _spread_boot_ns(turn, plan, leg))
 
 
+def was_read(leg: Leg) -> None:
+    """The broker answered."""
+    leg.reads += 1
+    if leg.unread_boot_ns:
+        leg.unread_boot_ns, leg.why = 0, leg.read_why
+
+
+def not_read(turn: Turn, plan: Plan, leg: Leg, detail: str) -> None:
+    """The broker could not be read, which is no time of the market's: paged once if that lasts."""
+    time_again(turn, leg)
+    if not leg.unread_boot_ns:
+        leg.read_why = leg.why
+    leg.why = detail[:WHY_CHARS_MAX] or "no reason given"
+    # A machine that was started anew counts from there.
+    leg.unread_boot_ns = min(leg.unread_boot_ns or turn.boot_ns, turn.boot_ns)
+    should_ns = _should_ns(turn)
+    if plan.told_unread or turn.boot_ns < leg.unread_boot_ns + should_ns:
+        return
+    plan.told_unread = True
+    text = (
+        f"the liquidation of {plan.trip} takes long: {leg.symbol} could not be read at the broker"
+        f" for {duration(should_ns)}, and nothing closes it: {leg.why};"
+        " it asks again until it can be read, or a person freezes it"
+    )
+    turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
+
+
 def _since_boot_ns(plan: Plan, leg: Leg) -> int:
     return leg.since_boot_ns or plan.began_boot_ns
 
@@ -86,7 +115,7 @@ def time_again(turn: Turn, leg: Leg) -> None:
 
 def all_again(turn: Turn, leg: Leg) -> None:
     """A leg begins once more, with everything but the numbers of its closes."""
-    leg.tries = leg.faults = leg.reads = 0
+    leg.tries = leg.faults = leg.reads = leg.unread_boot_ns = 0
     leg.chunk = False
     time_again(turn, leg)
 
@@ -104,13 +133,17 @@ def why_over(turn: Turn, plan: Plan, leg: Leg) -> str:
     return ""
 
 
+def _should_ns(turn: Turn) -> int:
+    """How long a plan takes before people are told."""
+    rules = turn.policy.execution
+    should_ns = rules.close_attempts_max * rules.close_wait_ns
+    return should_ns if turn.liquidity is None else should_ns + turn.liquidity.exit_within_ns
+
+
 def tell_if_late(turn: Turn, plan: Plan, leg: Leg) -> None:
     """Page once that a plan takes longer than it should, while it goes on."""
     rules = turn.policy.execution
-    should_ns = rules.close_attempts_max * rules.close_wait_ns
-    if turn.liquidity is not None:
-        should_ns += turn.liquidity.exit_within_ns
-    if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + should_ns:
+    if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + _should_ns(turn):
         return
     plan.told = True
     text = (
