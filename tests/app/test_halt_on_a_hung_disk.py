@@ -1,5 +1,6 @@
 """A halt by the command line on a disk that hangs ends in time and says what is not durable."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -115,6 +116,34 @@ def test_a_latch_whose_line_in_the_history_hangs_is_durable_and_says_so(
     assert not list(changes(StateDirectory(made.state).history_file))
     with closing(HaltsRegister(StateDirectory(made.state).register_file, Slot.GATEWAY)) as seen:
         assert seen.halts("anybody", "AAPL")
+
+
+@pytest.mark.parametrize("lacks", ["fork", "pipe"])
+def test_a_machine_that_cannot_start_a_process_latches_in_the_callers_own(
+    made: CommandLine, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    ends: list[int] = []
+    pipe = os.pipe
+
+    def piped() -> tuple[int, int]:
+        ends.extend(pipe())
+        return ends[0], ends[1]
+
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "pipe", piped)
+    monkeypatch.setattr(os, lacks, refused)
+    done = made.on_state("halt", "--operator", "Ada")
+    assert (done.code, "NOTE" in done.out) == (0, False), done
+    assert "account is latched in the register" in done.out
+    assert halts(made)
+    assert len(list(changes(StateDirectory(made.state).history_file))) == 1
+    for end in ends:
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(end)
+    StateDirectory(made.state).register_file.write_bytes(b"short")
+    assert "it is absent, short" in made.refused("halt", "--operator", "A", "--state", made.state)
 
 
 def test_what_the_register_refuses_is_said_as_it_is(

@@ -12,6 +12,7 @@ import os
 import select
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Final
 
@@ -99,18 +100,25 @@ def _unseen(state: StateDirectory) -> str:
 
 
 class _Apart:
-    """The process that latches, and what it came to by now."""
+    """The process that latches, and what it came to by now. Where the machine has no room for
+    another process this one latches.
+    """
 
     def __init__(self, state: StateDirectory, halt: LatchHalt) -> None:
         self._state = state
         self._halt = halt
         self.is_seen = self.is_latched = self.is_noted = False
+        self._said = b""
         with closing(self._register()) as register:
             self._before = register.counters().get(Slot.OPERATOR, 0)
-        self._words, write = os.pipe()
-        with warnings.catch_warnings():  # of threads that the caller may have: it needs none
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+        self._words = -1
+        try:
+            self._words, write = os.pipe()
+            self._pid = self._forked(write)
+        except OSError:  # no process, no memory or no descriptor is left: nobody else can do it
+            self._words = -1
+            self._write(self._hear)
+            return
         if self._pid == 0:
             try:
                 self._latch(write)
@@ -120,23 +128,40 @@ class _Apart:
 
     def wait(self) -> None:
         """Until it is done, or the time is over. Raises `RegisterUnwritable` as it met it."""
+        if self._words >= 0:
+            self._listen()
+        self.is_seen = self.is_latched or self._can_be_seen()
+        if not self.is_latched and self._said:
+            raise RegisterUnwritable(self._said.decode())
+
+    def _forked(self, write: int) -> int:
+        try:
+            with warnings.catch_warnings():  # of threads that the caller may have: it needs none
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return os.fork()
+        except OSError:
+            os.close(self._words)
+            os.close(write)
+            raise
+
+    def _listen(self) -> None:
         began_s = time.monotonic()
-        said = b""
         with os.fdopen(self._words, "rb", buffering=0) as words:
             while not self._is_late(time.monotonic() - began_s):
                 if not select.select([words], [], [], LOOK_S)[0]:
                     continue
                 new = words.read(1_000)
-                said += new
-                self.is_latched = self.is_latched or said.startswith(LATCHED)
-                self.is_noted = NOTED in said
+                self._hear(new)
                 if not new:
                     os.waitpid(self._pid, 0)
-                    said = said or b"the process that was to latch the register ended by a fault"
+                    fault = b"the process that was to latch the register ended by a fault"
+                    self._said = self._said or fault
                     break
-        self.is_seen = self.is_latched or self._can_be_seen()
-        if not self.is_latched and said:
-            raise RegisterUnwritable(said.decode())
+
+    def _hear(self, word: bytes) -> None:
+        self._said += word
+        self.is_latched = self._said.startswith(LATCHED)
+        self.is_noted = NOTED in self._said
 
     def _is_late(self, waited_s: float) -> bool:
         if waited_s < DURABLE_S_MAX:
@@ -156,18 +181,23 @@ class _Apart:
         return HaltsRegister(self._state.register_file, Slot.OPERATOR)
 
     def _latch(self, write: int) -> None:
-        """In the process apart: latch, say so, note it, say so."""
+        """In the process apart, whose words go to `write`."""
         os.setsid()  # what ends the caller's terminal does not end it
         words = fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, 3)
         os.closerange(0, words)  # nobody's terminal or pipe is kept open
         os.closerange(words + 1, DESCRIPTORS_MAX)
         for _ in range(3):
             os.open(os.devnull, os.O_RDWR)
-        note = noting(self._state.history_file)
 
         def say(word: bytes) -> None:
             with suppress(OSError):  # nobody waits any more: what is left is done all the same
                 os.write(words, word)
+
+        self._write(say)
+
+    def _write(self, say: Callable[[bytes], None]) -> None:
+        """Latch, say so, note it, say so."""
+        note = noting(self._state.history_file)
 
         def told(change: HaltChange) -> None:
             say(LATCHED)
