@@ -146,6 +146,16 @@ def test_a_machine_that_cannot_start_a_process_latches_in_the_callers_own(
     assert "it is absent, short" in made.refused("halt", "--operator", "A", "--state", made.state)
 
 
+def test_a_caller_that_reaps_no_processes_is_told_of_its_halt_too(made: CommandLine) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        done = made.on_state("halt", "--operator", "Ada")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert (done.code, done.err) == (0, "")
+    assert "account is latched in the register" in done.out
+
+
 def test_what_the_register_refuses_is_said_as_it_is(
     made: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

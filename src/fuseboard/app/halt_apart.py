@@ -153,7 +153,8 @@ class _Apart:
                 new = words.read(1_000)
                 self._hear(new)
                 if not new:
-                    os.waitpid(self._pid, 0)
+                    with suppress(ChildProcessError):  # SIGCHLD is ignored: nobody has to
+                        os.waitpid(self._pid, 0)
                     fault = b"the process that was to latch the register ended by a fault"
                     self._said = self._said or fault
                     break
