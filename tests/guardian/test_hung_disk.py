@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian import disk, killing
+from fuseboard.guardian import acting, disk, killing
 from fuseboard.guardian.disk import Disk
-from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.killing import killed, runs_no_more
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.serving import Guardian
@@ -45,7 +45,7 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, until
 from tests.e2e.truth import nothing_twice, positions_of
-from tests.guardian.test_acting import Scene
+from tests.guardian.test_acting import MISSED, Heard, Scene
 
 KEYS = {"ALPACA_API_KEY": EXCHANGE_KEY, "ALPACA_SECRET_KEY": EXCHANGE_SECRET}
 CALLS = ("write", "pwrite", "fsync", "fdatasync")
@@ -267,6 +267,46 @@ def test_a_disk_is_waited_for_once_until_it_has_caught_up(
     assert it.do(lambda: done.append(3)), "and is waited for again"
     assert done == [1, 2, 2, 2, 3]
     it.close()
+
+
+def test_a_fault_in_a_call_ends_neither_the_thread_nor_what_is_asked_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def faulty() -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[int] = []
+    it = Disk("of a test")
+    it.do(faulty)
+    assert it.do(lambda: done.append(1))
+    assert (done, it.is_idle()) == ([1], True)
+    assert "can't start new thread" in caplog.text
+    it.close()
+
+
+def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(acting, "HaltsHistory", full)
+    place, journal, heard = Place(tmp_path), GuardianJournal(tmp_path / "journal"), Heard()
+    HaltsRegister.create(place.register_file)
+    nowhere = cast("Scene", SimpleNamespace(exchange=SimpleNamespace(url="http://127.0.0.1:1")))
+    acts = acting.Acts(
+        place=place,
+        orders=Scene.orders(nowhere),
+        key=(EXCHANGE_KEY, EXCHANGE_SECRET),
+        run_ns=RUN_NS,
+        journal=journal,
+        page=lambda severity, text: heard.page(severity.value, "", "", text),
+    )
+    acts.secure(MISSED, None)
+    journal.close()
+    with closing(HaltsRegister(place.register_file, Slot.GATEWAY)) as register:
+        assert [latch.level for latch in register.latched()] == [HaltLevel.KILL]
+    assert not any("not latched" in text for text in heard.texts)
 
 
 def test_a_killed_process_that_only_waits_for_a_device_counts_as_dead(

@@ -41,7 +41,7 @@ from fuseboard.guardian.outcome import Left, Outcome, named
 from fuseboard.guardian.watching import Finding
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, boot_ns
-from fuseboard.halts.history import HaltsHistory
+from fuseboard.halts.history import HaltChange, HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
@@ -153,10 +153,13 @@ class Acts:
         """Our slot of the register, before all that is done."""
         said: list[str] = []
 
+        def note(change: HaltChange) -> None:
+            with suppress(RuntimeError):  # no thread is left: the latch, which is done, needs none
+                HaltsHistory(self._place.history_file).note(change)  # its thread writes, none waits
+
         def latch() -> None:
-            history = HaltsHistory(self._place.history_file)  # its thread writes, nothing waits
             file = self._place.register_file
-            with closing(HaltsRegister(file, Slot.GUARDIAN, told=history.note)) as register:
+            with closing(HaltsRegister(file, Slot.GUARDIAN, told=note)) as register:
                 halt = LatchHalt(
                     scope=ACCOUNT_SCOPE,
                     level=HaltLevel.KILL,

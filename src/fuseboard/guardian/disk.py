@@ -4,11 +4,14 @@ Calls are done in order. Who asks waits for the end of theirs, and for the first
 back no longer than `WAIT_S_MAX`: from then on nobody waits until the disk has caught up with it.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 WAIT_S_MAX: Final = 1.0
 """How long acting waits, once, for a disk that does not come back."""
@@ -63,8 +66,11 @@ class Disk:
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not _END:
-            with suppress(OSError):
-                call()
+            try:
+                with suppress(OSError):
+                    call()
+            except Exception:  # the outermost place: what is asked next is not lost with it
+                log.exception("a fault of the guardian's own")
             with self._moved:
                 self._done += 1
                 self._moved.notify_all()
