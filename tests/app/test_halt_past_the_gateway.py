@@ -84,8 +84,13 @@ def test_without_a_register_a_halt_says_what_is_wrong_with_the_directory(
 def test_a_flattening_past_a_gateway_that_hangs_says_that_it_is_closed_when_it_goes_on(
     made: CommandLine,
 ) -> None:
-    with hanging_gateway(StateDirectory(made.state)):
+    state = StateDirectory(made.state)
+    with hanging_gateway(state):
+        starting = made.on_state("halt", "--operator", "Ada", "--level", "flatten")
+        state.gateway_file.write_text("{}")  # as a gateway that serves has it
         done = made.on_state("halt", "--operator", "Ada", "--level", "flatten")
+    assert "as soon as" not in starting.out, "a start makes a halt of what it finds"
+    assert "look whether it closes; else ask for the flattening again" in starting.out
     assert "it is closed as soon as the gateway goes on" in done.out
     assert "closes nothing" not in done.out
     again = made.on_state("halt", "--operator", "Ada", "--level", "flatten")

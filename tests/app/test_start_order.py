@@ -63,6 +63,23 @@ def test_a_start_whose_port_is_taken_leaves_the_dead_gateways_heartbeat(
     missed.must_still_be_missed()
 
 
+def test_a_start_says_of_no_gateway_that_was_killed_that_it_serves(
+    missed: Missed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    real = StateDirectory.must_have_register
+    (missed.place.state / "gateway.json").write_text("{}")
+
+    def looked(state: StateDirectory) -> None:
+        seen.append(state.gateway_file.exists())
+        real(state)
+
+    monkeypatch.setattr(StateDirectory, "must_have_register", looked)
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        assert missed.run("--port", str(taken.getsockname()[1])).code == 1
+    assert seen == [False]
+
+
 def test_a_start_takes_the_broker_over_before_it_reads_what_the_guardian_closed(
     missed: Missed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,9 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
 
 def _closes(state: StateDirectory) -> str:
     """Who carries out a flattening that stands in the register alone."""
+    if state.is_running() and not state.gateway_file.exists():
+        # A start makes a halt of a flattening that it finds, once it serves it takes one up.
+        return "a gateway starts: look whether it closes; else ask for the flattening again"
     if state.is_running():  # it takes the register's levels up, this one too
         return (
             "it is closed as soon as the gateway goes on; after a restart it is not: ask for the"

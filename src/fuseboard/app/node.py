@@ -82,6 +82,7 @@ class Node:
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
         self._account_lock = account_of(options.broker, options.state)
+        options.state.gateway_file.unlink(missing_ok=True)  # one that was killed serves no more
         options.state.must_have_register()
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
