@@ -175,7 +175,7 @@ def test_the_close_ends_the_pause_of_a_page(monkeypatch: pytest.MonkeyPatch) -> 
     assert (pager.delivered, pager.failed) == (1, 0)
 
 
-@pytest.mark.parametrize("status", [400, 404, 413])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_what_a_webhook_refuses_for_good_is_sent_once_more_cut_and_then_given_up(
     hook: Hook, status: int
 ) -> None:
@@ -201,7 +201,7 @@ def test_what_is_too_long_for_a_door_arrives_cut(hook: Hook) -> None:
     assert len(str(whole["content"])) == outward.TEXT_CHARACTERS_MAX
 
 
-@pytest.mark.parametrize("status", [408, 425, 429])
+@pytest.mark.parametrize("status", [401, 403, 404, 407, 408, 409, 423, 425, 429])
 def test_a_refusal_that_passes_is_none_of_the_alert(hook: Hook, status: int) -> None:
     hook.refuses, hook.status = 3, status
     pager = webhook(hook.url)

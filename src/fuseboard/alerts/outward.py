@@ -49,8 +49,8 @@ TEXT_CHARACTERS_MAX: Final = 1_800
 """Of a text as it is sent: chat services refuse a message of two thousand characters or more."""
 CUT_CHARACTERS_MAX: Final = 200
 """What is left of a text when a door has refused the whole one for good."""
-_PASSING: Final = (408, 425, 429)
-"""Refusals of a request that say nothing against it."""
+_FOR_GOOD: Final = (400, 413, 422)
+"""Refusals that speak of what was sent; any other may pass, or be mended at the door."""
 
 
 class WebhookRefused(ValueError):
@@ -267,7 +267,7 @@ def webhook(url: str) -> OutwardPager:
             raise ConnectionError(f"the webhook's answer: {wrong}") from wrong
         finally:
             connection.close()
-        if 400 <= status < 500 and status not in _PASSING:
+        if status in _FOR_GOOD:
             raise Refused(f"the webhook answered {status}")
         if not 200 <= status < 300:
             raise ConnectionError(f"the webhook answered {status}")
