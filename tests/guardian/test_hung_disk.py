@@ -1,5 +1,6 @@
 """A disk that hangs whole, with each write and sync, stops none of the guardian's acts."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -277,11 +278,39 @@ def test_a_fault_in_a_call_ends_neither_the_thread_nor_what_is_asked_next(
 
     done: list[int] = []
     it = Disk("of a test")
-    it.do(faulty)
+    assert not it.do(faulty)
     assert it.do(lambda: done.append(1))
     assert (done, it.is_idle()) == ([1], True)
     assert "can't start new thread" in caplog.text
     it.close()
+
+
+def test_a_call_that_the_disk_refused_is_not_done(tmp_path: Path) -> None:
+    it = Disk("of a test")
+    assert not it.do((tmp_path / "none").unlink)
+    assert it.is_idle(), "it is over all the same"
+    assert it.do(tmp_path.stat), "and the next one is told apart from it"
+    it.do((tmp_path / "none").unlink)
+    it.close()
+    assert not it._thread.is_alive()
+
+
+def test_a_beat_that_the_disk_refused_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = HeartbeatFile(tmp_path / "heartbeats")
+    guardian = Guardian(Place(tmp_path), file, KEYS, [])
+    assert guardian._beat(Phase.ACTING)
+
+    def refused(*_more: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", refused)
+        assert not guardian._beat(Phase.ACTING)
+    guardian._journal.close()
+    guardian._beats.close()
+    file.close()
 
 
 def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(

@@ -174,7 +174,8 @@ class Acts:
                     said.append(str(error))
 
         if not self._journal.disk.do(latch):
-            said.append(f"the disk hangs: {self._place.register_file} is not latched on it")
+            why = "the disk hangs" if self._journal.disk.behind() else "the disk refuses"
+            said.append(f"{why}: {self._place.register_file} is not latched on it")
         for why in said:
             self._page(Severity.PAGE, f"{why}; the gateway is killed all the same")
 

@@ -25,6 +25,7 @@ class Disk:
     def __init__(self, name: str, *, calls_max: int = CALLS_MAX) -> None:
         self.dropped = 0
         self._asked = self._done = 0
+        self._failed = 0  # the newest call that ended in a fault
         self._awaited = 0  # the newest call that did not come back in time
         self._calls: queue.Queue[Callable[[], object] | None] = queue.Queue(calls_max)
         self._moved = threading.Condition()
@@ -32,14 +33,14 @@ class Disk:
         self._thread.start()
 
     def do(self, call: Callable[[], object]) -> bool:
-        """Whether the call is done; else it is when the disk allows. Its `OSError` ends it."""
+        """Whether the call is done; else it is when the disk allows, or ended in a fault."""
         try:
             self._calls.put_nowait(call)
         except queue.Full:
             self.dropped += 1
             return False
         self._asked += 1
-        return self._waited(self._asked)
+        return self._waited(self._asked) and self._failed != self._asked
 
     def is_idle(self) -> bool:
         """Whether the disk has done all that it was asked for."""
@@ -66,11 +67,15 @@ class Disk:
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not _END:
+            is_done = False
             try:
                 with suppress(OSError):
                     call()
+                    is_done = True
             except Exception:  # the outermost place: what is asked next is not lost with it
                 log.exception("a fault of the guardian's own")
             with self._moved:
                 self._done += 1
+                if not is_done:
+                    self._failed = self._done
                 self._moved.notify_all()
