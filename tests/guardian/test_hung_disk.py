@@ -338,6 +338,34 @@ def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(
     assert not any("not latched" in text for text in heard.texts)
 
 
+STUCK = """
+import logging
+from fuseboard.guardian import disk
+from fuseboard.guardian.process import _end_log, _log_apart
+disk.WAIT_S_MAX = 0.2
+stop = _log_apart()
+for number in range(100):
+    logging.getLogger("x").warning("a fault")
+_end_log(disk.Disk("last words"), stop)
+"""
+
+
+def test_a_guardian_ends_where_standard_error_takes_nothing() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    for size in (4_096, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(write, b"x" * size)
+    os.set_blocking(write, True)
+    try:
+        done = subprocess.run([sys.executable, "-c", STUCK], stderr=write, timeout=60, check=False)
+        assert done.returncode == 0
+    finally:
+        os.close(read)
+        os.close(write)
+
+
 def test_a_killed_process_that_only_waits_for_a_device_counts_as_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

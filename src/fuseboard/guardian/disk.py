@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-log = logging.getLogger(__name__)
-
 WAIT_S_MAX: Final = 1.0
 """How long acting waits, once, for a disk that does not come back."""
 CALLS_MAX: Final = 1_000
@@ -25,7 +23,7 @@ class Disk:
     def __init__(self, name: str, *, calls_max: int = CALLS_MAX) -> None:
         self.dropped = 0
         self._asked = self._done = 0
-        self._failed = 0  # the newest call that ended in a fault
+        self._failed = 0  # the newest call, where it ended in a fault
         self._awaited = 0  # the newest call that did not come back in time
         self._calls: queue.Queue[Callable[[], object] | None] = queue.Queue(calls_max)
         self._moved = threading.Condition()
@@ -73,9 +71,8 @@ class Disk:
                     call()
                     is_done = True
             except Exception:  # the outermost place: what is asked next is not lost with it
-                log.exception("a fault of the guardian's own")
+                logging.getLogger(__name__).exception("a fault of the guardian's own")
             with self._moved:
                 self._done += 1
-                if not is_done:
-                    self._failed = self._done
+                self._failed = 0 if is_done else self._done
                 self._moved.notify_all()

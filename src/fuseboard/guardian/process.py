@@ -4,21 +4,21 @@ What it needs to act is loaded right after its first beat, not when it is needed
 trouble may not be able to load it then.
 """
 
+import atexit
 import fcntl
+import logging
 import os
+import queue
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fuseboard.guardian.disk import Disk
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
 from fuseboard.halts.hidden import hide_this_process
-
-if TYPE_CHECKING:
-    from logging.handlers import QueueListener
 
 LOG_LINES_MAX: Final = 1_000
 
@@ -51,7 +51,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
             outward = outward_pagers(environment)
         except WebhookRefused as refused:
             raise GuardianRefused(str(refused)) from refused
-        console, place, log = ConsolePager(), Place(state), _log_apart()
+        console, place, stop_log = ConsolePager(), Place(state), _log_apart()
         told = AlertsTold(place.alerts_file, outward)
         try:
             guardian = Guardian(
@@ -63,7 +63,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
                 door.close()
             last = Disk("last words")
             last.do(told.note)
-            last.do(log.stop)
+            _end_log(last, stop_log)
             console.close()
     finally:
         os.close(lock)
@@ -92,17 +92,22 @@ def _beat_once(file: HeartbeatFile) -> None:
     )
 
 
-def _log_apart() -> "QueueListener":
-    """Traces go to standard error, a file on the disk, from a thread of their own."""
-    import logging
-    import queue
+def _log_apart() -> Callable[[], None]:
+    """Traces go to standard error, a file on the disk, from a thread of their own; how it ends."""
     from logging.handlers import QueueHandler, QueueListener
 
     lines: queue.Queue[object] = queue.Queue(LOG_LINES_MAX)
     logging.getLogger().addHandler(QueueHandler(lines))
     listener = QueueListener(lines, logging.StreamHandler())
     listener.start()
-    return listener
+    return listener.stop
+
+
+def _end_log(last: Disk, stop: Callable[[], None]) -> None:
+    """Nor does the interpreter's end wait for a standard error that takes nothing."""
+    if not last.do(stop):
+        logging.raiseExceptions = False
+        atexit.unregister(logging.shutdown)
 
 
 def main(state: Path, since: int = 0) -> int:
