@@ -23,7 +23,7 @@ open. Only a recent word of the broker's holds a close back, our own clock never
 from typing import Final
 
 from fuseboard.core import trying
-from fuseboard.core.closes import strategy_of, symbols_of
+from fuseboard.core.closes import DONE_STAGES, strategy_of
 from fuseboard.core.legs import Leg, Plan, began_boot_ns
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.liquidity.monitor import (
@@ -176,7 +176,11 @@ def waits_for_market(turn: Turn, plan: Plan, leg: Leg) -> bool:
     leg.waits_for, leg.why = MARKET, CLOSED
     trying.time_again(turn, leg)
     if not told:
-        held = ", ".join(each for each in symbols_of(turn.state, plan) if "/" not in each)
+        held = ", ".join(
+            symbol
+            for symbol, other in plan.legs.items()
+            if "/" not in symbol and other.stage not in DONE_STAGES
+        )
         text = (
             f"the liquidation of {plan.trip} waits, because {CLOSED}: {held} stays open;"
             " it goes on when the market opens, or a person freezes it"
