@@ -109,10 +109,11 @@ def test_a_latch_whose_line_in_the_history_hangs_is_durable_and_says_so(
         return apart.is_latched and held.exists()
 
     monkeypatch.setattr(_Apart, "_is_late", is_late)
-    monkeypatch.setattr("fuseboard.halts.history.append", never(held))
+    monkeypatch.setattr(halt_apart, "append", never(held))
     done = made.on_state("halt", "--operator", "Ada", "--scope", "symbol:AAPL")
     assert done.code == 0
-    assert "mind its spelling; the disk hangs: halts.db does not have its line yet" in done.out
+    line = "halts.db does not have its line (a slow disk, or another writer)"
+    assert f"mind its spelling; {line}" in done.out
     assert not list(changes(StateDirectory(made.state).history_file))
     with closing(HaltsRegister(StateDirectory(made.state).register_file, Slot.GATEWAY)) as seen:
         assert seen.halts("anybody", "AAPL")
@@ -144,6 +145,13 @@ def test_a_machine_that_cannot_start_a_process_latches_in_the_callers_own(
             os.fstat(end)
     StateDirectory(made.state).register_file.write_bytes(b"short")
     assert "it is absent, short" in made.refused("halt", "--operator", "A", "--state", made.state)
+
+
+def test_a_line_that_the_history_refuses_is_not_said_to_be_there(made: CommandLine) -> None:
+    StateDirectory(made.state).history_file.write_bytes(b"no database" * 100)
+    done = made.on_state("halt", "--operator", "Ada")
+    assert (done.code, halts(made)) == (0, True)
+    assert "NOTE: halts.db does not have its line" in done.out
 
 
 def test_a_caller_that_reaps_no_processes_is_told_of_its_halt_too(made: CommandLine) -> None:

@@ -10,6 +10,7 @@ The other one goes on trying.
 import fcntl
 import os
 import select
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import Final
 from fuseboard.control.asked import AskedRefused, HaltAsked, OperatorAnswer, halt_of
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
-from fuseboard.halts.history import HaltChange, noting
+from fuseboard.halts.history import HaltChange, append
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.vocabulary.effects import LatchHalt
@@ -77,7 +78,9 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
             " restarted before; a process of its own waits for the disk"
         )
     elif not apart.is_noted:
-        notes.append(f"the disk hangs: {state.history_file.name} does not have its line yet")
+        notes.append(
+            f"{state.history_file.name} does not have its line (a slow disk, or another writer)"
+        )
     return OperatorAnswer(accepted=True, message=message, note="; ".join(notes))
 
 
@@ -201,12 +204,12 @@ class _Apart:
 
     def _write(self, say: Callable[[bytes], None]) -> None:
         """Latch, say so, note it, say so."""
-        note = noting(self._state.history_file)
 
         def told(change: HaltChange) -> None:
             say(LATCHED)
-            note(change)
-            say(NOTED)
+            with suppress(sqlite3.Error, OSError):  # it is evidence, and never holds back a latch
+                append(self._state.history_file, change)
+                say(NOTED)
 
         file = self._state.register_file
         try:
