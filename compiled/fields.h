@@ -45,6 +45,7 @@ static Py_ssize_t field_offset(PyTypeObject *type, PyObject *name, int writes) {
   PyObject *descriptor = _PyType_Lookup(type, name);
   PyMemberDef *member;
   if (descriptor == NULL || Py_TYPE(descriptor) != &PyMemberDescr_Type) return 0;
+  if (!PyType_IsSubtype(type, PyDescr_TYPE(descriptor))) return 0; /* another class's: it refuses */
   member = ((PyMemberDescrObject *)descriptor)->d_member;
   if (member->type != T_OBJECT_EX || (writes && (member->flags & READONLY))) return 0;
   return member->offset;

@@ -5,8 +5,10 @@ Runs with `make compiled-test`, which builds it and names its directory in `FUSE
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,48 @@ def test_both_decide_alike_byte_for_byte(program: str) -> None:
     assert (kind, compiled_kind) == ("function", "cython_function_or_method")
     assert interpreted
     assert compiled == interpreted
+
+
+FOREIGN = """
+import fields_of_a_test
+
+class Owner:
+    __slots__ = ("first", "second", "third")
+
+class Borrower:
+    __slots__ = ("own",)
+    third = Owner.third
+
+borrower, said = Borrower(), []
+borrower.own = "own"
+for _ in range(3):
+    try:
+        said.append(str(fields_of_a_test.third(borrower)))
+    except TypeError as refused:
+        said.append("refused")
+print(said)
+"""
+EXTENSION = """
+#include "fields.h"
+static Place place;
+static PyObject *third(PyObject *module, PyObject *of) {
+  static PyObject *name;
+  if (name == NULL) name = PyUnicode_InternFromString("third");
+  return field(&place, of, name);
+}
+static PyMethodDef methods[] = {{"third", third, METH_O, 0}, {0}};
+static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
+PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
+"""
+
+
+def test_a_field_of_another_class_is_refused_each_time(tmp_path: Path) -> None:
+    (tmp_path / "it.c").write_text(EXTENSION)
+    words = [*shlex.split(sysconfig.get_config_var("CC")), "-shared", "-fPIC", "-w", "-O1"]
+    words += [f"-I{ROOT / 'compiled'}", f"-I{sysconfig.get_path('include')}"]
+    target = tmp_path / "fields_of_a_test.so"
+    subprocess.run([*words, str(tmp_path / "it.c"), "-o", str(target)], check=True, timeout=100)
+    assert _said(FOREIGN, str(tmp_path)) == [str(["refused"] * 3)]
 
 
 def test_a_compiled_build_has_a_name_of_its_own() -> None:
