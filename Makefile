@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 LEGACY := .venv-legacy
 LEGACY_STAMP := $(LEGACY)/.installed
 CODE := $(foreach place,src tests bench compiled examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
-WORKERS ?= 3
+WORKERS ?= 4
 # What is tested against the compiled step: what orders go through, and byte for byte the same records.
 COMPILED_TESTS := tests/compiled tests/goldens tests/core/liquidity $(patsubst %,tests/core/test_%.py,quick checks \
 	throttles throttles_tightened rates replacing known_failures limits limits_property overrides explaining determinism \
