@@ -166,7 +166,9 @@ def false_positives(rows: Sequence[StudyRow], target_nanos: int) -> FalsePositiv
     gates = [row.figures for row in rows if row.figures is not None]
     once = {row.tape: row.figures for row in rows if row.figures is not None}.values()
     orders = [each.orders for each in gates]
-    shares = [part(each.skipped + each.resized, each.submitted) for each in orders if each.submitted]
+    shares = [
+        part(each.skipped + each.resized, each.submitted) for each in orders if each.submitted
+    ]
     return FalsePositives(
         trials=len(gates),
         submitted=sum(each.submitted for each in orders),

@@ -14,8 +14,8 @@ from fuseboard.lab.study.deterioration import TapeJudged
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.effects import Effect, RaiseAlert
 from fuseboard.vocabulary.evidence_effects import RecordTransition
-from fuseboard.vocabulary.liquidity_effects import RecordTier
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.liquidity_effects import RecordTier
 from fuseboard.vocabulary.market_inputs import BookSeen, QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.reasons import Reason

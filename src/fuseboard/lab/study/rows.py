@@ -103,9 +103,7 @@ def key_of(asked: TrialAsked, tape_digest: str) -> str:
     return hashlib.sha256(whole).hexdigest()
 
 
-def asked_of_tape(
-    tape: StudyTape, policy_text: str, terms: TrialTerms
-) -> list[TrialAsked]:
+def asked_of_tape(tape: StudyTape, policy_text: str, terms: TrialTerms) -> list[TrialAsked]:
     """The eight trials of a tape, and some with the gate alone.
 
     Of a crash those in which the rest takes: not of bars, which nobody rests in. Without the gate

@@ -153,9 +153,7 @@ def _play(trial: _Trial) -> StudyRow:
     options = options_of(asked)
     watching = Watching(trial.tape, options.policy.liquidity)
     try:
-        result = run_trial(
-            tape_by_name(asked.tape, asked.terms.seed), options, keep=watching.keep
-        )
+        result = run_trial(tape_by_name(asked.tape, asked.terms.seed), options, keep=watching.keep)
     except STOPS as failure:
         return _failed(trial, f"{type(failure).__name__}: {failure}")
     row = StudyRow(

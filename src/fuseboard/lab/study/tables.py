@@ -13,13 +13,13 @@ from fuseboard.lab.study.averages import (
     denied_otherwise,
     false_positives,
     first_delays,
+    held_before,
     kept_of,
     pairs_of,
     part,
     tells_spread,
     tight_ns,
     with_more_cash,
-    held_before,
 )
 from fuseboard.lab.study.detection import SIGNALS
 from fuseboard.lab.study.rows import LARGER, LARGER_PLAYED, Study, TapeRow, results_digest
@@ -256,7 +256,7 @@ def _crash_row(pair: Pair) -> tuple[str, ...]:
 
 
 def _closing(figures: Figures) -> tuple[str, str]:
-    """What closing cost of what was closed, at its value at the trip; and what all at once would."""
+    """What closing cost of what was closed, of its value at the trip; what all at once would."""
     legs = [leg for each in figures.liquidations for leg in each.symbols]
     closed = [leg for leg in legs if leg.closed_nanos and leg.arrival_nanos]
     if not closed:
