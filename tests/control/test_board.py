@@ -8,7 +8,7 @@ from fuseboard.control import board as board_module
 from fuseboard.control.board import Board
 from fuseboard.control.render import next_step, status_text
 from fuseboard.control.status import status_of
-from fuseboard.runtime.meter import Measured
+from fuseboard.runtime.meter import NOTHING_MEASURED
 from fuseboard.vocabulary.effects import AnswerDenied, WakeAt
 from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.liquidity_effects import RecordTier
@@ -18,14 +18,6 @@ from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.control.effects import equity, plan, posture, shown, spoken, submit
 
-NOTHING = Measured(
-    evaluations=0,
-    evaluation_p50_ns=0,
-    evaluation_p99_ns=0,
-    trigger_ns=0,
-    cancel_ns=0,
-    liquidation_ns=0,
-)
 WORDS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([None, *OrderStatus])), max_size=80)
 
 
@@ -96,12 +88,12 @@ def test_until_the_kernel_has_spoken_the_account_is_halted_for_books_that_are_no
 ):
     board = Board()
     board.apply(posture("strategy:a", Posture.REDUCED))
-    status = status_of(board, NOTHING, about={}, durable_sequence=0)
+    status = status_of(board, NOTHING_MEASURED, about={}, durable_sequence=0)
     assert status.posture == "HALTED"
     assert (status.postures[0].scope, status.postures[0].reason) == ("account", "not_reconciled")
     assert next_step(status) == "wait: the gateway is comparing its books with the broker's"
     board.apply(posture("account", Posture.OPEN, Reason.ALLOWED))
-    assert status_of(board, NOTHING, about={}, durable_sequence=0).posture == "OPEN"
+    assert status_of(board, NOTHING_MEASURED, about={}, durable_sequence=0).posture == "OPEN"
 
 
 @pytest.mark.parametrize("fuses", [0, 1])
@@ -187,7 +179,7 @@ def test_an_alert_has_its_time_and_below_it_stands_who_reset_and_when() -> None:
     board.apply(reset_of("account", fuse="latch:account"))
     board.apply(reset_of("account", fuse="drawdown:account", event="REBASED"))
     board.apply(reset_of("account", fuse="latch:account", event="RESETS_EXHAUSTED", by="bo"))
-    status = status_of(board, NOTHING, about={}, durable_sequence=1)
+    status = status_of(board, NOTHING_MEASURED, about={}, durable_sequence=1)
     assert status_text(status).splitlines()[-2:] == [
         "alert     2026-01-02 15:00:00 UTC [page] account HALT: ann: storm",
         "reset     account reset by ann at 2026-01-02 15:01:00 UTC, rebased: reviewed",
@@ -209,7 +201,9 @@ def test_a_status_counts_its_orders_and_carries_them_only_when_asked() -> None:
     board.apply(submit("1"))
     board.apply(submit("2"))
     for with_orders, carried in ((True, 2), (False, 0)):
-        status = status_of(board, NOTHING, about={}, durable_sequence=7, with_orders=with_orders)
+        status = status_of(
+            board, NOTHING_MEASURED, about={}, durable_sequence=7, with_orders=with_orders
+        )
         assert (status.working, len(status.orders)) == (2, carried)
 
 
@@ -231,7 +225,7 @@ def test_liquidity_is_shown_while_it_is_less_than_normal_with_what_is_not_known(
     board.apply(tier("TSLA", "DEFENSIVE", ("velocity", "depth")))
     board.apply(tier("AAPL", "NORMAL"))
     board.apply(tier("IBM", "NORMAL"))
-    status = status_of(board, NOTHING, about={}, durable_sequence=1)
+    status = status_of(board, NOTHING_MEASURED, about={}, durable_sequence=1)
     line = "TSLA is DEFENSIVE: score 34.2 (plain 30), not known: velocity, depth"
     assert status.liquidity == (line,)
     assert f"liquidity {line}" in status_text(status)

@@ -3,7 +3,7 @@
 import pytest
 
 from fuseboard.core.leaving import LOOK_EVERY_NS, waits_for_market
-from fuseboard.core.legs import Leg, Plan
+from fuseboard.core.legs import Leg
 from fuseboard.core.periods import BROKER_CLOCK_AGE_NS_MAX
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
@@ -156,14 +156,7 @@ def test_the_time_that_a_liquidation_has_begins_when_the_market_opens() -> None:
 def test_a_pair_has_no_hours() -> None:
     market = floor(50)
     clock(market, is_open=False)
-    plan = Plan(
-        trip="t",
-        scope="account",
-        stage="closing",
-        began_boot_ns=market.desk.now_ns,
-        deadline_boot_ns=0,
-        orders={},
-    )
+    plan = market.plan_by_hand()
     turn = market.desk.kernel._turn
     assert waits_for_market(turn, plan, Leg(symbol="AAPL", left_nanos=NANOS))
     assert not waits_for_market(turn, plan, Leg(symbol="BTC/USD", left_nanos=NANOS))

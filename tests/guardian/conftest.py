@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Bots, World, world
+from tests.guardian.scene import Scene, standing
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,12 @@ def bots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bots]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with standing(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import asyncio
 import json
 import os
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,9 +19,8 @@ from fuseboard.core.closes import close_price_nanos as core_price_nanos
 from fuseboard.core.legs import Leg
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import State, Turn
-from fuseboard.exchange.ledger import AccountConfigured, LedgerEntry, OrderAccepted
+from fuseboard.exchange.ledger import AccountConfigured
 from fuseboard.guardian import acting
-from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.closing import Close
 from fuseboard.guardian.journal import GuardianJournal, done_runs, read_lines
@@ -35,8 +32,7 @@ from fuseboard.guardian.orders import (
     key_mark,
     read_orders,
 )
-from fuseboard.guardian.outcome import Left, Outcome
-from fuseboard.guardian.watching import Finding, Kind, What
+from fuseboard.guardian.outcome import Left
 from fuseboard.halts.block import LATCHES_PER_SLOT_MAX, Slot
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.halts.register import HaltsRegister
@@ -47,108 +43,14 @@ from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
-    close_client_order_id,
-    order_id,
-    wire_id,
 )
 from fuseboard.vocabulary.inputs import Moment, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
-from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, Exchange
 from tests.e2e.truth import nothing_twice, positions_of
-
-INSTANCE, ACCOUNT, RUN_NS = "abcd1234", "default", 1_700_000_000_000_000_000
-MISSED = Finding(What.MISSED, Kind.GONE, 2_000_000_000)
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
-        self.texts.append(f"{severity} {code} {scope} {text}")
-
-
-class Scene:
-    """An exchange with orders and positions, and a state directory without a gateway."""
-
-    def __init__(self, folder: Path) -> None:
-        self.exchange = Exchange(folder, tape="normal", requests_per_minute=5_000)
-        self.exchange.start()
-        self.place = Place(folder)
-        self.heard = Heard()
-        HaltsRegister.create(self.place.register_file)
-
-    def orders(self, **changed: object) -> Orders:
-        fields: dict[str, object] = {
-            "instance": INSTANCE,
-            "account": ACCOUNT,
-            "base_url": self.exchange.url,
-            "data_url": self.exchange.url,
-            "key_mark": key_mark(EXCHANGE_KEY),
-            "timeout_ns": 2 * NANOS,
-            "flatten": True,
-            "close_collar_nanos": NANOS // 100,
-            "close_collar_nanos_max": NANOS // 10,
-            "close_wait_ns": NANOS,
-            "close_attempts_max": 4,
-            "close_within_ns": 5 * NANOS,
-            "absent_after_ns": NANOS // 2,
-        }
-        return Orders(**(fields | changed))  # type: ignore[arg-type]
-
-    def send(self, symbol: str, quantity: int, side: str, **more: object) -> None:
-        kind = "limit" if "limit_price" in more else "market"
-        body = {"symbol": symbol, "qty": str(quantity), "side": side, "type": kind}
-        headers = {"APCA-API-KEY-ID": EXCHANGE_KEY, "APCA-API-SECRET-KEY": EXCHANGE_SECRET}
-        text = json.dumps({**body, "time_in_force": "day", **more}).encode()
-        asked = urllib.request.Request(f"{self.exchange.url}/v2/orders", text, headers)
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            assert answer.status == 200
-
-    def act(self, *, may_close: bool = True, **changed: object) -> Outcome:
-        journal = GuardianJournal(self.place.journal_file)
-        acts = Acts(
-            place=self.place,
-            orders=self.orders(**changed),
-            key=(EXCHANGE_KEY, EXCHANGE_SECRET),
-            run_ns=RUN_NS,
-            journal=journal,
-            page=lambda severity, text: self.heard.page(
-                severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text
-            ),
-        )
-        assert acts.secure(MISSED, None) is False, "without a beat nothing is certainly dead"
-        outcome = asyncio.run(acts.act(may_close=may_close))
-        journal.close()
-        return outcome
-
-    def ledger(self) -> list[LedgerEntry]:
-        return self.exchange.ledger()
-
-    def ours(self) -> list[OrderAccepted]:
-        return [
-            each
-            for each in self.ledger()
-            if isinstance(each, OrderAccepted) and each.client_order_id.startswith("fb-")
-        ]
-
-
-def close_id(trip: str, symbol: str, attempt: int) -> str:
-    client = close_client_order_id(trip=trip, symbol=symbol, attempt=attempt)
-    ours = order_id(instance=INSTANCE, account=ACCOUNT, strategy="", client_order_id=client)
-    return wire_id(instance=INSTANCE, order_id=ours)
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    try:
-        yield made
-    finally:
-        made.exchange.kill()
+from tests.guardian.scene import ACCOUNT, INSTANCE, RUN_NS, Scene, close_id, last_said
 
 
 def test_lost_answers_and_refusals_lead_to_one_close_of_each_position(scene: Scene) -> None:
@@ -321,10 +223,6 @@ def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
     assert last_said(scene).endswith("; the broker's last read: 10 AAPL, -4 TSLA are open")
     assert scene.exchange.positions() == {"AAPL": "10", "TSLA": "-4"}
     assert not scene.ours()
-
-
-def last_said(scene: Scene) -> str:
-    return read_lines(scene.place.journal_file)[-1].detail
 
 
 @given(

@@ -1,8 +1,6 @@
 """What a close can do without does not hold it up, and a fault of the guardian's own is said."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,20 +19,7 @@ from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_orders import SeenOrder
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
-from tests.guardian.test_acting import RUN_NS, Scene, last_said
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    try:
-        yield made
-    finally:
-        made.exchange.kill()
-
-
-def acts_of(scene: Scene) -> list[str]:
-    return [line.act for line in read_lines(scene.place.journal_file)]
+from tests.guardian.scene import RUN_NS, Scene, acts_of, last_said
 
 
 def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(

@@ -46,7 +46,7 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, until
 from tests.e2e.truth import nothing_twice, positions_of
-from tests.guardian.test_acting import MISSED, Heard, Scene
+from tests.guardian.scene import MISSED, Heard, Scene
 
 KEYS = {"ALPACA_API_KEY": EXCHANGE_KEY, "ALPACA_SECRET_KEY": EXCHANGE_SECRET}
 CALLS = ("write", "pwrite", "fsync", "fdatasync")
@@ -93,15 +93,6 @@ def hung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HungDisk]:
         yield made
     finally:
         made.end()
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    try:
-        yield made
-    finally:
-        made.exchange.kill()
 
 
 def sleeper() -> "subprocess.Popen[bytes]":

@@ -14,7 +14,7 @@ from fuseboard.exchange.ledger import AccountConfigured
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
-from tests.guardian.test_acting import INSTANCE, Scene
+from tests.guardian.scene import INSTANCE, Scene, standing
 
 NO_SHORTING = LatchBroker(no_shorting=True)
 SUSPEND = LatchBroker(suspend_trade=True)
@@ -23,11 +23,8 @@ TAKE_BACK = LatchBroker(suspend_trade=False)
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = Scene(tmp_path_factory.mktemp("latches"))
-    try:
+    with standing(tmp_path_factory.mktemp("latches")) as made:
         yield made
-    finally:
-        made.exchange.kill()
 
 
 class Desk:

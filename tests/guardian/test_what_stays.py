@@ -1,7 +1,6 @@
 """What the guardian does beside orders that stay, and orders and positions that cannot be read."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -14,20 +13,10 @@ from fuseboard.guardian.journal import read_lines
 from fuseboard.vocabulary.inputs import PositionsSeen
 from fuseboard.wire.alpaca_orders import SeenOrder, seen_order
 from tests.brokers.scripted_broker import order_entry
-from tests.guardian.test_acting import Scene, last_said
-from tests.guardian.test_going_on import acts_of
+from tests.guardian.scene import Scene, acts_of, last_said
 
 SPREAD = {"id": "m-1", "client_order_id": "by-hand", "symbol": "", "side": "", "status": "new",
           "order_class": "mleg", "qty": "1", "legs": None}  # fmt: skip
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    try:
-        yield made
-    finally:
-        made.exchange.kill()
 
 
 def not_cancelled(scene: Scene) -> list[str]:

@@ -7,7 +7,8 @@ from fuseboard.core.legs import Leg, Plan, began_boot_ns
 from fuseboard.core.liquidity.asked import tier_now
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
-from fuseboard.vocabulary.closes import close_time_in_force, collar_edge_nanos
+from fuseboard.vocabulary import closes
+from fuseboard.vocabulary.closes import close_time_in_force
 from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.identifiers import wire_id
 from fuseboard.vocabulary.inputs import UNNAMED
@@ -130,10 +131,14 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     start_nanos = start_nanos or quoted or instrument.mark_nanos
     if start_nanos <= 0:
         return None
-    first_nanos = _first_collar_nanos(turn, leg.symbol)
-    most_nanos = max(first_nanos, turn.policy.execution.close_collar_nanos_max)
-    collar_nanos = min(first_nanos << leg.tries, most_nanos)
-    return collar_edge_nanos(leg.symbol, start_nanos, side, collar_nanos)
+    return closes.close_price_nanos(
+        leg.symbol,
+        start_nanos,
+        side,
+        first_nanos=_first_collar_nanos(turn, leg.symbol),
+        most_nanos=turn.policy.execution.close_collar_nanos_max,
+        tries=leg.tries,
+    )
 
 
 def _first_collar_nanos(turn: Turn, symbol: str) -> int:

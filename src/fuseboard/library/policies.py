@@ -43,7 +43,7 @@ def halting(policy: Policy) -> Policy:
         replace(rule, losses=_halting_losses(rule.losses)) for rule in policy.strategies
     )
     losses = _halting_losses(policy.losses)
-    reconciliation = replace(policy.reconciliation, scheduled=False, every_ns=_NEVER_NS)
+    reconciliation = replace(policy.reconciliation, every_ns=_NEVER_NS)
     return replace(
         policy,
         losses=losses,

@@ -138,6 +138,17 @@ class Floor:
         self.hear(self.desk.take(fact))
         return self
 
+    def plan_by_hand(self) -> Plan:
+        """A plan of the account that begins now, and that the kernel does not know."""
+        return Plan(
+            trip="t",
+            scope="account",
+            stage="closing",
+            began_boot_ns=self.desk.now_ns,
+            deadline_boot_ns=0,
+            orders={},
+        )
+
     def second(self, *, silent: bool = False) -> None:
         self.desk.now_ns += SECOND
         if not silent:
@@ -269,14 +280,7 @@ def test_a_market_that_falls_silent_after_a_chunk_is_left_when_the_time_is_over(
 def test_no_dust_is_left_over_and_a_pair_is_closed_in_parts_that_are_worth_sending() -> None:
     market = floor(450)
     turn = market.desk.kernel._turn
-    plan = Plan(
-        trip="t",
-        scope="account",
-        stage="closing",
-        began_boot_ns=market.desk.now_ns,
-        deadline_boot_ns=0,
-        orders={},
-    )
+    plan = market.plan_by_hand()
 
     def taken(symbol: str, open_nanos: int, side: Side = Side.SELL) -> int:
         return quantity_nanos(turn, plan, Leg(symbol=symbol), side=side, open_nanos=open_nanos)
@@ -381,8 +385,15 @@ def two_strategies(alpha: int, beta: int, *, measured: bool = True) -> Floor:
     return market
 
 
-def test_plans_of_one_symbol_take_turns_chunk_by_chunk_the_oldest_first() -> None:
-    market = two_strategies(150, 150)
+@pytest.mark.parametrize(
+    ("measured", "turns", "sizes"),
+    [(True, "bababa", [50] * 6), (False, "baba", [150, 150, 50, 50])],
+    ids=["in parts", "all that is left"],
+)
+def test_plans_of_one_symbol_take_turns_close_by_close_the_oldest_first(
+    measured: bool, turns: str, sizes: list[int]
+) -> None:
+    market = two_strategies(150, 150, measured=measured)
     market.shown = lambda _second: 100
     market.desk.quoted(size=100)
     market.left = 100
@@ -393,23 +404,8 @@ def test_plans_of_one_symbol_take_turns_chunk_by_chunk_the_oldest_first() -> Non
     owners = [
         close.order.client_order_id.split("strategy:")[1][0] for close in market.closes.values()
     ]
-    assert owners == list("bababa")
-    assert market.sizes() == [50] * 6
-    assert (market.held, market.ended()) == (0, True)
-
-
-def test_where_nothing_is_measured_plans_take_turns_with_all_that_is_left() -> None:
-    market = two_strategies(150, 150, measured=False)
-    market.shown, market.left = lambda _second: 100, 100
-    market.flatten(f"strategy:{BETA}").flatten(f"strategy:{ALPHA}")
-    for _ in range(12):
-        assert len(market.working()) <= 1
-        market.second()
-    owners = [
-        close.order.client_order_id.split("strategy:")[1][0] for close in market.closes.values()
-    ]
-    assert owners == list("baba")
-    assert market.sizes() == [150, 150, 50, 50]
+    assert owners == list(turns)
+    assert market.sizes() == sizes
     assert (market.held, market.ended()) == (0, True)
 
 
