@@ -52,7 +52,12 @@ FUSED: Final[dict[str, tuple[str, ...]]] = {
         "Liquidity._scored",
         "Liquidity.stands_until",
     ),
-    "core.liquidity.windows": ("Count.follow", "Average.spans_from", "Average.at_now"),
+    "core.liquidity.windows": (
+        "Count.follow",
+        "Recent.within",
+        "Average.spans_from",
+        "Average.at_now",
+    ),
     "core.liquidity.velocity": ("points", "calibrated_points", "Usual.span_at"),
     "core.liquidity.depth": ("points",),
     "core.liquidity.score": ("composites",),

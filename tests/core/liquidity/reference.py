@@ -54,11 +54,15 @@ class Reference:
         watched_ns = now_ns - self.began_ns
         if watched_ns < 300 * SECOND:
             return
-        recent = Fraction(sum(n for at, n in self.trades if inside(at, now_ns, 10, SECOND)), 10)
+        recent = Fraction(self.recent(now_ns), 10)
         of_hour = sum(n for at, n in self.trades if inside(at, now_ns, 60, 60 * SECOND))
         rate = Fraction(of_hour * SECOND, min(watched_ns, 3600 * SECOND))
         if rate > self.usual_at(now_ns) or recent * 4 >= self.usual_at(now_ns):
             self.usual = rate, now_ns
+
+    def recent(self, now_ns: int) -> int:
+        """Trades of the last ten seconds."""
+        return sum(n for at, n in self.trades if now_ns - at < 10 * SECOND)
 
     def usual_at(self, now_ns: int) -> Fraction:
         rate, found_ns = self.usual
@@ -136,7 +140,7 @@ class Reference:
         watched_ns = now_ns - self.began_ns
         if not self.has_trades or watched_ns < 10 * SECOND:
             return None, None
-        recent = sum(n for at, n in self.trades if inside(at, now_ns, 10, SECOND))
+        recent = self.recent(now_ns)
         rules = self.rules
         rate = Fraction(recent, 10)
         scale = Fraction(rules.velocity_scale * SECOND, rules.velocity_scale_window_ns)

@@ -370,14 +370,19 @@ def test_a_silence_of_any_length_is_passed_over_at_once() -> None:
     at.traded(1, now_ns)
     at.judge(RULES, now_ns)
     assert at.points.depth == ABSENT
-    assert (at.trades.total, at.of_hour.total) == (1, 1)
+    assert (at.trades.within(now_ns), at.of_hour.total) == (1, 1)
 
 
 def test_memory_is_bounded_whatever_goes_through() -> None:
     at, _ = warmed()
-    lengths = len(at.depths.areas), len(at.trades.buckets), len(at.of_hour.buckets)
+
+    def lengths() -> list[int]:
+        of, hour = at.trades, at.of_hour.buckets
+        kept = at.depths.areas, of.count.buckets, of.firsts_ns, of.lasts_ns, hour, at.moves.buckets
+        return [len(each) for each in kept]
+
+    assert lengths() == [30, 21, 21, 21, 60, 30]
     for second in range(400, 5_000, 7):
         at.traded(3, second * SECOND)
         quoted(at, second * SECOND)
-    assert lengths == (len(at.depths.areas), len(at.trades.buckets), len(at.of_hour.buckets))
-    assert len(at.moves.buckets) == 30
+    assert lengths() == [30, 21, 21, 21, 60, 30]

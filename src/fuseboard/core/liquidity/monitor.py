@@ -18,7 +18,7 @@ from fuseboard.core.liquidity.spread import FULL_POINTS
 from fuseboard.core.liquidity.spread import points as spread_points
 from fuseboard.core.liquidity.tiers import Gauge
 from fuseboard.core.liquidity.velocity import Usual
-from fuseboard.core.liquidity.windows import Average, Count, average_of, count_of
+from fuseboard.core.liquidity.windows import Average, Count, Recent, average_of, count_of, recent_of
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
 
@@ -47,7 +47,7 @@ class Liquidity:
     """What is known of one symbol's liquidity, and its tier."""
 
     depths: Average
-    trades: Count
+    trades: Recent
     of_hour: Count
     """Trades of the last hour."""
     usual: Usual
@@ -152,7 +152,8 @@ class Liquidity:
         self.trades.add(trades, now_ns)
         self.of_hour.add(trades, now_ns)
         watched_ns = now_ns - self.began_boot_ns
-        self.usual.traded(self.trades.total, self.of_hour.total, watched_ns, now_ns)
+        recent = self.trades.within(now_ns)
+        self.usual.traded(recent, self.of_hour.total, watched_ns, now_ns)
 
     def tally(self, now_ns: int) -> None:
         """Count the time since it was last counted: heard at its score, or silent."""
@@ -221,7 +222,7 @@ class Liquidity:
         plain_velocity = usual_velocity = plain_depth = usual_depth = ABSENT
         watched_ns = now_ns - self.began_boot_ns
         if not lacks & NO_TRADES and watched_ns >= _VELOCITY_WARM_NS:
-            trades = self.trades.follow(now_ns)
+            trades = self.trades.within(now_ns)
             plain_velocity = velocity.points(trades, rules)
             usual_velocity = velocity.calibrated_points(trades, self.usual, now_ns, plain_velocity)
         if not lacks & NO_SIZES:
@@ -321,7 +322,7 @@ def new_liquidity(now_ns: int, lacks: int, gauge: Gauge) -> Liquidity:
     """A symbol of which nothing is known yet."""
     return Liquidity(
         depths=average_of(depth.AVERAGE_BUCKETS, depth.AVERAGE_BUCKET_NS, now_ns),
-        trades=count_of(velocity.BUCKETS, velocity.BUCKET_NS, now_ns),
+        trades=recent_of(velocity.BUCKETS, velocity.BUCKET_NS, now_ns),
         of_hour=count_of(velocity.USUAL_BUCKETS, velocity.USUAL_BUCKET_NS, now_ns),
         usual=Usual(),
         moves=count_of(volatility.BUCKETS, volatility.BUCKET_NS, now_ns),

@@ -14,8 +14,8 @@ from fuseboard.core.liquidity.spread import FULL_POINTS
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.money import NANOS
 
-BUCKETS: Final = 10
-BUCKET_NS: Final = NANOS
+BUCKETS: Final = 20
+BUCKET_NS: Final = NANOS // 2
 WINDOW_NS: Final = BUCKETS * BUCKET_NS
 USUAL_BUCKETS: Final = 60
 USUAL_BUCKET_NS: Final = 60 * NANOS

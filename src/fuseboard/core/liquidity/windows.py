@@ -1,9 +1,10 @@
 """Windows over time that cost the same however much went through them: rings of buckets.
 
 A bucket is one whole multiple of its width since boot. A window of n buckets covers the present
-one, which is not full yet, and the n - 1 before it. Times are boot nanoseconds.
+one, which is not full yet, and the n - 1 before it; that of `Recent` has one more, and reaches into
+it as far as n buckets are long. Times are boot nanoseconds.
 
-Neither is a struct, nor is what they are parts of: an update sets many fields, which takes a struct
+None is a struct, nor is what they are parts of: an update sets many fields, which takes a struct
 four times as long.
 """
 
@@ -41,6 +42,47 @@ class Count:
         self.follow(now_ns)
         self.buckets[self.at % len(self.buckets)] += amount
         self.total += amount
+
+
+@dataclass(slots=True)
+class Recent:
+    """How many there were in the last `span_ns`, now included: the oldest bucket counts by the part
+    of it that is still within.
+    """
+
+    count: Count
+    span_ns: int
+    firsts_ns: list[int]
+    lasts_ns: list[int]
+    """When the first and the last of each bucket came; of an empty one they are older."""
+
+    def add(self, amount: int, now_ns: int) -> None:
+        """So many came now."""
+        if amount:
+            count = self.count
+            count.add(amount, now_ns)
+            slot = count.at % len(count.buckets)
+            if count.buckets[slot] == amount:
+                self.firsts_ns[slot] = now_ns
+            self.lasts_ns[slot] = now_ns
+
+    def within(self, now_ns: int) -> int:
+        """Exact but for what lies between the first and the last of the oldest bucket: those are
+        thought evenly spread. Rounded down.
+        """
+        count = self.count
+        total = count.follow(now_ns)
+        slot = (count.at + 1) % len(count.buckets)
+        oldest = count.buckets[slot]
+        from_ns = now_ns - self.span_ns + 1
+        if from_ns <= self.firsts_ns[slot]:
+            return total
+        since_ns = self.lasts_ns[slot] - from_ns
+        if since_ns < 0:
+            return total - oldest
+        # The last is within, and of those before it as many as have their even distance there.
+        before = (oldest - 1) * since_ns // (self.lasts_ns[slot] - self.firsts_ns[slot])
+        return total - oldest + 1 + before
 
 
 @dataclass(slots=True)
@@ -164,6 +206,12 @@ class Average:
 def count_of(length: int, width_ns: int, now_ns: int) -> Count:
     """An empty window of so many buckets, from now on."""
     return Count(width_ns, [0] * length, now_ns // width_ns)
+
+
+def recent_of(length: int, width_ns: int, now_ns: int) -> Recent:
+    """The same for the last so many widths, to the nanosecond."""
+    count = count_of(length + 1, width_ns, now_ns)
+    return Recent(count, length * width_ns, [0] * (length + 1), [0] * (length + 1))
 
 
 def average_of(length: int, width_ns: int, now_ns: int) -> Average:
