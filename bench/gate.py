@@ -19,6 +19,7 @@ from fuseboard.core import judging
 from fuseboard.core.book import Order
 from fuseboard.core.checks.quick import worst_if_passed
 from fuseboard.core.kernel import Kernel
+from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
 from fuseboard.policy.limits import Limits
@@ -122,22 +123,24 @@ def whole_step(snapshot: bytes, first: int, symbols: int = 50) -> list[int]:
 def decision(snapshot: bytes, first: int, symbols: int = 50) -> list[int]:
     """The quick pass alone, its numbers gathered, on what a real order led to."""
     kernel = Kernel.restored(snapshot)
-    gathered: list[tuple[Turn, Order, Instrument, str]] = []
+    gathered: list[tuple[Turn, Order, Instrument, Liquidity | None, str]] = []
 
-    def keep(turn: Turn, order: Order, instrument: Instrument, like: str) -> int | None:
-        gathered.append((turn, order, instrument, like))
-        return worst_if_passed(turn, order, instrument, like)
+    def keep(
+        turn: Turn, order: Order, instrument: Instrument, at: Liquidity | None, like: str
+    ) -> int | None:
+        gathered.append((turn, order, instrument, at, like))
+        return worst_if_passed(turn, order, instrument, at, like)
 
     with patch.object(judging, "worst_if_passed", keep):
         kernel.step(moment(first), request(first, symbols))
     clock, (asked,) = time.perf_counter_ns, gathered
-    turn, order, instrument, like = asked
+    turn, order, instrument, at, like = asked
     times = []
     for _ in range(ORDERS):
         began = clock()
-        worst_if_passed(turn, order, instrument, like)
+        worst_if_passed(turn, order, instrument, at, like)
         times.append(clock() - began)
-    assert worst_if_passed(turn, order, instrument, like) is not None
+    assert worst_if_passed(turn, order, instrument, at, like) is not None
     return times
 
 

@@ -256,7 +256,8 @@ def both(turn: Turn, order: Order) -> tuple[int | None, int | None]:
     """The symbol's worst case by the quick pass, and by the table; None where it is not passed."""
     instrument = turn.state.instruments["AAPL"]
     like = likeness(order) if turn.active.limits.duplicate_window_ns is not None else ""
-    quick = worst_if_passed(turn, order, instrument, like)
+    at = turn.state.liquidity.get(order.symbol)
+    quick = worst_if_passed(turn, order, instrument, at, like)
     proposal = judging.proposed(turn, order, instrument)
     finding, _ = judge(proposal)
     return quick, proposal.symbol_worst_attos if finding is ALLOWED else None

@@ -148,7 +148,7 @@ class Ledger:
     def _recount(self, position: Position) -> None:
         """Bring the worst case up to date after a position, its orders or its mark moved."""
         if self.counts_worst:
-            worst_attos = position.worst_with_attos(_BUY, 0, 0)
+            worst_attos = position.worst_with_attos(_BUY, 0, 0, 0)
             added_attos = worst_attos - position.worst_attos
             if added_attos:
                 self.worst_attos += added_attos
@@ -263,7 +263,7 @@ class Book(Struct):
             position.occupied = True
             account.occupied += 1
         if worst_attos is None:
-            worst_attos = position.worst_with_attos(side, 0, 0)
+            worst_attos = position.worst_with_attos(side, 0, 0, 0)
         added_attos = worst_attos - position.worst_attos
         account.worst_attos += added_attos
         position.worst_attos = worst_attos

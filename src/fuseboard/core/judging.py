@@ -77,13 +77,12 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         turn.out.append(WatchSymbol(symbol=fact.symbol))
     order = order_of(turn, fact, order_id, instrument)
     tiers = turn.liquidity
-    if tiers is not None:
-        judge_now(turn, tiers, fact.symbol)
+    at = None if tiers is None else judge_now(turn, tiers, fact.symbol)
     limits, worst_attos, like = turn.active.limits, None, ""
     if order.intent is _OPEN:
         if limits.duplicate_window_ns is not None:
             like = likeness(order)
-        worst_attos = worst_if_passed(turn, order, instrument, like)
+        worst_attos = worst_if_passed(turn, order, instrument, at, like)
     is_quick = worst_attos is not None
     if worst_attos is None:
         proposal = proposed(turn, order, instrument)
@@ -104,8 +103,8 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)
-    if tiers is not None and order.intent is _OPEN:
-        note_taken(turn, order, instrument)
+    if at is not None and order.intent is _OPEN:
+        note_taken(turn, order, at, instrument)
     if turn.dynamics and (turn.gate.moved_by_orders or not state.dynamic_boot_ns):
         dynamic.judge(turn, by_order=True)
 
@@ -192,7 +191,8 @@ def proposed(turn: Turn, order: Order, instrument: Instrument) -> Proposal:
     account = state.book.account
     position = account.positions.get(order.symbol) or account.position(order.symbol)
     quantity_nanos, price_nanos = order.quantity_nanos, order.worst_price_nanos
-    worst_attos = position.worst_with_attos(order.side, quantity_nanos, price_nanos)
+    value_attos = quantity_nanos * price_nanos
+    worst_attos = position.worst_with_attos(order.side, quantity_nanos, price_nanos, value_attos)
     throttles = state.throttles
     return Proposal(  # by position, as in its declaration: names cost a tenth of the gate
         order,
@@ -204,7 +204,7 @@ def proposed(turn: Turn, order: Order, instrument: Instrument) -> Proposal:
         instrument,
         position,
         throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy),
-        quantity_nanos * price_nanos,
+        value_attos,
         worst_attos,
         account.worst_attos - position.worst_attos + worst_attos,
         account.cash_attos + account.value_attos,

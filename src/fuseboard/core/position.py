@@ -49,22 +49,24 @@ class Position:
     moves: int = 0
     """How often its orders moved: what was read from the broker before the last one is stale."""
 
-    def worst_with_attos(self, side: Side, added_nanos: int, price_nanos: int) -> int:
-        """The greatest absolute value with one more order on `side`, of this size and price."""
+    def worst_with_attos(self, side: Side, added_nanos: int, price_nanos: int, attos: int) -> int:
+        """The greatest absolute value with one more order on `side`, of this size and price;
+        `attos` is the one times the other.
+        """
         held, mark = self.quantity_nanos, self.mark_nanos
         buying, buying_attos = self.buying_nanos, self.buying_attos
         selling, selling_attos = self.selling_nanos, self.selling_attos
         buying_max, selling_max = self.buying_price_nanos_max, self.selling_price_nanos_max
         if side is _BUY:
             buying += added_nanos
-            buying_attos += added_nanos * price_nanos
+            buying_attos += attos
             if held >= 0 and buying and not selling:
                 return held * mark + buying_attos
             if price_nanos > buying_max:
                 buying_max = price_nanos
         else:
             selling += added_nanos
-            selling_attos += added_nanos * price_nanos
+            selling_attos += attos
             if price_nanos > selling_max:
                 selling_max = price_nanos
         worst = abs(held * mark)

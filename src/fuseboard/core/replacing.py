@@ -253,8 +253,8 @@ def _judged(
         price_nanos = max(price_nanos, old.worst_price_nanos)
     proposal = judging.proposed(turn, new, instrument)
     position = proposal.position
-    worst_attos = position.worst_with_attos(new.side, size_nanos, price_nanos)
-    proposal.counted_attos = size_nanos * price_nanos
+    proposal.counted_attos = counted_attos = size_nanos * price_nanos
+    worst_attos = position.worst_with_attos(new.side, size_nanos, price_nanos, counted_attos)
     proposal.gross_worst_attos += worst_attos - proposal.symbol_worst_attos
     proposal.symbol_worst_attos = worst_attos
     skips = (*skips, *_cannot_worsen(new, old))
@@ -403,8 +403,9 @@ def _succeed(turn: Turn, new: Order, old: Order) -> None:
         new.expected_price_nanos = expected_price_nanos(new, instrument)
     turn.state.book.wait_no_more(new)
     submit(turn, new)
-    if turn.liquidity is not None and instrument is not None and new.intent is Intent.OPEN:
-        note_taken(turn, new, instrument)
+    at = turn.state.liquidity.get(new.symbol)
+    if at is not None and instrument is not None and new.intent is Intent.OPEN:
+        note_taken(turn, new, at, instrument)
     publish(turn, new)  # its size may have shrunk since it was first shown
 
 

@@ -165,7 +165,8 @@ class Throttles:
     def remember(self, like: str, window_ns: int, boot_ns: int) -> None:
         """Remember an accepted order's likeness for as long as another would be a duplicate."""
         recent = self.recent
-        recent.pop(like, None)  # the newest stands last
+        if like in recent:
+            del recent[like]  # the newest stands last
         recent[like] = boot_ns
         while recent:
             oldest = next(iter(recent))

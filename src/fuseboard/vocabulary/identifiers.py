@@ -34,6 +34,8 @@ def _part(text: str) -> bytes:
 class OrderIds:
     """Makes order ids for one account of one instance. `wire_prefix` makes one a wire id."""
 
+    __slots__ = ("_account", "_strategies", "wire_prefix")
+
     def __init__(self, *, instance: str, account: str) -> None:
         self.wire_prefix = wire_id(instance=instance, order_id="")
         self._account = _part(instance) + _part(account)

@@ -185,7 +185,7 @@ def test_what_the_quick_pass_says_a_tier_keeps_is_let_through_and_kept() -> None
                 and rules
                 and opening_shape(order, at, rules, proposal.instrument).keeps(order)
             )
-            quick = liquidity_tier.keeps(turn, order, proposal.instrument)
+            quick = liquidity_tier.keeps(turn, order, proposal.value_attos, proposal.instrument, at)
             assert stays or not quick
             if order.stop_price_nanos is None and (order.limit_price_nanos or 1) % CENT == 0:
                 assert quick is stays

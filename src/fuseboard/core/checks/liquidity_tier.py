@@ -42,14 +42,15 @@ def passes(proposal: Proposal) -> bool:
     return shape.quantity_nanos > 0 and (order.succession is None or shape.keeps(order))
 
 
-def keeps(turn: Turn, order: Order, instrument: Instrument) -> bool:
+def keeps(
+    turn: Turn, order: Order, value_attos: int, instrument: Instrument, at: Liquidity | None
+) -> bool:
     """Whether the tier surely lets an order that opens and is priced pass, and as it is.
 
     False says nothing. What is bounded by the quote and its offset is compared before the edge is
     rounded to the tick: a price in whole cents is on every tick, so rounding cannot pass it.
     """
-    tiers, at = turn.liquidity, turn.state.liquidity.get(order.symbol)
-    limit_nanos = order.limit_price_nanos
+    tiers, limit_nanos = turn.liquidity, order.limit_price_nanos
     if tiers is None or at is None or not at.bids or turn.boot_ns > at.stale_boot_ns:
         return False
     rules = tiers.of_tier[at.gauge.tier]
@@ -58,7 +59,7 @@ def keeps(turn: Turn, order: Order, instrument: Instrument) -> bool:
         or limit_nanos is None
         or limit_nanos % CENT_NANOS
         or order.stop_price_nanos is not None
-        or order.quantity_nanos * order.worst_price_nanos > rules.order_value_nanos_max * NANOS
+        or value_attos > rules.order_value_nanos_max * NANOS
     ):
         return False
     bid_nanos, ask_nanos = at.bids[0][0], at.asks[0][0]

@@ -14,10 +14,11 @@ from fuseboard.core.checks import liquidity_tier, opposite_strategy, session, ti
 from fuseboard.core.checks.bounds import Bounds
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
+from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.market import Instrument
 from fuseboard.core.position import Position
 from fuseboard.core.state import Turn
-from fuseboard.core.throttles import RECENT_ORDERS_MAX
+from fuseboard.core.throttles import RECENT_ORDERS_MAX, Ring
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
@@ -29,13 +30,15 @@ _ALLOWED: Final = Reason.ALLOWED
 _CENT_NANOS: Final = tick.CENT_NANOS
 
 
-def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str) -> int | None:
+def worst_if_passed(
+    turn: Turn, order: Order, instrument: Instrument, at: Liquidity | None, like: str
+) -> int | None:
     """The symbol's worst case with an order that opens, in atto-units, when every check passes.
 
-    None says nothing of the order: the table has to judge it. `like` is its likeness where the
-    policy looks for duplicates.
+    None says nothing of the order: the table has to judge it. `at` is its symbol's liquidity where
+    that is known, `like` its likeness where the policy looks for duplicates.
     """
-    state, active, symbol = turn.state, turn.active, order.symbol
+    state, active, symbol, strategy = turn.state, turn.active, order.symbol, order.strategy
     book, bounds, limits = state.book, active.bounds, active.limits
     account = book.account
     equity_attos = account.cash_attos + account.value_attos
@@ -44,8 +47,9 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
     position = account.positions.get(symbol) or account.position(symbol)
     side, quantity_nanos, price_nanos = order.side, order.quantity_nanos, order.worst_price_nanos
     value_attos = quantity_nanos * price_nanos
-    worst_attos = position.worst_with_attos(side, quantity_nanos, price_nanos)
+    worst_attos = position.worst_with_attos(side, quantity_nanos, price_nanos, value_attos)
     added_attos = worst_attos - position.worst_attos
+    rate = state.throttles.rates.get(strategy) or state.throttles.rate_of(strategy)
     if (
         not state.reconciled
         or quantity_nanos > limits.order_quantity_nanos_max
@@ -54,14 +58,16 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
         or account.worst_attos + added_attos > bounds.gross_attos_max
         or len(book.working) >= limits.working_orders_max
         or not _priced(turn, order, instrument, position)
-        or _too_often(turn, order, bounds, like)
-        or (state.postures and turn.posture(order.strategy, symbol)[0] is not _UNTIGHTENED)
+        or _too_often(turn, rate, bounds, like)
+        or (state.postures and turn.posture(strategy, symbol)[0] is not _UNTIGHTENED)
         or (state.judges_sessions and session.closed(turn, state.period))
-        or (turn.liquidity is not None and not liquidity_tier.keeps(turn, order, instrument))
+        or (
+            turn.liquidity is not None
+            and not liquidity_tier.keeps(turn, order, value_attos, instrument, at)
+        )
         or (len(book.strategies) > 1 and opposite_strategy.opponent(book, order))
+        or (bounds.more and not _more(turn, order, value_attos, instrument, position, added_attos))
     ):
-        return None
-    if bounds.more and not _more(turn, order, instrument, position, added_attos):
         return None
     if active.others:
         proposal = Proposal(  # by position, as in its declaration
@@ -73,7 +79,7 @@ def worst_if_passed(turn: Turn, order: Order, instrument: Instrument, like: str)
             _ALLOWED,
             instrument,
             position,
-            state.throttles.rates[order.strategy],
+            rate,
             value_attos,
             worst_attos,
             account.worst_attos + added_attos,
@@ -120,14 +126,13 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
     return not limit_nanos % _CENT_NANOS or not tick.off_tick(order, limit_nanos)
 
 
-def _too_often(turn: Turn, order: Order, bounds: Bounds, like: str) -> bool:
+def _too_often(turn: Turn, rate: Ring, bounds: Bounds, like: str) -> bool:
     """Order rates and duplicates: whether one may deny, or this order reaches a soft limit.
 
     So what passes quickly leaves every rate below its soft limit (`core.rates`).
     """
     throttles, boot_ns, limits = turn.state.throttles, turn.boot_ns, bounds.limits
     near, window_ns = bounds.order_times_near, limits.order_rate_window_ns
-    rate = throttles.rates.get(order.strategy) or throttles.rate_of(order.strategy)
     times = rate.times_boot_ns
     if len(times) >= near and (not near or boot_ns - times[rate.at - near] < window_ns):
         return True
@@ -145,7 +150,12 @@ def _too_often(turn: Turn, order: Order, bounds: Bounds, like: str) -> bool:
 
 
 def _more(
-    turn: Turn, order: Order, instrument: Instrument, position: Position, added_attos: int
+    turn: Turn,
+    order: Order,
+    value_attos: int,
+    instrument: Instrument,
+    position: Position,
+    added_attos: int,
 ) -> bool:
     """What only some policies limit: whether it passes."""
     state, gate, bounds = turn.state, turn.gate, turn.active.bounds
@@ -153,7 +163,6 @@ def _more(
     symbol = order.symbol
     lowest_attos = account.value_attos - account.selling_attos
     highest_attos = account.value_attos + account.buying_attos
-    value_attos = order.quantity_nanos * order.worst_price_nanos
     if order.side is _BUY:
         highest_attos += value_attos
     else:

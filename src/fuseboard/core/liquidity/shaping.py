@@ -116,13 +116,13 @@ def _is_fresh(turn: Turn, at: Liquidity) -> bool:
     return turn.boot_ns <= at.stale_boot_ns and age_ns <= turn.policy.data.quote_age_ns_max
 
 
-def note_taken(turn: Turn, order: Order, instrument: Instrument) -> None:
+def note_taken(turn: Turn, order: Order, at: Liquidity, instrument: Instrument) -> None:
     """An order that opens was sent: what it would take is off the book, until one that knows of it
     (`TAKEN_STANDS_NS`).
     """
-    at, limit_nanos = turn.state.liquidity.get(order.symbol), order.limit_price_nanos
-    if at is None or not (at.levels or at.gauge.tier is _DEFENSIVE):
+    if not (at.levels or at.gauge.tier is _DEFENSIVE):
         return
+    limit_nanos = order.limit_price_nanos
     if not at.bids or limit_nanos is None or order.stop_price_nanos is not None:
         return
     if order.side is _BUY:
@@ -201,7 +201,9 @@ def shaped(turn: Turn, tiers: Compiled, order: Order, instrument: Instrument, wo
         assert shape.limit_price_nanos is not None
         order.worst_price_nanos = shape.limit_price_nanos
     position = turn.state.book.account.position(order.symbol)
-    return position.worst_with_attos(order.side, order.quantity_nanos, order.worst_price_nanos)
+    quantity_nanos, price_nanos = order.quantity_nanos, order.worst_price_nanos
+    value_attos = quantity_nanos * price_nanos
+    return position.worst_with_attos(order.side, quantity_nanos, price_nanos, value_attos)
 
 
 def _record(turn: Turn, order: Order, shape: Shape, tier: Tier) -> None:
