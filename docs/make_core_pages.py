@@ -9,8 +9,8 @@ from fuseboard.core.checks.active import Row
 from fuseboard.core.checks.posture import ADMITTED
 from fuseboard.core.checks.table import TABLE as CHECKS
 from fuseboard.core.fuses.machine import POSTURE_OF, TABLE, FuseEvent, FuseState, Outcome, diagram
+from fuseboard.core.liquidity.tiers import POINTS_MAX, edges_of
 from fuseboard.core.liquidity.tiers import TABLE as TIERS
-from fuseboard.core.liquidity.tiers import edges_of
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.postures import Posture
@@ -126,8 +126,7 @@ def checks() -> str:
 def liquidity() -> str:
     """The page of liquidity, written by hand, with the tier machine's table drawn into it."""
     rules = LiquidityRules()
-    edges = [0, *edges_of(rules), 10_000]
-    bands = [f"{low // 100} to {high // 100}" for low, high in pairwise(edges)]
+    bands = [_band(low, high) for low, high in pairwise([0, *edges_of(rules), POINTS_MAX + 1])]
     cells = [
         [f"**{tier.name}**", *("stays" if to is tier else to.name for to in row)]
         for tier, row in TIERS.items()
@@ -137,6 +136,19 @@ def liquidity() -> str:
     before, begin, rest = page.partition("<!-- from the code: tiers -->\n")
     _, end, after = rest.partition("<!-- end -->\n")
     return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
+def _band(low: int, high: int) -> str:
+    """The scores of a band; the edge of one that begins above a whole score is just above it."""
+    if not low:
+        return f"under {high // 100}"
+    if high > POINTS_MAX:
+        return f"above {low // 100}"
+    return (
+        f"above {low // 100}, under {high // 100}"
+        if low % 100
+        else f"{low // 100} to {high // 100}"
+    )
 
 
 PAGES = {"fuse-machine.md": fuse_machine, "checks.md": checks, "liquidity.md": liquidity}

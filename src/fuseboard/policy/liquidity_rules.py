@@ -67,7 +67,7 @@ class LiquidityRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cautious_points_min: int = 4_000
     defensive_points_min: int = 2_000
     buffer_points: int = 1_000
-    """A tier is left upward only this far above its upper edge."""
+    """A tier is left upward only more than this above its upper edge."""
     dwell_ns: int = MINUTE_NS
     """For so long the score must have been above that before a tier is left, one at a time."""
     exit_within_ns: int = 2 * MINUTE_NS

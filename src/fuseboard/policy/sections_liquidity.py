@@ -162,7 +162,7 @@ LIQUIDITY: Final[dict[str, Shape]] = {
     "buffer": Value(
         POINTS,
         ("buffer_points",),
-        "How far above its upper edge a score must be to leave a tier upward.",
+        "A tier is left upward by a score that is more than this above its upper edge.",
         MEASURED,
     ),
     "dwell": Value(unit.DURATION, ("dwell_ns",), "For how long it must have been there.", MEASURED),

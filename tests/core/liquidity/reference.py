@@ -126,7 +126,7 @@ class Reference:
             if shown > least:
                 part = Fraction(max(1, least + floor((shown - least) * by)), shown)
         if spread is None and depth is None:
-            return 5_000, 5_000
+            return 5_001, 5_001
         impact = None
         if self.sizes and self.has_spread:
             impact = min(self._impact(self.bids, middle, ask - bid, part),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fuseboard.core.liquidity.score import score_of_unknown
 from fuseboard.core.liquidity.tiers import BANDS, TABLE, Gauge, band_of, edges_of
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary.liquidity import Tier
@@ -37,15 +38,49 @@ def test_the_table_is_total_falls_at_once_and_rises_by_one() -> None:
     ("tier", "points", "after"),
     [
         (N, 7_000, N), (N, 6_999, C), (N, 4_000, C), (N, 3_999, D), (N, 2_000, D), (N, 1_999, E),
-        (C, 7_999, C), (C, 8_000, N), (C, 4_000, C), (C, 3_999, D), (C, 0, E),
-        (D, 4_999, D), (D, 5_000, C), (D, 10_000, C), (D, 2_000, D), (D, 1_999, E),
-        (E, 2_999, E), (E, 3_000, D), (E, 10_000, D),
+        (C, 8_000, C), (C, 8_001, N), (C, 4_000, C), (C, 3_999, D), (C, 0, E),
+        (D, 5_000, D), (D, 5_001, C), (D, 10_000, C), (D, 2_000, D), (D, 1_999, E),
+        (E, 3_000, E), (E, 3_001, D), (E, 10_000, D),
     ],
 )  # fmt: skip
 def test_each_edge_is_where_the_policy_says_with_its_buffer_upward(
     tier: Tier, points: int, after: Tier
 ) -> None:
     assert TABLE[tier][band_of(points, EDGES)] is after
+
+
+@pytest.mark.parametrize("buffer", [0, 100, 1_000, 1_900])
+def test_each_score_leads_where_the_definition_says_and_an_edge_with_a_buffer_is_left_above_it(
+    buffer: int,
+) -> None:
+    edges = edges_of(replace(RULES, buffer_points=buffer))
+    begin = {N: 7_000, C: 4_000, D: 2_000, E: 0}
+    for points in range(10_001):
+        alone = next(tier for tier in (N, C, D, E) if points >= begin[tier])
+        for tier in Tier:
+            above = begin[Tier(tier - 1)] + buffer if tier else 0
+            rises = points > above if buffer else points >= above
+            upward = Tier(tier - 1) if tier and rises else tier
+            after = alone if alone > tier else upward
+            assert TABLE[tier][band_of(points, edges)] is after, (tier, points)
+
+
+def test_tiers_that_are_just_the_buffer_apart_are_left_where_the_next_one_begins() -> None:
+    edges = edges_of(replace(RULES, cautious_points_min=6_000, normal_points_min=9_000))
+    assert list(edges) == sorted(edges)
+    assert TABLE[C][band_of(10_000, edges)] is N
+    edges = edges_of(replace(RULES, cautious_points_min=6_000))
+    led = [TABLE[tier][band_of(7_000, edges)] for tier in (N, C, D, E)]
+    assert led == [N, C, C, D]
+    assert TABLE[D][band_of(6_999, edges)] is D
+
+
+@pytest.mark.parametrize("buffer", [0, 100, 1_000])
+def test_the_score_of_what_is_unknown_is_the_least_that_leaves_defensive(buffer: int) -> None:
+    rules = replace(RULES, buffer_points=buffer)
+    edges, score = edges_of(rules), score_of_unknown(rules)
+    assert [TABLE[tier][band_of(score, edges)] for tier in Tier] == [C, C, C, D]
+    assert TABLE[D][band_of(score - 1, edges)] is D
 
 
 def test_down_is_at_once_and_up_takes_the_dwell_for_each_tier() -> None:
@@ -64,7 +99,7 @@ def test_down_is_at_once_and_up_takes_the_dwell_for_each_tier() -> None:
 def test_one_bad_score_begins_the_dwell_anew() -> None:
     gauge = Gauge(E)
     gauge.follow(10_000, EDGES, SECOND, MINUTE)
-    gauge.follow(2_999, EDGES, 60 * SECOND, MINUTE)
+    gauge.follow(3_000, EDGES, 60 * SECOND, MINUTE)
     assert not gauge.follow(10_000, EDGES, 62 * SECOND, MINUTE)
     assert not gauge.follow(10_000, EDGES, 121 * SECOND, MINUTE)
     assert gauge.follow(10_000, EDGES, 122 * SECOND, MINUTE)

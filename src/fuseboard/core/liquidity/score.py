@@ -8,6 +8,7 @@ every division is rounded down.
 from msgspec import Struct
 
 from fuseboard.core.liquidity.depth import ABSENT
+from fuseboard.core.liquidity.tiers import rises_from
 from fuseboard.policy.liquidity_rules import LiquidityRules
 
 
@@ -29,7 +30,8 @@ def score_of_unknown(rules: LiquidityRules) -> int:
     """What stands for a score where nothing is known of a book: by it each tier goes to CAUTIOUS,
     as a symbol begins, and stays there.
     """
-    return min(rules.cautious_points_min + rules.buffer_points, rules.normal_points_min - 1)
+    normal = rules.normal_points_min
+    return min(rises_from(rules.cautious_points_min, rules.buffer_points, normal), normal - 1)
 
 
 def composites(

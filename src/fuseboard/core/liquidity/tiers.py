@@ -1,8 +1,8 @@
 """The tier machine: one total table over tier and band of the score, drawn into docs/liquidity.md.
 
-The edges of the tiers and, a buffer above each, the edges at which a tier is left upward cut the
-scale into seven bands. Down is at once, as far as the band says. Up is one tier at a time, after
-the score was in a band that allows it for the whole dwell. So a tier is a gauge: it follows a
+The edges of the tiers and, a buffer above each, the edges above which a tier is left upward cut
+the scale into seven bands. Down is at once, as far as the band says. Up is one tier at a time,
+after the score was in a band that allows it for the whole dwell. So a tier is a gauge: it follows a
 number with hysteresis, and lifts no latch. A symbol begins CAUTIOUS: nothing is known of it.
 """
 
@@ -17,6 +17,7 @@ from fuseboard.vocabulary.liquidity import Tier
 
 BANDS: Final = 7
 FOREVER_NS: Final = 10**30
+POINTS_MAX: Final = 10_000
 
 
 _N, _C, _D, _E = Tier.NORMAL, Tier.CAUTIOUS, Tier.DEFENSIVE, Tier.EMERGENCY
@@ -31,9 +32,21 @@ dwell."""
 
 
 def edges_of(rules: LiquidityRules) -> tuple[int, ...]:
-    """The lower edges of the bands but the lowest, rising, in points."""
+    """The least score of each band but the lowest, rising."""
     starts = (rules.defensive_points_min, rules.cautious_points_min, rules.normal_points_min)
-    return tuple(edge for start in starts for edge in (start, start + rules.buffer_points))
+    edges: list[int] = []
+    for start, following in zip(starts, (*starts[1:], POINTS_MAX), strict=True):
+        edges += start, rises_from(start, rules.buffer_points, following)
+    return tuple(edges)
+
+
+def rises_from(start: int, buffer_points: int, following: int) -> int:
+    """The least score that leads up into the tier that begins at `start`: the first above the
+    buffer, but no higher than where the following tier begins.
+    """
+    if not buffer_points:
+        return start
+    return min(start + buffer_points + 1, following)
 
 
 def band_of(points: int, edges: tuple[int, ...]) -> int:
