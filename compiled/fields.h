@@ -7,6 +7,7 @@
    would: so what is read, written or raised is the same. */
 
 #include <Python.h>
+#include <dlfcn.h>
 #include <structmember.h>
 
 #ifndef Py_TPFLAGS_MANAGED_DICT
@@ -187,7 +188,8 @@ INLINE int holds(PyObject *of) {
   if (of == Py_True) return 1;
   if (of == Py_False || of == Py_None) return 0;
   if (PyDict_CheckExact(of)) return PyDict_GET_SIZE(of) != 0;
-  if (PyLong_CheckExact(of)) return Py_SIZE(of) != 0;
+  if (PyLong_CheckExact(of) || PyTuple_CheckExact(of) || PyList_CheckExact(of)) return Py_SIZE(of) != 0;
+  if (PyUnicode_CheckExact(of)) return PyUnicode_GET_LENGTH(of) != 0;
   return PyObject_IsTrue(of);
 }
 
@@ -241,14 +243,64 @@ INLINE PyObject *part(PyObject *of, Py_ssize_t start, Py_ssize_t end) {
   return PySequence_GetSlice(of, start, end);
 }
 
+/* The hash behind hashlib's, where this process has it: two copies of its state and two objects less
+   than through that. The state is an SHA256_CTX of OpenSSL, of 112 bytes. */
+typedef struct {
+  unsigned long long state[32];
+} Hashing;
+
+static int (*sha256_begin)(Hashing *), (*sha256_take)(Hashing *, const void *, size_t);
+static int (*sha256_end)(unsigned char *, Hashing *);
+
+static void sha256_find(void) {
+  void *library = dlopen("libcrypto.so.3", RTLD_LAZY | RTLD_NOLOAD);
+  if (library == NULL) return;
+  sha256_begin = dlsym(library, "SHA256_Init");
+  sha256_take = dlsym(library, "SHA256_Update");
+  sha256_end = dlsym(library, "SHA256_Final");
+}
+
+/* sha256(of).hexdigest() */
+SELDOM PyObject *sha256_hex(PyObject *sha256, PyObject *of) {
+  PyObject *hashed, *text;
+  if (LIKELY(sha256_begin && sha256_take && sha256_end && PyBytes_CheckExact(of))) {
+    Hashing hashing;
+    unsigned char digest[32];
+    if (sha256_begin(&hashing)
+        && sha256_take(&hashing, PyBytes_AS_STRING(of), (size_t)PyBytes_GET_SIZE(of))
+        && sha256_end(digest, &hashing)) {
+      int number;
+      text = PyUnicode_New(2 * sizeof digest, 127);
+      for (number = 0; text != NULL && number < (int)sizeof digest; number++) {
+        PyUnicode_1BYTE_DATA(text)[2 * number] = "0123456789abcdef"[digest[number] >> 4];
+        PyUnicode_1BYTE_DATA(text)[2 * number + 1] = "0123456789abcdef"[digest[number] & 15];
+      }
+      return text;
+    }
+  }
+  hashed = PyObject_CallOneArg(sha256, of);
+  if (hashed == NULL) return NULL;
+  text = PyObject_CallMethod(hashed, "hexdigest", NULL);
+  Py_DECREF(hashed);
+  return text;
+}
+
 #define TEXT_MAX 1024
 
-SELDOM PyObject *joined_slowly(PyObject **parts, int count) {
+typedef struct {
+  Py_ssize_t start, end; /* what of a part is meant, as of[start:end]; an end of -1: the part itself */
+} Piece;
+
+SELDOM PyObject *joined_slowly(PyObject **parts, const Piece *pieces, int count) {
   PyObject *empty = PyUnicode_New(0, 0), *list = PyList_New(count), *text = NULL;
   int number;
   if (empty == NULL || list == NULL) goto done;
   for (number = 0; number < count; number++) {
-    PyObject *shown = PyObject_Format(parts[number], NULL);
+    Piece piece = pieces[number];
+    PyObject *meant = piece.end < 0 ? Py_NewRef(parts[number])
+                                    : part(parts[number], piece.start, piece.end);
+    PyObject *shown = meant == NULL ? NULL : PyObject_Format(meant, NULL);
+    Py_XDECREF(meant);
     if (shown == NULL) goto done;
     PyList_SET_ITEM(list, number, shown);
   }
@@ -259,19 +311,28 @@ done:
   return text;
 }
 
-/* The f-string of these parts: texts, whole numbers and None are written side by side. */
-SELDOM PyObject *joined_parts(PyObject **parts, int count) {
+/* The f-string of these parts: texts, pieces of texts, whole numbers and None are written side by
+   side. */
+SELDOM PyObject *joined_parts(PyObject **parts, const Piece *pieces, int count) {
   char text[TEXT_MAX], digits[24];
   Py_ssize_t size = 0;
   PyObject *result;
   int number;
   for (number = 0; number < count; number++) {
     PyObject *part = parts[number];
+    Piece piece = pieces[number];
     const char *from = digits;
     Py_ssize_t long_is;
     if (PyUnicode_CheckExact(part) && PyUnicode_IS_COMPACT_ASCII(part)) {
       from = (const char *)PyUnicode_DATA(part);
       long_is = PyUnicode_GET_LENGTH(part);
+      if (piece.end >= 0) {
+        if (piece.end < long_is) long_is = piece.end;
+        long_is = piece.start < long_is ? long_is - piece.start : 0;
+        from += piece.start;
+      }
+    } else if (piece.end >= 0) {
+      return joined_slowly(parts, pieces, count);
     } else if (part == Py_None) {
       from = "None";
       long_is = 4;
@@ -280,14 +341,14 @@ SELDOM PyObject *joined_parts(PyObject **parts, int count) {
       long long value = PyLong_AsLongLongAndOverflow(part, &beyond);
       char *at = digits + sizeof digits;
       unsigned long long left = (unsigned long long)value;
-      if (beyond || value < 0) return joined_slowly(parts, count);
+      if (beyond || value < 0) return joined_slowly(parts, pieces, count);
       do *--at = (char)('0' + left % 10); while (left /= 10);
       from = at;
       long_is = digits + sizeof digits - at;
     } else {
-      return joined_slowly(parts, count);
+      return joined_slowly(parts, pieces, count);
     }
-    if (long_is > TEXT_MAX - size) return joined_slowly(parts, count);
+    if (long_is > TEXT_MAX - size) return joined_slowly(parts, pieces, count);
     memcpy(text + size, from, (size_t)long_is);
     size += long_is;
   }

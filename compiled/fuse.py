@@ -7,7 +7,8 @@ only these things are written another way:
   exact class of its receiver first, and calls as anyone would where it is another;
 - reading and writing a field, and calling a method, go through `fields.h`;
 - what a module defines or imports otherwise is looked up once, when this module is loaded;
-- an f-string is joined, and whole numbers are compared and computed, by `fields.h`.
+- an f-string is joined, and whole numbers are compared and computed, by `fields.h`, and so is
+  hashlib's sha256 of a text, by the function behind it.
 
 So nothing of what is decided is written twice. What cannot be written this way is refused.
 """
@@ -50,6 +51,8 @@ cdef extern from *:
     object x_minus "minus"(object, object)
     object x_times "times"(object, object)
     object x_part "part"(object, Py_ssize_t, Py_ssize_t)
+    void x_sha256_find "sha256_find"()
+    object x_sha256_hex "sha256_hex"(object, object)
 '''
 
 
@@ -74,17 +77,20 @@ def _send(whole: Whole, name: str, count: int) -> str:
 
 
 def _declared(whole: Whole) -> str:
-    """The helpers, and for each number of parts what joins so many."""
+    """The helpers, and what joins the parts of each kind of f-string."""
     joins, declared = [], []
-    for count in whole.joins:
+    for pieces, name in whole.joins.items():
+        count = len(pieces)
         letters = [f"a{number}" for number in range(count)]
         typed = ", ".join(f"PyObject *{letter}" for letter in letters)
+        meant = ", ".join(f"{{{start}, {end}}}" for start, end in pieces)
         joins.append(
-            f"static inline PyObject *joined_{count}({typed}) {{\n"
+            f"static inline PyObject *{name}({typed}) {{\n"
             f"      PyObject *parts[] = {{{', '.join(letters)}}};\n"
-            f"      return joined_parts(parts, {count});\n    }}"
+            f"      static const Piece pieces[] = {{{meant}}};\n"
+            f"      return joined_parts(parts, pieces, {count});\n    }}"
         )
-        declared.append(f"    object joined_{count}({', '.join(['object'] * count)})")
+        declared.append(f"    object {name}({', '.join(['object'] * count)})")
     return _DECLARED.format(joins="\n    ".join(joins)) + "\n".join(declared)
 
 
@@ -97,4 +103,4 @@ def _known(whole: Whole) -> str:
         for (module, wanted), name in whole.known.items()
     ]
     lines += [f"cdef {kind} p{number}" for number, kind in enumerate(whole.places)]
-    return "\n".join(lines)
+    return "\n".join([*lines, "x_sha256_find()"])

@@ -82,6 +82,7 @@ def order_requested(turn, fact):
     f_core_judging_order_requested(turn, fact)
 '''
 _READER: Final = """
+@cython.binding(False)
 def read{name}(proposal):
     return f_core_checks_custom_{name}(proposal)
 """

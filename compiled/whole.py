@@ -77,8 +77,8 @@ class Whole:
     """By module and name, what is looked up once, and its name here."""
     places: list[str] = field(default_factory=list)
     """The kind of each place that remembers a class."""
-    joins: dict[int, None] = field(default_factory=dict)
-    """How many parts the f-strings have."""
+    joins: dict[tuple[tuple[int, int], ...], str] = field(default_factory=dict)
+    """By what of each part an f-string means, as start and end, the name of what joins them."""
     sends: dict[tuple[str, int], None] = field(default_factory=dict)
     """The methods that are called by their receiver's class, with how many arguments."""
 
@@ -90,6 +90,10 @@ class Whole:
         """A new place that remembers a class."""
         self.places.append(kind)
         return f"p{len(self.places) - 1}"
+
+    def join(self, pieces: tuple[tuple[int, int], ...]) -> str:
+        """The name of what joins such parts."""
+        return self.joins.setdefault(pieces, f"joined_{len(pieces)}_{len(self.joins)}")
 
     def function(self, module: ModuleType, name: str) -> Fused | None:
         """The fused function that a name of a module means."""

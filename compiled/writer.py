@@ -6,6 +6,7 @@ could be taken for one of the helpers.
 
 import ast
 import builtins
+import hashlib
 import re
 from types import ModuleType
 from typing import Final
@@ -43,6 +44,8 @@ _COMPUTES: Final[dict[type[ast.operator], str]] = {
     ast.Sub: "x_minus",
     ast.Mult: "x_times",
 }
+_WHOLE: Final = (0, -1)
+"""All of a part of an f-string."""
 _PLACE: Final = "place_"
 _OURS: Final = re.compile(rf"(x_|f_|k\d|p\d|t\d|send\d|joined_|{_PLACE})")
 
@@ -243,28 +246,41 @@ class _Writer(ast.NodeTransformer):
         return ast.IfExp(self._truth(node.test), self._made(node.body), self._made(node.orelse))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        parts = []
+        parts, pieces = list[ast.expr](), []
         for value in node.values:
-            if isinstance(value, ast.FormattedValue):
-                if value.format_spec is not None or value.conversion != -1:
-                    raise self._refused(node)
-                parts.append(self._made(value.value))
-            else:
+            piece = _WHOLE
+            if not isinstance(value, ast.FormattedValue):
                 parts.append(value)
-        self.whole.joins[len(parts)] = None
-        return _called(f"joined_{len(parts)}", *parts)
+            elif value.format_spec is not None or value.conversion != -1:
+                raise self._refused(node)
+            elif isinstance(value.value, ast.Subscript) and isinstance(
+                value.value.slice, ast.Slice
+            ):
+                parts.append(self._made(value.value.value))
+                piece = self._bounds(value.value, value.value.slice)
+            else:
+                parts.append(self._made(value.value))
+            pieces.append(piece)
+        return _called(self.whole.join(tuple(pieces)), *parts)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         at, of = node.slice, self._made(node.value)
         if not isinstance(at, ast.Slice):
             return ast.Subscript(of, self._made(at), node.ctx)
-        start, end = at.lower or ast.Constant(0), at.upper
-        for bound in (start, end):
-            is_number = isinstance(bound, ast.Constant) and isinstance(bound.value, int)
-            if not is_number or at.step is not None or not isinstance(node.ctx, ast.Load):
+        start, end = self._bounds(node, at)
+        return _called("x_part", of, ast.Constant(start), ast.Constant(end))
+
+    def _bounds(self, node: ast.Subscript, at: ast.Slice) -> tuple[int, int]:
+        """The start and the end of a slice; both are numbers that are known and count from 0."""
+        found = []
+        for bound in (at.lower or ast.Constant(0), at.upper):
+            if not isinstance(bound, ast.Constant) or not isinstance(bound.value, int):
                 raise self._refused(node)
-        assert end is not None
-        return _called("x_part", of, start, end)
+            found.append(bound.value)
+        if at.step is not None or not isinstance(node.ctx, ast.Load):
+            raise self._refused(node)
+        start, end = found
+        return start, end
 
     # --- calls -----------------------------------------------------------------------------------
 
@@ -276,6 +292,10 @@ class _Writer(ast.NodeTransformer):
             if function.id == "len" and not hasattr(self.at.module, "len"):
                 return _called("x_length", self._made(node.args[0]))
         elif isinstance(function, ast.Attribute):
+            if function.attr == "hexdigest" and self._is_sha256(function.value):
+                assert isinstance(function.value, ast.Call)
+                called = function.value
+                return _called("x_sha256_hex", *map(self._made, (called.func, *called.args)))
             module = self._module(function.value)
             if module is None:
                 return self._sent(function, node)
@@ -283,6 +303,13 @@ class _Writer(ast.NodeTransformer):
         if wanted is None:
             return self._plain(self._made(function), node)
         return _called(wanted.c_name, *map(self._made, wanted.given(node, bound=False)))
+
+    def _is_sha256(self, node: ast.expr) -> bool:
+        """Whether it hashes one text with hashlib's function."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return False
+        found = None if node.func.id in self.locals else getattr(self.at.module, node.func.id, None)
+        return found is hashlib.sha256 and len(node.args) == 1 and not node.keywords
 
     def _plain(self, function: ast.expr, node: ast.Call) -> ast.expr:
         keywords = [ast.keyword(at.arg, self._made(at.value)) for at in node.keywords]

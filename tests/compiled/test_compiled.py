@@ -96,24 +96,74 @@ print(said)
 EXTENSION = """
 #include "fields.h"
 static Place place;
+static PyObject *joined(PyObject *module, PyObject *of) {
+  static const Piece pieces[] = {{0, 8}, {0, -1}, {5, 6}, {7, 90}, {0, -1}};
+  PyObject *parts[] = {of, Py_None, of, of, of};
+  return joined_parts(parts, pieces, 5);
+}
+static PyObject *hashed(PyObject *module, PyObject *args) {
+  return sha256_hex(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
+}
 static PyObject *third(PyObject *module, PyObject *of) {
   static PyObject *name;
   if (name == NULL) name = PyUnicode_InternFromString("third");
   return field(&place, of, name);
 }
-static PyMethodDef methods[] = {{"third", third, METH_O, 0}, {0}};
+static PyObject *find(PyObject *module, PyObject *of) {
+  sha256_find();
+  return Py_NewRef(of);
+}
+static PyMethodDef methods[] = {
+  {"third", third, METH_O, 0}, {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
+  {"joined", joined, METH_O, 0}, {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
 
 
-def test_a_field_of_another_class_is_refused_each_time(tmp_path: Path) -> None:
-    (tmp_path / "it.c").write_text(EXTENSION)
+ALIKE = """
+from hashlib import sha256
+from random import Random
+import fields_of_a_test as it
+
+assert it.hashed(sha256, bytearray(b"abc")) == sha256(b"abc").hexdigest()
+for found in (False, True):
+    for size in range(300):
+        text = Random(size).randbytes(size)
+        assert it.hashed(sha256, text) == sha256(text).hexdigest(), (found, size)
+    it.find(None)
+try:
+    it.hashed(sha256, "a text")
+except TypeError:
+    print("alike")
+for size in range(120):
+    for letter in ("a", "\\xe9", "\\u20ac"):
+        d = letter * size
+        assert it.joined(d) == f"{d[:8]}{None}{d[5:6]}{d[7:90]}{d}", (size, letter)
+d = [1, 2, 3]
+assert it.joined(d) == f"{d[:8]}{None}{d[5:6]}{d[7:90]}{d}"
+print("alike")
+"""
+
+
+@pytest.fixture(name="fields", scope="module")
+def fields_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the helpers of `fields.h` can be imported from."""
+    place = tmp_path_factory.mktemp("fields")
+    (place / "it.c").write_text(EXTENSION)
     words = [*shlex.split(sysconfig.get_config_var("CC")), "-shared", "-fPIC", "-w", "-O1"]
     words += [f"-I{ROOT / 'compiled'}", f"-I{sysconfig.get_path('include')}"]
-    target = tmp_path / "fields_of_a_test.so"
-    subprocess.run([*words, str(tmp_path / "it.c"), "-o", str(target)], check=True, timeout=100)
-    assert _said(FOREIGN, str(tmp_path)) == [str(["refused"] * 3)]
+    target = place / "fields_of_a_test.so"
+    subprocess.run([*words, str(place / "it.c"), "-o", str(target)], check=True, timeout=100)
+    return str(place)
+
+
+def test_a_hash_and_the_pieces_of_a_text_are_those_of_python(fields: str) -> None:
+    assert _said(ALIKE, fields) == ["alike", "alike"]
+
+
+def test_a_field_of_another_class_is_refused_each_time(fields: str) -> None:
+    assert _said(FOREIGN, fields) == [str(["refused"] * 3)]
 
 
 def test_a_compiled_build_has_a_name_of_its_own() -> None:

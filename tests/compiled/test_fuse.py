@@ -1,6 +1,7 @@
 """What is compiled is written from the kernel's own source, or refused."""
 
 import ast
+from hashlib import sha256
 from types import ModuleType
 
 import pytest
@@ -12,7 +13,7 @@ from compiled.whole import Fused, Refused
 
 def _fused(text: str, *others: str) -> str:
     module = ModuleType("a_module")
-    module.__dict__.update(LIMIT=5)
+    module.__dict__.update(LIMIT=5, sha256=sha256)
     found = []
     for one in (text, *others):
         (function,) = ast.parse(one).body
@@ -40,8 +41,10 @@ def test_the_step_as_it_is_can_be_compiled() -> None:
         ("return a < c < LIMIT", "return x_less(a, (t1_ := c)) and x_less(t1_, k0_LIMIT)"),
         ("return LIMIT(*a, c)", "return k0_LIMIT(*a, c)"),
         ("return a or c", "return t1_ if x_holds((t1_ := a)) else c"),
-        ("return f'{a}:{c}'", 'return joined_3(a, ":", c)'),
+        ("return f'{a}:{c}'", 'return joined_3_0(a, ":", c)'),
+        ("return f'{a[2:5]}{c}'", "return joined_2_0(a, c)"),
         ("return a[2:5]", "return x_part(a, 2, 5)"),
+        ("return sha256(a).hexdigest()", "return x_sha256_hex(k0_sha256, a)"),
     ],
 )
 def test_each_kind_of_code_is_written_by_the_helpers(body: str, made: str) -> None:

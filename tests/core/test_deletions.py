@@ -181,7 +181,7 @@ THE_IDS: tuple[Row, ...] = (
     ),
     (
         identifiers.OrderIds.order_id,
-        "hashed.update(client_order_id.encode())",
+        " + client_order_id.encode()",
         "",
         named.test_another_scope_symbol_or_attempt_is_another_id,
     ),

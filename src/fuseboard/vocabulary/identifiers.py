@@ -6,8 +6,8 @@ UUID derived from (instance, account, strategy, client order id); it is what str
 so that a repeated send is the same order to the broker and a stranger's order is recognised.
 """
 
-import hashlib
 import re
+from hashlib import sha256
 
 WIRE_PREFIX = "fb"
 STOCKS_FEED = "stocks"
@@ -39,19 +39,17 @@ class OrderIds:
     def __init__(self, *, instance: str, account: str) -> None:
         self.wire_prefix = wire_id(instance=instance, order_id="")
         self._account = _part(instance) + _part(account)
-        self._strategies: dict[str, hashlib._Hash] = {}
+        self._strategies: dict[str, bytes] = {}
 
     def order_id(self, strategy: str, client_order_id: str) -> str:
         """Our UUID of an order (RFC 9562 version 8, from 120 bits of the hash).
 
         All parts but the last are length-prefixed, so that no two lists of parts collide.
         """
-        begun = self._strategies.get(strategy)
-        if begun is None:
-            begun = self._strategies[strategy] = hashlib.sha256(self._account + _part(strategy))
-        hashed = begun.copy()
-        hashed.update(client_order_id.encode())
-        d = hashed.hexdigest()
+        asker = self._strategies.get(strategy)
+        if asker is None:
+            asker = self._strategies[strategy] = self._account + _part(strategy)
+        d = sha256(asker + client_order_id.encode()).hexdigest()
         return f"{d[:8]}-{d[8:12]}-8{d[13:16]}-8{d[17:20]}-{d[20:32]}"
 
 
