@@ -12,6 +12,9 @@ import pytest
 from fuseboard.app import signals
 from fuseboard.app.signals import leave_terminal, obey_signals
 
+CLOSED = -1
+"""No number of an open file; one that was closed may soon be another's."""
+
 
 @pytest.fixture(autouse=True)
 def _usual_hangup(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -61,6 +64,24 @@ def test_a_second_signal_of_a_person_hurries(first: signal.Signals) -> None:
         await asyncio.wait_for(hurry.wait(), 10)
 
     asyncio.run(run())
+
+
+def test_a_hangup_stops_also_where_standard_output_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "STANDARD_DESCRIPTORS", (CLOSED,))
+    told: list[object] = []
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        obey_signals(stopping, asyncio.Event())
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: told.append(fault))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.wait_for(stopping.wait(), 10)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert not told
 
 
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:

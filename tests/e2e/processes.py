@@ -109,10 +109,13 @@ class Running:
             env=environment(**more),
             cwd=ROOT,
             stdin=subprocess.PIPE,
-            stdout=self._log,
+            stdout=self._heard_by(),
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def _heard_by(self) -> IO[bytes] | int:
+        return self._log
 
     def output(self) -> str:
         return self.output_file.read_text(errors="replace")

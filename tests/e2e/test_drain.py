@@ -1,5 +1,6 @@
 """SIGTERM, SIGINT on real processes: nothing new, all cancelled, closed where told; exit 0."""
 
+import os
 import signal
 
 from fuseboard.exchange.ledger import OrderAccepted
@@ -54,6 +55,33 @@ def test_an_interrupt_stops_in_the_same_order_and_flattens_where_the_policy_says
     truth.positions_of(exchange.ledger())
     truth.nothing_twice(exchange.ledger())
     truth.no_order_was_refused(exchange.ledger())
+    here.evidence_is_clean()
+
+
+class Piped(Gateway):
+    """As in `fuseboard run | tee run.log`, where the same Ctrl-C ends `tee` first."""
+
+    def _heard_by(self) -> int:
+        self._reader, written = os.pipe()
+        self._written = os.fdopen(written, "wb")
+        return written
+
+    def leave_unheard(self) -> None:
+        self._written.close()
+        os.close(self._reader)
+
+
+def test_a_stop_goes_to_its_end_when_the_reader_of_its_words_is_gone(here: World) -> None:
+    here.init("name: drain\nsafety: {kill_switch: {drain: flatten}}\n")
+    exchange = here.exchange(tape="normal", speed=5, requests_per_minute=10_000)
+    gateway = here.kept(Piped(here.folder, here.state, exchange.url))
+    gateway.wait_for(lambda now: now["posture"] == "OPEN", "the gateway is open")
+    exchange.start()
+    accepted(here.bot(gateway.url).buy("AAPL", 10))
+    until(lambda: exchange.positions().get("AAPL") == "10", "it is filled")
+    gateway.leave_unheard()
+    assert gateway.stop(by=signal.SIGINT) == 0
+    assert exchange.positions() == {}
     here.evidence_is_clean()
 
 

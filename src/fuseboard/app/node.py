@@ -73,7 +73,9 @@ SWITCH_INTERVAL_S: Final = 0.0002
 
 
 class Node:
-    """One running gateway. `serve` runs it to its end and gives the exit code."""
+    """One running gateway. `serve` runs it to its end and gives the exit code. `say` raises
+    nothing: no step waits for who reads.
+    """
 
     def __init__(self, options: NodeOptions, say: Callable[[str], None]) -> None:
         self._options = options

@@ -15,7 +15,7 @@ from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.open_files import OPEN_FILES_WANTED, allow_open_files
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control.policy_file import loaded_policy
-from fuseboard.control.saying import say
+from fuseboard.control.saying import say, say_if_heard
 from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.halts.hidden import hide_this_process
@@ -107,6 +107,6 @@ async def _serve(
             plays_tape=broker == simulated_keys(broker.base_url),
             tape_speed_nanos=(options.speed or NANOS) if options.sessions else 0,
         ),
-        say,
+        say_if_heard,
     )
     return await node.serve()

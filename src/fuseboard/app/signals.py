@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 STANDARD_DESCRIPTORS: Final = (1, 2)
@@ -24,8 +25,8 @@ def obey_signals(stopping: asyncio.Event, hurry: asyncio.Event) -> None:
         stopping.set()
 
     def hung_up() -> None:
-        leave_terminal(STANDARD_DESCRIPTORS)
         stopping.set()
+        leave_terminal(STANDARD_DESCRIPTORS)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -36,12 +37,13 @@ def obey_signals(stopping: asyncio.Event, hurry: asyncio.Event) -> None:
 def leave_terminal(descriptors: Iterable[int]) -> None:
     """Let what is still said there go nowhere: a write to a terminal that is gone fails.
 
-    Files and pipes stay as they are.
+    Files and pipes stay as they are, and so does what was closed from the start.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
         for descriptor in descriptors:
-            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
-                os.dup2(nowhere, descriptor)
+            with suppress(OSError):
+                if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                    os.dup2(nowhere, descriptor)
     finally:
         os.close(nowhere)
