@@ -2,7 +2,13 @@ import asyncio
 
 import pytest
 
-from fuseboard.runtime.lockstep import InstantJournal, LockstepEventLoop, Quiescent, run_lockstep
+from fuseboard.runtime.lockstep import (
+    SECOND_NS,
+    InstantJournal,
+    LockstepEventLoop,
+    Quiescent,
+    run_lockstep,
+)
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.inputs import Moment, TimeAdvanced
 from fuseboard.vocabulary.records import Record
@@ -41,3 +47,34 @@ def test_an_instant_journal_keeps_and_is_durable_before_it_returns() -> None:
     journal.append(records)
     journal.close()
     assert (kept, watermark.sequence) == (records, 2)
+
+
+class Leaping:
+    """Leaps an hour once, at 10 s; something happens two hours later."""
+
+    def __init__(self, leap_s: int) -> None:
+        self.leap_s = leap_s
+        self.passed_ns: list[int] = []
+
+    def due_in_ns(self) -> int | None:
+        return 7_200 * SECOND_NS - sum(self.passed_ns)
+
+    def leap_ns(self) -> int:
+        return self.leap_s * SECOND_NS if sum(self.passed_ns) == 10 * SECOND_NS else 0
+
+    def pass_ns(self, passed_ns: int) -> None:
+        self.passed_ns.append(passed_ns)
+
+
+def test_time_leaps_over_timers_where_the_agenda_says_so_and_they_are_late() -> None:
+    async def main(clock: LockstepEventLoop) -> list[int]:
+        woken: list[int] = []
+        for _ in range(4):
+            await asyncio.sleep(5)
+            woken.append((clock.now().boot_ns - START.boot_ns) // SECOND_NS)
+        return woken
+
+    assert run_lockstep(START, main, Leaping(3_600)) == [5, 10, 3_610, 3_615]
+    assert run_lockstep(START, main, Leaping(0)) == [5, 10, 15, 20]
+    with pytest.raises(AssertionError, match="nothing is leapt over"):
+        run_lockstep(START, main, Leaping(7_200))

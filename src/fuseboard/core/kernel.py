@@ -49,7 +49,7 @@ from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.liquidity import telling
 from fuseboard.core.outgoing import cancel_again
 from fuseboard.core.state import State, Turn
-from fuseboard.core.waking import wake_for_what_is_next
+from fuseboard.core.waking import rests_until, wake_for_what_is_next
 from fuseboard.core.watchlist import ORDER
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.effects import Effect
@@ -194,6 +194,12 @@ class Kernel:
     def compared_wall_ns(self) -> int:
         """When the books were last compared with the broker's to the end; 0 when never."""
         return self._state.compared_wall_ns
+
+    def rests_until_boot_ns(self) -> int:
+        """Until when further readings of the broker that say what the last ones said change
+        nothing, if nothing else happens; not after the last step while something is under way.
+        """
+        return rests_until(self._turn)
 
     def halt_epoch(self) -> int:
         """The number of the newest halt, of whatever scope; 0 before the first."""

@@ -9,6 +9,7 @@ from fuseboard.exchange.direct import DirectFeed
 from fuseboard.feeds.tapes.tape import Tape, TapeQuote
 from fuseboard.lab.gated import ACCOUNT, INSTANCE, GatedDesk
 from fuseboard.lab.memory_register import MemoryRegister
+from fuseboard.lab.resting import DAY_NS, Resting
 from fuseboard.lab.stage import Stage
 from fuseboard.lab.tape_calendar import ExchangeClock, calendar_of
 from fuseboard.lab.world import World
@@ -30,33 +31,53 @@ from fuseboard.vocabulary.records import Record
 Keep = Callable[[Record], None]
 
 
-def play_protected(stage: Stage, policy: Policy, strategy: str, keep: Keep | None) -> int:
+def play_protected(
+    stage: Stage, policy: Policy, strategy: str, keep: Keep | None, *, leaps: bool = True
+) -> int:
     """Play the stage to its end; how many inputs the kernel folded.
+
+    Of a tape of more than a day time leaps where nothing can happen (`lab/resting.py`), if it may.
 
     Raises what the strategy raised, as `StrategyFailed`, and `NodeStopped`.
     """
-    agenda = _TapeTime(stage.began_ns)
+    session = stage.tape.session
+    leaps = leaps and session.close_ns - session.open_ns > DAY_NS
     start = Moment(NANOS, stage.began_ns)
-    node = _Node(stage, policy, strategy, keep or _forget, agenda)
+    agenda = _TapeTime(start)
+    node = _Node(stage, policy, strategy, keep or _forget, agenda, leaps=leaps)
     return run_lockstep(start, node.run, agenda)
 
 
 class _TapeTime:
     """The world as the event loop's agenda: time stops where a slice ends."""
 
-    def __init__(self, began_ns: int) -> None:
-        self._now_ns = began_ns
+    def __init__(self, start: Moment) -> None:
+        self._start = start
+        self._now_ns = start.wall_ns
         self._world: World | None = None
         self._over: asyncio.Future[None] | None = None
+        self._resting: Resting | None = None
 
-    def begin(self, world: World, over: "asyncio.Future[None]") -> None:
+    def begin(
+        self, world: World, over: "asyncio.Future[None]", resting: Resting | None = None
+    ) -> None:
         """From now on the tape plays; `over` is done when it has."""
-        self._world, self._over = world, over
+        self._world, self._over, self._resting = world, over, resting
 
     def due_in_ns(self) -> int | None:
         """How long until a slice ends."""
         due_ns = None if self._world is None else self._world.due_ns()
         return None if due_ns is None else due_ns - self._now_ns
+
+    def leap_ns(self) -> int:
+        """How far time may leap over readings that would say nothing new; 0: not at all."""
+        due_in_ns = None if self._resting is None else self.due_in_ns()
+        if self._resting is None or due_in_ns is None:
+            return 0
+        passed_ns = self._now_ns - self._start.wall_ns
+        return self._resting.leap_ns(
+            Moment(self._start.boot_ns + passed_ns, self._now_ns), due_in_ns
+        )
 
     def pass_ns(self, passed_ns: int) -> None:
         """Time has passed; what the strategy raises ends the run."""
@@ -76,13 +97,21 @@ class _Node:
     """One node, put together over the lab's doors."""
 
     def __init__(
-        self, stage: Stage, policy: Policy, strategy: str, keep: Keep, agenda: _TapeTime
+        self,
+        stage: Stage,
+        policy: Policy,
+        strategy: str,
+        keep: Keep,
+        agenda: _TapeTime,
+        *,
+        leaps: bool,
     ) -> None:
         self._stage = stage
         self._policy = policy
         self._strategy = strategy
         self._keep = keep
         self._agenda = agenda
+        self._leaps = leaps
 
     async def run(self, clock: LockstepEventLoop) -> int:
         """Start, play, stop in order."""
@@ -104,18 +133,19 @@ class _Node:
         )
         outlet = self._outlet(desk, feed, intake, clock)
         watermark = Watermark()
+        resting = self._resting(kernel) if self._leaps else None
         loop = Loop(
             kernel=kernel,
             clock=clock,
             intake=intake,
-            journal=InstantJournal(watermark, self._keep),
+            journal=InstantJournal(watermark, self._keep if resting is None else resting.keep),
             watermark=watermark,
             outlet=outlet,
         )
         sessions = self._sessions(intake, clock)
         over = clock.create_future()
         world = stage.world(desk)
-        self._agenda.begin(world, over)
+        self._agenda.begin(world, over, resting)
         await outlet.start()
         for symbol in stage.tape.symbols:
             await feed.watch(symbol)
@@ -139,6 +169,14 @@ class _Node:
             views=[desk],
             pagers=[desk],
             randbelow=chance.randrange,
+        )
+
+    def _resting(self, kernel: Kernel) -> Resting:
+        return Resting(
+            self._stage.exchange.hours,
+            rests_until=kernel.rests_until_boot_ns,
+            every_ns=self._policy.reconciliation.every_ns,
+            keep=self._keep,
         )
 
     def _sessions(self, intake: Intake, clock: LockstepEventLoop) -> SessionSchedule:

@@ -39,8 +39,11 @@ def run_trial(
     keep: Callable[[Record], None] | None = None,
     progress: Progress = lambda _at_ns: None,
     stopwatch_ns: Callable[[], int] = time.perf_counter_ns,
+    leaps: bool = True,
 ) -> TrialResult:
     """Run one trial to the tape's end. `keep` is given each record of the gate's journal.
+
+    Without `leaps` every reading of the broker is played, of years of days too.
 
     Raises `TrialImpossible`, `StrategyFailed`, `NodeStopped` when the node under it finds a fault
     in itself, and `TapeUnreadable`.
@@ -53,7 +56,7 @@ def run_trial(
         raise TrialImpossible(f"the tape {options.tape} has no events: name other hours or days")
     stage = Stage(tape, options, stopwatch_ns, progress)
     if options.protected:
-        inputs = play_protected(stage, policy, options.strategy_name, keep)
+        inputs = play_protected(stage, policy, options.strategy_name, keep, leaps=leaps)
     else:
         inputs = _play_unprotected(stage, policy)
     ran = _ran(tape, options, policy)

@@ -31,6 +31,12 @@ class Agenda(Protocol):
     def due_in_ns(self) -> int | None:
         """How long until the next thing happens; None when nothing is going to."""
 
+    def leap_ns(self) -> int:
+        """How far time may leap over what timers wait for, which are late then; 0: not at all.
+
+        Never past the next thing. Asked when nothing else can happen at the present time.
+        """
+
     def pass_ns(self, passed_ns: int) -> None:
         """So much time has passed: let happen what is due. What it raises ends the run."""
 
@@ -64,7 +70,7 @@ class _TimeJumps(selectors.BaseSelector):
 class LockstepEventLoop(asyncio.SelectorEventLoop):
     """An event loop whose time moves only when nothing else can; it is also a `Clock`.
 
-    With an `agenda`, time also stops at whatever happens next there.
+    With an `agenda`, time also stops at whatever happens next there, and leaps where it says so.
     """
 
     def __init__(self, start: Moment, agenda: Agenda | None = None) -> None:
@@ -89,6 +95,10 @@ class LockstepEventLoop(asyncio.SelectorEventLoop):
             wait_ns = due_ns
         if wait_ns is None:
             raise Quiescent("every task waits and no timer is set")
+        if self._agenda is not None:
+            leap_ns = self._agenda.leap_ns()
+            assert not leap_ns or due_ns is None or leap_ns <= due_ns, "nothing is leapt over"
+            wait_ns = max(wait_ns, leap_ns)
         self._passed_ns += wait_ns
         if self._agenda is not None:
             self._agenda.pass_ns(wait_ns)

@@ -1,0 +1,219 @@
+"""Leaps over stretches in which nothing can happen: the same comes out, to the nanosecond."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec import structs
+
+from fuseboard.exchange.calendar import MarketHours
+from fuseboard.feeds.tapes.tape import Tape
+from fuseboard.lab import protected
+from fuseboard.lab.resting import Resting, edge_ns
+from fuseboard.lab.result import TrialResult
+from fuseboard.lab.strategy import Place
+from fuseboard.lab.trial import run_trial
+from fuseboard.policy.data_rules import DataRules
+from fuseboard.policy.liquidity_rules import LiquidityRules
+from fuseboard.policy.policy import Policy
+from fuseboard.policy.rules import LossRule
+from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.effects import (
+    Effect,
+    RaiseAlert,
+    ReadAccount,
+    ReadExecutions,
+    WakeAt,
+)
+from fuseboard.vocabulary.inputs import AccountSeen, Input, Moment, PositionsSeen, TimeAdvanced
+from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderType, Severity, Side
+from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.records import Record
+from tests.lab.markets import OPENS_NS, Scripted, chosen_of, options, quote, tape_of
+
+HOUR_NS = 3_600 * NANOS
+ASKING = (ReadAccount, ReadExecutions, WakeAt)
+NIGHT = Policy(
+    name="night",
+    losses=(LossRule(limit_nanos=NANOS // 100, cooldown_ns=600 * NANOS),),
+    liquidity=LiquidityRules(enabled=True),
+    data=DataRules(quote_age_ns_max=HOUR_NS, jump_nanos_max=NANOS // 2),
+)
+
+
+def afternoon(*, last_second: int) -> Tape:
+    """A share that falls in the middle of a day, and is silent until long after the close."""
+    prices = ((5, 1_000), (9_000, 1_000), (9_600, 800), (9_605, 800), (last_second, 790))
+    return tape_of([quote(second * NANOS, price, price + 1) for second, price in prices])
+
+
+def played(tape: Tape, *, leaps: bool) -> tuple[TrialResult, list[tuple[Moment, Effect]]]:
+    """The result, and each effect but questions and wakes with its moment."""
+    buy = Place(
+        own_id="b",
+        symbol="AAA",
+        side=Side.BUY,
+        order_type=OrderType.MARKET,
+        quantity_nanos=9 * NANOS,
+    )
+    told: list[tuple[Moment, Effect]] = []
+
+    def keep(record: Record) -> None:
+        told.extend((record.moment, at) for at in record.effects if not isinstance(at, ASKING))
+
+    asked = options(chosen_of(Scripted([[buy], []])), NIGHT)
+    return run_trial(tape, asked, keep=keep, leaps=leaps), told
+
+
+def test_what_time_leaps_over_comes_out_as_if_each_reading_was_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protected, "DAY_NS", HOUR_NS)
+    tape = afternoon(last_second=24_000)
+    leapt, told = played(tape, leaps=True)
+    whole, told_whole = played(tape, leaps=False)
+    assert told == told_whole
+    codes = [each.code for _, each in told if isinstance(each, RaiseAlert)]
+    assert Reason.DRAWDOWN in codes, "a fuse trips"
+    assert codes.count(Reason.SESSION_ROLLED) == 2
+    assert any(isinstance(each, RecordLiquidity) and each.silent for _, each in told)
+    assert leapt.figures.inputs * 15 < whole.figures.inputs
+    figures = structs.replace(leapt.figures, inputs=whole.figures.inputs)
+    assert figures == whole.figures
+    assert (
+        structs.replace(
+            leapt, figures=figures, digest=whole.digest, signals=whole.signals, took=whole.took
+        )
+        == whole
+    )
+
+
+def test_time_leaps_on_a_tape_of_more_than_a_day_alone() -> None:
+    days, _ = played(afternoon(last_second=20 * 86_400), leaps=True)
+    assert days.figures.inputs < 5_000
+    tape = tape_of([quote(second * NANOS, 9_999, 10_001) for second in (5, 1_200)])
+    leapt, told = played(tape, leaps=True)
+    whole, told_whole = played(tape, leaps=False)
+    assert (leapt.digest, told) == (whole.digest, told_whole)
+
+
+# --- when time leaps ------------------------------------------------------------------------------
+
+ACCOUNT = AccountSeen(
+    cash_nanos=NANOS,
+    equity_nanos=NANOS,
+    last_equity_nanos=NANOS,
+    multiplier=1,
+    shorting_enabled=False,
+)
+READ: tuple[tuple[Input, Effect | None], ...] = (
+    (TimeAdvanced(), ReadAccount(positions=True)),
+    (ACCOUNT, None),
+    (PositionsSeen(positions=()), None),
+    (ExecutionsSeen(after=None, newest="", executions=()), None),
+)
+ALERT = RaiseAlert(severity=Severity.INFO, code=Reason.ALLOWED, scope="account", text="said")
+
+
+def moment(second: int) -> Moment:
+    return Moment(second * NANOS, OPENS_NS + second * NANOS)
+
+
+class Watched:
+    """A `Resting` that is shown whole comparisons; the kernel rests until `until`, in seconds."""
+
+    def __init__(self, until: int = 10**6) -> None:
+        self.until = until
+        self.kept: list[Record] = []
+        self.resting = Resting(
+            MarketHours(always=False),
+            rests_until=lambda: self.until * NANOS,
+            every_ns=30 * NANOS,
+            keep=self.kept.append,
+        )
+
+    def compared(
+        self, second: int, *more: tuple[Input, Effect | None], instead: Input | None = None
+    ) -> None:
+        """A comparison; `more` comes before it, `instead` of the reading of its type."""
+        for told, effect in (*more, *READ):
+            replaced = instead is not None and type(told) is type(instead)
+            fact = instead if replaced and instead is not None else told
+            effects = () if effect is None else (effect,)
+            number = len(self.kept) + 1
+            self.resting.keep(Record(number, moment(second), fact, effects))
+
+    def leap(self, second: int, due_in: int = 3_600) -> int:
+        return self.resting.leap_ns(moment(second), due_in * NANOS) // NANOS
+
+
+def test_after_two_comparisons_with_nothing_between_time_leaps_by_whole_cycles() -> None:
+    watched = Watched()
+    watched.compared(5)
+    watched.compared(35)
+    assert watched.leap(35) == 0, "the readings are news once"
+    watched.compared(65)
+    assert watched.leap(65) == 3_570
+    assert watched.leap(65, due_in=3_601) == 3_600
+    assert watched.leap(65, due_in=60) == 30
+    assert watched.leap(65, due_in=30) == watched.leap(65, due_in=29) == 0
+    assert watched.leap(66) == 0, "a comparison is not just done"
+    assert len(watched.kept) == 3 * len(READ)
+
+
+@pytest.mark.parametrize(
+    ("more", "instead"),
+    [
+        (((TimeAdvanced(), ALERT),), None),
+        (((ACCOUNT, ALERT),), None),
+        ((), structs.replace(ACCOUNT, equity_nanos=2 * NANOS)),
+        ((), PositionsSeen(positions=(), missing=("one",))),
+        ((), ExecutionsSeen(after=None, newest="1", executions=())),
+    ],
+)
+def test_anything_else_between_two_comparisons_keeps_time_from_leaping(
+    more: tuple[tuple[Input, Effect | None], ...], instead: Input | None
+) -> None:
+    watched = Watched()
+    for second in (5, 35, 65):
+        watched.compared(second)
+    watched.compared(95, *more, instead=instead)
+    assert watched.leap(95) == 0
+    for second in (125, 155, 185):
+        watched.compared(second)
+    assert watched.leap(185) > 0
+
+
+def test_a_comparison_that_came_too_soon_is_no_cycle() -> None:
+    watched = Watched()
+    for second in (5, 35, 40):
+        watched.compared(second)
+    assert watched.leap(40) == 0
+    watched.compared(70)
+    assert watched.leap(70) == 3_570
+
+
+def test_time_stops_before_the_kernels_deadline_and_before_the_market_closes() -> None:
+    watched = Watched(until=1_000)
+    for second in (5, 35, 65):
+        watched.compared(second)
+    assert watched.leap(65) == 930
+    watched.until = 65
+    assert watched.leap(65) == 0
+    watched.until = 10**6
+    six_hours = 6 * 3_600
+    assert watched.leap(65, due_in=86_400) == six_hours - 65 - (six_hours - 65) % 30
+
+
+def test_an_edge_is_the_next_opening_close_or_midnight_of_what_never_closes() -> None:
+    def at(text: str) -> int:
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * NANOS
+
+    shares, always = MarketHours(always=False), MarketHours(always=True)
+    friday = "2025-06-06"
+    assert edge_ns(shares, at(f"{friday} 15:00")) == at(f"{friday} 20:00")
+    assert edge_ns(shares, at(f"{friday} 20:00")) == at("2025-06-09 13:30")
+    assert edge_ns(shares, at("2025-06-09 13:30")) == at("2025-06-09 20:00")
+    assert edge_ns(always, at(f"{friday} 15:00")) == at("2025-06-07 00:00")
+    assert edge_ns(always, at("2025-06-07 00:00")) == at("2025-06-08 00:00")
