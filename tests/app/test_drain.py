@@ -1,4 +1,4 @@
-"""The first steps of an orderly stop, before the loop has folded any of it."""
+"""An orderly stop's first steps, before the loop has folded any of it, and its last words."""
 
 import asyncio
 import random
@@ -14,7 +14,10 @@ from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.inputs import DrainRequested
+from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.evidence_effects import RecordDrain
+from fuseboard.vocabulary.inputs import BrokerPosition, DrainRequested, PositionsSeen
+from fuseboard.vocabulary.money import NANOS
 from tests.gateway.calls import asked, running_here
 from tests.gateway.scripted import Gateway
 from tests.runtime.worlds import (
@@ -29,11 +32,16 @@ from tests.runtime.worlds import (
 ORDER = b'{"symbol":"AAPL","qty":5,"side":"buy","type":"market","time_in_force":"day"}'
 
 
+async def no_strategy() -> None:
+    pass
+
+
 class Stopping:
     """A drain over a real door, outlet and intake. No loop runs: nothing of it is ever folded."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, rule: DrainRule = DrainRule.CANCEL) -> None:
         self.gateway = gateway
+        self.paged: list[str] = []
         self.broker = MemoryBroker([])
         self.intake = Intake()
         self.board = Board()
@@ -46,17 +54,14 @@ class Stopping:
             budget=Budget(requests_a_minute=1_000_000, reserved=250_000, randbelow=chance),
         )  # fmt: skip
         self.drain = Drain(
-            rule=DrainRule.CANCEL, door=gateway.door, outlet=self.outlet, intake=self.intake,
+            rule=rule, door=gateway.door, outlet=self.outlet, intake=self.intake,
             board=self.board, broker=self.broker, serving=asyncio.Future(), hurry=self.hurry,
-            say=lambda _text: self.began.set(),
+            say=lambda _text: self.began.set(), page=self.paged.append,
         )  # fmt: skip
 
     @asynccontextmanager
     async def begun(self) -> AsyncIterator[None]:
         """Within the first step's wait for the disk, which a second signal ends afterwards."""
-
-        async def no_strategy() -> None:
-            pass
 
         running = asyncio.create_task(self.drain.run(no_strategy))
         try:
@@ -70,9 +75,9 @@ class Stopping:
 
 
 @asynccontextmanager
-async def stopping() -> AsyncIterator[Stopping]:
+async def stopping(rule: DrainRule = DrainRule.CANCEL) -> AsyncIterator[Stopping]:
     async with running_here() as gateway:
-        made = Stopping(gateway)
+        made = Stopping(gateway, rule)
         await made.outlet.start()
         try:
             yield made
@@ -108,3 +113,59 @@ def test_what_waits_for_the_socket_does_not_leave_before_the_stop_is_folded() ->
                 assert [order.order_id for order in stop.broker.written] == ["c1"]
 
     asyncio.run(main())
+
+
+def test_a_step_that_was_not_waited_for_is_paged_with_what_is_left() -> None:
+    async def main() -> None:
+        async with stopping() as stop:
+            stop.broker.working["o1"] = "b-o1"
+            async with stop.begun():
+                pass
+            (paged,) = stop.paged
+            assert paged.startswith("the stop is over, nobody watches what is left: hurried: did")
+            left = "orders 1 (AAPL fb-12345678-o1); positions none"
+            assert paged.endswith(f"end every plan; still open at the broker: {left}")
+
+    asyncio.run(main())
+
+
+HELD = PositionsSeen(
+    positions=(
+        BrokerPosition(
+            symbol="TSLA", quantity_nanos=4 * NANOS, average_price_nanos=1, price_nanos=1
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize("is_open", ["nothing", "orders", "positions", "unknown"])
+@pytest.mark.parametrize("rule", DrainRule)
+def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
+    rule: DrainRule, is_open: str
+) -> None:
+    """A stop that cancels keeps stops that reduce; one that leaves keeps all."""
+
+    async def held() -> PositionsSeen:
+        if is_open == "unknown":
+            raise BrokerUnavailable("no connection")
+        return HELD
+
+    async def main() -> tuple[str, list[str]]:
+        async with stopping(rule) as stop:
+            if is_open in ("positions", "unknown"):
+                stop.broker.positions = held  # type: ignore[method-assign]
+            if is_open == "orders":
+                stop.broker.working["o1"] = "b-o1"
+            stop.board.apply(RecordDrain(rule=rule, cancelled=()))
+            return await stop.drain.run(no_strategy), stop.paged
+
+    said, paged = asyncio.run(main())
+    words = {
+        "nothing": "orders none; positions none",
+        "orders": "orders 1 (AAPL fb-12345678-o1); positions none",
+        "positions": "orders none; positions 1 (TSLA 4)",
+        "unknown": "unknown, it could not be asked (no connection)",
+    }
+    assert said == f"still open at the broker: {words[is_open]}"
+    pages = is_open == "unknown" or (rule is DrainRule.FLATTEN and is_open != "nothing")
+    assert paged == [f"the stop is over, nobody watches what is left: {said}"] * pages

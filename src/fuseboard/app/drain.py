@@ -2,7 +2,8 @@
 
 Stop accepting, hold new risk back, end the supervised strategy, cancel what works and see each
 cancel confirmed, close what the policy wants closed, let the disk catch up. Nothing is latched: a
-clean stop is no halt. A deadline that passes ends its step only; the last line says what is left.
+clean stop is no halt. A deadline that passes ends its step only; the last line says what is left,
+and people are paged with it where that is not what the policy wants to be left.
 """
 
 import asyncio
@@ -63,6 +64,7 @@ class Drain:
         serving: Stoppable,
         hurry: asyncio.Event,
         say: Callable[[str], None],
+        page: Callable[[str], None],
         limits: DrainLimits | None = None,
     ) -> None:
         self.limits = limits or DrainLimits()
@@ -75,6 +77,8 @@ class Drain:
         self._serving = serving
         self._hurry = hurry
         self._say = say
+        self._page = page
+        self._unfinished: list[str] = []
 
     async def run(self, stop_strategy: Callable[[], Awaitable[None]]) -> str:
         """All steps up to the disk's; ends early when the node faults. What is left, in a line."""
@@ -88,18 +92,25 @@ class Drain:
         await self._step("confirm every cancel", self._is_cancelled, limits.cancel_s_max)
         await self._step("end every plan", self._plans_have_ended, limits.flatten_s_max)
         await ending
-        return await still_open(self._broker, limits.asked_s_max)
+        left = await still_open(self._broker, limits.asked_s_max)
+        if self._unfinished or left.is_more_than(self._rule):
+            before = "; ".join([*self._unfinished, left.says()])
+            self._page(f"the stop is over, nobody watches what is left: {before}")
+        return left.says()
 
     async def _step(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         ends = asyncio.get_running_loop().time() + seconds
         while not holds():
             if self._serving.done():
                 return
+            why = ""
             if self._hurry.is_set():
-                self._say(f"hurried: did not wait to {what}")
-                return
-            if asyncio.get_running_loop().time() >= ends:
-                self._say(f"could not {what} within {seconds:g} s")
+                why = f"hurried: did not wait to {what}"
+            elif asyncio.get_running_loop().time() >= ends:
+                why = f"could not {what} within {seconds:g} s"
+            if why:
+                self._say(why)
+                self._unfinished.append(why)
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -123,22 +134,41 @@ def drain_rule(kill_switch: KillSwitch) -> DrainRule:
     return kill_switch.drain if is_open(kill_switch, "signal") else DrainRule.LEAVE
 
 
-async def still_open(broker: Broker, seconds: float) -> str:
-    """What works and what is held at the broker, as it says itself, in one line."""
+class Left(Struct, frozen=True, kw_only=True):
+    """What the broker's last word shows, by name; `unknown` says why there is none."""
+
+    orders: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    unknown: str = ""
+
+    def is_more_than(self, rule: DrainRule) -> bool:
+        """Whether the policy wants less to be left; reduce-only stops stay after a cancel."""
+        flattens = rule is DrainRule.FLATTEN
+        return bool(self.unknown or (flattens and (self.orders or self.positions)))
+
+    def says(self) -> str:
+        """One line for people."""
+        if self.unknown:
+            return f"still open at the broker: unknown, it could not be asked ({self.unknown})"
+        orders, positions = _named(self.orders), _named(self.positions)
+        return f"still open at the broker: orders {orders}; positions {positions}"
+
+
+async def still_open(broker: Broker, seconds: float) -> Left:
+    """What works and what is held at the broker, as it says itself."""
     try:
         async with asyncio.timeout(seconds):
             orders = await broker.foreign_orders(lambda _wire_id: False)
             seen = await broker.positions()
     except (BrokerUnavailable, Throttled, TimeoutError) as error:
-        why = str(error) or "no answer in time"
-        return f"still open at the broker: unknown, it could not be asked ({why})"
-    working = [f"{order.symbol} {order.wire_id}" for order in orders]
+        return Left(unknown=str(error) or "no answer in time")
     positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in seen.positions]
     positions += [f"{symbol} unreadable" for symbol in seen.unread]
-    return f"still open at the broker: orders {_named(working)}; positions {_named(positions)}"
+    working = tuple(f"{order.symbol} {order.wire_id}" for order in orders)
+    return Left(orders=working, positions=tuple(positions))
 
 
-def _named(entries: list[str]) -> str:
+def _named(entries: tuple[str, ...]) -> str:
     if not entries:
         return "none"
     more = f" and {len(entries) - SHOWN_MAX} more" if len(entries) > SHOWN_MAX else ""

@@ -245,6 +245,7 @@ class Node:
             serving=serving,
             hurry=self._hurry,
             say=self._say,
+            page=partial(self._tell, Severity.PAGE, Reason.DRAINING),
         )
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
