@@ -140,5 +140,9 @@ def test_strangers_orders_are_said_at_most_once_a_minute() -> None:
 
 
 def test_crypto_pairs_are_closed_until_cancelled_and_shares_for_the_day() -> None:
-    assert close_time_in_force("BTC/USD") is TimeInForce.GTC
-    assert close_time_in_force("AAPL") is TimeInForce.DAY
+    for quantity_nanos in (NANOS, NANOS // 3):
+        assert close_time_in_force("BTC/USD", quantity_nanos, at_once=False) is TimeInForce.GTC
+        assert close_time_in_force("BTC/USD", quantity_nanos, at_once=True) is TimeInForce.IOC
+        assert close_time_in_force("AAPL", quantity_nanos, at_once=False) is TimeInForce.DAY
+    assert close_time_in_force("AAPL", NANOS, at_once=True) is TimeInForce.IOC
+    assert close_time_in_force("AAPL", NANOS + 1, at_once=True) is TimeInForce.DAY

@@ -17,7 +17,7 @@ from fuseboard.vocabulary import market_inputs as market_facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
-from fuseboard.vocabulary.orders import OrderStatus, Severity
+from fuseboard.vocabulary.orders import OrderStatus, Severity, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.liquidity.market import CENT, SECOND, LiquidDesk
@@ -25,6 +25,7 @@ from tests.core.liquidity.test_leaving import POLICY, Close, Floor
 from tests.core.test_known_failures import Desk
 
 MINUTE = 60 * SECOND
+DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
 
 
 class PlainDesk(LiquidDesk):
@@ -143,6 +144,8 @@ def test_the_collar_widens_when_nothing_is_taken_and_not_when_a_part_is(market: 
         none.hear(none.desk.quoted())
         none.hear(none.desk.take(facts.TimeAdvanced()))
     prices = [close.order.limit_price_nanos or 0 for close in none.closes.values()]
+    assert set(prices[1::2]) == {24_999 * CENT}, "what rests is for the market's own price"
+    prices = prices[::2]
     assert prices == sorted(prices, reverse=True)
     assert prices[-1] == 24_999 * CENT * 9 // 10 // CENT * CENT > gone, "ten percent is the most"
 
@@ -220,7 +223,7 @@ def test_the_last_of_the_numbers_is_the_last_close() -> None:
     leg.since_boot_ns = market.desk.now_ns + MINUTE  # as after a halt
     market.wait(80)
     assert market.ended()
-    assert len(market.closes) == 2
+    assert len(market.closes) == 3, "the two before are of low numbers"
     (plan,) = market.plans.values()
     assert plan.left == (f"AAPL {market.held} not closed by {ATTEMPTS_MAX} attempts",)
 
@@ -263,7 +266,39 @@ def test_closes_that_the_broker_ends_by_itself_count_like_refused_ones() -> None
     )
     market.flatten()
     market.wait(10)
-    assert (len(market.closes), market.ended()) == (6, True)
+    rests = [close for close in market.closes.values() if close.order.time_in_force is DAY]
+    assert (len(rests), market.ended()) == (6, True)
+    assert len(market.closes) == 12, "that what takes at once is ended by the broker is no fault"
+
+
+def test_a_venue_that_says_expired_of_what_takes_at_once_commits_no_fault() -> None:
+    market = plain(20, lambda _second: 0)
+    market.left = 0
+    market.at_once_ends = OrderStatus.EXPIRED
+    market.flatten()
+    market.wait(40)
+    assert not market.ended()
+    assert len(market.closes) > 12
+    assert not any(leg.faults for leg in market.legs())
+
+
+def test_where_the_broker_refuses_to_trade_at_once_a_close_takes_and_rests_at_its_collar() -> None:
+    market = plain(20, lambda _second: 0)
+    market.left, market.instead = 0, refused()
+    market.flatten()
+    market.instead = None
+    market.wait(30)
+    first, *others = [close.order for close in market.closes.values()]
+    assert first.time_in_force is IOC
+    assert {order.time_in_force for order in others} == {DAY}
+    prices = [order.limit_price_nanos or 0 for order in others]
+    assert prices == sorted(prices, reverse=True)
+    assert prices[-1] < 23_000 * CENT, "each close that took nothing goes further"
+    market.freeze()
+    before = len(market.closes)
+    market.flatten()
+    again = list(market.closes.values())[before].order
+    assert again.time_in_force is IOC, "asked anew, all is tried"
 
 
 def test_a_fill_between_refusals_begins_their_count_anew() -> None:

@@ -232,9 +232,16 @@ def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
     first_nanos=st.integers(1, NANOS // 2),
     most_nanos=st.integers(1, NANOS // 2),
     tries=st.integers(0, 20),
+    rests=st.booleans(),
 )
 def test_the_guardian_prices_a_close_as_the_kernel_does(
-    symbol: str, start_nanos: int, side: Side, first_nanos: int, most_nanos: int, tries: int
+    symbol: str,
+    start_nanos: int,
+    side: Side,
+    first_nanos: int,
+    most_nanos: int,
+    tries: int,
+    rests: bool,
 ) -> None:
     rules = ExecutionRules(close_collar_nanos=first_nanos, close_collar_nanos_max=most_nanos)
     policy = Policy(execution=rules)
@@ -243,9 +250,15 @@ def test_the_guardian_prices_a_close_as_the_kernel_does(
     state = State(instruments={symbol: instrument})
     turn = cast("Turn", SimpleNamespace(state=state, policy=policy, liquidity=None))
     price = close_price_nanos(
-        symbol, start_nanos, side, first_nanos=first_nanos, most_nanos=most_nanos, tries=tries
+        symbol,
+        start_nanos,
+        side,
+        first_nanos=first_nanos,
+        most_nanos=most_nanos,
+        tries=tries,
+        rests=rests,
     )
-    assert price == core_price_nanos(turn, Leg(symbol=symbol, tries=tries), side)
+    assert price == core_price_nanos(turn, Leg(symbol=symbol, tries=tries, rests=rests), side)
 
 
 def test_a_refusal_for_the_rate_is_waited_out_and_the_time_to_ask_has_an_end() -> None:

@@ -32,7 +32,7 @@ from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, SubmitOutcome
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.orders import OrderStatus, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
 from tests.guardian.test_closing import ORDERS, Venue
 
@@ -47,13 +47,14 @@ ENDS = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderSta
             st.sampled_from((0, NANOS)),
             st.booleans(),
             st.booleans(),
+            st.booleans(),
             st.integers(0, 400 * NANOS),
         ),
         max_size=100,
     )
 )
 def test_the_guardian_tries_a_close_again_as_the_kernel_does(
-    closes: list[tuple[OrderStatus, int, bool, bool, int]],
+    closes: list[tuple[OrderStatus, int, bool, bool, bool, int]],
 ) -> None:
     rules = ExecutionRules()
     orders = structs.replace(
@@ -69,7 +70,7 @@ def test_the_guardian_tries_a_close_again_as_the_kernel_does(
     )  # fmt: skip
     leg = Leg(symbol="AAPL")
     it = Trying(orders, BEGAN_NS)
-    for status, filled_nanos, taken_back, is_away, took_ns in closes:
+    for status, filled_nanos, taken_back, at_once, is_away, took_ns in closes:
         if is_away:
             core.time_again(turn, leg)
             it.kept_away(now.boot_ns)
@@ -82,10 +83,17 @@ def test_the_guardian_tries_a_close_again_as_the_kernel_does(
         it.sent(now.boot_ns)
         now.boot_ns += took_ns
         next_ns = core.answered(
-            turn, plan, leg, status=status, filled_nanos=filled_nanos, taken_back=taken_back
+            turn,
+            plan,
+            leg,
+            status=status,
+            filled_nanos=filled_nanos,
+            taken_back=taken_back,
+            at_once=at_once,
         )
-        it.answered(status, filled_nanos, now.boot_ns, taken_back=taken_back)
+        it.answered(status, filled_nanos, now.boot_ns, taken_back=taken_back, at_once=at_once)
         assert (it.next_ns, it.doublings) == (next_ns, leg.tries)
+        assert (it.rests, it.rests_only) == (leg.rests, leg.rests_only)
         now.boot_ns = next_ns
 
 
@@ -104,6 +112,8 @@ class Thin(Venue):
         assert order.limit_price_nanos is not None
         self.prices_nanos.append(order.limit_price_nanos)
         self.ids.append(order.client_order_id)
+        if order.time_in_force is TimeInForce.IOC:
+            self.cancelled.add(order.order_id)
         if self.refuses:
             return OrderNotSent(
                 order_id=order.order_id, reason=Reason.BROKER_REJECTED, message="not today"
@@ -171,8 +181,9 @@ def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_hol
     assert left.why.startswith("the market did not take it within ")
     assert len(thin.prices_nanos) > orders.close_attempts_max, "what the market answers is no fault"
     collars = [100 - price_nanos // NANOS for price_nanos in thin.prices_nanos]
-    assert collars[:6] == [1, 2, 4, 8, 10, 10]
-    assert set(collars[6:]) <= {10}
+    assert collars[:10:2] == [1, 2, 4, 8, 10]
+    assert set(collars[10::2]) <= {10}
+    assert set(collars[1::2]) == {0}, "what the market did not take rests at its price"
     assert thin.nothing == thin.ids
 
 

@@ -100,6 +100,7 @@ def close_order(
     """The close of this attempt; `ids` are the client's order id and ours."""
     client_order_id, order_id = ids
     price_nanos = close_price_nanos(turn, leg, side)
+    at_once = price_nanos is not None and not leg.rests and not leg.rests_only
     return Order(
         order_id=order_id,
         wire_id=wire_id(instance=turn.state.instance, order_id=order_id),
@@ -108,7 +109,7 @@ def close_order(
         symbol=leg.symbol,
         side=side,
         order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
-        time_in_force=close_time_in_force(leg.symbol),
+        time_in_force=close_time_in_force(leg.symbol, quantity_nanos, at_once=at_once),
         quantity_nanos=quantity_nanos,
         limit_price_nanos=price_nanos,
         stop_price_nanos=None,
@@ -122,7 +123,7 @@ def close_order(
 
 
 def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
-    """The collar's edge for this attempt, on the price's own step; None: no price known."""
+    """This attempt's, on the price's own step; None: no price known."""
     instrument = turn.state.instruments.get(leg.symbol)
     if instrument is None:
         return None
@@ -138,6 +139,7 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
         first_nanos=_first_collar_nanos(turn, leg.symbol),
         most_nanos=turn.policy.execution.close_collar_nanos_max,
         tries=leg.tries,
+        rests=leg.rests,
     )
 
 

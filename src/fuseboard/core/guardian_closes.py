@@ -14,7 +14,6 @@ then (`counted`): no later start takes it again.
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.outgoing import publish
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.closes import close_time_in_force
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -58,6 +57,7 @@ def _take_again(turn: Turn, order: Order, close: GuardianClose) -> None:
     """An attempt of ours that the broker never held: the guardian sent it, as it is in `close`."""
     order.side, order.quantity_nanos = close.side, close.quantity_nanos
     order.order_type = _type_of(close)
+    order.time_in_force = close.time_in_force
     order.limit_price_nanos = close.limit_price_nanos
     order.worst_price_nanos = close.limit_price_nanos or 0
     order.broker_order_id = None
@@ -80,7 +80,7 @@ def _take(turn: Turn, close: GuardianClose) -> None:
         symbol=close.symbol,
         side=close.side,
         order_type=_type_of(close),
-        time_in_force=close_time_in_force(close.symbol),
+        time_in_force=close.time_in_force,
         quantity_nanos=close.quantity_nanos,
         limit_price_nanos=price_nanos,
         stop_price_nanos=None,

@@ -27,6 +27,10 @@ class Leg(Struct, kw_only=True):
     reads: int = 0
     why: str = ""
     left_nanos: int = 0
+    rests: bool = False
+    """Whether its next close rests at the market's price: the last took what there was, at once."""
+    rests_only: bool = False
+    """Whether the broker refused a close that was to trade at once."""
     chunk: bool = False
     """Whether its last close was for a part of what is left only."""
     turns: int = 0

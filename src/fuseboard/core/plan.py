@@ -51,11 +51,7 @@ from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.identifiers import close_client_order_id, wire_id
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, OrderSent
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import (
-    TERMINAL_STATUSES,
-    OrderStatus,
-    Side,
-)
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, OrderStatus, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
 
 READ_AGAIN_NS: Final = NANOS
@@ -336,6 +332,7 @@ def _count(turn: Turn, plan: Plan, leg: Leg, order: Order, found: OrderSent | No
         status=seen.status,
         filled_nanos=seen.filled_quantity_nanos,
         taken_back=order.cancel_wanted,
+        at_once=order.time_in_force is TimeInForce.IOC,
     )
     leg.attempt += 1
     if at_boot_ns <= turn.boot_ns:

@@ -1,14 +1,19 @@
 """Trying again: what of a close's end is a fault, how far and how soon the next goes, until when.
 
-Theory of operation. What the market answers, nothing or a part, is no failure: the leg asks again,
-until it is flat or `close_within` is over. The time counts from the plan's beginning, and anew from
-what kept the market from being asked: an exchange's halt, no way to the broker, a restart, a
-person who asks again. A close that took nothing doubles the next one's collar around the quote of
-its moment, up to `close_collar_max`; one that took a part does not: the market trades there. The
+Theory of operation. A close takes what there is within its collar and ends; what it did not get
+then rests at the market's own price for the time of a close, and the next one takes again (ADR
+0018). What the market answers, nothing or a part, is no failure: the leg asks again, until it is
+flat or `close_within` is over. The time counts from the plan's beginning, and anew from what kept
+the market from being asked: an exchange's halt, no way to the broker, a restart, a person who asks
+again. A close that was to take and got nothing doubles the next one's collar around the quote of
+its moment, up to `close_collar_max`; one that got a part does not: the market trades there. The
 longer a market gives nothing, the less often it is asked; `ATTEMPTS_MAX` closes are spread over
 `close_within`, and each has to come through the request budget. People are told once that it takes
 long, while it goes on. In the end, what is left is listed and paged, and a person asks again: a
 machine that sells into whatever comes hours later does not know why it should (ADR 0014).
+
+Where a part of a share is closed, or the broker refuses to trade at once, a close is both: it takes
+as far as its collar, and what is left of it rests there.
 
 What the broker answers is another thing: `close_attempts` closes in a row that it refused, or ended
 by itself, are the last, because whatever is wrong there a person has to see to.
@@ -33,29 +38,43 @@ DOUBLINGS_MAX: Final = 5
 PAUSE_NS: Final = NANOS
 WHY_CHARS_MAX: Final = 200
 """Of what is said of a read that failed: pages repeat it."""
+ENDED: Final = (OrderStatus.CANCELED, OrderStatus.EXPIRED)
+"""Venues say either of what was to trade at once and did not."""
 NOT_TAKEN: Final = "the market does not take it"
 FAULTS: Final = "the broker refuses its closes, or ends them"
 
 
 def answered(
-    turn: Turn, plan: Plan, leg: Leg, *, status: OrderStatus, filled_nanos: int, taken_back: bool
+    turn: Turn,
+    plan: Plan,
+    leg: Leg,
+    *,
+    status: OrderStatus,
+    filled_nanos: int,
+    taken_back: bool,
+    at_once: bool,
 ) -> int:
     """Count a close that the broker took or refused; when the next attempt may start.
 
-    `taken_back`: we asked for its end, because its time was over.
+    `taken_back`: we asked for its end, because its time was over. `at_once`: it was to end anyway,
+    so that a broker which ends all closes is known by those that were to rest.
     """
     leg.reads, leg.why = 0, ""
+    rested, leg.rests = leg.rests, False
     if filled_nanos > 0:
         leg.taken_boot_ns = turn.boot_ns
-    elif status is not OrderStatus.CANCELED or not taken_back:
+    elif status not in ENDED or not (taken_back or at_once):
+        leg.rests_only |= at_once and status is OrderStatus.REJECTED
         leg.faults += 1
         leg.why = FAULTS
         return turn.boot_ns + PAUSE_NS * (status is OrderStatus.REJECTED)
-    leg.faults = 0
+    if filled_nanos > 0 or taken_back:
+        leg.faults = 0
     if status is OrderStatus.FILLED:
         return turn.boot_ns
+    leg.rests = at_once
     widest = leg.tries >= DOUBLINGS_MAX
-    leg.tries += filled_nanos == 0 and not widest
+    leg.tries += filled_nanos == 0 and not widest and not rested
     quiet_ns = turn.boot_ns - max(_since_boot_ns(plan, leg), leg.taken_boot_ns)
     return max(
         turn.boot_ns + PAUSE_NS * widest,
@@ -116,7 +135,7 @@ def time_again(turn: Turn, leg: Leg) -> None:
 def all_again(turn: Turn, leg: Leg) -> None:
     """A leg begins once more, with everything but the numbers of its closes."""
     leg.tries = leg.faults = leg.reads = leg.unread_boot_ns = 0
-    leg.chunk = False
+    leg.chunk = leg.rests = leg.rests_only = False
     time_again(turn, leg)
 
 

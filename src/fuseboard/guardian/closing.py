@@ -27,7 +27,14 @@ from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, OrderType, Side
+from fuseboard.vocabulary.orders import (
+    TERMINAL_STATUSES,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from fuseboard.vocabulary.reasons import Reason
 
 ATTEMPTS_SEEN_MAX: Final = 2_000
@@ -80,6 +87,8 @@ class Close:
         self._trying = Trying(orders, boot_ns())
         self._attempt = 1
         self._waits = 0
+        self._at_once = False
+        """Whether the present attempt was sent to trade at once or end."""
         self._left_nanos = held_nanos
         self._why = ""
         self._doubt_until_ns = 0
@@ -125,6 +134,7 @@ class Close:
         last = partial(self._broker.last_found, self._find, (self._attempt, found))
         self._attempt, found = await self._heard(partial(last, most=ATTEMPTS_SEEN_MAX))
         if found.status not in TERMINAL_STATUSES:
+            self._at_once = False  # who sent it knows
             await self._worked(found)
         self._attempt += 1
 
@@ -174,6 +184,7 @@ class Close:
         start_nanos = start_price_nanos(await self._quote(), side, self._valued_nanos)
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
+        self._at_once = order.time_in_force is TimeInForce.IOC
         self._told(GuardianClose.of(order, trip=self._trip, at_wall_ns=time.time_ns()))
         self._trying.sent(boot_ns())
         outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
@@ -185,7 +196,7 @@ class Close:
             self._doubt_until_ns = boot_ns() + self._orders.absent_after_ns
         elif outcome.reason is Reason.BROKER_REJECTED:
             self._why = f"the broker rejected it: {outcome.message}"
-            self._trying.answered(OrderStatus.REJECTED, 0, boot_ns(), taken_back=False)
+            self._answered(OrderStatus.REJECTED, 0, taken_back=False)
             self._attempt += 1
         else:  # nothing left: the same attempt again
             self._why = outcome.message
@@ -210,7 +221,10 @@ class Close:
                 first_nanos=self._orders.close_collar_nanos,
                 most_nanos=self._orders.close_collar_nanos_max,
                 tries=self._trying.doublings,
+                rests=self._trying.rests,
             )
+        at_once = price_nanos is not None and not (self._trying.rests or self._trying.rests_only)
+        time_in_force = close_time_in_force(self._symbol, quantity_nanos, at_once=at_once)
         client_order_id, ours, wire = self._ids()
         return SubmitOrder(
             order_id=ours,
@@ -218,7 +232,7 @@ class Close:
             symbol=self._symbol,
             side=side,
             order_type=OrderType.MARKET if price_nanos is None else OrderType.LIMIT,
-            time_in_force=close_time_in_force(self._symbol),
+            time_in_force=time_in_force,
             quantity_nanos=quantity_nanos,
             intent=Intent.PLAN,
             raises_exposure=False,
@@ -240,9 +254,15 @@ class Close:
             attempt += 1
             sent = await self._heard(self._found)
         filled_nanos = sent.filled_quantity_nanos
-        self._trying.answered(sent.status, filled_nanos, boot_ns(), taken_back=taken_back)
+        self._answered(sent.status, filled_nanos, taken_back=taken_back)
         if filled_nanos == 0:
             self._took_nothing(self._ids()[0])
+
+    def _answered(self, status: OrderStatus, filled_nanos: int, *, taken_back: bool) -> None:
+        at_once = self._at_once
+        self._trying.answered(
+            status, filled_nanos, boot_ns(), taken_back=taken_back, at_once=at_once
+        )
 
     def _find(self, attempt: int) -> FindOrder:
         _, ours, wire = self._ids(attempt)

@@ -43,13 +43,26 @@ def collar_edge_nanos(symbol: str, start_nanos: int, side: Side, collar_nanos: i
 
 
 def close_price_nanos(
-    symbol: str, start_nanos: int, side: Side, *, first_nanos: int, most_nanos: int, tries: int
+    symbol: str,
+    start_nanos: int,
+    side: Side,
+    *,
+    first_nanos: int,
+    most_nanos: int,
+    tries: int,
+    rests: bool,
 ) -> int:
-    """The edge of the collar around a price: the first, doubled for each try up to the most."""
-    collar_nanos = min(first_nanos << tries, max(first_nanos, most_nanos))
+    """The edge of the collar around a price: the first, doubled for each try up to the most. What
+    `rests` asks for that price itself: who comes next would get all of a collar as a present.
+    """
+    collar_nanos = 0 if rests else min(first_nanos << tries, max(first_nanos, most_nanos))
     return collar_edge_nanos(symbol, start_nanos, side, collar_nanos)
 
 
-def close_time_in_force(symbol: str) -> TimeInForce:
-    """Day for shares; crypto pairs, which Alpaca writes BASE/QUOTE, know no day."""
+def close_time_in_force(symbol: str, quantity_nanos: int, *, at_once: bool) -> TimeInForce:
+    """At once: immediate or cancel. Else day for shares; crypto pairs, which Alpaca writes
+    BASE/QUOTE, know no day. Parts of a share Alpaca takes for the day only.
+    """
+    if at_once and ("/" in symbol or quantity_nanos % NANOS == 0):
+        return TimeInForce.IOC
     return TimeInForce.GTC if "/" in symbol else TimeInForce.DAY

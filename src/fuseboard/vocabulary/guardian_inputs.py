@@ -5,7 +5,7 @@ from typing import Self
 from msgspec import Struct
 
 from fuseboard.vocabulary.effects import SubmitOrder
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import Side, TimeInForce
 
 
 class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
@@ -24,6 +24,7 @@ class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
     quantity_nanos: int
     limit_price_nanos: int | None
     """None: a market order."""
+    time_in_force: TimeInForce = TimeInForce.DAY
 
     @classmethod
     def of(cls, order: SubmitOrder, *, trip: str, at_wall_ns: int) -> Self:
@@ -38,4 +39,5 @@ class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
             side=order.side,
             quantity_nanos=order.quantity_nanos,
             limit_price_nanos=order.limit_price_nanos,
+            time_in_force=order.time_in_force,
         )

@@ -66,6 +66,8 @@ class Floor:
         self.plans: dict[str, RecordPlan] = {}
         self.reads = 0
         self.confirms_cancels = True
+        self.at_once_ends = OrderStatus.CANCELED
+        """What the venue says of what was to trade at once and did not."""
 
     def working(self) -> list[Close]:
         return [close for close in self.closes.values() if not close.ended_ns]
@@ -117,6 +119,9 @@ class Floor:
         if close.filled == shares:
             close.ended_ns = self.desk.now_ns
             self._say(close, OrderStatus.FILLED)
+        elif order.time_in_force is TimeInForce.IOC:
+            close.ended_ns = self.desk.now_ns
+            self._say(close, self.at_once_ends)
 
     def _say(self, close: Close, status: OrderStatus) -> None:
         price = close.order.limit_price_nanos or 0
@@ -245,10 +250,13 @@ def test_what_does_not_fill_doubles_the_part_and_is_no_last_try_before_the_time_
             market.hear(market.desk.take(facts.TimeAdvanced()))
 
     phantom(100)
-    assert market.sizes()[0] == 100
-    assert market.sizes()[1:6] == [8, 16, 32, 64, 128]
-    assert set(market.sizes()[6:]) == {128}
-    starts = [close.at_ns for close in market.closes.values()][6:]
+    takes = market.sizes()[::2]
+    assert takes[0] == 100
+    assert takes[1:6] == [8, 16, 32, 64, 128]
+    assert set(takes[6:]) == {128}
+    assert market.sizes()[1] == 200, "what rests is as large as the next part"
+    assert market.sizes()[3::2] == [*takes[2:6], *[128] * (len(market.sizes()[3::2]) - 4)]
+    starts = [close.at_ns for close in market.closes.values()][11::2]
     assert all(later - sooner >= 3 * SECOND for sooner, later in pairwise(starts)), "it paces"
     assert not market.ended()
     phantom(40)
@@ -301,7 +309,7 @@ def test_an_empty_book_is_probed_share_by_share_and_swept_only_when_the_time_is_
     market = floor(500, lambda _second: 0, emergency=rules, exit_within_ns=60 * SECOND)
     market.desk.quoted(24_999, 24_990)
     market.flatten().wait(58)
-    assert market.sizes()[:5] == [1, 2, 4, 8, 16]
+    assert market.sizes()[:9] == [1, 2, 2, 4, 4, 8, 8, 16, 16]
     assert max(market.sizes()) == 32
     market.wait(6)
     assert market.sizes()[-1] == 500
@@ -334,8 +342,7 @@ def test_whatever_the_book_that_has_two_sides_a_liquidation_ends_in_time_and_in_
         if market.ended():
             break
     assert market.ended(), market.plans
-    in_parts_s = max(within, rules.exit_wait_ns // SECOND)  # one a second, then one in two
-    assert len(market.closes) <= in_parts_s + 1 + (90 - in_parts_s) // 2
+    assert len(market.closes) <= 92, "one a second: what takes, and what rests for two"
     (plan,) = market.plans.values()
     assert (market.held == 0) is (not plan.left)
     if plan.left:
@@ -387,7 +394,7 @@ def two_strategies(alpha: int, beta: int, *, measured: bool = True) -> Floor:
 
 @pytest.mark.parametrize(
     ("measured", "turns", "sizes"),
-    [(True, "bababa", [50] * 6), (False, "baba", [150, 150, 50, 50])],
+    [(True, "bababa", [50] * 6), (False, "bbaaba", [150, 50, 150, 50, 50, 50])],
     ids=["in parts", "all that is left"],
 )
 def test_plans_of_one_symbol_take_turns_close_by_close_the_oldest_first(
@@ -441,7 +448,7 @@ def test_a_leg_that_cannot_go_on_is_in_nobodys_way(why: str, measured: bool) -> 
         )
     market.wait(2 if why == "frozen" else 6)
     closes = list(market.closes.values())
-    assert [close.filled for close in closes] == [0, 60]
+    assert [close.filled for close in closes] == [0, 0, 60], "what takes, what rests, the other's"
     assert market.held == 60
 
 
