@@ -56,7 +56,8 @@ class Reference:
             return
         recent = Fraction(self.recent(now_ns), 10)
         of_hour = sum(n for at, n in self.trades if inside(at, now_ns, 60, 60 * SECOND))
-        rate = Fraction(of_hour * SECOND, min(watched_ns, 3600 * SECOND))
+        counted_ns = 59 * 60 * SECOND + now_ns % (60 * SECOND)
+        rate = Fraction(of_hour * SECOND, min(watched_ns, counted_ns))
         if rate > self.usual_at(now_ns) or recent * 4 >= self.usual_at(now_ns):
             self.usual = rate, now_ns
 

@@ -102,6 +102,16 @@ def test_velocity_is_unknown_for_ten_seconds_and_then_of_ten_that_were_all_watch
     assert at.points.velocity == 9_900, "the first of all is ten seconds old"
 
 
+def test_what_is_usual_is_never_less_than_what_steady_trades_are() -> None:
+    """A rate of an hour is of as much of it as is counted: the hour's last minute is not over."""
+    at = watched()
+    for number in range(1, 1_000):
+        at.traded(45, number * 9 * SECOND)
+        if number * 9 * SECOND >= velocity.USUAL_WARM_NS:
+            rate = at.usual.trades * 9 * SECOND
+            assert 0 <= rate - 45 * at.usual.span_ns <= 45 * 9 * SECOND, number
+
+
 def test_no_trades_that_are_told_are_none() -> None:
     recent = window()
     recent.add(0, 1)

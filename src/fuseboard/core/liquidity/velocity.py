@@ -44,7 +44,9 @@ class Usual:
         """
         if watched_ns < USUAL_WARM_NS:
             return
-        watched_ns = min(watched_ns, USUAL_BUCKETS * USUAL_BUCKET_NS)
+        # The present minute of the hour is not full yet: a rate is of no more than is counted.
+        counted_ns = (USUAL_BUCKETS - 1) * USUAL_BUCKET_NS + now_ns % USUAL_BUCKET_NS
+        watched_ns = min(watched_ns, counted_ns)
         span_ns = self.span_at(now_ns)
         rises = of_hour * span_ns > self.trades * watched_ns
         if rises or FAR_UNDER * recent * span_ns >= self.trades * WINDOW_NS:
