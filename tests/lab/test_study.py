@@ -10,8 +10,10 @@ from msgspec import structs
 
 from fuseboard.app import lab_study
 from fuseboard.cli import main
+from fuseboard.feeds.tapes import daily_prices
 from fuseboard.feeds.tapes.by_name import data_folder, tape_by_name
 from fuseboard.feeds.tapes.tape import TapeEvent, TapeQuote
+from fuseboard.lab.strategies.by_name import NAMES
 from fuseboard.lab.study.detection import Detection, Watching
 from fuseboard.lab.study.deterioration import (
     WINDOW_NS,
@@ -22,7 +24,8 @@ from fuseboard.lab.study.deterioration import (
     wide_stretches,
 )
 from fuseboard.lab.study.page import PageUnfit, empty_page, filled, stale
-from fuseboard.lab.study.rows import asked_of_tape, read_study
+from fuseboard.lab.study.rows import TapeRow, asked_of_tape, read_study
+from fuseboard.lab.study.shown import clock
 from fuseboard.lab.study.tapes import TAPES, Grain, Kind, StudyTape
 from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
@@ -230,6 +233,26 @@ def test_the_trials_of_a_calm_tape_that_tells_a_spread_are_also_played_with_more
     assert not equities(Kind.CRASH, Grain.BOOK)
     assert not equities(Kind.CALM, Grain.BARS)
     assert not equities(Kind.CALM, Grain.GENERATED, recorded=False)
+    assert not equities(Kind.DAYS, Grain.DAILY)
+    assert not equities(Kind.CALM, Grain.DAILY)
+
+
+def test_days_on_end_are_played_with_the_gate_and_without_by_each_strategy_and_nothing_more() -> (
+    None
+):
+    days = [tape for tape in TAPES if tape.kind is Kind.DAYS]
+    played = [asked_of_tape(tape, "", TrialTerms()) for tape in days]
+    ways = sorted((name, way) for name in NAMES for way in (False, True))
+    assert all(sorted((each.strategy, each.protected) for each in of) == ways for of in played)
+    bases = dict.fromkeys(tape.name.partition("@")[0] for tape in days)
+    files = [name.name for name in daily_prices.NAMES]
+    assert sorted(bases) == sorted([*files, "lean-spy-daily", "spy-5min"])
+
+
+def test_a_time_of_many_days_on_end_has_its_day() -> None:
+    row = TapeRow(name="d", kind=Kind.DAYS, grain=Grain.BARS, recorded=True)
+    assert clock(row, OPENS_NS) == "2025-06-02 10:00:00"
+    assert clock(structs.replace(row, kind=Kind.CRASH), OPENS_NS) == "10:00:00"
 
 
 def test_an_alert_near_a_limit_of_losses_is_told_from_others() -> None:

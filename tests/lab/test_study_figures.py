@@ -120,8 +120,27 @@ STUDY = Study(
         tape("fell", Kind.CRASH),
         tape("calm", Kind.CALM),
         tape("calm-bars", Kind.CALM, Grain.BARS),
+        structs.replace(tape("year", Kind.DAYS, Grain.DAILY), note="an index"),
+        structs.replace(tape("other", Kind.DAYS, Grain.DAILY), note="an index"),
+        structs.replace(tape("gone", Kind.DAYS, Grain.DAILY), note="gone", judged=None),
     ),
     rows=(
+        *both(
+            "year",
+            "hold",
+            figures(
+                50,
+                60,
+                structs.replace(
+                    orders(30, 20, 1), denials={"session_closed": 12, "posture": 12, "x": 2}
+                ),
+                {"EMERGENCY": 10_000},
+            ),
+            figures(40, 70, orders(31, 0, 0), {}),
+            {"tier": 1},
+            before=1,
+        ),
+        *both("other", "hold", figures(99, 1, orders(1, 0, 0), {}), figures(98, 2, FEW, {}), {}),
         *both(
             "fell",
             "hold",
@@ -221,4 +240,19 @@ def test_the_tables_say_so_and_bars_have_no_part_in_what_needs_a_spread() -> Non
     ]
     assert row_of(shown["calm"], "`calm` | hold")[-3:] == ["3.0", "30.00 %", "10.00 %"]
     assert row_of(shown["calm"], "`calm-bars` | hold")[-3:] == ["-", "-", "-"]
+    assert row_of(shown["days"], "`year` | hold") == [
+        "`year`",
+        "hold",
+        "50.00 % → 40.00 %",
+        "60.00 % → 70.00 %",
+        "30 → 31",
+        "10 → 31",
+        "1",
+        "20 → 0",
+        "`posture` 12",
+        "1",
+    ]
+    assert row_of(shown["days"], "`other` | hold")[-2:] == ["-", "1"]
+    assert shown["days"].endswith("\n\n`year`, `other`: an index.")
+    assert not any("`year`" in shown[name] for name in shown if name not in ("days", "tapes"))
     assert all(f"Not played: {name}: " in shown["tapes"] for name in LEFT_OUT)

@@ -21,7 +21,7 @@ GROUPS: dict[str, Which] = {
 
 def tells_spread(tape: TapeRow) -> bool:
     """Whether a tape can say what liquidity was: the spread of bars is the reader's own."""
-    return tape.grain is not Grain.BARS
+    return tape.grain not in (Grain.BARS, Grain.DAILY)
 
 
 class Pair(Struct, frozen=True, kw_only=True):

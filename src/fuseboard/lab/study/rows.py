@@ -25,7 +25,7 @@ LARGER: Final = 4
 """On calm tapes that tell a spread two strategies play with so many times the cash as well: with
 the study's own their orders are smaller than what CAUTIOUS lets through."""
 LARGER_PLAYED: Final = ("hold", "dip-buyer")
-_NO_SPREAD: Final = (Grain.BARS, Grain.BANDS)
+_NO_SPREAD: Final = (Grain.BARS, Grain.DAILY, Grain.BANDS)
 _ROOMS: Final = ("core", "exchange", "feeds", "lab", "policy", "runtime", "vocabulary")
 _SHOWS_ONLY: Final = ("lab/demo", "lab/live", "lab/report", "lab/study", "lab/summary", "lab/sweep")
 _JUDGES: Final = ("lab/study/detection.py", "lab/study/deterioration.py")
@@ -57,6 +57,7 @@ class TapeRow(Struct, frozen=True, kw_only=True):
     kind: Kind
     grain: Grain
     recorded: bool
+    note: str = ""
     judged: TapeJudged | None = None
     absent: str = ""
 

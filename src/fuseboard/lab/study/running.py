@@ -123,6 +123,7 @@ def _tape_row(tape: StudyTape, looked: TapeJudged | str) -> TapeRow:
         kind=tape.kind,
         grain=tape.grain,
         recorded=tape.recorded,
+        note=tape.note,
         judged=looked if isinstance(looked, TapeJudged) else None,
         absent=looked if isinstance(looked, str) else "",
     )

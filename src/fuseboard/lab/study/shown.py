@@ -1,11 +1,25 @@
-"""How the study's tables show fractions, durations, rates and times of day."""
+"""How the study's tables are laid, and show fractions, durations, rates and times of day."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.lab.result import Figures
 from fuseboard.lab.study.rows import TapeRow
+from fuseboard.lab.study.tapes import Kind
 from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
+
+NOTHING: Final = "-"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        assert len(row) == len(head)
+        yield f"| {' | '.join(row)} |"
 
 
 def percent(nanos: int) -> str:
@@ -23,11 +37,11 @@ def span(ns: int) -> str:
 
 
 def clock(tape: TapeRow, at_ns: int) -> str:
-    """A time of day in the zone of the tape's market."""
+    """A time of day in the zone of the tape's market, with the day where a tape has many."""
     looked = tape.judged
     crypto = looked is not None and any("/" in symbol for symbol in looked.symbols)
     at = datetime.fromtimestamp(at_ns // NANOS, tz=UTC if crypto else NEW_YORK)
-    return f"{at:%T}"
+    return f"{at:%F %T}" if tape.kind is Kind.DAYS else f"{at:%T}"
 
 
 def hourly(figures: Figures) -> str:

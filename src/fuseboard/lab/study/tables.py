@@ -1,6 +1,6 @@
 """The tables of docs/flash-crash-study.md, from the study's results."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from fuseboard.lab.result import Figures
@@ -21,16 +21,16 @@ from fuseboard.lab.study.averages import (
     tight_ns,
     with_more_cash,
 )
+from fuseboard.lab.study.days import days
 from fuseboard.lab.study.detection import SIGNALS
 from fuseboard.lab.study.rows import LARGER, LARGER_PLAYED, Study, TapeRow, results_digest
-from fuseboard.lab.study.shown import clock, hourly, percent, span
+from fuseboard.lab.study.shown import NOTHING, clock, hourly, percent, span, table
 from fuseboard.lab.study.tapes import LEFT_OUT, Kind
 
 KEPT_NANOS: Final = 940_000_000
 FALSE_NANOS: Final = 32_000_000
 DETECTED_NS: Final = 8_700_000_000
 """What is to be beaten."""
-NOTHING: Final = "-"
 _DIGITS: Final = 16
 
 
@@ -43,23 +43,16 @@ def tables(study: Study) -> dict[str, str]:
         "rest": "\n".join(_rest(study)),
         "detection": "\n".join(_detection(study)),
         "calm": "\n".join(_calm(study)),
+        "days": "\n".join(days(study)),
         "run": "\n".join(_run(study)),
     }
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        assert len(row) == len(head)
-        yield f"| {' | '.join(row)} |"
 
 
 # --- against the targets -------------------------------------------------------------------------
 
 
 def _targets(study: Study) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("what", "target", *GROUPS),
         (
             ("capital kept on crash days, average", "94 %", *_kepts(study, _average)),
@@ -184,7 +177,7 @@ def _firsts(study: Study, *, visible: bool) -> Iterator[str]:
 
 
 def _tapes(study: Study) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("tape", "kind", "grain", "events", "deepest fall", "began", "visible", "ended"),
         (_tape(tape) for tape in study.tapes if tape.judged is not None),
     )
@@ -232,7 +225,7 @@ def _crash(study: Study) -> Iterator[str]:
         for tape, pairs in _by_tape(pairs_of(study, kind)):
             yield f"**`{tape.name}`** ({tape.kind.value}, {tape.grain.value})"
             yield ""
-            yield from _table(_CRASH, (_crash_row(pair) for pair in pairs))
+            yield from table(_CRASH, (_crash_row(pair) for pair in pairs))
             yield ""
     yield from _failures(study)
 
@@ -286,12 +279,12 @@ def _failures(study: Study) -> Iterator[str]:
 
 
 def _rest(study: Study) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("crash days", "what is left", "kept, average", "the lowest", "worst drawdown, average"),
         (row for name in GROUPS for row in _rest_rows(study, name)),
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("tape", "strategy", "kept: rests", "kept: takes", "closing: rests", "closing: takes"),
         _rest_trials(study),
     )
@@ -335,7 +328,7 @@ def _kept(pair: Pair) -> str:
 
 def _detection(study: Study) -> Iterator[str]:
     pairs = [pair for pair in pairs_of(study, Kind.CRASH) if _fell(pair.tape)]
-    yield from _table(
+    yield from table(
         ("tape", "strategy", "before", *SIGNALS, "first", "first, since visible"),
         (_detected(pair) for pair in pairs),
     )
@@ -378,7 +371,7 @@ _CALM: Final = (
 
 
 def _calm(study: Study) -> Iterator[str]:
-    yield from _table(_CALM, (_calm_row(pair) for pair in pairs_of(study, Kind.CALM)))
+    yield from table(_CALM, (_calm_row(pair) for pair in pairs_of(study, Kind.CALM)))
 
 
 def _calm_row(pair: Pair) -> tuple[str, ...]:
