@@ -20,6 +20,7 @@
 typedef struct {
   unsigned int version; /* of the class; 0 before the first: no two classes ever have the same */
   unsigned int offset;
+  unsigned int without; /* of a class that has no such field: its objects are asked */
 } Place;
 
 typedef struct {
@@ -36,7 +37,11 @@ static int is_versioned(PyTypeObject *type) {
 }
 
 SELDOM void place_learn(Place *place, PyTypeObject *type, Py_ssize_t offset) {
-  if (offset == 0 || !is_versioned(type)) return;
+  if (!is_versioned(type)) return;
+  if (offset == 0) {
+    place->without = type->tp_version_tag;
+    return;
+  }
   place->version = type->tp_version_tag;
   place->offset = (unsigned int)offset;
 }
@@ -54,7 +59,7 @@ static Py_ssize_t field_offset(PyTypeObject *type, PyObject *name, int writes) {
 
 SELDOM PyObject *field_learn(Place *place, PyObject *of, PyObject *name) {
   PyTypeObject *type = Py_TYPE(of);
-  if (type->tp_getattro == PyObject_GenericGetAttr) {
+  if (type->tp_getattro == PyObject_GenericGetAttr && !place_known(place->without, type)) {
     Py_ssize_t offset = field_offset(type, name, 0);
     place_learn(place, type, offset);
   }
@@ -227,6 +232,27 @@ COMPARES(more, >, Py_GT)
 COMPARES(at_least, >=, Py_GE)
 COMPARES(equal, ==, Py_EQ)
 COMPARES(unequal, !=, Py_NE)
+
+/* len(of) < b and its like, without a number made of the length */
+#define COMPARES_LENGTH(name, sign, how)                                 \
+  SELDOM int name(Py_ssize_t length, PyObject *b) {                      \
+    PyObject *a;                                                         \
+    int beyond = 1, truth;                                               \
+    long long most = 0;                                                  \
+    if (PyLong_CheckExact(b)) most = PyLong_AsLongLongAndOverflow(b, &beyond); \
+    if (LIKELY(!beyond)) return length sign most;                        \
+    a = PyLong_FromSsize_t(length);                                      \
+    if (a == NULL) return -1;                                            \
+    truth = compared_slowly(a, b, how);                                  \
+    Py_DECREF(a);                                                        \
+    return truth;                                                        \
+  }
+COMPARES_LENGTH(length_less, <, Py_LT)
+COMPARES_LENGTH(length_at_most, <=, Py_LE)
+COMPARES_LENGTH(length_more, >, Py_GT)
+COMPARES_LENGTH(length_at_least, >=, Py_GE)
+COMPARES_LENGTH(length_equal, ==, Py_EQ)
+COMPARES_LENGTH(length_unequal, !=, Py_NE)
 
 #define COMPUTES(name, slot, otherwise)                                                     \
   SELDOM PyObject *name(PyObject *a, PyObject *b) {                                         \

@@ -47,6 +47,12 @@ cdef extern from *:
     bint x_at_least "at_least"(object, object) except -1
     bint x_equal "equal"(object, object) except -1
     bint x_unequal "unequal"(object, object) except -1
+    bint x_length_less "length_less"(Py_ssize_t, object) except -1
+    bint x_length_at_most "length_at_most"(Py_ssize_t, object) except -1
+    bint x_length_more "length_more"(Py_ssize_t, object) except -1
+    bint x_length_at_least "length_at_least"(Py_ssize_t, object) except -1
+    bint x_length_equal "length_equal"(Py_ssize_t, object) except -1
+    bint x_length_unequal "length_unequal"(Py_ssize_t, object) except -1
     object x_plus "plus"(object, object)
     object x_minus "minus"(object, object)
     object x_times "times"(object, object)

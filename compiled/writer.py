@@ -231,7 +231,7 @@ class _Writer(ast.NodeTransformer):
                 kept = self._temporary()
                 right, then = ast.NamedExpr(ast.Name(kept, ast.Store()), right), _loaded(kept)
             plain = ast.Compare(left, node.ops, [right])
-            made.append(plain if name is None else _called(name, left, right))
+            made.append(plain if name is None else _compared(name, left, right))
             left = then
         return made[0] if len(made) == 1 else ast.BoolOp(ast.And(), made)
 
@@ -334,6 +334,12 @@ class _Writer(ast.NodeTransformer):
         verb = "x_get" if name == "get" and 1 <= len(given) <= 2 else "x_method"
         called = f"{verb}{len(given)}"
         return _called(called, self._place("Sender"), of, ast.Constant(name), *given)
+
+
+def _compared(name: str, left: ast.expr, right: ast.expr) -> ast.Call:
+    """A comparison; what is a length on its left is none of Python's numbers yet."""
+    is_length = isinstance(left, ast.Call) and ast.unparse(left.func) == "x_length"
+    return _called(name.replace("x_", "x_length_") if is_length else name, left, right)
 
 
 def _loaded(name: str) -> ast.Name:

@@ -39,6 +39,7 @@ def test_the_step_as_it_is_can_be_compiled() -> None:
         ("return a.b(c)", 'return x_method1(&p0, a, "b", c)'),
         ("return a.get(c)", 'return x_get1(&p0, a, "get", c)'),
         ("return a < c < LIMIT", "return x_less(a, (t1_ := c)) and x_less(t1_, k0_LIMIT)"),
+        ("return len(a) >= c", "return x_length_at_least(x_length(a), c)"),
         ("return LIMIT(*a, c)", "return k0_LIMIT(*a, c)"),
         ("return a or c", "return t1_ if x_holds((t1_ := a)) else c"),
         ("return f'{a}:{c}'", 'return joined_3_0(a, ":", c)'),

@@ -16,6 +16,8 @@ from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 _BUY: Final = Side.BUY
+_LESS_THAN_A_NANO: Final = NANOS - 1
+"""In atto-units: what rounds up when it is added before a division by `NANOS`."""
 OF_SYMBOL: Final = ("liquidity_score", "liquidity_tier")
 """State that an order's check asks of its symbol, not of the account."""
 
@@ -164,7 +166,9 @@ def _order_size(proposal: Proposal) -> int | None:
 
 def _order_value(proposal: Proposal) -> int | None:
     """Rounded up, against the trader."""
-    return -(-proposal.value_attos // NANOS) if proposal.order.worst_price_nanos else None
+    if not proposal.order.worst_price_nanos:
+        return None
+    return (proposal.value_attos + _LESS_THAN_A_NANO) // NANOS
 
 
 def _position_size(proposal: Proposal) -> int | None:

@@ -39,8 +39,7 @@ def worst_if_passed(
     that is known, `like` its likeness where the policy looks for duplicates.
     """
     state, active, symbol, strategy = turn.state, turn.active, order.symbol, order.strategy
-    book, bounds, limits = state.book, active.bounds, active.limits
-    account = book.account
+    bounds, limits, book, account = active.bounds, active.limits, state.book, state.book.account
     equity_attos = account.cash_attos + account.value_attos
     if equity_attos != bounds.equity_attos or state.multiplier != bounds.multiplier:
         bounds.follow(equity_attos, state.multiplier)
@@ -49,13 +48,14 @@ def worst_if_passed(
     value_attos = quantity_nanos * price_nanos
     worst_attos = position.worst_with_attos(side, quantity_nanos, price_nanos, value_attos)
     added_attos = worst_attos - position.worst_attos
+    gross_attos = account.worst_attos + added_attos
     rate = state.throttles.rates.get(strategy) or state.throttles.rate_of(strategy)
     if (
         not state.reconciled
         or quantity_nanos > limits.order_quantity_nanos_max
         or value_attos > bounds.order_attos_max
         or worst_attos > bounds.symbol_attos_max
-        or account.worst_attos + added_attos > bounds.gross_attos_max
+        or gross_attos > bounds.gross_attos_max
         or len(book.working) >= limits.working_orders_max
         or not _priced(turn, order, instrument, position)
         or _too_often(turn, rate, bounds, like)
@@ -82,7 +82,7 @@ def worst_if_passed(
             rate,
             value_attos,
             worst_attos,
-            account.worst_attos + added_attos,
+            gross_attos,
             equity_attos,
             like,
         )
