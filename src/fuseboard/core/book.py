@@ -9,6 +9,7 @@ make of it (`core/position.py`); the account's ledger keeps the sum, and the sum
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -30,6 +31,10 @@ NEVER_THERE: Final = (OrderStatus.NOT_SENT, OrderStatus.REJECTED)
 """How an order ended that the broker does not hold: its id may be used again."""
 CLOSED_ORDERS_MAX: Final = 10_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
+FORGOTTEN_MAX: Final = 50_000
+"""Ids of forgotten orders that are kept, so that none is sent again."""
+FORGOTTEN_DROPPED: Final = 5_000
+"""How many of them go at once, the oldest: one by one each would be looked for anew."""
 
 
 class Order(Struct, gc=False):
@@ -232,6 +237,8 @@ class Book(Struct):
     """Ids of the final orders that are still kept, oldest first."""
     waiting: dict[str, None] = {}
     """Ids of replacements whose old order is not final yet, oldest first: known, not sent."""
+    forgotten: dict[str, None] = {}
+    """Ids of orders that were closed and are no longer kept, oldest first: they are spent."""
 
     def strategy(self, name: str) -> Ledger:
         """The ledger of a strategy, an empty one when it is new."""
@@ -365,6 +372,14 @@ class Book(Struct):
             oldest = next(iter(self.closed))
             del self.closed[oldest]
             del self.orders[oldest]
+            self._forget(oldest)
+
+    def _forget(self, order_id: str) -> None:
+        """Keep the id alone: the broker may have had it."""
+        if len(self.forgotten) >= FORGOTTEN_MAX:
+            for oldest in list(islice(self.forgotten, FORGOTTEN_DROPPED)):
+                del self.forgotten[oldest]
+        self.forgotten[order_id] = None
 
     def reopen(self, order: Order) -> None:
         """An order that we had given up is at the broker after all, or may be: it counts again."""

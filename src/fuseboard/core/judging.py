@@ -59,7 +59,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
     if known is not None:
         _repeated(turn, fact, known)
         return
-    if state.spent_ids and order_id in state.spent_ids:
+    if (state.book.forgotten or state.spent_ids) and is_spent(state, order_id):
         _deny(turn, fact, Finding(Reason.CLIENT_ORDER_ID_REUSED))
         return
     refused = refusal(turn, fact)
@@ -107,6 +107,11 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         note_taken(turn, order, at, instrument)
     if turn.dynamics and (turn.gate.moved_by_orders or not state.dynamic_boot_ns):
         dynamic.judge(turn, by_order=True)
+
+
+def is_spent(state: State, order_id: str) -> bool:
+    """Whether the broker may have had an order of this id that our book does not know."""
+    return order_id in state.book.forgotten or order_id in state.spent_ids
 
 
 def message_counted(turn: Turn, strategy: str) -> None:

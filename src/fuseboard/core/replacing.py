@@ -92,7 +92,7 @@ def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
     if known is not None:
         _repeated(turn, fact, known, old)
         return
-    if new_id in turn.state.spent_ids:
+    if judging.is_spent(turn.state, new_id):
         _deny(turn, fact, Reason.CLIENT_ORDER_ID_REUSED)
         return
     if old is None or old.strategy != fact.strategy or old.intent is Intent.PLAN:
