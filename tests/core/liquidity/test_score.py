@@ -1,6 +1,7 @@
 """The score is exactly its definition in fractions; each component says what it should."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.core.liquidity.reference import Reference
 SECOND, CENT, STALE_NS = NANOS, NANOS // 100, 120 * NANOS
 RULES = LiquidityRules(enabled=True)
 Side = tuple[tuple[int, int], ...]
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "liquidity.md"
 
 
 def watched(lacks: int = 0, began_ns: int = SECOND) -> Liquidity:
@@ -303,6 +305,9 @@ def test_the_example_of_the_page_comes_to_what_the_page_says() -> None:
         9_920,
     )
     assert (at.plain, at.calibrated) == (6_486, 7_769)
+    _, _, example = PAGE.read_text().partition("### An example")
+    for said in ("98.40", "plain 25;", "plain 40;", "99.20", "**64.86**", "**77.69**"):
+        assert said in example, said
 
 
 # --- properties ----------------------------------------------------------------------------------
