@@ -60,6 +60,9 @@ def gone(pid: int) -> bool:
 
 def test_a_guardian_that_dies_is_missed_said_once_and_started_again(it: ByDefault) -> None:
     assert os.getsid(it.guardian) == it.guardian, "it outlives the gateway's session"
+    orders = it.here.state / "guardian.json"
+    orders.unlink()
+    until(orders.exists, "the gateway writes its orders again")
     first = it.guardian
     os.kill(first, signal.SIGKILL)
     it.guardian = it.guardian_but(first)

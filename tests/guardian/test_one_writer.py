@@ -3,8 +3,9 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ class Told:
         self._told.append(f"{severity} {reason} {scope}: {text}")
 
 
+def link_of(
+    folder: Path, told: list[str], said: list[str], is_halted: Callable[[], bool], **whose: bool
+) -> GuardianLink:
+    """A gateway's link, before it has a pulse."""
+    broker = BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s")
+    return GuardianLink(
+        StateDirectory(folder),
+        wanted=whose.get("wanted", False),
+        expected=whose.get("expected", False),
+        orders=lambda: ORDERS,
+        policy_digest=lambda: "",
+        broker=broker,
+        latching=BrokerLatching(Place(folder), broker=broker, instance="", is_halted=is_halted),
+        pagers=[Told(told)],
+        say=said.append,
+    )
+
+
 class Both:
     """A guardian that has missed a gateway, and the next gateway's link; `who` is at the broker."""
 
@@ -59,22 +78,8 @@ class Both:
         self.said: list[str] = []
         self.wrote: list[str] = []
         self.guardian = Guardian(self.place, self.beats, KEYS, [], pause=lambda _s: None)
-        broker = BrokerKeys(base_url="", data_url="", data_stream_url="", key_id="A", secret="s")
-        self.link = GuardianLink(
-            StateDirectory(folder),
-            wanted=False,
-            orders=lambda: ORDERS,
-            policy_digest=lambda: "",
-            broker=broker,
-            latching=BrokerLatching(
-                self.place,
-                broker=broker,
-                instance="",
-                is_halted=lambda: self.register.halts("", ""),
-            ),
-            pagers=[Told(self.told)],
-            say=self.said.append,
-        )
+        is_halted = partial(self.register.halts, "", "")
+        self.link = link_of(folder, self.told, self.said, is_halted)
         self.link.pulse(durable=lambda: 0, intake=lambda: 0, oldest_call_age_ns=lambda: 0)
         self.gateway = threading.Thread(target=self._start)
 
@@ -146,6 +151,7 @@ def test_a_gateway_that_starts_none_says_whether_an_earlier_guardian_watches(bot
     for pid, phase, watches in (
         (os.getpid(), Phase.RUNNING, True),
         (os.getpid(), Phase.STOPPED, False),
+        (os.getpid(), Phase.STARTING, False),
         (999_999, Phase.RUNNING, False),
     ):
         both.beats.write(Heart.GUARDIAN, Beat(phase, pid, me.start_ticks, 1, 1, 1))

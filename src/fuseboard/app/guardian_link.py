@@ -38,7 +38,11 @@ from fuseboard.vocabulary.reasons import Reason
 LOOK_S: Final = 0.5
 MISSING_S: Final = 5.0
 """How long the guardian may be without progress before people are told."""
+COMING_S_MAX: Final = 60.0
+"""How long one that others start may take to come, and one that has begun to watch."""
 STARTS_MAX: Final = 4
+WATCHING: Final = (Phase.RUNNING, Phase.ACTING)
+"""Phases of a guardian's that are a watch: one that only ever begins is none."""
 BUSY_S_MAX: Final = 60.0
 """How long a start waits for a guardian that is at work at the broker."""
 BUSY_LOOK_S: Final = 0.1
@@ -103,7 +107,8 @@ def _lives(beat: Beat) -> bool:
 
 class GuardianLink:
     """One gateway run's link. `take_over` before the loop turns, `start` when it serves, `run`
-    beside it; `stopped` when it ended in order, so that the guardian stands down.
+    beside it; `stopped` when it ended in order, so that the guardian stands down. A guardian is
+    `wanted` where it is ours to start, `expected` where the policy has one, whoever starts it.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class GuardianLink:
         state: StateDirectory,
         *,
         wanted: bool,
+        expected: bool,
         orders: Callable[[], Orders],
         policy_digest: Callable[[], str],
         broker: BrokerKeys,
@@ -120,6 +126,7 @@ class GuardianLink:
     ) -> None:
         self._place = Place(state.path)
         self._wanted = wanted
+        self._expected = expected
         self._present_orders = orders
         self._policy_digest = policy_digest
         self._orders, self._followed = orders(), policy_digest()
@@ -136,6 +143,7 @@ class GuardianLink:
         self._moved_at = time.monotonic()
         self._has_beaten = False
         self._missing = False
+        self._orders_lost = False
 
     def pulse(
         self,
@@ -237,6 +245,7 @@ class GuardianLink:
             if self._policy_digest() != self._followed:  # another policy was adopted
                 self._orders, self._followed = self._present_orders(), self._policy_digest()
                 self._write_orders()
+            self._keep_orders()
             if self._latching.is_to_be_lifted():
                 await self._lift()
 
@@ -249,7 +258,8 @@ class GuardianLink:
     def says(self) -> str:
         """For the status: who watches."""
         if self._missing or self._watcher() is None:
-            return "MISSING: nobody acts if this gateway dies" if self._wanted else "none"
+            is_missed = self._missing or self._wanted
+            return "MISSING: nobody acts if this gateway dies" if is_missed else "none"
         return "watches"
 
     def alerted(self) -> dict[str, str]:
@@ -264,6 +274,24 @@ class GuardianLink:
 
     def _write_orders(self) -> None:
         write_atomically(self._place.orders_file, msgspec.json.encode(self._orders))
+
+    def _keep_orders(self) -> None:
+        """See that a guardian which begins now finds its orders as they were written."""
+        wanted, present = msgspec.json.encode(self._orders), b""
+        with suppress(OSError):
+            present = self._place.orders_file.read_bytes()
+        if present == wanted:
+            self._orders_lost = False
+            return
+        again = "they are written again"
+        try:
+            self._write_orders()
+        except OSError as error:
+            again = f"they cannot be written ({error.strerror}): no guardian that begins can act"
+        if not self._orders_lost:
+            self._orders_lost = True
+            said = f"the guardian's orders, {self._place.orders_file}, are gone or were changed"
+            self._page(Severity.PAGE, f"{said}; {again}")
 
     def _spawn(self) -> None:
         """A guardian of its own session; where one runs already, the new one ends by itself."""
@@ -304,8 +332,9 @@ class GuardianLink:
                 self._missing = False
                 self._page(Severity.INFO, f"the guardian is back: pid {beat.pid}")
             return
-        late = now - self._moved_at >= MISSING_S
-        if not late or self._missing or not (self._wanted or self._has_beaten):
+        soon = (self._wanted or self._has_beaten) and not self._is_coming()
+        late = now - self._moved_at >= (MISSING_S if soon else COMING_S_MAX)
+        if not late or self._missing or not (self._expected or self._has_beaten):
             return
         self._missing = True
         self._page(Severity.PAGE, "the guardian is missing: nobody acts if this gateway dies")
@@ -313,11 +342,16 @@ class GuardianLink:
             self._spawn()
 
     def _watcher(self) -> Beat | None:
-        """The beat of a guardian that lives and has not ended; None without one."""
+        """The beat of a guardian that lives and watches or acts; None without one."""
         beat = self._file.read(Heart.GUARDIAN)
-        if beat is None or beat.phase is Phase.STOPPED or not _lives(beat):
+        if beat is None or beat.phase not in WATCHING or not _lives(beat):
             return None
         return beat
+
+    def _is_coming(self) -> bool:
+        """Whether one has begun, and reads what it needs."""
+        beat = self._file.read(Heart.GUARDIAN)
+        return beat is not None and beat.phase is Phase.STARTING and _lives(beat)
 
     def _reap(self) -> None:
         """Take the exit code of a guardian of ours that ended, so that it is gone."""

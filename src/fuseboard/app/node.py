@@ -139,6 +139,7 @@ class Node:
         return GuardianLink(
             self._state,
             wanted=self._options.guardian and guardian_is_wanted(self._options.policy),
+            expected=guardian_is_wanted(self._options.policy),
             orders=self._guardians_orders,
             policy_digest=self._kernel.policy_digest,
             broker=self._options.broker,

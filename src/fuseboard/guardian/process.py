@@ -84,11 +84,11 @@ def guardian_lock(state: Path) -> int:
 
 
 def _beat_once(file: HeartbeatFile) -> None:
-    """The first beat of the guardian's life."""
+    """The first beat of the guardian's life: it begins, and watches nobody yet."""
     seen = process_seen(os.getpid())
     ticks = 0 if seen is None else seen.start_ticks
     file.write(
-        Heart.GUARDIAN, Beat(Phase.RUNNING, os.getpid(), ticks, time.time_ns(), boot_ns(), 0)
+        Heart.GUARDIAN, Beat(Phase.STARTING, os.getpid(), ticks, time.time_ns(), boot_ns(), 0)
     )
 
 

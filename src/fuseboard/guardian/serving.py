@@ -71,6 +71,8 @@ class Guardian:
         self._began_ns = time.time_ns()
         self._iteration = 0
         self._stopping = False
+        self._orders: Orders | None = None
+        self._is_unarmed = False
         self._acts: Acts | None = None
 
     def serve(self) -> int:
@@ -120,20 +122,36 @@ class Guardian:
         while not self._stopping:
             if not self._place.state.is_dir():
                 raise OrdersUnusable(f"{self._place.state} is gone: there is nothing to guard")
-            orders = read_orders(self._place)
+            beat = self._file.read(Heart.GATEWAY)  # first: who serves has written our orders
+            orders = self._known_orders(beat)
             if orders is not None:
                 key = key_for(orders, self._environment)
-                beat = self._file.read(Heart.GATEWAY)
                 process = None if beat is None else process_seen(beat.pid)
                 finding = self._watch.look(beat, process, boot_ns(), orders.timeout_ns)
                 if finding.what is What.STOOD_DOWN:
                     return 0
                 self._judge(finding, beat, orders, key)
-            self._beat(Phase.RUNNING)
+            self._beat(Phase.STARTING if orders is None else Phase.RUNNING)
             if self._journal.disk.is_idle():
                 self._journal.disk.do(self._looked)
             self._pause(LOOK_S)
         return 0
+
+    def _known_orders(self, beat: Beat | None) -> Orders | None:
+        """What the gateway wrote last, also where that is gone or damaged since. None: it never
+        wrote any, which is said where one is at work all the same.
+        """
+        try:
+            self._orders = read_orders(self._place) or self._orders
+        except OrdersUnusable:
+            if self._orders is None:
+                raise
+        serves = beat is not None and beat.phase not in (Phase.STARTING, Phase.STOPPED)
+        if self._orders is None and serves and not self._is_unarmed:
+            self._is_unarmed = True
+            said = f"{self._place.orders_file} is gone: nobody acts if the gateway dies"
+            self._page(Severity.PAGE, f"{said}; it writes it anew at once, or at its next start")
+        return self._orders
 
     def _judge(
         self, finding: Finding, beat: Beat | None, orders: Orders, key: tuple[str, str]

@@ -48,7 +48,9 @@ class Phase(IntEnum):
     ACTING = 5
     """The guardian is at work at the broker."""
     STARTING = 6
-    """The gateway is about to be at work at the broker, and reads what the guardian left."""
+    """The gateway is about to be at work at the broker, and reads what the guardian left. Of the
+    guardian: it has not looked at a gateway yet.
+    """
 
 
 _PHASES: Final = tuple(Phase)
