@@ -63,6 +63,10 @@ def test_a_digest_is_of_what_is_the_same_each_time_only() -> None:
     assert "% kept: 100,000.00 became" in words["capital"]
     assert words["trips"].startswith("1, the first at 10:00:0")
     assert words["digest"].startswith(result.digest[:16])
+    week = structs.replace(result.ran, close_ns=result.ran.open_ns + 7 * 86_400 * NANOS)
+    rows = summary(structs.replace(result, ran=week))
+    assert any("2025-06-02 10:00:00 to 2025-06-09 10:00:00 New York" in said for _, said in rows)
+    assert dict(rows)["trips"].startswith("1, the first at 2025-06-02 10:00:0")
 
 
 # --- names and numbers ---------------------------------------------------------------------------

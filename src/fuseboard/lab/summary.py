@@ -6,6 +6,7 @@ from typing import Final
 
 from fuseboard.feeds.tapes.tape import TapeKind
 from fuseboard.feeds.tapes.times import NEW_YORK
+from fuseboard.lab.resting import DAY_NS
 from fuseboard.lab.result import Liquidation, TrialResult
 from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_money, shown_percent
 
@@ -155,9 +156,10 @@ def _micros(ns: int) -> str:
 
 
 def clock(result: TrialResult, at_ns: int, *, with_day: bool = False) -> str:
-    """A time as people of the tape's market read it."""
+    """A time as people of the tape's market read it; with its day where a tape has several."""
     at = datetime.fromtimestamp(at_ns // NANOS, tz=_zone(result))
-    return f"{at:%F %T}" if with_day else f"{at:%T}"
+    several = result.ran.close_ns - result.ran.open_ns > DAY_NS
+    return f"{at:%F %T}" if with_day or several else f"{at:%T}"
 
 
 def _zone(result: TrialResult) -> tzinfo:
