@@ -104,6 +104,13 @@ static PyObject *joined(PyObject *module, PyObject *of) {
 static PyObject *hashed(PyObject *module, PyObject *args) {
   return sha256_hex(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
 }
+static PyObject *computed(PyObject *module, PyObject *args) {
+  PyObject *a = PyTuple_GET_ITEM(args, 0), *b = PyTuple_GET_ITEM(args, 1);
+  Py_ssize_t length = PyTuple_GET_SIZE(args);
+  return Py_BuildValue("NNNiiiiii", plus(a, b), minus(a, b), times(a, b),
+                       less(a, b), at_most(a, b), more(a, b), at_least(a, b),
+                       length_less(length, b), length_at_least(length, a));
+}
 static PyObject *third(PyObject *module, PyObject *of) {
   static PyObject *name;
   if (name == NULL) name = PyUnicode_InternFromString("third");
@@ -115,7 +122,7 @@ static PyObject *find(PyObject *module, PyObject *of) {
 }
 static PyMethodDef methods[] = {
   {"third", third, METH_O, 0}, {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
-  {"joined", joined, METH_O, 0}, {0}};
+  {"joined", joined, METH_O, 0}, {"computed", computed, METH_VARARGS, 0}, {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
@@ -144,6 +151,24 @@ d = [1, 2, 3]
 assert it.joined(d) == f"{d[:8]}{None}{d[5:6]}{d[7:90]}{d}"
 print("alike")
 """
+NUMBERS = """
+from itertools import product
+from random import Random
+import fields_of_a_test as it
+
+random, numbers = Random(7), [0, 1, 2, 3, True, False]
+for bits in (29, 30, 31, 32, 59, 60, 61, 63, 64, 89, 90, 91, 120):
+    numbers += [2**bits - 1, 2**bits, 2**bits + 1, random.getrandbits(bits)]
+numbers += [-number for number in numbers]
+for a, b in product(numbers, numbers):
+    expected = a + b, a - b, a * b, a < b, a <= b, a > b, a >= b, 2 < b, 2 >= a
+    assert it.computed(a, b) == expected, (a, b)
+print("alike", len(numbers))
+"""
+
+
+def test_numbers_are_computed_and_compared_as_by_python(fields: str) -> None:
+    assert _said(NUMBERS, fields) == ["alike 116"]
 
 
 @pytest.fixture(name="fields", scope="module")
