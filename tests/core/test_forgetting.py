@@ -5,8 +5,10 @@ import pytest
 from fuseboard.core import book
 from fuseboard.core.kernel import Kernel
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk, accept, denied, submitted
 
@@ -66,3 +68,23 @@ def test_the_ids_that_are_kept_are_bounded_and_the_oldest_go_first(desk: Desk) -
         again = desk.order(Side.BUY, NANOS, name=f"o{number}")
         assert denied(again) == [Reason.CLIENT_ORDER_ID_REUSED]
     assert len(desk.kernel._state.book.forgotten) > book.FORGOTTEN_MAX - book.FORGOTTEN_DROPPED
+
+
+def test_a_late_fill_of_an_order_that_was_forgotten_halts_and_is_not_called_a_twins(
+    desk: Desk,
+) -> None:
+    for number in range(3):
+        fill(desk, f"o{number}")
+    (forgotten,) = desk.kernel._state.book.forgotten
+    late = facts.FillReported(
+        order_id=forgotten,
+        broker_order_id="b-o0",
+        quantity_nanos=NANOS,
+        price_nanos=250 * NANOS,
+        filled_quantity_nanos=2 * NANOS,
+        filled_price_nanos=250 * NANOS,
+        final=True,
+    )
+    (halt,) = [effect for effect in desk.take(late) if isinstance(effect, LatchHalt)]
+    assert halt.detail.endswith("it was closed long ago, and the broker tells of it again")
+    assert desk.kernel._state.postures["account"] is Posture.HALTED

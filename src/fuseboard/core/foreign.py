@@ -68,14 +68,17 @@ def _is_known(turn: Turn, order_id: str) -> bool:
 
 
 def _twins(turn: Turn, order_id: str, broker_order_id: str) -> None:
-    """A copy of our state directory trades: it has our instance, so the stream calls it ours."""
+    """An order of our instance that is not in our book: most likely a copy of our state directory
+    trades. One that we have forgotten halts as well: what the book holds without it may be wrong.
+    """
     if broker_order_id in turn.state.foreign_orders:
         return
     _remember(turn, broker_order_id)
-    text = (
-        f"order {turn.ids.wire_prefix}{order_id} at the broker has our own prefix and is not in our"
-        " book: another gateway runs on a copy of this state, or the state is an older copy"
-    )
+    why = "another gateway runs on a copy of this state, or the state is an older copy"
+    if order_id in turn.state.book.forgotten:
+        why = "it was closed long ago, and the broker tells of it again"
+    wire_id = f"{turn.ids.wire_prefix}{order_id}"
+    text = f"order {wire_id} at the broker has our own prefix and is not in our book: {why}"
     latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
 
 
