@@ -98,6 +98,21 @@ INLINE PyObject *field2(Place *place, Place *then, PyObject *of, PyObject *first
   return value;
 }
 
+typedef struct {
+  PyObject *of, *value;
+} Member;
+
+/* of._value_, of an Enum's member, which keeps it: each place remembers the member that it saw last */
+INLINE PyObject *member_value(Member *place, PyObject *of) {
+  if (!LIKELY(place->of == of)) {
+    PyObject *value = PyObject_GetAttrString(of, "_value_");
+    if (value == NULL || !PyUnicode_CheckExact(value)) return value;
+    Py_XSETREF(place->of, Py_NewRef(of));
+    Py_XSETREF(place->value, value);
+  }
+  return Py_NewRef(place->value);
+}
+
 SELDOM int field_learn_set(Place *place, PyObject *of, PyObject *name, PyObject *value) {
   PyTypeObject *type = Py_TYPE(of);
   if (type->tp_setattro == PyObject_GenericSetAttr) { /* a Struct has its own: it may be frozen */
@@ -309,14 +324,30 @@ static void sha256_find(void) {
   sha256_end = dlsym(library, "SHA256_Final");
 }
 
-/* sha256(of).hexdigest() */
-SELDOM PyObject *sha256_hex(PyObject *sha256, PyObject *of) {
-  PyObject *hashed, *text;
-  if (LIKELY(sha256_begin && sha256_take && sha256_end && PyBytes_CheckExact(of))) {
+static PyObject *sha256_slowly(PyObject *sha256, PyObject *of, PyObject *then) {
+  PyObject *encoded = PyObject_CallMethod(then, "encode", NULL), *all, *hashed, *text;
+  if (encoded == NULL) return NULL;
+  all = PyNumber_Add(of, encoded);
+  Py_DECREF(encoded);
+  if (all == NULL) return NULL;
+  hashed = PyObject_CallOneArg(sha256, all);
+  Py_DECREF(all);
+  if (hashed == NULL) return NULL;
+  text = PyObject_CallMethod(hashed, "hexdigest", NULL);
+  Py_DECREF(hashed);
+  return text;
+}
+
+/* sha256(of + then.encode()).hexdigest() */
+SELDOM PyObject *sha256_hex(PyObject *sha256, PyObject *of, PyObject *then) {
+  PyObject *text;
+  if (LIKELY(sha256_begin && sha256_take && sha256_end && PyBytes_CheckExact(of)
+             && PyUnicode_CheckExact(then) && PyUnicode_IS_COMPACT_ASCII(then))) {
     Hashing hashing;
     unsigned char digest[32];
     if (sha256_begin(&hashing)
         && sha256_take(&hashing, PyBytes_AS_STRING(of), (size_t)PyBytes_GET_SIZE(of))
+        && sha256_take(&hashing, PyUnicode_DATA(then), (size_t)PyUnicode_GET_LENGTH(then))
         && sha256_end(digest, &hashing)) {
       int number;
       text = PyUnicode_New(2 * sizeof digest, 127);
@@ -327,11 +358,7 @@ SELDOM PyObject *sha256_hex(PyObject *sha256, PyObject *of) {
       return text;
     }
   }
-  hashed = PyObject_CallOneArg(sha256, of);
-  if (hashed == NULL) return NULL;
-  text = PyObject_CallMethod(hashed, "hexdigest", NULL);
-  Py_DECREF(hashed);
-  return text;
+  return sha256_slowly(sha256, of, then);
 }
 
 #define TEXT_MAX 1024

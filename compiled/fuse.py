@@ -30,9 +30,12 @@ cdef extern from *:
         pass
     ctypedef struct Sender:
         pass
+    ctypedef struct Member:
+        pass
     object x_field "field"(Place *, object, object)
     object x_field2 "field2"(Place *, Place *, object, object, object)
     int x_field_set "field_set"(Place *, object, object, object) except -1
+    object x_member_value "member_value"(Member *, object)
     object x_method0 "method0"(Sender *, object, object)
     object x_method1 "method1"(Sender *, object, object, object)
     object x_method2 "method2"(Sender *, object, object, object, object)
@@ -58,7 +61,7 @@ cdef extern from *:
     object x_times "times"(object, object)
     object x_part "part"(object, Py_ssize_t, Py_ssize_t)
     void x_sha256_find "sha256_find"()
-    object x_sha256_hex "sha256_hex"(object, object)
+    object x_sha256_hex "sha256_hex"(object, object, object)
 '''
 
 

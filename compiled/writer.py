@@ -182,6 +182,8 @@ class _Writer(ast.NodeTransformer):
         module = self._module(of)
         if module is not None:
             return _loaded(self.whole.known_name(module.__name__, node.attr))
+        if node.attr == "_value_":
+            return _called("x_member_value", self._place("Member"), self._made(of))
         if isinstance(of, ast.Attribute) and self._module(of.value) is None:
             names = ast.Constant(of.attr), ast.Constant(node.attr)
             return _called("x_field2", self._place(), self._place(), self._made(of.value), *names)
@@ -292,10 +294,10 @@ class _Writer(ast.NodeTransformer):
             if function.id == "len" and not hasattr(self.at.module, "len"):
                 return _called("x_length", self._made(node.args[0]))
         elif isinstance(function, ast.Attribute):
-            if function.attr == "hexdigest" and self._is_sha256(function.value):
-                assert isinstance(function.value, ast.Call)
-                called = function.value
-                return _called("x_sha256_hex", *map(self._made, (called.func, *called.args)))
+            if function.attr == "hexdigest":
+                match function.value:
+                    case ast.Call(ast.Name() as sha256, [hashed], []) if self._is_sha256(sha256):
+                        return self._hashed(sha256, hashed)
             module = self._module(function.value)
             if module is None:
                 return self._sent(function, node)
@@ -304,12 +306,16 @@ class _Writer(ast.NodeTransformer):
             return self._plain(self._made(function), node)
         return _called(wanted.c_name, *map(self._made, wanted.given(node, bound=False)))
 
-    def _is_sha256(self, node: ast.expr) -> bool:
-        """Whether it hashes one text with hashlib's function."""
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-            return False
-        found = None if node.func.id in self.locals else getattr(self.at.module, node.func.id, None)
-        return found is hashlib.sha256 and len(node.args) == 1 and not node.keywords
+    def _is_sha256(self, node: ast.Name) -> bool:
+        """Whether a name means hashlib's function."""
+        found = None if node.id in self.locals else getattr(self.at.module, node.id, None)
+        return found is hashlib.sha256
+
+    def _hashed(self, sha256: ast.expr, hashed: ast.expr) -> ast.expr:
+        match hashed:
+            case ast.BinOp(first, ast.Add(), ast.Call(ast.Attribute(then, "encode"), [], [])):
+                return _called("x_sha256_hex", *map(self._made, (sha256, first, then)))
+        raise self._refused(hashed)
 
     def _plain(self, function: ast.expr, node: ast.Call) -> ast.expr:
         keywords = [ast.keyword(at.arg, self._made(at.value)) for at in node.keywords]

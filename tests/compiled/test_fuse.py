@@ -45,7 +45,11 @@ def test_the_step_as_it_is_can_be_compiled() -> None:
         ("return f'{a}:{c}'", 'return joined_3_0(a, ":", c)'),
         ("return f'{a[2:5]}{c}'", "return joined_2_0(a, c)"),
         ("return a[2:5]", "return x_part(a, 2, 5)"),
-        ("return sha256(a).hexdigest()", "return x_sha256_hex(k0_sha256, a)"),
+        (
+            "return sha256(a + c.encode()).hexdigest()",
+            "return x_sha256_hex(k0_sha256, a, c)",
+        ),
+        ("return a._value_", "return x_member_value(&p0, a)"),
     ],
 )
 def test_each_kind_of_code_is_written_by_the_helpers(body: str, made: str) -> None:
