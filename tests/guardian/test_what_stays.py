@@ -1,16 +1,19 @@
 """What the guardian does beside orders that stay, and orders and positions that cannot be read."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
-from fuseboard.brokers.alpaca_protection import AlpacaProtection
+from fuseboard.brokers.alpaca_protection import CANCELS_AT_ONCE_MAX, AlpacaProtection
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.brokers.alpaca_session import AlpacaSession
+from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
 from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.journal import read_lines
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.inputs import PositionsSeen
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_orders import SeenOrder, seen_order
 from tests.brokers.scripted_broker import order_entry
 from tests.guardian.scene import Scene, acts_of, last_said
@@ -103,6 +106,84 @@ def test_what_an_order_that_stayed_kept_is_closed_when_it_is_gone(
     assert ["something else works" in each.detail for each in closed] == [True, False]
     assert (outcome.cancelled, outcome.held) == (True, ())
     assert scene.exchange.positions() == {}
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, *stuck: str) -> list[str]:
+    """The broker refuses to cancel all, and these alone too; which it was asked for one by one."""
+    asked: list[str] = []
+    cancel = AlpacaProtection.cancel
+
+    async def no(_protection: AlpacaProtection) -> None:
+        raise BrokerUnavailable("DELETE /v2/orders: 500 internal server error")
+
+    async def one(protection: AlpacaProtection, broker_order_id: str) -> None:
+        asked.append(broker_order_id)
+        if broker_order_id in stuck:
+            raise BrokerUnavailable(f"DELETE /v2/orders/{broker_order_id}: 500 no")
+        await cancel(protection, broker_order_id)
+
+    monkeypatch.setattr(AlpacaProtection, "cancel_all", no)
+    monkeypatch.setattr(AlpacaProtection, "cancel", one)
+    return asked
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+def test_where_the_broker_refuses_to_cancel_all_each_is_cancelled_by_its_id(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, flatten: bool
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    for price in range(1, CANCELS_AT_ONCE_MAX + 3):
+        scene.send("AAPL", 1, "buy", limit_price=f"{price}.00")
+    asked = refused(monkeypatch)
+    outcome = scene.act(flatten=flatten)
+    assert len(set(asked)) == CANCELS_AT_ONCE_MAX + 2
+    assert scene.exchange.state()["working_orders"] == 0
+    assert scene.exchange.positions() == ({} if flatten else {"AAPL": "10"})
+    assert outcome.cancelled
+
+
+def test_an_order_that_can_not_be_cancelled_at_all_holds_up_neither_the_others_nor_the_closes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 1, "buy", limit_price="1.00")
+    stuck = seen_order(order_entry(id="s-1", status="accepted"))
+    read = AlpacaProtection.working_orders
+
+    async def stays(protection: AlpacaProtection) -> list[SeenOrder]:
+        return [stuck, *await read(protection)]
+
+    monkeypatch.setattr(AlpacaProtection, "working_orders", stays)
+    refused(monkeypatch, "s-1")
+    ends_when(monkeypatch, lambda _: "closed" in acts_of(scene))
+    outcome = scene.act(cancel_wait_ns=1)
+    assert scene.exchange.positions() == {}
+    assert scene.exchange.state()["working_orders"] == 0
+    assert not outcome.cancelled
+    (said,) = not_cancelled(scene)
+    assert said == "1 orders still work: buy AAPL (s-1)"
+
+
+@pytest.mark.parametrize("which", ["cancel_all", "cancel"])
+def test_a_refusal_for_the_rate_asks_for_no_more_of_them_at_once(
+    monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    asked = refused(monkeypatch)
+
+    async def throttled(_protection: AlpacaProtection, *which: str) -> None:
+        asked.extend(which)
+        raise Throttled(NANOS)
+
+    monkeypatch.setattr(AlpacaProtection, which, throttled)
+    protection = AlpacaProtection(
+        AlpacaOptions(
+            base_url="http://127.0.0.1:1", data_url="", key_id="", secret="", instance="abcd1234"
+        )
+    )
+    working = [seen_order(order_entry(id=f"s-{number}")) for number in range(30)]
+    with pytest.raises(Throttled):
+        asyncio.run(protection.cancel_working(working))
+    assert len(asked) == (CANCELS_AT_ONCE_MAX if which == "cancel" else 0)
 
 
 @pytest.mark.parametrize("symbol", ["AAPL", "TSLA"])

@@ -71,7 +71,7 @@ def test_a_gateway_at_work_without_orders_is_paged_once_and_is_no_watch_until_th
 ) -> None:
     assert it.look() is Phase.STARTING, "nobody has begun"
     for phase in (Phase.STARTING, Phase.STOPPED):
-        it.beats.write(Heart.GATEWAY, DEAD._replace(phase=phase))
+        it.beats.write(Heart.GATEWAY, DEAD._replace(phase=phase, run_ns=7))
         assert it.look() is Phase.STARTING
         assert not it.told, "one that starts is about to write them, and one that ended needs none"
     it.beats.write(Heart.GATEWAY, DEAD)
@@ -83,6 +83,19 @@ def test_a_gateway_at_work_without_orders_is_paged_once_and_is_no_watch_until_th
     assert it.look() is Phase.RUNNING
     it.look()
     assert it.acted == ["secured"], "it was dead all along"
+
+
+def test_without_orders_the_end_of_a_gateway_that_was_seen_is_the_guardians_too(
+    it: Watching,
+) -> None:
+    it.beats.write(Heart.GATEWAY, DEAD)
+    it.look()
+    it.beats.write(Heart.GATEWAY, DEAD._replace(iteration=10))
+    it.look()
+    it.beats.write(Heart.GATEWAY, DEAD._replace(phase=Phase.STOPPED, iteration=11))
+    it.guardian._stopping = False
+    assert it.guardian._looks() == 0
+    assert not it.guardian._stopping, "it stood down by itself"
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"{}"])

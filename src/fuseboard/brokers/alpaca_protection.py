@@ -2,7 +2,8 @@
 account's own latches, a price to close at.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +19,9 @@ from fuseboard.wire.alpaca_values import nanos_rounded
 from fuseboard.wire.http_client import AnswerLost, HttpAnswer, NotWritten
 
 CONFIGURATION: Final = "/v2/account/configurations"
+CANCELS_MAX: Final = 100
+"""How many orders are cancelled one by one, before what works is read again."""
+CANCELS_AT_ONCE_MAX: Final = 8
 
 
 class BrokerLatches(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,6 +60,21 @@ class AlpacaProtection:
         """Ask once; that it was not taken is no error."""
         with suppress(BrokerUnavailable, Throttled):
             await self.cancel_all()
+
+    async def cancel_working(self, working: Sequence[SeenOrder]) -> None:
+        """Ask to cancel every working order; where the broker refuses that, as it may while one of
+        them cannot be cancelled, each of these by its id, `CANCELS_MAX` at most. Raises
+        `Throttled` alone: a read says what became of it.
+        """
+        try:
+            await self.cancel_all()
+        except BrokerUnavailable:
+            ids = [each.id for each in working[:CANCELS_MAX]]
+            for at in range(0, len(ids), CANCELS_AT_ONCE_MAX):
+                asked = map(self.cancel, ids[at : at + CANCELS_AT_ONCE_MAX])
+                for answer in await asyncio.gather(*asked, return_exceptions=True):
+                    if answer is not None and not isinstance(answer, BrokerUnavailable):
+                        raise answer from None
 
     async def working_or_cancelled(self) -> list[SeenOrder]:
         """Every working order. Where they cannot be had all are asked to be cancelled, which needs

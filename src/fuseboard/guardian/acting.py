@@ -248,8 +248,8 @@ class Acts:
         self, protection: AlpacaProtection, asking: Asking, *, stays: bool = False
     ) -> bool:
         """Cancel until two reads in a row show nothing, the last one after all that was on its
-        way when the gateway died: True. With `stays`, False where orders stay although cancels
-        were taken and the time for them is over.
+        way when the gateway died: True. With `stays`, False where orders stay although they were
+        asked to be cancelled and the time for that is over.
         """
         clean, attempt, seen, asked_s, over_s = 0, 0, 0, self._dead_at_s, float("inf")
         await protection.try_to_cancel_all()  # whatever can be read
@@ -264,9 +264,9 @@ class Acts:
                 if stays and asked_s >= over_s:
                     self._journal.write("not cancelled", run_ns=self._run_ns, detail=what)
                     return False
-                await asking.answer(protection.cancel_all)
-                taken_s = max(self._now_s(), self._dead_at_s + IN_FLIGHT_S)
-                over_s = min(over_s, taken_s + self._orders.cancel_wait_ns / 1e9)
+                await asking.answer(partial(protection.cancel_working, working))
+                asked_for_s = max(self._now_s(), self._dead_at_s + IN_FLIGHT_S)
+                over_s = min(over_s, asked_for_s + self._orders.cancel_wait_ns / 1e9)
             attempt = 0 if clean else attempt + 1
             await asking.pause(attempt, why=what)
         detail = f"{clean} reads in a row show nothing at work; at most {seen} were seen"

@@ -124,13 +124,13 @@ class Guardian:
                 raise OrdersUnusable(f"{self._place.state} is gone: there is nothing to guard")
             beat = self._file.read(Heart.GATEWAY)  # first: who serves has written our orders
             orders = self._known_orders(beat)
+            process = None if beat is None else process_seen(beat.pid)
+            timeout_ns = 0 if orders is None else orders.timeout_ns  # without, nothing is judged
+            finding = self._watch.look(beat, process, boot_ns(), timeout_ns)
+            if finding.what is What.STOOD_DOWN:
+                return 0
             if orders is not None:
-                key = key_for(orders, self._environment)
-                process = None if beat is None else process_seen(beat.pid)
-                finding = self._watch.look(beat, process, boot_ns(), orders.timeout_ns)
-                if finding.what is What.STOOD_DOWN:
-                    return 0
-                self._judge(finding, beat, orders, key)
+                self._judge(finding, beat, orders, key_for(orders, self._environment))
             self._beat(Phase.STARTING if orders is None else Phase.RUNNING)
             if self._journal.disk.is_idle():
                 self._journal.disk.do(self._looked)
