@@ -49,6 +49,22 @@ def test_an_instant_journal_keeps_and_is_durable_before_it_returns() -> None:
     assert (kept, watermark.sequence) == (records, 2)
 
 
+def test_a_timer_waits_however_long_the_run_has_lasted() -> None:
+    async def main(clock: LockstepEventLoop) -> list[int]:
+        passed = []
+        for days in (1, 200, 10_000):
+            await asyncio.sleep(days * 86_400)
+            before_ns = clock.now().boot_ns
+            await asyncio.sleep(1e-9)
+            passed.append(clock.now().boot_ns - before_ns)
+        return passed
+
+    day, months, years = run_lockstep(START, main)
+    assert day == 1
+    assert 1 <= months <= 10
+    assert 1 <= years <= 1_000
+
+
 class Leaping:
     """Leaps an hour once, at 10 s; something happens two hours later."""
 

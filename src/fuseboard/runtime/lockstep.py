@@ -9,16 +9,20 @@ Without any task, `Loop.settle` alone does: fold, settle, move a `SteppedClock`,
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from contextvars import Context
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.records import Record
 
 SECOND_NS = 1_000_000_000
+RESOLUTION_S: Final = 1e-9
 Result = TypeVar("Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class Quiescent(Exception):
@@ -88,6 +92,21 @@ class LockstepEventLoop(asyncio.SelectorEventLoop):
         start = self._start
         return Moment(start.boot_ns + self._passed_ns, start.wall_ns + self._passed_ns)
 
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio's, but a timer that is to wait does: after some months of tape a second has
+        not enough digits for a nanosecond, and one that is due at once would be set for ever.
+        """
+        when = self.time() + delay
+        if delay > 0:
+            when = max(when, math.nextafter(self.time(), math.inf))
+        return self.call_at(when, callback, *args, context=context)
+
     def _jump(self, wait_s: float | None) -> None:
         wait_ns = None if wait_s is None else max(1, round(wait_s * SECOND_NS))
         due_ns = None if self._agenda is None else self._agenda.due_in_ns()
@@ -100,6 +119,8 @@ class LockstepEventLoop(asyncio.SelectorEventLoop):
             assert not leap_ns or due_ns is None or leap_ns <= due_ns, "nothing is leapt over"
             wait_ns = max(wait_ns, leap_ns)
         self._passed_ns += wait_ns
+        # What is due now is due: asyncio asks for what is earlier than this much from now.
+        self._clock_resolution = max(RESOLUTION_S, math.ulp(self.time()))
         if self._agenda is not None:
             self._agenda.pass_ns(wait_ns)
 
