@@ -147,12 +147,29 @@ def test_retention_gives_up_the_oldest_and_never_the_newest_or_anybody_elses(
     (folder / "other000-20200101T000000Z-000000000001").mkdir()
     every = [path.name for path, _ in backups_of(folder, instance)]
     assert len(every) == 6
-    assert pruned(folder, instance, copies=None, days=3) == every[:2]
-    assert pruned(folder, instance, copies=2, days=None) == every[2:4]
-    assert pruned(folder, instance, copies=1, days=1) == every[4:5]
-    assert pruned(folder, instance, copies=1, days=1) == []
+    made = folder / every[5]
+    assert pruned(made, instance, copies=None, days=3) == every[:2]
+    assert pruned(made, instance, copies=2, days=None) == every[2:4]
+    assert pruned(made, instance, copies=1, days=1) == every[4:5]
+    assert pruned(made, instance, copies=1, days=1) == []
     other = "other000-20200101T000000Z-000000000001"
     assert names(folder) == sorted([every[5], f"{instance}-notes", other])
+
+
+def test_after_a_clock_that_was_ahead_the_new_backup_stays_and_those_of_the_future_go_first(
+    state: StateDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, day_ns = state.path / "b", 24 * 3600 * 10**9
+    instance = state.identity().instance
+    made = []
+    for day in (1_000, 1_030, 1_031, 1_001):
+        monkeypatch.setattr(time, "time_ns", lambda at=day: at * day_ns)
+        made.append(taken(state, folder)[0])
+    first, ahead, further, now = made
+    assert pruned(now, instance, copies=3, days=1) == [ahead.name]
+    assert pruned(now, instance, copies=2, days=None) == [further.name]
+    assert pruned(now, instance, copies=1, days=None) == [first.name]
+    assert names(folder) == [now.name]
 
 
 @pytest.mark.parametrize("name", ["../keys.json", "/etc/passwd", "a/../../b"])

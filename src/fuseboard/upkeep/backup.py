@@ -97,7 +97,7 @@ def command_backup(options: argparse.Namespace) -> int:
         if not options.scheduled:  # else the gateway, which reads the message, pages
             _page(text)
         raise BackupUnusable(text) from failure
-    removed = pruned(folder, manifest.instance, copies=options.copies, days=options.retention_days)
+    removed = pruned(made, manifest.instance, copies=options.copies, days=options.retention_days)
     if options.json:
         say_json({"backup": str(made), "manifest": manifest, "removed": removed})
         return 0
@@ -219,16 +219,20 @@ def backups_of(folder: Path, instance: str) -> list[tuple[Path, Manifest]]:
     return sorted(found, key=lambda row: row[1].taken_ns)
 
 
-def pruned(folder: Path, instance: str, *, copies: int | None, days: int | None) -> list[str]:
-    """Remove what retention gives up, never the newest: the names. Raises `OSError`."""
-    backups = backups_of(folder, instance)
-    if not backups:
-        return []
-    oldest_ns = 0 if days is None else backups[-1][1].taken_ns - days * _DAY_NS
-    kept_from = 0 if copies is None else max(0, len(backups) - copies)
+def pruned(made: Path, instance: str, *, copies: int | None, days: int | None) -> list[str]:
+    """Remove what retention gives up, never the one that was just made: the names.
+
+    A clock that was ahead dated backups in our future: of these nobody knows how old they are, so
+    they make room first. Raises `OSError`.
+    """
+    now_ns = time.time_ns()
+    others = [row for row in backups_of(made.parent, instance) if row[0].name != made.name]
+    others.sort(key=lambda row: row[1].taken_ns <= now_ns)  # stable: else oldest first
+    oldest_ns = 0 if days is None else now_ns - days * _DAY_NS
+    kept_from = 0 if copies is None else max(0, len(others) + 1 - copies)
     gone = [
         path
-        for number, (path, manifest) in enumerate(backups[:-1])
+        for number, (path, manifest) in enumerate(others)
         if number < kept_from or manifest.taken_ns < oldest_ns
     ]
     for path in gone:
