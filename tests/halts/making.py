@@ -1,6 +1,9 @@
 """Halts for the tests of this room."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
@@ -49,3 +52,10 @@ def halted(path: Path) -> bool:
 
 def scopes(register: HaltsRegister) -> list[tuple[str, str]]:
     return [(latch.slot.name, latch.scope) for latch in register.latched()]
+
+
+def read_only(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """From now on the folder's file system says that nothing can be written to it."""
+    told = os.statvfs(folder)
+    values = [*told[:8], told.f_flag | os.ST_RDONLY, *told[9:]]
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(values))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fuseboard.halts.block import Slot
+from fuseboard.halts.copying import copied_history
 from fuseboard.halts.history import (
     QUEUE_CHANGES_MAX,
     HaltChange,
@@ -14,13 +15,14 @@ from fuseboard.halts.history import (
     HistoryDamaged,
     append,
     changes,
+    history_anchor,
     history_end,
     verify_history,
 )
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
-from tests.halts.making import LATER, MOMENT, halt, halted, made
+from tests.halts.making import LATER, MOMENT, halt, halted, made, read_only
 
 
 def change(number: int) -> HaltChange:
@@ -214,3 +216,33 @@ def test_flipped_bits_of_the_history_are_found_or_harmless(tmp_path: Path) -> No
     assert found > 20
     os.truncate(path, len(sound) // 2)
     assert not verify_history(path)[0]
+
+
+def test_on_a_disk_that_takes_nothing_a_closed_history_is_read_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "halts.db"
+    append(path, change(1))
+    append(path, change(2))
+    read_only(monkeypatch, tmp_path)
+    before = sorted(tmp_path.iterdir())
+    reading = changes(path)
+    assert next(reading) == change(1)
+    assert sorted(tmp_path.iterdir()) == before, "SQLite makes files beside one that it opens"
+    assert list(reading) == [change(2)]
+    assert verify_history(path, history_anchor(path)) == (True, 2, "every change is good")
+    copied_history(path, tmp_path / "copy.db")
+    assert list(changes(tmp_path / "copy.db")) == [change(1), change(2)]
+
+
+def test_what_a_killed_writer_left_beside_it_is_read_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "halts.db"
+    append(path, change(1))
+    with closing(sqlite3.connect(path)) as writer:  # it stays open: nothing is folded in
+        writer.execute("SELECT * FROM changes").fetchall()
+        append(path, change(2))
+        read_only(monkeypatch, tmp_path)
+        assert path.with_name("halts.db-wal").stat().st_size > 0
+        assert list(changes(path)) == [change(1), change(2)]

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuseboard.journal.file import Head, JournalDamaged, head_path_of, head_text, read_head
-from fuseboard.journal.reader import anchor
+from fuseboard.journal.reader import anchor, records
 from fuseboard.journal.recovery import adopt, recover
 from fuseboard.journal.verification import verify
 from tests.journal.making import INSTANCE, record, records_between, state_at, writing, written
@@ -193,3 +194,24 @@ def test_without_a_head_file_only_a_person_with_the_anchor_can_go_on(tmp_path: P
     assert not head_path_of(path).exists()
     adopt(path, kept)
     assert recover(path).last_sequence == 7
+
+
+def test_on_a_disk_that_takes_nothing_a_closed_journal_is_read_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    written(path, [20])
+    told = os.statvfs(tmp_path)
+    values = [*told[:8], told.f_flag | os.ST_RDONLY, *told[9:]]
+    with writing(path) as (writer, watermark):
+        writer.append(records_between(21, 30))
+        watermark.wait_for(30)
+        monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(values))
+        assert list(records(path)) == records_between(1, 30), "what a WAL has is read, too"
+    before = sorted(tmp_path.iterdir())
+    reading = records(path)
+    assert next(reading) == record(1)
+    assert sorted(tmp_path.iterdir()) == before, "SQLite makes files beside one that it opens"
+    assert list(reading) == records_between(2, 30)
+    assert verify(path).ok
+    assert recover(path).last_sequence == 30

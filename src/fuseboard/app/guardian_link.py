@@ -80,7 +80,7 @@ def guardian_without_gateway(state: StateDirectory) -> str:
     path = Place(state.path).heartbeat_file
     if not path.exists():
         return "none runs"
-    file = HeartbeatFile(path)
+    file = HeartbeatFile(path, only_reads=True)
     try:
         beat = file.read(Heart.GUARDIAN)
     finally:

@@ -68,7 +68,10 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
         message += f"; {_closes(state)}"
     notes = [] if fact.scope == ACCOUNT_SCOPE else [UNCHECKED]
     apart = _Apart(state, halt)
-    apart.wait()
+    try:
+        apart.wait()
+    except RegisterUnwritable as failure:
+        raise RegisterUnwritable(f"{why}; {failure}. {_by_hand(state)}") from failure
     if not apart.is_seen:
         return OperatorAnswer(accepted=False, message=f"{why}; {_unseen(state)}")
     if not apart.is_latched:
@@ -100,8 +103,19 @@ def _closes(state: StateDirectory) -> str:
 def _unseen(state: StateDirectory) -> str:
     return (
         f"the disk hangs: nothing is latched within {SEEN_S_MAX:g} s, though a process of its own"
-        f" goes on trying. Kill the gateway (`kill -9`, its id is in {state.gateway_file}) and"
-        " cancel at the broker"
+        f" goes on trying. {_kill(state)}"
+    )
+
+
+def _by_hand(state: StateDirectory) -> str:
+    if not state.is_running():
+        return "Start no gateway, and cancel at the broker what works there"
+    return _kill(state)
+
+
+def _kill(state: StateDirectory) -> str:
+    return (
+        f"Kill the gateway (`kill -9`, its id is in {state.gateway_file}) and cancel at the broker"
     )
 
 

@@ -114,6 +114,6 @@ def main(state: Path, since: int = 0) -> int:
     """`fuseboard guardian`: guard, or say why not."""
     try:
         return guard(state, since)
-    except GuardianRefused as refused:
+    except (GuardianRefused, OSError) as refused:
         sys.stderr.write(f"fuseboard guardian: {refused}\n")
         return 1

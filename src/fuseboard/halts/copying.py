@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fuseboard.halts.block import REGISTER_BYTES, Judgement, judged
-from fuseboard.halts.history import BUSY_SECONDS_MAX, HistoryDamaged
+from fuseboard.halts.history import BUSY_SECONDS_MAX, HistoryDamaged, address_of
 from fuseboard.halts.register import READ_PAUSE_SECONDS, READS_MAX
 
 
@@ -30,7 +30,7 @@ def register_image(path: Path) -> tuple[bytes, Judgement]:
 def copied_history(source: Path, target: Path) -> None:
     """Copy a history durably, as one file. Raises `HistoryDamaged`, `OSError`."""
     try:
-        address = f"{source.resolve().as_uri()}?mode=ro"
+        address = address_of(source, "ro")
         with (
             closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS_MAX)) as original,
             closing(sqlite3.connect(target, isolation_level=None)) as copy,

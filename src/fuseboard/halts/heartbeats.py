@@ -97,11 +97,14 @@ def process_seen(pid: int) -> ProcessSeen | None:
 
 
 class HeartbeatFile:
-    """The file as one writer, or as a reader of both slots. Made, at its one size, if absent."""
+    """The file as one writer, or as a reader of both slots. Made, at its one size, if absent; who
+    `only_reads` changes nothing of it, and needs no disk that can be written to.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._descriptor).st_size < FILE_BYTES:
+    def __init__(self, path: Path, *, only_reads: bool = False) -> None:
+        how = os.O_RDONLY if only_reads else os.O_RDWR | os.O_CREAT
+        self._descriptor = os.open(path, how | os.O_CLOEXEC, 0o600)
+        if not only_reads and os.fstat(self._descriptor).st_size < FILE_BYTES:
             # Its blocks are taken now: a disk that is full later does not silence anybody.
             os.posix_fallocate(self._descriptor, 0, FILE_BYTES)
         self._writes = [max((at for at, _ in self._sound(heart)), default=0) for heart in Heart]

@@ -6,6 +6,7 @@ never holds back a latch. `HaltsHistory.note` only queues; its thread writes.
 """
 
 import hashlib
+import os
 import queue
 import sqlite3
 import threading
@@ -163,7 +164,7 @@ def changes(path: Path) -> Iterator[HaltChange]:
     try:
         # "rw": what a killed writer began is rolled back first. A file that is write-protected is
         # read all the same.
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as database:
+        with closing(sqlite3.connect(address_of(path, "rw"), uri=True)) as database:
             if database.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
                 return
             for row in database.execute("SELECT * FROM changes ORDER BY sequence"):
@@ -177,6 +178,15 @@ def changes(path: Path) -> Iterator[HaltChange]:
                 yield msgspec.json.decode(line, type=HaltChange)
     except (sqlite3.Error, msgspec.DecodeError) as error:
         raise HistoryDamaged(f"the history cannot be read: {error}") from error
+
+
+def address_of(path: Path, mode: str) -> str:
+    """SQLite's address of a database that exists. On a file system that nothing can be written to,
+    one without a WAL is read as it stands: SQLite could not make the files that it else needs.
+    """
+    whole = not path.with_name(path.name + "-wal").exists()
+    frozen = whole and os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    return f"{path.resolve().as_uri()}?{'immutable=1' if frozen else f'mode={mode}'}"
 
 
 class HistoryEnd(NamedTuple):
@@ -238,7 +248,7 @@ def _row(path: Path, which: str) -> tuple[int, bytes] | None:
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(address_of(path, "ro"), uri=True)) as database:
             found: tuple[int, bytes] | None = database.execute(
                 f"SELECT sequence, chain FROM changes {which} LIMIT 1"  # noqa: S608 - our words
             ).fetchone()

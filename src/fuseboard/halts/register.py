@@ -98,10 +98,21 @@ class HaltsRegister:
         self._highest: tuple[int, ...] = (0,) * len(SLOTS)
         self._known_counters = dict.fromkeys(SLOTS, 0)
         self._known_damaged: set[Slot] = set()
-        self._descriptor = -1
-        with suppress(OSError):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        self._unwritable = ""
+        self._descriptor = self._opened()
         self._identity = os.fstat(self._descriptor) if self._descriptor >= 0 else None
+
+    def _opened(self) -> int:
+        """On a disk that is read-only what is latched can be listed; the register says halted."""
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return -1
+        except OSError as error:
+            self._write_failed, self._unwritable = True, str(error.strerror)
+        with suppress(OSError):
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        return -1
 
     @staticmethod
     def create(path: Path) -> None:
@@ -366,8 +377,8 @@ class HaltsRegister:
     @contextmanager
     def _writing(self, *, needs_lock: bool = False) -> Iterator[None]:
         """Hold the register's lock, which other writers and a dead process do not keep for ever."""
-        if self._descriptor < 0:
-            raise self._failure("it is absent")
+        if self._descriptor < 0 or self._unwritable:
+            raise self._failure(self._unwritable or "it is absent")
         locked = self._lock()
         if needs_lock and not locked:
             raise RegisterBusy(f"another process is writing {self._path}")

@@ -110,12 +110,21 @@ Connect = Callable[[Path, str], Database]
 def connected(path: Path, mode: str) -> Database:
     """A connection to a database that exists, on the machine's disk. Raises `sqlite3.Error`."""
     return sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}",
+        _address_of(path, mode),
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_SECONDS_MAX,
     )
+
+
+def _address_of(path: Path, mode: str) -> str:
+    """SQLite's address of a database that exists. On a file system that nothing can be written to,
+    one without a WAL is read as it stands: SQLite could not make the files that it else needs.
+    """
+    whole = not path.with_name(path.name + "-wal").exists()
+    frozen = whole and os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    return f"{path.resolve().as_uri()}?{'immutable=1' if frozen else f'mode={mode}'}"
 
 
 def genesis_of(meta: Meta) -> bytes:
