@@ -196,6 +196,29 @@ INLINE PyObject *get1(Sender *place, PyObject *of, PyObject *name, PyObject *key
   return method1(place, of, name, key);
 }
 
+/* at in of */
+INLINE int within(PyObject *at, PyObject *of) {
+  return PyDict_CheckExact(of) ? PyDict_Contains(of, at) : PySequence_Contains(of, at);
+}
+
+/* of[at] = value */
+INLINE int item_set(PyObject *of, PyObject *at, PyObject *value) {
+  return PyDict_CheckExact(of) ? PyDict_SetItem(of, at, value) : PyObject_SetItem(of, at, value);
+}
+
+/* next(iter(of)) */
+SELDOM PyObject *first(PyObject *of) {
+  Py_ssize_t at = 0;
+  PyObject *found, *each;
+  if (PyDict_CheckExact(of) && PyDict_Next(of, &at, &found, NULL)) return Py_NewRef(found);
+  each = PyObject_GetIter(of);
+  if (each == NULL) return NULL;
+  found = PyIter_Next(each);
+  Py_DECREF(each);
+  if (found == NULL && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
+  return found;
+}
+
 /* len(of) */
 INLINE Py_ssize_t length(PyObject *of) {
   if (PyDict_CheckExact(of)) return PyDict_GET_SIZE(of);

@@ -150,7 +150,7 @@ class _Writer(ast.NodeTransformer):
             return [self._field_set(self._made(target.value), target.attr, value)]
         if isinstance(target, ast.Subscript):
             of, at = self._made(target.value), self._made(target.slice)
-            return [ast.Assign([ast.Subscript(of, at, ast.Store())], value)]
+            return [ast.Expr(_called("x_item_set", of, at, value))]
         if not isinstance(target, (ast.Name, ast.Tuple)):
             raise self._refused(target)
         return [ast.Assign([target], value)]
@@ -223,6 +223,10 @@ class _Writer(ast.NodeTransformer):
         return ast.BoolOp(node.op, [self._made(value) for value in node.values])
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)) and len(node.ops) == 1:
+            found = _called("x_within", self._made(node.left), self._made(node.comparators[0]))
+            is_in = isinstance(node.ops[0], ast.In)
+            return found if is_in else ast.UnaryOp(ast.Not(), found)
         names = [_COMPARES.get(type(operator)) for operator in node.ops]
         left, made = self._made(node.left), list[ast.expr]()
         for number, (name, value) in enumerate(zip(names, node.comparators, strict=True)):
@@ -293,6 +297,9 @@ class _Writer(ast.NodeTransformer):
             wanted = self.whole.function(self.at.module, function.id)
             if function.id == "len" and not hasattr(self.at.module, "len"):
                 return _called("x_length", self._made(node.args[0]))
+            match node:
+                case ast.Call(ast.Name("next"), [ast.Call(ast.Name("iter"), [of], [])], []):
+                    return _called("x_first", self._made(of))
         elif isinstance(function, ast.Attribute):
             if function.attr == "hexdigest":
                 match function.value:

@@ -116,6 +116,14 @@ static PyObject *valued(PyObject *module, PyObject *of) {
   static Member member;
   return member_value(&member, of);
 }
+static PyObject *held(PyObject *module, PyObject *args) {
+  PyObject *of = PyTuple_GET_ITEM(args, 0), *at = PyTuple_GET_ITEM(args, 1), *found;
+  int before = within(at, of);
+  if (before < 0 || item_set(of, at, args) < 0) return NULL;
+  found = first(of);
+  return found == NULL ? NULL : Py_BuildValue("iN", before, found);
+}
+static PyObject *initial(PyObject *module, PyObject *of) { return first(of); }
 static PyObject *third(PyObject *module, PyObject *of) {
   static PyObject *name;
   if (name == NULL) name = PyUnicode_InternFromString("third");
@@ -128,7 +136,8 @@ static PyObject *find(PyObject *module, PyObject *of) {
 static PyMethodDef methods[] = {
   {"third", third, METH_O, 0}, {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
   {"joined", joined, METH_O, 0}, {"computed", computed, METH_VARARGS, 0},
-  {"valued", valued, METH_O, 0}, {0}};
+  {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
+  {"initial", initial, METH_O, 0}, {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
@@ -188,6 +197,35 @@ print("alike", len(numbers))
 
 def test_numbers_are_computed_and_compared_as_by_python(fields: str) -> None:
     assert _said(NUMBERS, fields) == ["alike 116"]
+
+
+HELD = """
+import fields_of_a_test as it
+
+class Own(dict):
+    def __contains__(self, at):
+        return at == "own"
+    def __setitem__(self, at, value):
+        super().__setitem__("set " + at, value)
+
+plain, own, numbers = {"a": 1}, Own(a=1), [5, 6]
+assert it.held(plain, "a") == (1, "a") and it.held(plain, "b") == (0, "a")
+assert list(plain) == ["a", "b"] and plain["b"] == (plain, "b")
+assert it.held(own, "own") == (1, "a") and list(own) == ["a", "set own"]
+assert it.held(numbers, 0) == (0, (numbers, 0)) and it.initial(iter("xy")) == "x"
+for of, at in (({}, []), ({}, "a"), (5, 0), ((), 0)):
+    for ask in (lambda: it.held(of, at), lambda: it.initial(of)):
+        try:
+            print(ask() is not None)
+        except (TypeError, StopIteration) as refused:
+            print(type(refused).__name__)
+"""
+
+
+def test_what_holds_other_things_is_asked_as_python_asks_it(fields: str) -> None:
+    said = _said(HELD, fields)
+    refused = ["TypeError", "StopIteration", "True", "True"]
+    assert said == [*refused, "TypeError", "TypeError", "TypeError", "StopIteration"]
 
 
 @pytest.fixture(name="fields", scope="module")
