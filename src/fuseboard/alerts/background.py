@@ -1,13 +1,31 @@
 """Lines written by a thread of their own: a stuck terminal or disk never blocks the loop."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable
-from typing import Final
+from io import UnsupportedOperation
+from typing import Final, TextIO
 
 LINE_CHARACTERS_MAX = 40_000
 CLOSE_S_MAX = 5.0
 _END: Final = None
+
+
+def write_through(stream: TextIO | None, line: str) -> None:
+    """Write past the stream's buffer: of a write that is stuck there the interpreter could not end.
+    Where it was closed before we began, the line goes nowhere. Raises `OSError`.
+    """
+    if stream is None:
+        return
+    try:
+        descriptor = stream.fileno()
+    except UnsupportedOperation:  # a stream of this process alone
+        stream.write(line)
+        return
+    left = line.encode(errors="backslashreplace")
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 class BackgroundLines:

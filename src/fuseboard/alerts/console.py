@@ -2,9 +2,10 @@
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TextIO
 
-from fuseboard.alerts.background import BackgroundLines
+from fuseboard.alerts.background import BackgroundLines, write_through
 
 
 class ConsolePager:
@@ -12,7 +13,8 @@ class ConsolePager:
 
     def __init__(self, stream: TextIO | None = None, *, lines_max: int = 1_000) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._lines = BackgroundLines(self._write, name="console-alerts", lines_max=lines_max)
+        write = partial(write_through, self._stream)
+        self._lines = BackgroundLines(write, name="console-alerts", lines_max=lines_max)
 
     def page(self, severity: str, code: str, scope: str, text: str) -> None:
         """Print one alert; what breaks a line or hides in a terminal is replaced."""
@@ -23,10 +25,6 @@ class ConsolePager:
     def close(self) -> None:
         """Print what is queued and stop."""
         self._lines.close()
-
-    def _write(self, line: str) -> None:
-        self._stream.write(line)
-        self._stream.flush()
 
 
 def _now() -> str:

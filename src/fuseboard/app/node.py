@@ -74,7 +74,7 @@ SWITCH_INTERVAL_S: Final = 0.0002
 
 class Node:
     """One running gateway. `serve` runs it to its end and gives the exit code. `say` raises
-    nothing: no step waits for who reads.
+    nothing and waits for nobody who reads.
     """
 
     def __init__(self, options: NodeOptions, say: Callable[[str], None]) -> None:

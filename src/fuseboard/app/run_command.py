@@ -15,7 +15,7 @@ from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.open_files import OPEN_FILES_WANTED, allow_open_files
 from fuseboard.app.secrecy import forget_broker_secrets
 from fuseboard.control.policy_file import loaded_policy
-from fuseboard.control.saying import say, say_if_heard
+from fuseboard.control.saying import said_beside, say
 from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.halts.hidden import hide_this_process
@@ -89,24 +89,25 @@ async def _serve(
         say(
             "policy: it has settings that are not yet enforced; `fuseboard policy check` lists them"
         )
-    node = Node(
-        NodeOptions(
-            state=state,
-            policy=loaded.policy,
-            broker=broker,
-            broker_says=says,
-            host=options.host,
-            port=options.port,
-            strategy=options.strategy,
-            command=options.command_line,
-            control_port=options.control_port,
-            policy_file=options.policy or state.policy_file,
-            person=Person(options.operator, options.reason),
-            guardian=options.guardian,
-            sessions=broker != simulated_keys(broker.base_url),
-            plays_tape=broker == simulated_keys(broker.base_url),
-            tape_speed_nanos=(options.speed or NANOS) if options.sessions else 0,
-        ),
-        say_if_heard,
-    )
-    return await node.serve()
+    with said_beside() as said:
+        node = Node(
+            NodeOptions(
+                state=state,
+                policy=loaded.policy,
+                broker=broker,
+                broker_says=says,
+                host=options.host,
+                port=options.port,
+                strategy=options.strategy,
+                command=options.command_line,
+                control_port=options.control_port,
+                policy_file=options.policy or state.policy_file,
+                person=Person(options.operator, options.reason),
+                guardian=options.guardian,
+                sessions=broker != simulated_keys(broker.base_url),
+                plays_tape=broker == simulated_keys(broker.base_url),
+                tape_speed_nanos=(options.speed or NANOS) if options.sessions else 0,
+            ),
+            said,
+        )
+        return await node.serve()

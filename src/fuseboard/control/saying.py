@@ -1,9 +1,12 @@
 """How commands speak: lines for people, JSON for programs, on standard output but for asides."""
 
-import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
+
+from fuseboard.alerts.background import BackgroundLines, write_through
 
 
 def say(text: str) -> None:
@@ -12,18 +15,19 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def say_if_heard(text: str) -> None:
-    """As `say`, for who goes on unheard: where nobody reads any more, as a pipe whose reader is
-    gone, or the disk takes nothing, this line and all later ones go nowhere. Raises nothing.
+@contextmanager
+def said_beside() -> Iterator[Callable[[str], None]]:
+    """A `say` for who goes on unheard: a thread of its own writes, so a terminal that takes nothing
+    holds up nobody, and a pipe whose reader is gone or a full disk costs the lines alone. At the
+    end the thread has `CLOSE_S_MAX` for what is queued.
     """
-    if sys.stdout is None:  # it was closed before we began
-        return
+    lines = BackgroundLines(lambda line: write_through(sys.stdout, line), name="words")
     try:
-        say(text)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, sys.stdout.fileno())  # what waits in the buffer goes there too
-        os.close(nowhere)
+        yield lambda text: lines.put(
+            text, missing_line=lambda count: f"{count} lines were not said"
+        )
+    finally:
+        lines.close()
 
 
 def say_aside(text: str) -> None:
