@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -284,6 +285,31 @@ def test_a_refusal_for_the_rate_is_waited_out_and_the_time_to_ask_has_an_end() -
     with pytest.raises(OutOfTime, match="no connection"):
         asyncio.run(Asking(seconds_max=0.3, told=told.append).answer(never))
     assert told == []
+
+
+def test_after_a_429_one_call_at_a_time_asks_again_however_long_the_broker_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gateway may have used the minute up: a close that waits for it comes too late."""
+    probe_s, callers, more = 0.05, 8, 4
+    monkeypatch.setattr("fuseboard.guardian.asking.PROBE_S_MAX", probe_s)
+    asked_s: list[float] = []
+
+    async def call() -> str:
+        asked_s.append(time.monotonic())
+        is_refused = len(asked_s) <= callers + more
+        await asyncio.sleep(0)  # the way there and back
+        if is_refused:
+            raise Throttled(3_600 * NANOS)
+        return "done"
+
+    async def all_of_them() -> list[str]:
+        asking = Asking(seconds_max=60, told=lambda _text: None)
+        return await asyncio.gather(*(asking.answer(call) for _ in range(callers)))
+
+    assert asyncio.run(all_of_them()) == ["done"] * callers
+    probes_s = asked_s[callers - 1 : callers + more + 1]
+    assert min(after - before for before, after in pairwise(probes_s)) >= probe_s * 0.9
 
 
 def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:

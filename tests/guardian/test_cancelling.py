@@ -9,7 +9,7 @@ import pytest
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian.acting import Acts
+from fuseboard.guardian.acting import LOOK_S, Acts
 from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.watching import Finding, Kind, What
@@ -113,3 +113,22 @@ def test_the_last_read_is_asked_after_all_that_was_on_its_way(
     said = cancelled(told, 0.0)
     assert told.reads_s[-1] == 51.125, "the one of 50.75 ends after the second, and is too early"
     assert said == "4 reads in a row show nothing at work; at most 0 were seen"
+
+
+def test_what_may_be_on_its_way_costs_few_of_the_minutes_requests(
+    cancelled: Callable[[Told, float], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway leaves forty of two hundred to protection (`execution.protected_share`)."""
+    told, slept_s = Told(died_s=50.0), [0.0]
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        told.now_s += seconds
+        slept_s.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    cancelled(told, 0.0)
+    assert told.reads_s[-1] >= 51.0
+    assert len(told.reads_s) <= 5
+    assert max(slept_s) <= LOOK_S, "what arrives works no longer than that"

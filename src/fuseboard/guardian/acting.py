@@ -55,6 +55,8 @@ from fuseboard.vocabulary.reasons import Reason
 CLEAN_READS: Final = 2
 IN_FLIGHT_S: Final = 1.0
 """How long after its death a request of the gateway may still arrive at the broker."""
+LOOK_S: Final = 0.3
+"""Between two looks for it."""
 ACT_S_MAX: Final = 1_800.0
 """How long a broker that does not answer is asked, before the closes, while they go on (beside the
 policy's time for the market), and after them; then people are paged."""
@@ -268,6 +270,9 @@ class Acts:
                 asked_for_s = max(self._now_s(), self._dead_at_s + IN_FLIGHT_S)
                 over_s = min(over_s, asked_for_s + self._orders.cancel_wait_ns / 1e9)
             attempt = 0 if clean else attempt + 1
+            early_s = self._dead_at_s + IN_FLIGHT_S - self._now_s()
+            if clean and early_s > 0:  # each look is a request that a close may need
+                await asyncio.sleep(min(early_s, LOOK_S))
             await asking.pause(attempt, why=what)
         detail = f"{clean} reads in a row show nothing at work; at most {seen} were seen"
         self._journal.write("cancelled", run_ns=self._run_ns, detail=detail)

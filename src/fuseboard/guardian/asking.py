@@ -11,6 +11,10 @@ from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 PAUSE_S_MIN: Final = 0.05
 PAUSE_S_MAX: Final = 5.0
 DOUBLINGS_MAX: Final = 7
+PROBE_S_MAX: Final = 1.0
+"""Between two calls while the broker answers 429, as the gateway's protection: no close waits for a
+minute because the gateway had used it up.
+"""
 NEWS_AFTER_S: Final = 60.0
 Answer = TypeVar("Answer")
 
@@ -23,7 +27,7 @@ class Asking:
     """Repeats calls that certainly may be repeated, until a deadline of this process's clock.
 
     `told` hears why it is not over yet, after `NEWS_AFTER_S`, then after twice that and so on.
-    Exponential backoff with full jitter; a 429 makes every call wait as long as the broker asked.
+    Exponential backoff with full jitter; after a 429 one call at a time asks whether that is over.
     """
 
     def __init__(self, *, seconds_max: float, told: Callable[[str], None]) -> None:
@@ -32,22 +36,32 @@ class Asking:
         self._news_s = NEWS_AFTER_S
         self._news_at = time.monotonic() + self._news_s
         self._quiet_until = 0.0
+        self._is_refused = False
 
     async def answer(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """The call's answer. Raises `OutOfTime`."""
         attempt = 0
         while True:
-            await asyncio.sleep(max(0.0, self._quiet_until - time.monotonic()))
+            quiet_s = self._quiet_until - time.monotonic()
+            if quiet_s > 0:
+                await asyncio.sleep(quiet_s)
+                continue
+            if self._is_refused:
+                self._quiet_until = time.monotonic() + PROBE_S_MAX  # for all others
             try:
-                return await call()
+                answer = await call()
             except Throttled as refused:
-                asked_s = min((refused.retry_after_ns or 0) / 1e9, 60.0)
-                self._quiet_until = time.monotonic() + max(asked_s, PAUSE_S_MIN)
+                asked_s = (refused.retry_after_ns or 0) / 1e9
+                self._quiet_until = time.monotonic() + min(asked_s or PROBE_S_MAX, PROBE_S_MAX)
+                self._is_refused = True
                 last: Exception = refused
             except BrokerUnavailable as failed:
                 last = failed
+            else:
+                self._quiet_until, self._is_refused = 0.0, False
+                return answer
             await self.pause(attempt, why=str(last))
-            attempt += 1
+            attempt += not self._is_refused
 
     async def answer_within(
         self, seconds_max: float, call: Callable[[], Awaitable[Answer]]
