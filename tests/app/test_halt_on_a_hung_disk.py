@@ -72,17 +72,20 @@ def test_a_sync_that_never_returns_holds_no_halt_up_and_what_is_not_durable_is_s
 ) -> None:
     lock = StateDirectory(made.state).lock()  # a gateway runs, and nobody listens at its socket
     words = ("halt", "--operator", "Ada", "--state", str(made.state))
-    done = subprocess.run(
+    caller = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, held, *words],
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        start_new_session=True,
     )
+    out, err = caller.communicate(timeout=60)
     os.close(lock)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "the gateway runs and does not answer; account is latched in the register" in done.stdout
-    assert "NOTE: the disk hangs: the latch is in this machine's memory" in done.stdout
+    assert (caller.returncode, err) == (0, "")
+    assert "the gateway runs and does not answer; account is latched in the register" in out
+    assert "NOTE: the disk hangs: the latch is in this machine's memory" in out
+    with suppress(ProcessLookupError):  # its terminal is closed: nobody of its session is left
+        os.killpg(caller.pid, signal.SIGHUP)
     assert halts(made), "a gateway that still reads its register sends nothing"
     held.with_suffix(".answers").touch()
     history = StateDirectory(made.state).history_file
@@ -100,6 +103,17 @@ def test_a_latch_that_nobody_can_see_is_no_halt_and_says_what_to_do(
     assert "refused: no gateway runs; the disk hangs: nothing is latched within 0.3 s" in done.out
     assert "gateway.json" in done.out
     assert not halts(made)
+
+
+def test_an_older_halt_of_the_scope_is_not_taken_for_one_that_the_disk_holds_up(
+    made: CommandLine, held: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert made.on_state("halt", "--operator", "Bob").code == 0
+    monkeypatch.setattr(halt_apart, "DURABLE_S_MAX", 0.1)
+    monkeypatch.setattr(halt_apart, "SEEN_S_MAX", 0.3)
+    monkeypatch.setattr(os, "pwrite", never(held))
+    done = made.on_state("halt", "--operator", "Ada")
+    assert (done.code, "nothing is latched within 0.3 s" in done.out) == (1, True)
 
 
 def test_a_latch_whose_line_in_the_history_hangs_is_durable_and_says_so(

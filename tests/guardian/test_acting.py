@@ -178,11 +178,15 @@ def test_the_gateways_liquidation_of_a_symbol_goes_on_and_closes_nothing_else(
         scene.act(flatten=False, may_close=False)
         left = "(the policy does not ask for it; the gateway was told to close symbol:AAPL, desk:x)"
         assert f"; positions were NOT closed {left}: 10 AAPL, 4 TSLA are open" in last_said(scene)
-        operator.latch(halt(HaltLevel.FREEZE, "", "symbol:AAPL"), moment)
-        scene.act(flatten=False)
-        assert "told to close desk:x): 10 AAPL, 4 TSLA are open" in last_said(scene), "frozen"
-        epoch = max(latch.halt_epoch for latch in operator.latched())
-        operator.clear("symbol:AAPL", epoch, moment)
+        for frozen, why in (
+            ("symbol:AAPL", "to close desk:x)"),
+            ("account", "does not ask for it)"),
+        ):
+            operator.latch(halt(HaltLevel.FREEZE, "", frozen), moment)
+            scene.act(flatten=False)
+            assert f"{why}: 10 AAPL, 4 TSLA are open" in last_said(scene), frozen
+            epoch = max(latch.halt_epoch for latch in operator.latched())
+            operator.clear(frozen, epoch, moment)
     scene.act(flatten=False)
     assert scene.exchange.positions() == {"TSLA": "4"}
     assert [each.client_order_id for each in scene.ours()] == [close_id(trip, "AAPL", 1)]

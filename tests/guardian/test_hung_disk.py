@@ -306,6 +306,30 @@ def test_a_beat_that_the_disk_refused_is_not_told(
     file.close()
 
 
+def test_a_disk_that_hangs_is_asked_once_to_note_what_became_of_the_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "WAIT_S_MAX", 0.05)
+    answers = threading.Event()
+    behind: list[int] = []
+
+    def looked() -> None:
+        answers.wait()
+
+    def pause(_seconds: float) -> None:
+        behind.append(guardian._journal.disk.behind())
+        guardian._stopping = len(behind) == 20
+
+    file = HeartbeatFile(tmp_path / "heartbeats")
+    guardian = Guardian(Place(tmp_path), file, KEYS, [], pause=pause, looked=looked)
+    assert guardian._looks() == 0
+    answers.set()
+    guardian._journal.close()
+    guardian._beats.close()
+    file.close()
+    assert behind == [1] * 20, "what the guardian writes when it acts has room"
+
+
 def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -9,8 +12,10 @@ from fuseboard.brokers.alpaca_protection import CANCELS_AT_ONCE_MAX, AlpacaProte
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
 from fuseboard.guardian import closing
+from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.journal import read_lines
+from fuseboard.guardian.orders import Place
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.inputs import PositionsSeen
 from fuseboard.vocabulary.money import NANOS
@@ -217,6 +222,15 @@ def test_what_an_order_that_stayed_filled_is_closed_too_or_never_called_flat(
         assert "suspend_trade" in scene.place.latches_file.read_text()
     else:
         assert last_said(scene).endswith("positions may be open, look at the broker")
+
+
+def test_a_position_that_cannot_be_read_may_be_a_long_one_that_a_close_must_not_turn(
+    tmp_path: Path,
+) -> None:
+    acts = cast("Acts", SimpleNamespace(_place=Place(tmp_path)))
+    for unread, no_shorting in ((("AAPL",), True), ((), None)):
+        seen = PositionsSeen(positions=(), unread=unread)
+        assert Acts._wanted_to_close(acts, seen).no_shorting is no_shorting
 
 
 def test_a_position_that_cannot_be_read_is_never_flat_and_the_others_are_closed(
