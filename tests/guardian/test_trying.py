@@ -30,7 +30,13 @@ from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
-from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, SubmitOutcome
+from fuseboard.vocabulary.inputs import (
+    LegRead,
+    OrderNotSent,
+    OrderSent,
+    OrderUnknown,
+    SubmitOutcome,
+)
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -185,6 +191,61 @@ def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_hol
     assert set(collars[10::2]) <= {10}
     assert set(collars[1::2]) == {0}, "what the market did not take rests at its price"
     assert thin.nothing == thin.ids
+
+
+class Lost(Thin):
+    """No answer to a send arrives: a close is found, at work for so many looks, then ended."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks_max = looks
+        self._ending: dict[str, int] = {}
+        """How often each close that ends by its kind may still be seen at work."""
+        self._there: set[str] = set()
+
+    async def submit(self, order: SubmitOrder, allowed: Callable[[], bool]) -> SubmitOutcome:
+        await super().submit(order, allowed)
+        self._there.add(order.order_id)
+        if order.time_in_force is TimeInForce.IOC:
+            self.cancelled.discard(order.order_id)
+            self._ending[order.order_id] = self._looks_max
+        return OrderUnknown(order_id=order.order_id, detail="no answer came")
+
+    def _seen(self, order_id: str) -> OrderSent:
+        if order_id in self._ending:
+            self._ending[order_id] -= 1
+            if self._ending[order_id] < 0:
+                self.cancelled.add(order_id)
+        return super()._seen(order_id)
+
+    async def find(self, order: FindOrder) -> SubmitOutcome:
+        if order.order_id in self._there:
+            return self._seen(order.order_id)
+        return OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
+
+    async def read_leg(self, leg: ReadLeg) -> LegRead:
+        read = await super().read_leg(leg)
+        found = self._seen(leg.order_id) if leg.order_id in self._there else None
+        return structs.replace(read, found=found)
+
+
+@pytest.mark.parametrize("looks", [0, 2])
+def test_a_close_whose_answer_was_lost_counts_as_what_it_was(
+    looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(_asking: Asking, _attempt: int, *, why: str) -> None:
+        assert why
+        await asyncio.sleep(0)
+
+    clock = itertools.count(BEGAN_NS, NANOS // 100)
+    monkeypatch.setattr(closing, "boot_ns", lambda: next(clock))
+    monkeypatch.setattr(Asking, "pause", at_once)
+    orders = structs.replace(ORDERS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
+    lost = Lost(looks)
+    left = asyncio.run(closed(lost, "AAPL", orders, asyncio.Semaphore(1)))
+    assert left.why.startswith("the market did not take it within "), left
+    collars = [100 - price_nanos // NANOS for price_nanos in lost.prices_nanos]
+    assert collars[:10] == [1, 0, 2, 0, 4, 0, 8, 0, 10, 0]
 
 
 def test_a_position_that_the_broker_does_not_tell_again_is_said_to_be_open() -> None:

@@ -88,7 +88,8 @@ class Close:
         self._attempt = 1
         self._waits = 0
         self._at_once = False
-        """Whether the present attempt was sent to trade at once or end."""
+        """Whether what was sent last was to trade at once or end."""
+        self._sent_attempt = 0
         self._left_nanos = held_nanos
         self._why = ""
         self._doubt_until_ns = 0
@@ -133,9 +134,12 @@ class Close:
         """Go on behind the attempts that the broker has: only the last may still work."""
         last = partial(self._broker.last_found, self._find, (self._attempt, found))
         self._attempt, found = await self._heard(partial(last, most=ATTEMPTS_SEEN_MAX))
+        ours = self._attempt == self._sent_attempt  # its answer was lost
+        self._at_once &= ours
         if found.status not in TERMINAL_STATUSES:
-            self._at_once = False  # who sent it knows
             await self._worked(found)
+        elif ours:
+            self._answered(found.status, found.filled_quantity_nanos, taken_back=False)
         self._attempt += 1
 
     async def _heard(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -185,6 +189,7 @@ class Close:
         assert 0 < open_nanos <= abs(position_nanos), "a close may not be larger than the position"
         order = self._order(side, open_nanos, start_nanos)
         self._at_once = order.time_in_force is TimeInForce.IOC
+        self._sent_attempt = self._attempt
         self._told(GuardianClose.of(order, trip=self._trip, at_wall_ns=time.time_ns()))
         self._trying.sent(boot_ns())
         outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
