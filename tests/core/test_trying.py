@@ -301,6 +301,39 @@ def test_where_the_broker_refuses_to_trade_at_once_a_close_takes_and_rests_at_it
     assert again.time_in_force is IOC, "asked anew, all is tried"
 
 
+class Late(Watched):
+    """A broker whose positions know of a fill so much later than its orders do."""
+
+    LAG_NS = 0
+
+    def __init__(self, desk: LiquidDesk, held: int, shown: Callable[[int], int]) -> None:
+        super().__init__(desk, held, shown)
+        self.known = [(0, held)]
+
+    def _read(self, leg: fx.ReadLeg) -> facts.LegRead | facts.LegReadFailed:
+        read = super()._read(leg)
+        assert isinstance(read, facts.LegRead)
+        if self.known[-1][1] != self.held:
+            self.known.append((self.desk.now_ns, self.held))
+        counted = [held for at_ns, held in self.known if at_ns <= self.desk.now_ns - self.LAG_NS]
+        return replace(read, position_nanos=counted[-1] * NANOS)
+
+    def _place(self, order: fx.SubmitOrder) -> None:
+        assert order.quantity_nanos <= abs(self.held) * NANOS, "law 4: larger than what is held"
+        super()._place(order)
+
+
+@pytest.mark.parametrize("left", [150, 200])
+def test_a_position_that_does_not_know_of_a_close_yet_is_not_closed_again(left: int) -> None:
+    market = Late(PlainDesk(ExecutionRules(), held=200), 200, lambda _second: 10)
+    market.LAG_NS = SECOND * 9 // 10
+    market.left = left
+    market.flatten()
+    assert market.sizes() == [200]
+    market.wait(40)
+    assert (market.held, market.ended()) == (0, True)
+
+
 def test_a_fill_between_refusals_begins_their_count_anew() -> None:
     market = plain(20, lambda _second: 1)
     market.flatten()

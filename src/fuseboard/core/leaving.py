@@ -43,6 +43,8 @@ from fuseboard.vocabulary.orders import Severity, Side
 CHUNK_EVERY_NS: Final = TAKEN_STANDS_NS
 VALUE_NANOS_MIN: Final = 10 * NANOS
 """The least that a chunk of what trades in any fraction is worth, in dollars: venues want some."""
+COUNTED_NS: Final = NANOS
+"""How long after a fill a broker's positions may be without it."""
 LOOK_EVERY_NS: Final = 10 * NANOS
 """How often a leg looks whether the market has opened."""
 TURN, BOOK, MARKET = "turn", "book", "market"
@@ -195,14 +197,29 @@ def _waits_for_book(turn: Turn, plan: Plan, leg: Leg) -> bool:
     """
     if turn.liquidity is None:
         return False
-    symbol, plans = leg.symbol, turn.state.plans.values()
-    at = turn.state.liquidity.get(symbol)
-    taken_ns = max(known.legs[symbol].taken_boot_ns for known in plans if symbol in known.legs)
+    at, taken_ns = turn.state.liquidity.get(leg.symbol), _taken_boot_ns(turn.state, leg.symbol)
     if at is None or at.lacks & NO_SIZES or not taken_ns or is_over(turn, plan, leg):
         return False
     if at.seen_boot_ns <= taken_ns and at.quote_boot_ns < taken_ns + BESIDE_NS:
         return True
     return turn.boot_ns < taken_ns + CHUNK_EVERY_NS
+
+
+def reading_lags(turn: Turn, leg: Leg, position_nanos: int) -> bool:
+    """Whether the broker tells more than our book holds so soon after a close's fill that it may
+    not have counted that yet: who closed what it tells could go through zero.
+    """
+    taken_ns = _taken_boot_ns(turn.state, leg.symbol)
+    if not taken_ns or turn.boot_ns >= taken_ns + COUNTED_NS:
+        return False
+    own_nanos = turn.state.book.account.position(leg.symbol).quantity_nanos
+    return abs(position_nanos) > abs(own_nanos)
+
+
+def _taken_boot_ns(state: State, symbol: str) -> int:
+    """When a close of any plan last filled in a symbol that one closes; 0: never."""
+    plans = state.plans.values()
+    return max(plan.legs[symbol].taken_boot_ns for plan in plans if symbol in plan.legs)
 
 
 def _waits_for_turn(turn: Turn, plan: Plan, leg: Leg) -> bool:

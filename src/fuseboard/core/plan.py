@@ -194,7 +194,8 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
         leg.reads, leg.why = 0, "the book is empty"
         _wait(turn, leg)
         return
-    if leaving.waits(turn, plan, leg):
+    lags = leaving.reading_lags(turn, leg, fact.position_nanos)
+    if lags or leaving.waits(turn, plan, leg):
         _wait(turn, leg)
         return
     if stops.take(turn, plan, leg.symbol):

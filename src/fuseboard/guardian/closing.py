@@ -27,6 +27,7 @@ from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
@@ -43,6 +44,8 @@ READS_MAX: Final = 60
 """Reads in a row that find something else working against the position."""
 WAIT: Final = 3
 """The attempt whose backoff is a wait of less than half a second."""
+COUNTED_NS: Final = NANOS
+"""How long after a fill a broker's positions may be without it."""
 QUOTE_S_MAX: Final = 3.0
 """How long a close waits for a quote; then the position's own price has to do."""
 
@@ -264,6 +267,8 @@ class Close:
             self._took_nothing(self._ids()[0])
 
     def _answered(self, status: OrderStatus, filled_nanos: int, *, taken_back: bool) -> None:
+        if filled_nanos > 0:  # positions may be read without it for a moment
+            self._doubt_until_ns = boot_ns() + COUNTED_NS
         at_once = self._at_once
         self._trying.answered(
             status, filled_nanos, boot_ns(), taken_back=taken_back, at_once=at_once
