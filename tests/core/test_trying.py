@@ -304,7 +304,7 @@ def test_where_the_broker_refuses_to_trade_at_once_a_close_takes_and_rests_at_it
 class Late(Watched):
     """A broker whose positions know of a fill so much later than its orders do."""
 
-    LAG_NS = 0
+    LAG_NS = TAKES_NS = 0
 
     def __init__(self, desk: LiquidDesk, held: int, shown: Callable[[int], int]) -> None:
         super().__init__(desk, held, shown)
@@ -316,6 +316,7 @@ class Late(Watched):
         if self.known[-1][1] != self.held:
             self.known.append((self.desk.now_ns, self.held))
         counted = [held for at_ns, held in self.known if at_ns <= self.desk.now_ns - self.LAG_NS]
+        self.desk.now_ns += self.TAKES_NS
         return replace(read, position_nanos=counted[-1] * NANOS)
 
     def _place(self, order: fx.SubmitOrder) -> None:
@@ -324,9 +325,12 @@ class Late(Watched):
 
 
 @pytest.mark.parametrize("left", [150, 200])
-def test_a_position_that_does_not_know_of_a_close_yet_is_not_closed_again(left: int) -> None:
+@pytest.mark.parametrize("takes", [0, 12], ids=["told at once", "told in 1.2 s"])
+def test_a_position_that_does_not_know_of_a_close_yet_is_not_closed_again(
+    left: int, takes: int
+) -> None:
     market = Late(PlainDesk(ExecutionRules(), held=200), 200, lambda _second: 10)
-    market.LAG_NS = SECOND * 9 // 10
+    market.LAG_NS, market.TAKES_NS = SECOND * 9 // 10, SECOND * takes // 10
     market.left = left
     market.flatten()
     assert market.sizes() == [200]

@@ -206,11 +206,11 @@ def _waits_for_book(turn: Turn, plan: Plan, leg: Leg) -> bool:
 
 
 def reading_lags(turn: Turn, leg: Leg, position_nanos: int) -> bool:
-    """Whether the broker tells more than our book holds so soon after a close's fill that it may
-    not have counted that yet: who closed what it tells could go through zero.
+    """Whether the broker tells more than our book holds, asked so soon after a close's fill that it
+    may not have counted that yet: who closed what it tells could go through zero.
     """
     taken_ns = _taken_boot_ns(turn.state, leg.symbol)
-    if not taken_ns or turn.boot_ns >= taken_ns + COUNTED_NS:
+    if not taken_ns or leg.asked_boot_ns >= taken_ns + COUNTED_NS:
         return False
     own_nanos = turn.state.book.account.position(leg.symbol).quantity_nanos
     return abs(position_nanos) > abs(own_nanos)

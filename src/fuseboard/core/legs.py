@@ -24,6 +24,8 @@ class Leg(Struct, kw_only=True):
     deadline_boot_ns: int = 0
     moves: int = 0
     """The position's `moves` when the broker was asked."""
+    asked_boot_ns: int = 0
+    """When it asked."""
     reads: int = 0
     why: str = ""
     left_nanos: int = 0

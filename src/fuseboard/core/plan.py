@@ -105,7 +105,7 @@ def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
         stand(leg)
         return
     broker_latches.trade_again(turn)
-    leg.stage = "reading"
+    leg.stage, leg.asked_boot_ns = "reading", turn.boot_ns
     leg.moves = turn.state.book.account.position(leg.symbol).moves
     _, order_id = _ids(turn, plan, leg)
     turn.out.append(

@@ -114,6 +114,7 @@ class Close:
 
     async def _once(self) -> bool:
         """One look at the broker and what follows from it; whether it is over."""
+        asked_ns = boot_ns()
         leg = await self._heard(self._read)
         self._left_nanos = leg.position_nanos
         if leg.found is not None:
@@ -127,7 +128,7 @@ class Close:
             said = f" ({self._why})" if over == FAULTS and self._why else ""
             self._why = f"{over}{said}" if over else "something else works against the position"
             return True
-        if self._waits or boot_ns() < self._doubt_until_ns:
+        if self._waits or asked_ns < self._doubt_until_ns:
             await self._asking.pause(WAIT, why=self._why or "something else works against it")
             return False
         await self._send(leg.position_nanos, abs(leg.position_nanos) - leg.against_nanos)
