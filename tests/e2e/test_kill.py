@@ -25,7 +25,7 @@ safety:
     drawdown: {hard: 5%, action: [flatten_positions], cooldown: 300ms}
 execution: {close_wait: 1s, cancel_wait: 1s, absent_after: 1s}
 """
-TAPE, SPEED = "flash-crash@14:44:20-15:10", 45
+TAPE, SPEED = "flash-crash@14:43:30-15:10", 45
 BUYS = {"AAPL": 300, "PG": 450}
 
 

@@ -45,6 +45,7 @@ def test_an_order_that_arrives_after_the_gateway_is_dead_is_cancelled_too(here: 
     it.exchange.process.send_signal(signal.SIGSTOP)  # what is sent now waits at its socket
     answer = it.later("AAPL", 1, "buy", limit_price="2.00")
     until(lambda: submitted(here) > 1, "the gateway has sent it")
+    time.sleep(0.5)  # from its journal to the socket
     it.signal(signal.SIGSTOP)
     it.line("killed")
     it.exchange.process.send_signal(signal.SIGCONT)
