@@ -26,7 +26,7 @@ safety:
 execution: {close_wait: 1s, cancel_wait: 1s, absent_after: 1s}
 """
 TAPE, SPEED = "flash-crash@14:43:30-15:10", 45
-BUYS = {"AAPL": 300, "PG": 450}
+BUYS = {"AAPL": 280, "PG": 420}
 
 
 class Moment(NamedTuple):
