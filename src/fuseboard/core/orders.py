@@ -1,7 +1,7 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
 from fuseboard.core import drop_copy, holdings, hygiene, plan, rates, valuation
-from fuseboard.core.book import Order
+from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
 from fuseboard.core.outgoing import (
@@ -75,7 +75,7 @@ def order_working(turn: Turn, fact: OrderWorking) -> None:
 
 def at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = False) -> None:
     """Learn the broker's id; an order that was only on its way now works."""
-    given_up = order.status is OrderStatus.NOT_SENT and not ended
+    given_up = order.status in NEVER_THERE and order.broker_order_id is None and not ended
     if given_up:
         _given_up_too_early(turn, order)
     elif order.closed():
