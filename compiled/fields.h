@@ -9,6 +9,9 @@
 #include <Python.h>
 #include <dlfcn.h>
 #include <structmember.h>
+#define Py_BUILD_CORE
+#include <internal/pycore_dict.h>
+#undef Py_BUILD_CORE
 
 #ifndef Py_TPFLAGS_MANAGED_DICT
 #define Py_TPFLAGS_MANAGED_DICT 0
@@ -176,17 +179,48 @@ INLINE PyObject *method3(Sender *place, PyObject *of, PyObject *name, PyObject *
   return method(place, name, args, 4);
 }
 
+static Py_ssize_t index_at(PyDictKeysObject *keys, size_t at) {
+  if (keys->dk_log2_size < 8) return ((int8_t *)keys->dk_indices)[at];
+  if (keys->dk_log2_size < 16) return ((int16_t *)keys->dk_indices)[at];
+  if (keys->dk_log2_size < 32) return ((int32_t *)keys->dk_indices)[at];
+  return (Py_ssize_t)((int64_t *)keys->dk_indices)[at];
+}
+
+/* Whether a dict has a key; -1 for an error. The value is borrowed. Where all keys are texts, as nearly
+   everywhere in the step, no code of Python's can run: the table is walked here as the dict walks it. */
+SELDOM int found(PyObject *of, PyObject *key, PyObject **value) {
+  PyDictKeysObject *keys = ((PyDictObject *)of)->ma_keys;
+  if (LIKELY(keys->dk_kind == DICT_KEYS_UNICODE && PyUnicode_CheckExact(key)
+             && PyUnicode_IS_COMPACT_ASCII(key))) {
+    Py_hash_t known = ((PyASCIIObject *)key)->hash, hash = known == -1 ? PyObject_Hash(key) : known;
+    PyDictUnicodeEntry *entries = DK_UNICODE_ENTRIES(keys);
+    size_t mask = (size_t)DK_SIZE(keys) - 1, shifted = (size_t)hash, at = shifted & mask;
+    Py_ssize_t length = PyUnicode_GET_LENGTH(key), index;
+    while ((index = index_at(keys, at)) != DKIX_EMPTY) {
+      PyObject *other = index < 0 ? NULL : entries[index].me_key;
+      if (other == key
+          || (other != NULL && ((PyASCIIObject *)other)->hash == hash
+              && PyUnicode_IS_COMPACT_ASCII(other) && PyUnicode_GET_LENGTH(other) == length
+              && memcmp(PyUnicode_DATA(other), PyUnicode_DATA(key), (size_t)length) == 0)) {
+        *value = entries[index].me_value;
+        return 1;
+      }
+      shifted >>= 5; /* PERTURB_SHIFT of dictobject.c */
+      at = (at * 5 + shifted + 1) & mask;
+    }
+    return 0;
+  }
+  *value = PyDict_GetItemWithError(of, key);
+  return *value != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
 /* of.get(key), of.get(key, otherwise): of a dict without a call */
 INLINE PyObject *get2(Sender *place, PyObject *of, PyObject *name, PyObject *key,
                       PyObject *otherwise) {
   if (PyDict_CheckExact(of)) {
-    PyObject *value = PyDict_GetItemWithError(of, key);
-    if (value == NULL) {
-      if (PyErr_Occurred()) return NULL;
-      value = otherwise;
-    }
-    Py_INCREF(value);
-    return value;
+    PyObject *value;
+    int is_there = found(of, key, &value);
+    return is_there < 0 ? NULL : Py_NewRef(is_there ? value : otherwise);
   }
   return method2(place, of, name, key, otherwise);
 }
@@ -198,7 +232,30 @@ INLINE PyObject *get1(Sender *place, PyObject *of, PyObject *name, PyObject *key
 
 /* at in of */
 INLINE int within(PyObject *at, PyObject *of) {
-  return PyDict_CheckExact(of) ? PyDict_Contains(of, at) : PySequence_Contains(of, at);
+  PyObject *value;
+  return PyDict_CheckExact(of) ? found(of, at, &value) : PySequence_Contains(of, at);
+}
+
+/* of[at] */
+SELDOM PyObject *item(PyObject *of, PyObject *at) {
+  if (PyDict_CheckExact(of)) {
+    PyObject *value;
+    int is_there = found(of, at, &value);
+    if (is_there != 0) return is_there < 0 ? NULL : Py_NewRef(value);
+  } else if (PyLong_CheckExact(at) && Py_SIZE(at) >= -1 && Py_SIZE(at) <= 1
+             && (PyTuple_CheckExact(of) || PyList_CheckExact(of))) {
+    Py_ssize_t length = Py_SIZE(of), index = Py_SIZE(at) * (Py_ssize_t)((PyLongObject *)at)->ob_digit[0];
+    if (index < 0) index += length;
+    if (index >= 0 && index < length)
+      return Py_NewRef((PyTuple_CheckExact(of) ? ((PyTupleObject *)of)->ob_item
+                                               : ((PyListObject *)of)->ob_item)[index]);
+  }
+  return PyObject_GetItem(of, at);
+}
+
+/* tuple(of) */
+INLINE PyObject *as_tuple(PyObject *of) {
+  return PyList_CheckExact(of) ? PyList_AsTuple(of) : PySequence_Tuple(of);
 }
 
 /* of[at] = value */
@@ -271,14 +328,24 @@ COMPARES(at_least, >=, Py_GE)
 COMPARES(equal, ==, Py_EQ)
 COMPARES(unequal, !=, Py_NE)
 
+/* Whether a number has two digits of 30 bits at most, and its value. */
+INLINE int is_short(PyObject *of, long long *value) {
+  digit *digits = ((PyLongObject *)of)->ob_digit;
+  Py_ssize_t size = PyLong_CheckExact(of) ? Py_SIZE(of) : 3, count = size < 0 ? -size : size;
+  if (count > 2) return 0;
+  *value = count == 0 ? 0 : digits[0];
+  if (count == 2) *value |= (long long)digits[1] << PyLong_SHIFT;
+  if (size < 0) *value = -*value;
+  return 1;
+}
+
 /* len(of) < b and its like, without a number made of the length */
 #define COMPARES_LENGTH(name, sign, how)                                 \
   SELDOM int name(Py_ssize_t length, PyObject *b) {                      \
     PyObject *a;                                                         \
-    int beyond = 1, truth;                                               \
-    long long most = 0;                                                  \
-    if (PyLong_CheckExact(b)) most = PyLong_AsLongLongAndOverflow(b, &beyond); \
-    if (LIKELY(!beyond)) return length sign most;                        \
+    int truth;                                                           \
+    long long most;                                                      \
+    if (LIKELY(is_short(b, &most))) return length sign most;             \
     a = PyLong_FromSsize_t(length);                                      \
     if (a == NULL) return -1;                                            \
     truth = compared_slowly(a, b, how);                                  \
@@ -372,11 +439,14 @@ SELDOM PyObject *sha256_hex(PyObject *sha256, PyObject *of, PyObject *then) {
         && sha256_take(&hashing, PyBytes_AS_STRING(of), (size_t)PyBytes_GET_SIZE(of))
         && sha256_take(&hashing, PyUnicode_DATA(then), (size_t)PyUnicode_GET_LENGTH(then))
         && sha256_end(digest, &hashing)) {
+      unsigned char *at;
       int number;
       text = PyUnicode_New(2 * sizeof digest, 127);
-      for (number = 0; text != NULL && number < (int)sizeof digest; number++) {
-        PyUnicode_1BYTE_DATA(text)[2 * number] = "0123456789abcdef"[digest[number] >> 4];
-        PyUnicode_1BYTE_DATA(text)[2 * number + 1] = "0123456789abcdef"[digest[number] & 15];
+      if (text == NULL) return NULL;
+      at = PyUnicode_1BYTE_DATA(text);
+      for (number = 0; number < (int)sizeof digest; number++) {
+        *at++ = "0123456789abcdef"[digest[number] >> 4];
+        *at++ = "0123456789abcdef"[digest[number] & 15];
       }
       return text;
     }

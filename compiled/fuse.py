@@ -43,6 +43,8 @@ cdef extern from *:
     object x_get1 "get1"(Sender *, object, object, object)
     object x_get2 "get2"(Sender *, object, object, object, object)
     bint x_within "within"(object, object) except -1
+    object x_item "item"(object, object)
+    object x_as_tuple "as_tuple"(object)
     int x_item_set "item_set"(object, object, object) except -1
     object x_first "first"(object)
     Py_ssize_t x_length "length"(object) except -1

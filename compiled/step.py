@@ -77,12 +77,14 @@ def step(kernel, moment, fact):
     return f_core_kernel_Kernel_step(kernel, moment, fact)
 
 
+@cython.binding(False)
 def order_requested(turn, fact):
     """As `judging.order_requested`, compiled."""
     f_core_judging_order_requested(turn, fact)
 '''
 _READER: Final = """
 @cython.binding(False)
+@cython.always_allow_keywords(False)
 def read{name}(proposal):
     return f_core_checks_custom_{name}(proposal)
 """

@@ -44,6 +44,8 @@ _COMPUTES: Final[dict[type[ast.operator], str]] = {
     ast.Sub: "x_minus",
     ast.Mult: "x_times",
 }
+_OBJECTS: Final = (ast.Name, ast.Attribute, ast.BinOp, ast.Subscript)
+"""What is an object of Python's when it is written; anything else may be a truth of C's."""
 _WHOLE: Final = (0, -1)
 """All of a part of an f-string."""
 _PLACE: Final = "place_"
@@ -212,7 +214,13 @@ class _Writer(ast.NodeTransformer):
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, self._truth(node.operand))
         made = self._made(node)
-        return _called("x_holds", made) if isinstance(node, (ast.Name, ast.Attribute)) else made
+        return _called("x_holds", made) if isinstance(node, _OBJECTS) else made
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        is_not = isinstance(node.op, ast.Not)
+        return ast.UnaryOp(
+            node.op, self._truth(node.operand) if is_not else self._made(node.operand)
+        )
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         if len(node.values) == 2 and isinstance(node.op, ast.Or):
@@ -272,7 +280,9 @@ class _Writer(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         at, of = node.slice, self._made(node.value)
         if not isinstance(at, ast.Slice):
-            return ast.Subscript(of, self._made(at), node.ctx)
+            is_read = isinstance(node.ctx, ast.Load)
+            there = self._made(at)
+            return _called("x_item", of, there) if is_read else ast.Subscript(of, there, node.ctx)
         start, end = self._bounds(node, at)
         return _called("x_part", of, ast.Constant(start), ast.Constant(end))
 
@@ -297,6 +307,8 @@ class _Writer(ast.NodeTransformer):
             wanted = self.whole.function(self.at.module, function.id)
             if function.id == "len" and not hasattr(self.at.module, "len"):
                 return _called("x_length", self._made(node.args[0]))
+            if function.id == "tuple" and not hasattr(self.at.module, "tuple") and node.args:
+                return _called("x_as_tuple", self._made(node.args[0]))
             match node:
                 case ast.Call(ast.Name("next"), [ast.Call(ast.Name("iter"), [of], [])], []):
                     return _called("x_first", self._made(of))

@@ -123,6 +123,17 @@ static PyObject *held(PyObject *module, PyObject *args) {
   found = first(of);
   return found == NULL ? NULL : Py_BuildValue("iN", before, found);
 }
+static PyObject *taken(PyObject *module, PyObject *args) {
+  static Sender sender;
+  static PyObject *name;
+  PyObject *of = PyTuple_GET_ITEM(args, 0), *at = PyTuple_GET_ITEM(args, 1);
+  if (name == NULL) name = PyUnicode_InternFromString("get");
+  return get2(&sender, of, name, at, PyTuple_GET_ITEM(args, 2));
+}
+static PyObject *at_item(PyObject *module, PyObject *args) {
+  return item(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
+}
+static PyObject *tupled(PyObject *module, PyObject *of) { return as_tuple(of); }
 static PyObject *initial(PyObject *module, PyObject *of) { return first(of); }
 static PyObject *third(PyObject *module, PyObject *of) {
   static PyObject *name;
@@ -137,7 +148,8 @@ static PyMethodDef methods[] = {
   {"third", third, METH_O, 0}, {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
   {"joined", joined, METH_O, 0}, {"computed", computed, METH_VARARGS, 0},
   {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
-  {"initial", initial, METH_O, 0}, {0}};
+  {"initial", initial, METH_O, 0}, {"taken", taken, METH_VARARGS, 0},
+  {"item", at_item, METH_VARARGS, 0}, {"tupled", tupled, METH_O, 0}, {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
@@ -226,6 +238,50 @@ def test_what_holds_other_things_is_asked_as_python_asks_it(fields: str) -> None
     said = _said(HELD, fields)
     refused = ["TypeError", "StopIteration", "True", "True"]
     assert said == [*refused, "TypeError", "TypeError", "TypeError", "StopIteration"]
+
+
+TAKEN = """
+from random import Random
+import fields_of_a_test as it
+
+class Filled:
+    pass
+
+def got(take, *args):
+    try:
+        return take(*args)
+    except (KeyError, IndexError, TypeError) as refused:
+        return type(refused), refused.args
+
+random, filled = Random(11), Filled()
+names = [f"a {number}" for number in range(400)] + ["", "\\xe9", "\\u20ac", "a\\x00", "a\\x00b"]
+keys = [*names, 1, True, 2.0, (1,), None, []]
+plain, mixed = {}, {}
+for turn in range(3000):
+    key = random.choice(keys[:-1])
+    for of in (plain, mixed) if isinstance(key, str) else (mixed,):
+        if random.random() < 0.6:
+            of[key] = turn
+        else:
+            of.pop(key, None)
+    if turn % 50 == 0 or turn < 40:
+        setattr(filled, random.choice(names), turn)
+        for of in (plain, mixed, vars(filled), {}):
+            for key in keys:
+                same = "".join([key, ""]) if isinstance(key, str) else key
+                for asked in (key, same):
+                    assert got(it.taken, of, asked, it) == got(of.get, asked, it), (turn, key)
+                    assert got(it.item, of, asked) == got(of.__getitem__, asked), (turn, key)
+for of in ((), (1, 2, 3), [], [1, 2, 3], "abc", 5):
+    for at in (*range(-4, 5), True, 2**30, -(2**30), 2**90, 1.0, "a"):
+        assert got(it.item, of, at) == got(lambda: of[at]), (of, at)
+    assert of == 5 or it.tupled(of) == tuple(of)
+print("alike", len(plain) > 200, len(mixed) > 200)
+"""
+
+
+def test_what_is_looked_up_is_found_as_by_python(fields: str) -> None:
+    assert _said(TAKEN, fields) == ["alike True True"]
 
 
 @pytest.fixture(name="fields", scope="module")
