@@ -113,6 +113,7 @@ READ: tuple[tuple[Input, Effect | None], ...] = (
     (PositionsSeen(positions=()), None),
     (ExecutionsSeen(after=None, newest="", executions=()), None),
 )
+OTHER = structs.replace(ACCOUNT, equity_nanos=2 * NANOS)
 ALERT = RaiseAlert(severity=Severity.INFO, code=Reason.ALLOWED, scope="account", text="said")
 
 
@@ -134,32 +135,73 @@ class Watched:
         )
 
     def compared(
-        self, second: int, *more: tuple[Input, Effect | None], instead: Input | None = None
+        self,
+        second: int,
+        *,
+        after: tuple[tuple[Input, Effect | None], ...] = (),
+        instead: Input | None = None,
+        without: type[Input] | None = None,
     ) -> None:
-        """A comparison; `more` comes before it, `instead` of the reading of its type."""
-        for told, effect in (*more, *READ):
+        """A comparison; `after` comes after it, `instead` of the reading of its type."""
+        for told, effect in (*READ, *after):
+            if type(told) is without:
+                continue
             replaced = instead is not None and type(told) is type(instead)
-            fact = instead if replaced and instead is not None else told
-            effects = () if effect is None else (effect,)
-            number = len(self.kept) + 1
-            self.resting.keep(Record(number, moment(second), fact, effects))
+            self._keep(second, instead if replaced and instead is not None else told, effect)
+            if isinstance(told, TimeAdvanced) and effect is READ[0][1]:
+                self._keep(second, told, ReadExecutions(after=None))
+
+    def read(self, second: int, account: AccountSeen | None = None) -> None:
+        """A reading of the account alone."""
+        self._keep(second, TimeAdvanced(), ReadAccount(positions=False))
+        self._keep(second, account or ACCOUNT, None)
+
+    def _keep(self, second: int, told: Input, effect: Effect | None) -> None:
+        effects = () if effect is None else (effect,)
+        self.resting.keep(Record(len(self.kept) + 1, moment(second), told, effects))
 
     def leap(self, second: int, due_in: int = 3_600) -> int:
         return self.resting.leap_ns(moment(second), due_in * NANOS) // NANOS
 
 
-def test_after_two_comparisons_with_nothing_between_time_leaps_by_whole_cycles() -> None:
+def test_after_a_comparison_that_said_nothing_new_time_leaps_by_whole_cycles() -> None:
     watched = Watched()
     watched.compared(5)
+    assert watched.leap(5) == 0, "the readings are news once"
     watched.compared(35)
-    assert watched.leap(35) == 0, "the readings are news once"
-    watched.compared(65)
-    assert watched.leap(65) == 3_570
-    assert watched.leap(65, due_in=3_601) == 3_600
-    assert watched.leap(65, due_in=60) == 30
-    assert watched.leap(65, due_in=30) == watched.leap(65, due_in=29) == 0
-    assert watched.leap(66) == 0, "a comparison is not just done"
-    assert len(watched.kept) == 3 * len(READ)
+    assert watched.leap(35) == 3_570
+    assert watched.leap(35, due_in=3_601) == 3_600
+    assert watched.leap(35, due_in=60) == 30
+    assert watched.leap(36) == 0, "a comparison is not just done"
+    assert len(watched.kept) == 2 * (len(READ) + 1)
+
+
+def test_after_a_reading_that_said_nothing_new_time_leaps_to_the_next_comparison() -> None:
+    watched = Watched()
+    for second in (5, 35):
+        watched.compared(second)
+    assert watched.leap(35, due_in=30) == 25, "the last reading before what happens"
+    assert watched.leap(35, due_in=11) == watched.leap(35, due_in=13) == 10
+    assert watched.leap(35, due_in=5) == watched.leap(35, due_in=4) == 0
+    watched.read(40)
+    assert watched.leap(40) == 25, "the comparison is due at 65"
+    watched.read(45, OTHER)
+    assert watched.leap(45) == 0, "news"
+    watched.read(50, OTHER)
+    assert watched.leap(50) == 15
+    watched.read(65, OTHER)
+    assert watched.leap(65) == 0, "a comparison is due"
+
+
+def test_what_is_asked_and_not_answered_keeps_time_from_leaping() -> None:
+    for unanswered in (PositionsSeen, ExecutionsSeen):
+        watched = Watched()
+        for second in (5, 35):
+            watched.compared(second)
+        watched.compared(65, without=unanswered)
+        assert watched.leap(65) == 0
+        watched.read(70)
+        assert watched.leap(70) == 0
 
 
 @pytest.mark.parametrize(
@@ -167,31 +209,22 @@ def test_after_two_comparisons_with_nothing_between_time_leaps_by_whole_cycles()
     [
         (((TimeAdvanced(), ALERT),), None),
         (((ACCOUNT, ALERT),), None),
-        ((), structs.replace(ACCOUNT, equity_nanos=2 * NANOS)),
+        ((), OTHER),
         ((), PositionsSeen(positions=(), missing=("one",))),
         ((), ExecutionsSeen(after=None, newest="1", executions=())),
     ],
 )
-def test_anything_else_between_two_comparisons_keeps_time_from_leaping(
+def test_anything_else_with_a_comparison_keeps_time_from_leaping(
     more: tuple[tuple[Input, Effect | None], ...], instead: Input | None
 ) -> None:
     watched = Watched()
     for second in (5, 35, 65):
         watched.compared(second)
-    watched.compared(95, *more, instead=instead)
+    watched.compared(95, after=more, instead=instead)
     assert watched.leap(95) == 0
-    for second in (125, 155, 185):
+    for second in (125, 155):
         watched.compared(second)
-    assert watched.leap(185) > 0
-
-
-def test_a_comparison_that_came_too_soon_is_no_cycle() -> None:
-    watched = Watched()
-    for second in (5, 35, 40):
-        watched.compared(second)
-    assert watched.leap(40) == 0
-    watched.compared(70)
-    assert watched.leap(70) == 3_570
+    assert watched.leap(155) == 3_570
 
 
 def test_time_stops_before_the_kernels_deadline_and_before_the_market_closes() -> None:
