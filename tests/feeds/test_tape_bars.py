@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuseboard.feeds.tapes import days
 from fuseboard.feeds.tapes.bars import Bar, prints_of
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.checked import findings_of
@@ -182,11 +183,28 @@ def test_days_cut_a_tape_and_what_was_before_is_the_prior_close(tmp_path: Path) 
     tape = tape_by_name(f"daily:{path}@2020-03-18..2020-03-18")
     assert [t.price_nanos for t in trades_in(tape)] == [2 * NANOS]
     assert tape.prior_close_nanos == {"AAA": NANOS}
-    for days, says in (("2020-03-18..soon", "not a pair of days"), ("2020-3-18..x", "pair")):
+    for typed, says in (("2020-03-18..soon", "not a pair of days"), ("2020-3-18..x", "pair")):
         with pytest.raises(TapeUnreadable, match=says):
-            tape_by_name(f"daily:{path}@{days}")
+            tape_by_name(f"daily:{path}@{typed}")
     with pytest.raises(TapeUnreadable, match="ends before it begins"):
         tape_by_name(f"daily:{path}@2020-03-19..2020-03-18")
+
+
+def test_days_out_of_a_record_are_read_once_and_kept_unless_they_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gzipped(tmp_path / "c.csv.gz", "Date,AAA\n2020-03-17,1\n2020-03-18,2\n2020-03-19,3\n")
+    name = f"daily:{path}@2020-03-18..2020-03-19"
+    monkeypatch.setattr(days, "_ENOUGH", 4)
+    streamed = tape_by_name(name)
+    monkeypatch.undo()
+    kept = tape_by_name(name)
+    events = list(streamed.read())
+    path.unlink()
+    assert list(kept.read()) == list(kept.read()) == events
+    assert kept.prior_close_nanos == streamed.prior_close_nanos == {"AAA": NANOS}
+    with pytest.raises(TapeUnreadable):
+        next(streamed.read())
 
 
 def test_bars_of_one_are_read_with_or_without_volume(tmp_path: Path) -> None:

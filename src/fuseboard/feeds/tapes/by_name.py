@@ -14,8 +14,6 @@ from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import Final
 
-from msgspec import structs
-
 from fuseboard.feeds.tapes import (
     agg_trades,
     binance_depth,
@@ -32,9 +30,10 @@ from fuseboard.feeds.tapes import (
     us_equity_nbbo,
 )
 from fuseboard.feeds.tapes.checked import checked
+from fuseboard.feeds.tapes.days import days_kept
 from fuseboard.feeds.tapes.families import TapeFamily, TapeName
 from fuseboard.feeds.tapes.flash_crash_2010 import flash_crash
-from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeTrade, TapeUnreadable
+from fuseboard.feeds.tapes.tape import Session, Tape, TapeKind, TapeUnreadable
 from fuseboard.feeds.tapes.times import NEW_YORK, day_of_text, utc_ns
 
 GENERATED: dict[str, Callable[[int], Tape]] = {
@@ -67,10 +66,7 @@ def tape_by_name(name: str, seed: int = 1) -> Tape:
         return checked(_whole_tape(name, seed))
     tape = checked(_whole_tape(source, seed))
     hours = _part(part, tape)
-    cut = tape.between(hours)
-    if ".." not in part:
-        return cut
-    return structs.replace(cut, prior_close_nanos=_last_prices(tape, hours.open_ns))
+    return tape.between(hours) if ".." not in part else days_kept(tape, hours)
 
 
 def tapes_known() -> list[tuple[TapeName, bool]]:
@@ -129,17 +125,6 @@ def _part(text: str, tape: Tape) -> Session:
     if both[1] <= both[0]:
         raise TapeUnreadable(f"{text!r} does not end after it begins")
     return Session(open_ns=both[0], close_ns=both[1])
-
-
-def _last_prices(tape: Tape, before_ns: int) -> dict[str, int]:
-    """The last print of each symbol before a time; before the first, the tape's prior close."""
-    last = dict(tape.prior_close_nanos)
-    for event in tape.read():
-        if event.at_ns >= before_ns:
-            break
-        if isinstance(event, TapeTrade):
-            last[event.symbol] = event.price_nanos
-    return last
 
 
 def _days(text: str, zone: tzinfo) -> Session:
