@@ -18,7 +18,7 @@ async def living(*_: object, **__: object) -> None:
     await asyncio.Event().wait()
 
 
-PARTS = ["register", "guardian", "HALT", "sessions", "backups", "tape"]
+PARTS = ["register", "guardian", "HALT", "sessions", "times of day", "backups", "tape"]
 
 
 @pytest.mark.parametrize("dies", [*PARTS, "nothing"])
@@ -44,6 +44,7 @@ def test_each_part_that_dies_beside_the_loop_is_told(
     monkeypatch.setattr(node, "RegisterWatch", lambda *_, **_named: part("register"))
     monkeypatch.setattr(node, "HaltFile", lambda *_: part("HALT"))
     monkeypatch.setattr(node, "tell_sessions", part("sessions").run)
+    monkeypatch.setattr(node, "tell_times_of_day", part("times of day").run)
     monkeypatch.setattr(node, "tell_tape_end", part("tape").run)
     monkeypatch.setattr(node, "is_open", lambda *_: True)
     intake = Intake()

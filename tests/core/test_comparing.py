@@ -2,6 +2,7 @@
 
 import pytest
 
+from fuseboard.core.kernel import Kernel
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule
 from fuseboard.vocabulary import effects as fx
@@ -66,6 +67,37 @@ def test_positions_cash_and_fills_are_compared_as_often_as_the_policy_says(
 
 def test_a_policy_may_switch_the_schedule_off() -> None:
     desk = Compared(policy_of(scheduled=False), held=100)
+    assert reads(desk.passes(100)) == 0
+
+
+def test_at_a_time_of_day_the_books_are_compared_with_the_next_reading_of_the_account() -> None:
+    desk = Compared(policy_of(scheduled=False), held=100)
+    assert reads(desk.passes(100)) == 0
+    asked = desk.said.count(fx.ReadExecutions(after=""))
+    desk.take(facts.TimeOfDayReached(due_ns=desk.now_ns))
+    assert reads(desk.passes(5)) == 1
+    assert desk.said.count(fx.ReadExecutions(after="")) == asked + 1, "and fills"
+    desk.positions(100)
+    desk.feed()
+    assert reads(desk.passes(100)) == 0, "once"
+
+
+def test_a_comparison_at_a_time_of_day_that_nobody_can_do_pages_like_any_other() -> None:
+    desk = Compared(policy_of(scheduled=False), held=100)
+    desk.take(facts.TimeOfDayReached(due_ns=desk.now_ns))
+    said = desk.passes(70)
+    late = [e for e in said if isinstance(e, fx.RaiseAlert) and e.code is Reason.COMPARISON_LATE]
+    assert len(late) == 1
+    assert desk.posture() is Posture.REDUCE_ONLY
+    desk.positions(100)
+    assert desk.posture() is Posture.OPEN
+
+
+def test_a_time_of_day_before_the_starts_own_comparison_is_done_by_that_one() -> None:
+    desk = Compared(policy_of(scheduled=False), held=100)
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    desk.take(facts.TimeOfDayReached(due_ns=desk.now_ns))
+    desk.start()
     assert reads(desk.passes(100)) == 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.feeds.calendars import ExchangeCalendar, RoundTheClock
+from fuseboard.feeds.calendars import ExchangeCalendar, RoundTheClock, TimesOfDay
 from fuseboard.vocabulary.doors import CalendarUnavailable, SessionDay
 
 SECOND = 1_000_000_000
@@ -126,6 +126,46 @@ def test_a_roll_that_the_clocks_leave_out_or_repeat_happens_once() -> None:
         "2025-11-03",
         "2025-11-01",
     )
+
+
+@pytest.mark.parametrize(
+    ("now", "newest", "following"),
+    [
+        ("2026-03-06T14:25", "2026-03-06T14:25", "2026-03-07T14:25"),
+        ("2026-03-08T00:00", "2026-03-07T14:25", "2026-03-08T13:25"),  # the clocks go forward
+        ("2026-10-31T13:25", "2026-10-31T13:25", "2026-11-01T14:25"),  # and back
+        ("2026-11-01T14:24:59", "2026-10-31T13:25", "2026-11-01T14:25"),
+    ],
+)
+def test_a_time_of_day_follows_its_zones_clocks(now: str, newest: str, following: str) -> None:
+    times = TimesOfDay(["09:25"], "America/New_York")
+    assert utc(times.newest(ns(now)) or 0) == newest
+    assert utc(times.next_after(ns(now)) or 0) == following
+
+
+def test_a_time_of_day_that_the_clocks_leave_out_or_repeat_comes_once() -> None:
+    left_out = TimesOfDay(["02:30", "03:30"], "America/New_York")
+    found, at_ns = [], ns("2026-03-08T06:00")
+    while at_ns < ns("2026-03-09T06:00"):
+        at_ns = left_out.next_after(at_ns) or 0
+        found.append(utc(at_ns))
+    assert found == ["2026-03-08T07:30", "2026-03-09T06:30"], "both are half past three that day"
+    repeated = TimesOfDay(["01:30"], "America/New_York")
+    first_ns = repeated.next_after(ns("2026-11-01T04:00")) or 0
+    assert utc(first_ns) == "2026-11-01T05:30"
+    assert utc(repeated.next_after(first_ns) or 0) == "2026-11-02T06:30"
+
+
+def test_a_day_that_a_zone_left_out_is_stepped_over() -> None:
+    samoa = TimesOfDay(["10:00"], "Pacific/Apia")  # it had no 30 December 2011
+    before_ns, after_ns = ns("2011-12-29T20:00"), ns("2011-12-30T20:00")
+    assert samoa.newest(before_ns) == before_ns
+    assert samoa.next_after(before_ns) == after_ns
+
+
+def test_no_times_of_day_never_come() -> None:
+    none = TimesOfDay([], "UTC")
+    assert none.newest(ns("2026-03-08T00:00")) is none.next_after(ns("2026-03-08T00:00")) is None
 
 
 def test_a_gateway_does_not_import_pandas() -> None:

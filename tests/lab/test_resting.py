@@ -6,13 +6,14 @@ import pytest
 from msgspec import structs
 
 from fuseboard.exchange.calendar import MarketHours
+from fuseboard.feeds.calendars import TimesOfDay
 from fuseboard.feeds.tapes.tape import Tape
 from fuseboard.lab import protected
 from fuseboard.lab.resting import Resting, edge_ns
 from fuseboard.lab.result import TrialResult
 from fuseboard.lab.strategy import Place
 from fuseboard.lab.trial import run_trial
-from fuseboard.policy.data_rules import DataRules
+from fuseboard.policy.data_rules import DataRules, ReconciliationRules
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule
@@ -24,7 +25,14 @@ from fuseboard.vocabulary.effects import (
     ReadExecutions,
     WakeAt,
 )
-from fuseboard.vocabulary.inputs import AccountSeen, Input, Moment, PositionsSeen, TimeAdvanced
+from fuseboard.vocabulary.inputs import (
+    AccountSeen,
+    Input,
+    Moment,
+    PositionsSeen,
+    TimeAdvanced,
+    TimeOfDayReached,
+)
 from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Severity, Side
@@ -124,13 +132,14 @@ def moment(second: int) -> Moment:
 class Watched:
     """A `Resting` that is shown whole comparisons; the kernel rests until `until`, in seconds."""
 
-    def __init__(self, until: int = 10**6) -> None:
+    def __init__(self, until: int = 10**6, *, at: str = "") -> None:
         self.until = until
         self.kept: list[Record] = []
         self.resting = Resting(
             MarketHours(always=False),
             rests_until=lambda: self.until * NANOS,
             every_ns=30 * NANOS,
+            times=TimesOfDay([at] if at else [], "UTC"),
             keep=self.kept.append,
         )
 
@@ -237,6 +246,47 @@ def test_time_stops_before_the_kernels_deadline_and_before_the_market_closes() -
     watched.until = 10**6
     six_hours = 6 * 3_600
     assert watched.leap(65, due_in=86_400) == six_hours - 65 - (six_hours - 65) % 30
+
+
+def test_time_stops_before_a_time_of_day_at_which_the_policy_wants_the_books_compared() -> None:
+    watched = Watched(at="14:15")  # a quarter of an hour after the opening
+    for second in (5, 35, 65):
+        watched.compared(second)
+    assert watched.leap(65) == 810
+    for second in (875, 905, 935):
+        watched.compared(second)
+    assert watched.leap(935) == 3_570
+
+
+def test_a_time_of_day_in_the_middle_of_a_leap_comes_to_the_nanosecond(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protected, "DAY_NS", HOUR_NS)
+    at = ReconciliationRules(at=("11:00", "12:17"))  # New York's time; nothing else happens then
+    tape = tape_of([quote(second * NANOS, 9_999, 10_001) for second in (5, 9_000)])
+    runs = []
+    for leaps in (True, False):
+        kept: list[Record] = []
+        policy = structs.replace(NIGHT, reconciliation=at)
+        run_trial(
+            tape, options(chosen_of(Scripted([[], []])), policy), keep=kept.append, leaps=leaps
+        )
+        reached = [each for each in kept if type(each.input) is TimeOfDayReached]
+        compared = [
+            next(
+                later.moment.wall_ns - each.moment.wall_ns
+                for later in kept[each.sequence :]
+                if any(effect == ReadAccount(positions=True) for effect in later.effects)
+            )
+            for each in reached
+        ]
+        assert all(each.moment.wall_ns == each.input.due_ns for each in reached)  # type: ignore[union-attr]
+        assert all(waited_ns <= 5 * NANOS for waited_ns in compared)
+        runs.append([(each.moment, waited) for each, waited in zip(reached, compared, strict=True)])
+    leapt, whole = runs
+    assert leapt == whole
+    minutes = [(each.wall_ns - OPENS_NS) // (60 * NANOS) for each, _ in leapt]
+    assert minutes == [60, 137], "the market opened at ten"
 
 
 def test_an_edge_is_the_next_opening_close_or_midnight_of_what_never_closes() -> None:

@@ -6,22 +6,28 @@ import sys
 
 import pytest
 
-from fuseboard.policy.calendar_names import ALWAYS, CALENDARS
+from fuseboard.policy.calendar_names import ALWAYS, CALENDARS, ZONES
 from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.yaml_text import PolicyRefused
 
-ASKED = (
-    "import exchange_calendars as known;"
-    "print('\\n'.join(known.get_calendar_names(include_aliases=True)))"
-)
+ASKED = """
+from exchange_calendars import calendar_utils
+known = calendar_utils.global_calendar_dispatcher
+for name in known.get_calendar_names(include_aliases=True):
+    zone = known._calendar_factories[known.resolve_alias(name)].tz
+    if isinstance(zone, property):
+        zone = known.get_calendar(name).tz
+    print(name, zone)
+"""
 
 
 def test_the_table_is_what_the_package_has() -> None:
     asked = subprocess.run(
         [sys.executable, "-c", ASKED], capture_output=True, check=True, text=True, timeout=60
     )
-    names = [it for it in asked.stdout.split() if re.fullmatch(r"[A-Z][A-Z0-9_]{1,15}", it)]
-    assert sorted(CALENDARS) == sorted([ALWAYS, *names])
+    rows = [line.split() for line in asked.stdout.splitlines()]
+    zones = {name: zone for name, zone in rows if re.fullmatch(r"[A-Z][A-Z0-9_]{1,15}", name)}
+    assert {ALWAYS: "UTC", **zones} == ZONES
 
 
 @pytest.mark.parametrize("name", ["XXXX", "XNYSE", "xnys", "NYSE2", "24/5"])

@@ -115,11 +115,11 @@ def test_the_spellings_that_people_write_are_read() -> None:
     assert policy.execution.order_timeout_ns == 30 * SECOND_NS
 
 
-def test_reconciliation_is_read_and_what_is_not_done_yet_stays_listed() -> None:
+def test_reconciliation_is_read_and_what_is_not_done_yet_of_orders_stays_listed() -> None:
     written = """
 execution:
   order_settings: {timeout: 1m, timeout_action: market}
-  reconciliation: {enabled: true, every: 1m, at: ["09:25"], on_startup: true,
+  reconciliation: {enabled: true, every: 1m, at: ["16:10", 09:25, "16:10"], on_startup: true,
     position_tolerance: 0.1%, cash_tolerance: 50, on_mismatch: alert, foreign_orders: cancel,
     auto_correct: true}
 """
@@ -127,6 +127,7 @@ execution:
     assert policy.reconciliation == ReconciliationRules(
         scheduled=True,
         every_ns=MINUTE_NS,
+        at=("09:25", "16:10"),
         tolerance_nanos=PERCENT_NANOS // 10,
         cash_tolerance_nanos=50 * NANOS,
         mismatch_action="notify",
@@ -134,10 +135,7 @@ execution:
         auto_correct=True,
     )
     assert policy.execution.order_timeout_ns == MINUTE_NS
-    assert policy.later == {
-        "execution.order_settings": '{"timeout_action":"market"}',
-        "execution.reconciliation.at": '["09:25"]',
-    }
+    assert policy.later == {"execution.order_settings": '{"timeout_action":"market"}'}
     whole = read("execution: {order_settings: {timeout: 1m, timeout_action: cancel}}")
     assert whole.later == {}
     assert read("name: x").reconciliation == ReconciliationRules(), "30 s, halt, corrects nothing"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.directions import RULES, Direction
 from fuseboard.policy.explained import every_key
 from fuseboard.policy.keys import KEYS
@@ -135,6 +136,10 @@ DYNAMIC = DynamicLimit(
 )
 
 
+def compared(*at: str) -> Policy:
+    return Policy(reconciliation=ReconciliationRules(at=at))
+
+
 def limited(**fields: Any) -> Policy:
     return Policy(limits=Limits(**fields))
 
@@ -161,6 +166,8 @@ def drained(rule: DrainRule) -> Policy:
             [LOOSER, TIGHTER],
         ),
         (Policy(name="a"), Policy(name="b"), [NEUTRAL]),
+        (compared("09:25"), compared("09:25", "16:10"), [TIGHTER]),
+        (compared("09:25"), compared("16:10"), [LOOSER]),
         (Policy(), Policy(losses=()), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(action=Action.HALT),)), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(action=Action.KILL),)), [LOOSER]),  # leaves it open

@@ -19,7 +19,7 @@ from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import adoption_at_start
 from fuseboard.app.broker_choice import account_of
 from fuseboard.app.broker_latching import BrokerLatching
-from fuseboard.app.calendar_choice import calendar_of
+from fuseboard.app.calendar_choice import calendar_of, times_to_compare
 from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of
 from fuseboard.app.journal_lost import restored_of
@@ -31,7 +31,7 @@ from fuseboard.app.signals import obey_signals
 from fuseboard.app.starting import flattens_not_begun, node_started
 from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
-from fuseboard.app.tape_time import tell_sessions
+from fuseboard.app.tape_time import tell_sessions, tell_times_of_day
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
@@ -297,6 +297,13 @@ class Node:
                 offer=intake.offer,
                 tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
+        work["the telling of times of day"] = tell_times_of_day(
+            lambda: times_to_compare(self._options.policy.session, self._in_force()),
+            broker=broker,
+            clock=self._clock,
+            tape_speed_nanos=self._options.tape_speed_nanos,
+            offer=intake.offer,
+        )
         tasks = [begun_beside(each, name=name, died=intake.fail) for name, each in work.items()]
         page = partial(self._tell, Severity.PAGE, Reason.BACKUP)
         schedule = "the schedule of backups (none is made until the gateway is started again)"

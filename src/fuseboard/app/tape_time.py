@@ -13,8 +13,14 @@ from typing import Final
 from msgspec import structs
 
 from fuseboard.runtime.sessions import ScheduleLimits, SessionSchedule
+from fuseboard.runtime.times_of_day import Times, TimesTold
 from fuseboard.vocabulary.doors import BrokerClock, BrokerUnavailable, Calendar, Clock, Throttled
-from fuseboard.vocabulary.inputs import BrokerClockSeen, Moment, SessionRolled
+from fuseboard.vocabulary.inputs import (
+    BrokerClockSeen,
+    Moment,
+    SessionRolled,
+    TimeOfDayReached,
+)
 from fuseboard.vocabulary.money import NANOS
 
 LOOK_S: Final = 1.0
@@ -57,7 +63,7 @@ async def tell_sessions(
             calendar=calendar, broker=broker, clock=clock, offer=offer, tell=tell
         )
         await schedule.run()
-    tape = TapeTime(clock, tape_speed_nanos, await _playing(broker))
+    tape = await _tape_time(broker, clock, tape_speed_nanos)
 
     def translated(fact: BrokerClockSeen | SessionRolled) -> bool:
         if isinstance(fact, BrokerClockSeen):
@@ -73,6 +79,31 @@ async def tell_sessions(
         tell=tell,
         limits=_LOOKS,
     ).run()
+
+
+async def tell_times_of_day(
+    times: Callable[[], Times],
+    *,
+    broker: BrokerClock,
+    clock: Clock,
+    tape_speed_nanos: int,
+    offer: Callable[[TimeOfDayReached], bool],
+) -> None:
+    """Tell times of day for ever: by our clock, or with a speed by a tape's, once that plays."""
+    if not tape_speed_nanos:
+        await TimesTold(times, clock=clock, offer=offer).run()
+    tape = await _tape_time(broker, clock, tape_speed_nanos)
+
+    def translated(fact: TimeOfDayReached) -> bool:
+        return offer(TimeOfDayReached(due_ns=tape.ours_ns(fact.due_ns)))
+
+    await TimesTold(times, clock=tape, offer=translated, look_every_ns=NANOS).run()
+
+
+async def _tape_time(broker: BrokerClock, clock: Clock, tape_speed_nanos: int) -> TapeTime:
+    """The tape's time from when it is seen to play."""
+    playing_ns = await _playing(broker)
+    return TapeTime(clock, tape_speed_nanos, playing_ns)
 
 
 async def _playing(broker: BrokerClock) -> int:

@@ -32,7 +32,12 @@ from fuseboard.core.waking import wake_for_what_is_next
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.copy_inputs import WorkingSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.inputs import UNNAMED, BrokerPosition, PositionsSeen
+from fuseboard.vocabulary.inputs import (
+    UNNAMED,
+    BrokerPosition,
+    PositionsSeen,
+    TimeOfDayReached,
+)
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -66,6 +71,15 @@ def find_all(turn: Turn, orders: list[Order]) -> None:
         find(turn, order)
     if not orders:
         read_account(turn, positions=True)
+
+
+def time_of_day_reached(turn: Turn, fact: TimeOfDayReached) -> None:
+    """A time of day of the policy: the next reading of the account compares the books, too.
+
+    Whose clock says so does not matter: a comparison that comes at a wrong time loosens nothing.
+    """
+    turn.state.compare_asked = True
+    await_comparison(turn)
 
 
 def compare_when_due(turn: Turn) -> None:

@@ -83,6 +83,7 @@ from fuseboard.vocabulary.inputs import (
     RequestsThrottled,
     SessionRolled,
     TimeAdvanced,
+    TimeOfDayReached,
 )
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.market_inputs import (
@@ -263,6 +264,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     PolicyAdopted: adoption.policy_adopted,
     TimeAdvanced: _time_advanced,
     SessionRolled: sessions.session_rolled,
+    TimeOfDayReached: comparing.time_of_day_reached,
     DrainRequested: draining.drain_requested,
     NodeFaulted: startup.node_faulted,
     OrderRequested: judging.order_requested,

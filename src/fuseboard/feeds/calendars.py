@@ -139,6 +139,28 @@ class RoundTheClock:
         return _named([(each, each.open_ns) for each in hours])
 
 
+class TimesOfDay:
+    """Wall times of each day (`HH:MM`) in a zone, summer time or not. Raises `ValueError`."""
+
+    def __init__(self, times: Sequence[str], zone: str) -> None:
+        self._times = [roll_of(text) for text in times]
+        self._zone = zone_of(zone)
+
+    def newest(self, wall_ns: int) -> int | None:
+        """The last of them up to now, in UTC ns; None: there are none."""
+        return max((at for at in self._around(wall_ns) if at <= wall_ns), default=None)
+
+    def next_after(self, wall_ns: int) -> int | None:
+        """The first of them after now, in UTC ns; None: there are none."""
+        return min((at for at in self._around(wall_ns) if at > wall_ns), default=None)
+
+    def _around(self, wall_ns: int) -> list[int]:
+        """Those of the days around now: a zone may skip a day, not two."""
+        today = _local_day(wall_ns, self._zone)
+        days = [today + timedelta(days=ahead) for ahead in range(-2, 3)]
+        return [_wall_ns(day, at, self._zone) for day in days for at in self._times]
+
+
 def sessions_of(
     hours: Sequence[Hours], roll: time | None = None, zone: ZoneInfo | None = None
 ) -> list[SessionDay]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.exchange.direct import DirectFeed
@@ -11,7 +11,7 @@ from fuseboard.lab.gated import ACCOUNT, INSTANCE, GatedDesk
 from fuseboard.lab.memory_register import MemoryRegister
 from fuseboard.lab.resting import DAY_NS, Resting
 from fuseboard.lab.stage import Stage
-from fuseboard.lab.tape_calendar import ExchangeClock, calendar_of
+from fuseboard.lab.tape_calendar import ExchangeClock, calendar_of, times_to_compare
 from fuseboard.lab.world import World
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.runtime.budget import Budget
@@ -21,6 +21,7 @@ from fuseboard.runtime.lockstep import InstantJournal, LockstepEventLoop, run_lo
 from fuseboard.runtime.loop import Loop
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.sessions import SessionSchedule
+from fuseboard.runtime.times_of_day import TimesTold
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.vocabulary.identifiers import feed_of
 from fuseboard.vocabulary.inputs import Moment, NodeStarted, PolicyAdopted
@@ -112,6 +113,7 @@ class _Node:
         self._keep = keep
         self._agenda = agenda
         self._leaps = leaps
+        self._compared_at = times_to_compare(stage.exchange.hours, policy.reconciliation)
 
     async def run(self, clock: LockstepEventLoop) -> int:
         """Start, play, stop in order."""
@@ -150,7 +152,7 @@ class _Node:
         for symbol in stage.tape.symbols:
             await feed.watch(symbol)
         self._offer_start(intake)
-        await _served(loop, sessions, over)
+        await _served(loop, [sessions.run(), *self._times(intake, clock)], over)
         await outlet.stop()
         stage.ended_ns = world.end()
         return loop.sequence
@@ -176,8 +178,16 @@ class _Node:
             self._stage.exchange.hours,
             rests_until=kernel.rests_until_boot_ns,
             every_ns=self._policy.reconciliation.every_ns,
+            times=self._compared_at,
             keep=self._keep,
         )
+
+    def _times(self, intake: Intake, clock: LockstepEventLoop) -> list[Coroutine[None, None, None]]:
+        """The telling of the policy's times of day, where it has some."""
+        if not self._policy.reconciliation.at:
+            return []
+        told = TimesTold(lambda: self._compared_at, clock=clock, offer=intake.offer)
+        return [told.run()]
 
     def _sessions(self, intake: Intake, clock: LockstepEventLoop) -> SessionSchedule:
         chronicle, exchange = self._stage.chronicle, self._stage.exchange
@@ -233,17 +243,20 @@ def lacks_of(tape: Tape) -> tuple[str, ...]:
     return tuple(lacks)
 
 
-async def _served(loop: Loop, sessions: SessionSchedule, over: "asyncio.Future[None]") -> None:
+async def _served(
+    loop: Loop, tellings: Sequence[Coroutine[None, None, None]], over: "asyncio.Future[None]"
+) -> None:
     """Serve until the tape is over, or something has ended that must not."""
     serving = asyncio.create_task(loop.run())
-    telling = asyncio.create_task(sessions.run())
+    telling = [asyncio.create_task(each) for each in tellings]
     try:
-        await asyncio.wait({serving, telling, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, *telling, over}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        telling.cancel()
+        for task in telling:
+            task.cancel()
         loop.request_stop()
-        await asyncio.wait({serving, telling})
-    for task in (serving, telling):
+        await asyncio.wait({serving, *telling})
+    for task in (serving, *telling):
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             raise fault

@@ -13,10 +13,10 @@ So time leaps when all of this holds:
 After a reading of the account alone it leaps as far as to the next comparison; after a comparison
 of which all of this holds by whole times between two. So readings fall when they would have
 fallen. Time stops before the tape's next event, the exchange's next due time, the kernel's own next
-deadline (silence, blindness, cooldowns, rates), and each opening, close and beginning of a session.
-What was due meanwhile, readings alone, is then done once. What that changes: the readings that are
-left out are not counted, and the broker's clock is read at each landing and every 5 minutes from
-there.
+deadline (silence, blindness, cooldowns, rates), the policy's times of day for a comparison, and
+each opening, close and beginning of a session. What was due meanwhile, readings alone, is then done
+once. What that changes: the readings that are left out are not counted, and the broker's clock is
+read at each landing and every 5 minutes from there.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from typing import Final
 
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS
 from fuseboard.exchange.calendar import MarketHours
+from fuseboard.runtime.times_of_day import Times
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.effects import ReadAccount, ReadExecutions, WakeAt
 from fuseboard.vocabulary.inputs import (
@@ -45,7 +46,8 @@ _READINGS: Final = frozenset({AccountSeen, PositionsSeen, ExecutionsSeen})
 class Resting:
     """Watches the records of one node; `rests_until` is its kernel's, in boot time.
 
-    `every_ns` is the shortest time between two comparisons that the policy asks for.
+    `every_ns` is the shortest time between two comparisons that the policy asks for; `times`
+    are its times of day for one.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Resting:
         *,
         rests_until: Callable[[], int],
         every_ns: int,
+        times: Times,
         keep: Callable[[Record], None],
     ) -> None:
         self._hours = hours
         self._rests_until = rests_until
         self._cycle_ns = -(-every_ns // ACCOUNT_READ_EVERY_NS) * ACCOUNT_READ_EVERY_NS
         """How far comparisons lie apart: one is done with the first reading that may have it."""
+        self._times = times
         self._keep = keep
         self._said: dict[type, Input] = {}
         """What each kind of reading said last."""
@@ -104,8 +108,10 @@ class Resting:
             return 0
         if due_in_ns <= ACCOUNT_READ_EVERY_NS:
             return 0
+        time_ns = self._times.next_after(now.wall_ns)
         until_ns = min(
             due_in_ns,
+            due_in_ns if time_ns is None else time_ns - now.wall_ns,
             self._rests_until() - now.boot_ns,
             edge_ns(self._hours, now.wall_ns) - now.wall_ns,
         )

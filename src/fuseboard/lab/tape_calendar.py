@@ -10,7 +10,9 @@ from typing import Final
 
 from fuseboard.exchange.calendar import MarketHours, new_york_time, trading_days
 from fuseboard.exchange.exchange import Exchange
-from fuseboard.feeds.calendars import DAYS_BACK, Hours, RoundTheClock, sessions_of
+from fuseboard.feeds.calendars import DAYS_BACK, Hours, RoundTheClock, TimesOfDay, sessions_of
+from fuseboard.policy.calendar_names import ALWAYS, ZONES
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.vocabulary.doors import SessionDay
 from fuseboard.vocabulary.inputs import BrokerClockSeen
 
@@ -37,6 +39,12 @@ class NyseOfTape:
 def calendar_of(hours: MarketHours) -> NyseOfTape | RoundTheClock:
     """The calendar of a market's hours."""
     return RoundTheClock() if hours.always else NyseOfTape()
+
+
+def times_to_compare(hours: MarketHours, rules: ReconciliationRules) -> TimesOfDay:
+    """The times of day at which a policy wants the books compared, in the zone of the tape."""
+    zone = ZONES[ALWAYS if hours.always else NYSE]
+    return TimesOfDay(rules.at if rules.scheduled else (), zone)
 
 
 class ExchangeClock:

@@ -62,6 +62,10 @@ class ReconciliationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scheduled: bool = True
     """At a start, after a lost stream and after a trip they are compared whatever this says."""
     every_ns: int = 30 * SECOND_NS
+    at: tuple[str, ...] = ()
+    """Times of day (`HH:MM`) at which they are compared as well, in the time zone of the session's
+    calendar.
+    """
     tolerance_nanos: int = 0
     """How far a position may differ, as a share of the larger side."""
     cash_tolerance_nanos: int | None = None

@@ -254,6 +254,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
     },
     ReconciliationRules: {
         "scheduled": _switch_on,
+        "at": _more,
         **dict.fromkeys(("every_ns", "tolerance_nanos", "cash_tolerance_nanos"), _down),
         "mismatch_action": _MISMATCH,
         "foreign_orders": _never,

@@ -50,7 +50,6 @@ OWNERS: dict[str, tuple[str, type[Struct]]] = {
 }
 LATER = tuple(operations.TOP_LATER)
 LATER_KEYS = (
-    "execution.reconciliation.at",
     *(
         f"execution.{name}.{key}"
         for name, section in (

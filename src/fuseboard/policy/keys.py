@@ -101,7 +101,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         **_filled(data.ORDER_TIMEOUT, "order_settings."),
         **_filled(data.ALLOWED_SLIPPAGE, "slippage."),
     },
-    ReconciliationRules: _filled(comparing.RECONCILIATION),
+    ReconciliationRules: {**_filled(comparing.RECONCILIATION), "at": "at"},
     LiquidityRules: {
         **_filled(liquidity.LIQUIDITY),
         **_filled(liquidity.WEIGHTS.keys, "weights."),

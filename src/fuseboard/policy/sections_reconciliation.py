@@ -44,7 +44,12 @@ RECONCILIATION: Final[dict[str, Shape]] = {
         "reconciliation",
         aliases=("interval", "frequency", "schedule"),
     ),
-    "at": Items(Value(unit.CLOCK), "times of day", 24, "Also at these times."),
+    "at": Items(
+        Value(unit.CLOCK),
+        "times of day",
+        24,
+        "Also at these times, in the time zone of the session's calendar.",
+    ),
     "at_start": Value(
         ALWAYS,
         (),
@@ -93,7 +98,11 @@ RECONCILIATION: Final[dict[str, Shape]] = {
 def reconciliation_of(reading: Reading, values: dict[str, Any]) -> ReconciliationRules:
     """How our books are compared with the broker's."""
     path = "execution.reconciliation"
-    return ReconciliationRules(**reading.fields(values, path, RECONCILIATION, "reconciliation"))
+    filled = reading.fields(values, path, RECONCILIATION, "reconciliation")
+    if "at" in values:
+        reading.set_line("reconciliation.at", f"{path}.at")
+        filled["at"] = tuple(sorted(dict.fromkeys(values["at"])))
+    return ReconciliationRules(**filled)
 
 
 def left_for_later(execution: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +118,4 @@ def left_for_later(execution: dict[str, Any]) -> dict[str, Any]:
     slippage.pop("max_bps", None)
     if slippage:
         found["execution.slippage"] = slippage
-    at = execution.get("reconciliation", {}).get("at")
-    if at:
-        found["execution.reconciliation.at"] = at
     return found

@@ -108,6 +108,7 @@ SPECIAL: Final = {
     "net_exposure": ("net_exposure_nanos_min", "net_exposure_nanos_max"),
     "levels": ("levels_nanos",),
     "methods": ("methods",),
+    "at": ("at",),
     "watchdog": ("watchdog_timeout_ns",),
 }
 """Keys whose fields are filled by a function of their section."""

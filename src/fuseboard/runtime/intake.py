@@ -90,6 +90,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.AccountSeen: BROKER,
     inputs.BrokerClockSeen: BROKER,
     inputs.SessionRolled: BROKER,
+    inputs.TimeOfDayReached: BROKER,
     inputs.PositionsSeen: BROKER,
     ExecutionsSeen: BROKER,
     WorkingSeen: BROKER,

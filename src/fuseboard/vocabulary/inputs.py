@@ -125,6 +125,13 @@ class SessionRolled(Fact, frozen=True, tag=True):
     close_ns: int
 
 
+class TimeOfDayReached(Fact, frozen=True, tag=True):
+    """A time of day came at which the policy wants the books compared."""
+
+    due_ns: int
+    """Which one: its wall time. One that was slept through is told late; of several, the last."""
+
+
 class DrainRequested(Fact, frozen=True, tag=True):
     """The node is to stop in order: no new risk until the next start, which forgets it."""
 
@@ -384,6 +391,7 @@ Input: TypeAlias = (
     | PolicyAdopted
     | TimeAdvanced
     | SessionRolled
+    | TimeOfDayReached
     | DrainRequested
     | NodeFaulted
     | OrderRequested
