@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fuseboard.vocabulary.catalogue import ALIASES, CATALOGUE, Measure, Place
+from fuseboard.vocabulary.ranges import shown_range
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "measures.md"
@@ -22,12 +23,13 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
   `5%` is a fraction, `100000 USD` is money, `500ms 30s 5m 2h 1d` are durations; a duration is
   always written with its unit.
 - Units multiply and divide as in physics (a price times a quantity is money, money over money is a
-  fraction); adding or comparing different ones is refused.
+  fraction); adding or comparing different ones is refused. So is a comparison that always or never
+  holds by the ranges below: `drawdown > 5` is 500%, meant was `5%`.
 - A measure that is missing, warming up or too old, and a division by zero, make the comparison
   **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
   Unknown denies new risk and alerts; it never flattens or kills.
 - Everything is exact: no number is rounded on the way.
-- A breach over a measure **from marks** is confirmed by two marks before it trips anything.
+- A breach over a measure **of marks** is confirmed by two marks before it trips anything.
 - What somebody else reports (`vix`, `maintenance_margin`, `buying_power`; for `liquidity_score` and
   `liquidity_tier` each quote or book) closes positions or kills only when the report before says so
   too: silence is none. Until then the scope only reduces once `confirm_within` has passed. To halt,
@@ -49,7 +51,8 @@ def _row(measure: Measure) -> str:
     others = [alias for alias, name in ALIASES.items() if name == measure.name]
     names = ", ".join([f"`{measure.name}`", *(f"also `{alias}`" for alias in others)])
     marks = "yes" if measure.equity else "-"
-    cells = [names, measure.unit.value, measure.about, measure.source, measure.warm_up]
+    unit = ", ".join(filter(None, [measure.unit.value, shown_range(measure.name)]))
+    cells = [names, unit, measure.about, measure.source, measure.warm_up]
     scopes = ", ".join(measure.scopes) if measure.place is Place.STATE else "-"
     return "| " + " | ".join([*cells, _age(measure), marks, scopes]) + " |"
 
@@ -64,7 +67,7 @@ def page() -> str:
         lines += [
             f"## {heading}",
             "",
-            "| name | unit | what it is | fed by | warm-up | age at most | from marks | scopes |",
+            "| name | unit, range | what it is | fed by | warm-up | max age | of marks | scopes |",
             "|---|---|---|---|---|---|---|---|",
             *(_row(measure) for measure in CATALOGUE if measure.place is place),
             "",

@@ -64,9 +64,9 @@ def test_a_measure_is_known_exactly_on_the_scopes_it_declares(name: str, scope: 
 def test_a_breaker_on_a_scope_without_its_measure_is_refused(name: str, scope: str) -> None:
     assert MEASURES[name].place is Place.STATE
     if scope.partition(":")[0] in MEASURES[name].scopes:
-        assert read(f"{name} < 7", scope).breakers[0].scope == scope
+        assert read(f"{name} == 0.5", scope).breakers[0].scope == scope
     else:
-        assert refusal(f"{name} < 7", scope).startswith(f"7:14 {name} is never known on {scope}")
+        assert refusal(f"{name} == 0.5", scope).startswith(f"7:14 {name} is never known on {scope}")
 
 
 def test_the_refusal_says_where_the_measure_is_known() -> None:
@@ -76,8 +76,8 @@ def test_the_refusal_says_where_the_measure_is_known() -> None:
 
 @pytest.mark.parametrize("name", ["drawdown", "sharpe", "gross_exposure"])
 def test_a_strategy_without_capital_has_no_measure_of_equity(name: str) -> None:
-    assert "name beta under `strategies`" in refusal(f"{name} > 1", "strategy:beta")
-    assert read(f"{name} > 1", "strategy:*")
+    assert "name beta under `strategies`" in refusal(f"{name} == 0.5", "strategy:beta")
+    assert read(f"{name} == 0.5", "strategy:*")
     assert read("order_rate > 1", "strategy:beta")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fuseboard.policy import units
 from fuseboard.policy.calendar_names import CALENDARS
-from fuseboard.policy.conditions import ConditionRefused, condition_from_text
+from fuseboard.policy.conditions import ConditionRefused, check_possible, condition_from_text
 from fuseboard.policy.shapes import Unit
 from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
 
@@ -143,9 +143,11 @@ def _calendar(text: str) -> str:
 def _condition(*, order: bool) -> Callable[[str], str]:
     def read(text: str) -> str:
         try:
-            return condition_from_text(text, order=order).text
+            condition = condition_from_text(text, order=order)
+            check_possible(condition.tree)
         except ConditionRefused as refused:
             raise units.Refused(str(refused), refused.offset) from None
+        return condition.text
 
     return read
 

@@ -2,6 +2,7 @@
 
 from fuseboard.policy.conditions.compiled import all_hold
 from fuseboard.policy.conditions.condition import Condition, condition_from_text, simple_bound
+from fuseboard.policy.conditions.possible import check_possible
 from fuseboard.policy.conditions.tree import ConditionRefused
 from fuseboard.policy.conditions.verdict import Verdict
 
@@ -10,6 +11,7 @@ __all__ = [
     "ConditionRefused",
     "Verdict",
     "all_hold",
+    "check_possible",
     "condition_from_text",
     "simple_bound",
 ]

@@ -1,0 +1,54 @@
+"""What a measure can be at all, in its unit's scale: a condition that asks for more is a mistake.
+
+`None`: no end. A fall of all that there was is the end of the losses: beyond it nothing is left
+to protect, as with a loss limit of 100 %.
+"""
+
+from typing import Final, TypeAlias
+
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
+from fuseboard.vocabulary.money import NANOS, shown_percent
+
+Range: TypeAlias = tuple[int | None, int | None]
+
+_PNL: Final = (1 - NANOS, None)
+_FALL: Final = (0, NANOS - 1)
+_POINTS: Final = (0, 100 * NANOS)
+_FROM_ZERO: Final = (0, None)
+RANGES: Final[dict[str, Range]] = {
+    **dict.fromkeys(("daily_pnl", "weekly_pnl", "monthly_pnl"), _PNL),
+    **dict.fromkeys(("drawdown", "rolling_drawdown"), _FALL),
+    **dict.fromkeys(("fill_quality", "liquidity_score"), _POINTS),
+    "reject_rate": (0, NANOS),
+    # One side may be long and the other short: twice the larger of the two.
+    "max_position_divergence": (0, 2 * NANOS),
+    # A bid of nothing: twice the middle.
+    "spread": (0, 2 * NANOS),
+    "consecutive_losses": (0, 100),
+    "error_count_1h": (0, 1_000),
+    "liquidity_tier": (0, 3),
+    **dict.fromkeys(("positions", "working_orders", "order_rate", "messages"), _FROM_ZERO),
+    **dict.fromkeys(("daily_orders", "gross_exposure", "leverage", "vix"), _FROM_ZERO),
+    **dict.fromkeys(("order_price", "price", "last_price", "bid", "ask"), _FROM_ZERO),
+    **dict.fromkeys(("order_size", "order_value", "quote_size", "avg_daily_volume"), _FROM_ZERO),
+    **dict.fromkeys(("max_order_value", "max_order_size"), _FROM_ZERO),
+}
+"""By canonical name; a measure that is not here has no ends."""
+
+
+def shown_range(name: str) -> str:
+    """In words: `0% to less than 100%`, `0 or more`; empty for a measure without ends."""
+    least, most = RANGES.get(name, (None, None))
+    if least is None:
+        return ""
+    unit = MEASURES[name].unit
+    low = "more than -100%" if least == 1 - NANOS else _shown(least, unit)
+    if most is None:
+        return low if least == 1 - NANOS else f"{low} or more"
+    return f"{low} to {'less than 100%' if most == NANOS - 1 else _shown(most, unit)}"
+
+
+def _shown(value: int, unit: Unit) -> str:
+    if unit is Unit.FRACTION:
+        return shown_percent(value).replace(".00%", "%")
+    return str(value // SCALE[unit])

@@ -1,0 +1,172 @@
+"""A comparison that can never, or always, hold is refused wherever a policy has a condition."""
+
+from random import Random
+
+import pytest
+
+from fuseboard.core.measures.scores import ERRORS_MAX, FULL_SCORE, LOSSES_MAX
+from fuseboard.policy.conditions import (
+    ConditionRefused,
+    Verdict,
+    check_possible,
+    condition_from_text,
+)
+from fuseboard.policy.loader import policy_from_yaml
+from fuseboard.policy.yaml_text import PolicyRefused
+from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.ranges import RANGES, shown_range
+from tests.policy.conditions.generated import text_for, value_for
+
+
+def refusal(text: str) -> str:
+    """What is said of a text, with the column where it stands; empty when it may go both ways."""
+    condition = condition_from_text(text, order=True)
+    try:
+        check_possible(condition.tree)
+    except ConditionRefused as refused:
+        return f"{refused.offset} {refused}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "daily_pnl < -3",
+            "0 `daily_pnl < -3` can never hold: `daily_pnl` is more than -100%; `-3` is -300%",
+        ),
+        (
+            "vix > 30 or drawdown>5",
+            "12 `drawdown > 5` can never hold: `drawdown` is 0% to less than 100%; `5` is 500%",
+        ),
+        ("20 < reject_rate", "0 `20 < reject_rate` can never hold: `reject_rate` is 0% to 100%;"),
+        ("spread < 500", "0 `spread < 500` always holds: `spread` is 0% to 200%; `500` is 50000%"),
+        ("vix > 9 and not mtd_return >= -5", "16 `monthly_pnl >= -5` always holds"),
+        ("consecutive_losses >= 200", "0 `consecutive_losses >= 200` can never hold: `con"),
+        ("fill_quality < 0", "0 `fill_quality < 0` can never hold: `fill_quality` is 0 to 100"),
+        ("order_value < 0", "0 `order_value < 0` can never hold: `order_value` is 0 or more"),
+        ("drawdown >= 1", "0 `drawdown >= 1` can never hold"),
+        ("daily_pnl <= -1", "0 `daily_pnl <= -1` can never hold"),
+        ("rolling_drawdown == 8", "0 `rolling_drawdown == 8` can never hold"),
+        ("rolling_drawdown != 8", "0 `rolling_drawdown != 8` always holds"),
+        ("0 < spread < 5", "4 `spread < 5` always holds"),
+        ("1 - drawdown < 0", "0 `1 - drawdown < 0` can never hold"),
+        (
+            "-drawdown < -5",
+            "0 `-drawdown < -5` can never hold; `-5` is -500%: for a percent write `-5%`",
+        ),
+        ("drawdown * 100 > 500", "0 `drawdown * 100 > 500` can never hold; `500` is 50000%"),
+        ("max(drawdown, rolling_drawdown) > 8", "0 `max(drawdown, rolling_drawdown) > 8` can"),
+        ("min(vix, fill_quality) > 101", "0 `min(vix, fill_quality) > 101` can never hold"),
+        ("abs(daily_pnl) < 0", "0 `abs(daily_pnl) < 0` can never hold"),
+        ("drawdown > 1% and 1 < 2", "18 `1 < 2` always holds"),
+        ("order_size * order_price < 0", "0 `order_size * order_price < 0` can never hold"),
+    ],
+)
+def test_a_comparison_that_cannot_go_both_ways_is_a_mistake(text: str, said: str) -> None:
+    assert refusal(text).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abs(order_price - last_price) / last_price < 0.05",
+        "price > 1.0",
+        "price > 0",
+        "order_size < avg_daily_volume * 0.01",
+        "mtd_return < -0.05",
+        "vix > 30",
+        "daily_pnl < -0.03",
+        "daily_pnl <= -99.9%",
+        "daily_pnl > 3",
+        "drawdown > 0",
+        "drawdown <= 0",
+        "drawdown >= 99.9%",
+        "fill_quality < 80",
+        "fill_quality >= 100",
+        "consecutive_losses >= 100",
+        "max_divergence > 1",
+        "reject_rate >= 1",
+        "sharpe < -1",
+        "maintenance_margin < 1.25",
+        "leverage > 2",
+        "net_exposure < -0.5",
+        "cash < -50000",
+        "0 < spread < 1%",
+        "data_age < 2h",
+        "liquidity_tier >= 3",
+        "abs(daily_pnl) > 3",
+        "min(drawdown, daily_pnl) > 3%",
+        "drawdown / spread > 5",
+        "order_value <= max_order_value",
+    ],
+)
+def test_what_may_hold_and_may_fail_is_taken(text: str) -> None:
+    assert refusal(text) == ""
+
+
+def within(random: Random, name: str) -> int:
+    """A value of a measure, often at an end of its range."""
+    least, most = RANGES.get(name, (None, None))
+    value = value_for(random, MEASURES[name].unit) or 0
+    if random.random() < 0.3:
+        value = random.choice([end for end in (least, most, 0) if end is not None])
+    value = value if least is None else max(least, value)
+    return value if most is None else min(most, value)
+
+
+@pytest.mark.no_cover
+def test_what_is_refused_never_goes_the_other_way() -> None:
+    random = Random("possible")
+    judged = 0
+    for _ in range(600):
+        text = text_for(random)
+        try:
+            condition = condition_from_text(text, order=True)
+        except ConditionRefused:
+            continue
+        try:
+            check_possible(condition.tree)
+        except ConditionRefused as refused:
+            part = str(refused).split("`")[1]
+            always = "always holds" in str(refused)
+            if not any(name in part for name in MEASURES):
+                continue  # two numbers
+            alone = condition_from_text(part, order=True)
+            wrong = Verdict.FAILS if always else Verdict.HOLDS
+            for _ in range(10):
+                values = [within(random, name) for name in alone.names]
+                judged += 1
+                assert alone.judge(values) is not wrong, (part, values)
+    assert judged > 500
+
+
+def test_the_ranges_are_those_of_what_is_counted() -> None:
+    assert RANGES["consecutive_losses"] == (0, LOSSES_MAX)
+    assert RANGES["error_count_1h"] == (0, ERRORS_MAX)
+    assert RANGES["fill_quality"] == (0, FULL_SCORE * NANOS)
+    assert RANGES["liquidity_tier"] == (0, max(tier.value for tier in Tier))
+    for name, (least, most) in RANGES.items():
+        scale = SCALE[MEASURES[name].unit]
+        assert least is not None
+        assert most is None or least < 0 <= most or scale <= most + 1
+        assert shown_range(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "safety: {circuit_breakers: [{name: b, condition: drawdown > 5, action: halt}]}",
+        "safety: {pre_trade_checks: {checks: [{name: b, condition: spread < 5}]}}",
+        "risk: {dynamic_limits: [{condition: mtd_return < -5, action: {max_position: 2%}}]}",
+        "alerting: {rules: [{name: b, condition: daily_pnl < -1.5}]}",
+    ],
+)
+def test_it_is_refused_wherever_a_condition_stands(text: str) -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        policy_from_yaml(text, "p")
+    (problem,) = refused.value.problems
+    assert problem.place.column == text.index("condition") + len("condition: ") + 1
+    assert "for a percent write" in problem.what
