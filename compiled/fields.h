@@ -195,13 +195,14 @@ SELDOM int found(PyObject *of, PyObject *key, PyObject **value) {
     Py_hash_t known = ((PyASCIIObject *)key)->hash, hash = known == -1 ? PyObject_Hash(key) : known;
     PyDictUnicodeEntry *entries = DK_UNICODE_ENTRIES(keys);
     size_t mask = (size_t)DK_SIZE(keys) - 1, shifted = (size_t)hash, at = shifted & mask;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(key), index;
+    Py_ssize_t length = ((PyASCIIObject *)key)->length, index;
+    const void *text = (PyASCIIObject *)key + 1;
     while ((index = index_at(keys, at)) != DKIX_EMPTY) {
       PyObject *other = index < 0 ? NULL : entries[index].me_key;
       if (other == key
           || (other != NULL && ((PyASCIIObject *)other)->hash == hash
-              && PyUnicode_IS_COMPACT_ASCII(other) && PyUnicode_GET_LENGTH(other) == length
-              && memcmp(PyUnicode_DATA(other), PyUnicode_DATA(key), (size_t)length) == 0)) {
+              && ((PyASCIIObject *)other)->length == length && PyUnicode_IS_COMPACT_ASCII(other)
+              && memcmp((PyASCIIObject *)other + 1, text, (size_t)length) == 0)) {
         *value = entries[index].me_value;
         return 1;
       }
@@ -293,6 +294,60 @@ INLINE int holds(PyObject *of) {
   return PyObject_IsTrue(of);
 }
 
+#define IS_NUMBER(of) LIKELY(PyLong_CheckExact(of) || PyBool_Check(of))
+
+/* Whether a number has two digits of 30 bits at most, and its value. */
+INLINE int is_short(PyObject *of, long long *value) {
+  digit *digits = ((PyLongObject *)of)->ob_digit;
+  Py_ssize_t size = IS_NUMBER(of) ? Py_SIZE(of) : 3, count = size < 0 ? -size : size;
+  if (count > 2) return 0;
+  *value = count == 0 ? 0 : digits[0];
+  if (count == 2) *value |= (long long)digits[1] << PyLong_SHIFT;
+  if (size < 0) *value = -*value;
+  return 1;
+}
+
+/* The same of four digits. */
+INLINE int is_wide(PyObject *of, __int128 *value) {
+  digit *digits = ((PyLongObject *)of)->ob_digit;
+  Py_ssize_t size = IS_NUMBER(of) ? Py_SIZE(of) : 5, count = size < 0 ? -size : size;
+  unsigned long long low, high = 0;
+  if (count > 4) return 0;
+  low = count == 0 ? 0 : digits[0];
+  if (count > 1) low |= (unsigned long long)digits[1] << PyLong_SHIFT;
+  if (count > 2) high = digits[2];
+  if (count > 3) high |= (unsigned long long)digits[3] << PyLong_SHIFT;
+  *value = (__int128)((unsigned __int128)high << 2 * PyLong_SHIFT | low);
+  if (size < 0) *value = -*value;
+  return 1;
+}
+
+/* A number of so many digits, of which none is written. */
+INLINE PyLongObject *number_new(Py_ssize_t size) {
+  size_t bytes = offsetof(PyLongObject, ob_digit) + (size_t)size * sizeof(digit);
+  PyLongObject *made = PyObject_Malloc(bytes);
+  if (made == NULL) return (PyLongObject *)PyErr_NoMemory();
+  Py_SET_REFCNT(made, 1);
+  Py_SET_TYPE(made, &PyLong_Type);
+  Py_SET_SIZE(made, size);
+  return made;
+}
+
+/* The number of a value. */
+SELDOM PyObject *number_of(__int128 value) {
+  unsigned __int128 left = value < 0 ? -(unsigned __int128)value : (unsigned __int128)value;
+  unsigned long long high = (unsigned long long)(left >> 2 * PyLong_SHIFT);
+  Py_ssize_t size, at;
+  PyLongObject *made;
+  if (!(left >> PyLong_SHIFT)) return PyLong_FromLong((long)value);
+  size = high == 0 ? 2 : !(high >> PyLong_SHIFT) ? 3 : !(high >> 2 * PyLong_SHIFT) ? 4 : 5;
+  made = number_new(size);
+  if (made == NULL) return NULL;
+  for (at = 0; at < size; at++, left >>= PyLong_SHIFT) made->ob_digit[at] = (digit)(left & PyLong_MASK);
+  if (value < 0) Py_SET_SIZE(made, -size);
+  return (PyObject *)made;
+}
+
 /* Whole numbers, in small functions: what is generated for any two objects is a hundred times
    longer, and an order goes through it once. */
 
@@ -328,17 +383,6 @@ COMPARES(at_least, >=, Py_GE)
 COMPARES(equal, ==, Py_EQ)
 COMPARES(unequal, !=, Py_NE)
 
-/* Whether a number has two digits of 30 bits at most, and its value. */
-INLINE int is_short(PyObject *of, long long *value) {
-  digit *digits = ((PyLongObject *)of)->ob_digit;
-  Py_ssize_t size = PyLong_CheckExact(of) ? Py_SIZE(of) : 3, count = size < 0 ? -size : size;
-  if (count > 2) return 0;
-  *value = count == 0 ? 0 : digits[0];
-  if (count == 2) *value |= (long long)digits[1] << PyLong_SHIFT;
-  if (size < 0) *value = -*value;
-  return 1;
-}
-
 /* len(of) < b and its like, without a number made of the length */
 #define COMPARES_LENGTH(name, sign, how)                                 \
   SELDOM int name(Py_ssize_t length, PyObject *b) {                      \
@@ -359,36 +403,71 @@ COMPARES_LENGTH(length_at_least, >=, Py_GE)
 COMPARES_LENGTH(length_equal, ==, Py_EQ)
 COMPARES_LENGTH(length_unequal, !=, Py_NE)
 
-#define COMPUTES(name, slot, otherwise)                                                     \
-  SELDOM PyObject *name(PyObject *a, PyObject *b) {                                         \
-    if (ARE_NUMBERS(a, b)) return PyLong_Type.tp_as_number->slot(a, b);                     \
-    return otherwise(a, b);                                                                 \
+/* a + b of numbers above 0, digit by digit; a has as many as b or more */
+INLINE PyObject *sum_of(PyLongObject *a, PyLongObject *b) {
+  Py_ssize_t most = Py_SIZE(a), least = Py_SIZE(b), at;
+  digit carried = 0;
+  PyLongObject *made;
+  if (most == 1) return PyLong_FromLong((long)a->ob_digit[0] + (long)b->ob_digit[0]);
+  made = number_new(most + 1);
+  if (made == NULL) return NULL;
+  for (at = 0; at < most; at++) {
+    carried += a->ob_digit[at] + (at < least ? b->ob_digit[at] : 0);
+    made->ob_digit[at] = carried & PyLong_MASK;
+    carried >>= PyLong_SHIFT;
   }
-COMPUTES(plus, nb_add, PyNumber_Add)
-COMPUTES(minus, nb_subtract, PyNumber_Subtract)
-COMPUTES(times_of_any, nb_multiply, PyNumber_Multiply)
-
-/* The value of a number above 0 of one or two digits; 0 where it is another. */
-INLINE unsigned long long of_two_digits(PyObject *of) {
-  digit *digits = ((PyLongObject *)of)->ob_digit;
-  if (Py_SIZE(of) == 1) return digits[0];
-  return Py_SIZE(of) == 2 ? (unsigned long long)digits[1] << PyLong_SHIFT | digits[0] : 0;
+  made->ob_digit[most] = carried;
+  Py_SET_SIZE(made, most + (Py_ssize_t)carried);
+  return (PyObject *)made;
 }
 
-/* a * b. Sizes and prices have one or two digits of 30 bits, so that 128 bits hold their product. */
+/* a + b, a - b, a * b: what fits is computed in 128 bits */
+SELDOM PyObject *plus(PyObject *a, PyObject *b) {
+  __int128 left, right;
+  if (ARE_NUMBERS(a, b) && Py_SIZE(a) > 0 && Py_SIZE(b) > 0)
+    return Py_SIZE(a) < Py_SIZE(b) ? sum_of((PyLongObject *)b, (PyLongObject *)a)
+                                   : sum_of((PyLongObject *)a, (PyLongObject *)b);
+  return LIKELY(is_wide(a, &left) && is_wide(b, &right)) ? number_of(left + right) : PyNumber_Add(a, b);
+}
+
+SELDOM PyObject *minus(PyObject *a, PyObject *b) {
+  __int128 left, right;
+  return LIKELY(is_wide(a, &left) && is_wide(b, &right)) ? number_of(left - right)
+                                                         : PyNumber_Subtract(a, b);
+}
+
 SELDOM PyObject *times(PyObject *a, PyObject *b) {
-  unsigned long long left, right;
-  if (ARE_NUMBERS(a, b) && (left = of_two_digits(a)) && (right = of_two_digits(b))) {
-    unsigned __int128 product = (unsigned __int128)left * right;
-    Py_ssize_t size = product >> (3 * PyLong_SHIFT) ? 4 : 3, at;
-    PyLongObject *made;
-    if (!(product >> (2 * PyLong_SHIFT))) return PyLong_FromUnsignedLongLong(product);
-    made = _PyLong_New(size);
-    for (at = 0; made != NULL && at < size; at++, product >>= PyLong_SHIFT)
-      made->ob_digit[at] = (digit)(product & PyLong_MASK);
-    return (PyObject *)made;
-  }
-  return times_of_any(a, b);
+  long long left, right;
+  return LIKELY(is_short(a, &left) && is_short(b, &right)) ? number_of((__int128)left * right)
+                                                           : PyNumber_Multiply(a, b);
+}
+
+/* Whether a % b is anything. */
+SELDOM int has_rest(PyObject *a, PyObject *b) {
+  long long left, right;
+  PyObject *rest;
+  int truth;
+  if (LIKELY(is_short(a, &left) && is_short(b, &right) && right != 0)) return left % right != 0;
+  rest = PyNumber_Remainder(a, b);
+  if (rest == NULL) return -1;
+  truth = PyObject_IsTrue(rest);
+  Py_DECREF(rest);
+  return truth;
+}
+
+/* What shapes (`compiled/shapes.py`) do otherwise; a and b go, and are NULL after an error. */
+SELDOM PyObject *both_computed(binaryfunc how, PyObject *a, PyObject *b) {
+  PyObject *made = PyErr_Occurred() ? NULL : how(a, b);
+  Py_XDECREF(a);
+  Py_XDECREF(b);
+  return made;
+}
+
+SELDOM int both_compared(PyObject *a, PyObject *b, int how) {
+  int truth = PyErr_Occurred() ? -1 : compared_slowly(a, b, how);
+  Py_XDECREF(a);
+  Py_XDECREF(b);
+  return truth;
 }
 
 /* of[start:end] of a text; both count from its beginning */

@@ -7,14 +7,15 @@ only these things are written another way:
   exact class of its receiver first, and calls as anyone would where it is another;
 - reading and writing a field, and calling a method, go through `fields.h`;
 - what a module defines or imports otherwise is looked up once, when this module is loaded;
-- an f-string is joined, and whole numbers are compared and computed, by `fields.h`, and so is
-  hashlib's sha256 of a text, by the function behind it.
+- an f-string is joined, and whole numbers are compared and computed, by `fields.h`, several at once
+  by `shapes.py`, and so is hashlib's sha256 of a text, by the function behind it.
 
 So nothing of what is decided is written twice. What cannot be written this way is refused.
 """
 
 from typing import Final
 
+from compiled.shapes import c_function
 from compiled.whole import Fused, Whole, whole_of
 from compiled.writer import written
 
@@ -64,6 +65,7 @@ cdef extern from *:
     object x_plus "plus"(object, object)
     object x_minus "minus"(object, object)
     object x_times "times"(object, object)
+    bint x_has_rest "has_rest"(object, object) except -1
     object x_part "part"(object, Py_ssize_t, Py_ssize_t)
     void x_sha256_find "sha256_find"()
     object x_sha256_hex "sha256_hex"(object, object, object)
@@ -91,7 +93,7 @@ def _send(whole: Whole, name: str, count: int) -> str:
 
 
 def _declared(whole: Whole) -> str:
-    """The helpers, and what joins the parts of each kind of f-string."""
+    """The helpers, what joins the parts of each kind of f-string, and what computes each shape."""
     joins, declared = [], []
     for pieces, name in whole.joins.items():
         count = len(pieces)
@@ -105,6 +107,10 @@ def _declared(whole: Whole) -> str:
             f"      return joined_parts(parts, pieces, {count});\n    }}"
         )
         declared.append(f"    object {name}({', '.join(['object'] * count)})")
+    for shape, name in whole.shapes.items():
+        made, seen = c_function(name, shape)
+        joins.append(made)
+        declared.append(seen)
     return _DECLARED.format(joins="\n    ".join(joins)) + "\n".join(declared)
 
 

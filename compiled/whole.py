@@ -79,6 +79,8 @@ class Whole:
     """The kind of each place that remembers a class."""
     joins: dict[tuple[tuple[int, int], ...], str] = field(default_factory=dict)
     """By what of each part an f-string means, as start and end, the name of what joins them."""
+    shapes: dict[str, str] = field(default_factory=dict)
+    """By shape, the name of what computes or compares it."""
     sends: dict[tuple[str, int], None] = field(default_factory=dict)
     """The methods that are called by their receiver's class, with how many arguments."""
 
@@ -94,6 +96,10 @@ class Whole:
     def join(self, pieces: tuple[tuple[int, int], ...]) -> str:
         """The name of what joins such parts."""
         return self.joins.setdefault(pieces, f"joined_{len(pieces)}_{len(self.joins)}")
+
+    def shape(self, shape: str) -> str:
+        """The name of what computes or compares a shape."""
+        return self.shapes.setdefault(shape, f"shape_{len(self.shapes)}")
 
     def function(self, module: ModuleType, name: str) -> Fused | None:
         """The fused function that a name of a module means."""

@@ -11,6 +11,7 @@ import re
 from types import ModuleType
 from typing import Final
 
+from compiled.shapes import shape_of
 from compiled.whole import Fused, Refused, Whole
 
 METHOD_ARGUMENTS_MAX: Final = 3
@@ -49,7 +50,7 @@ _OBJECTS: Final = (ast.Name, ast.Attribute, ast.BinOp, ast.Subscript)
 _WHOLE: Final = (0, -1)
 """All of a part of an f-string."""
 _PLACE: Final = "place_"
-_OURS: Final = re.compile(rf"(x_|f_|k\d|p\d|t\d|send\d|joined_|{_PLACE})")
+_OURS: Final = re.compile(rf"(x_|f_|k\d|p\d|t\d|send\d|joined_|shape_\d|{_PLACE})")
 
 
 def written(whole: Whole, at: Fused) -> str:
@@ -213,6 +214,8 @@ class _Writer(ast.NodeTransformer):
             return ast.BoolOp(node.op, [self._truth(value) for value in node.values])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, self._truth(node.operand))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            return _called("x_has_rest", self._made(node.left), self._made(node.right))
         made = self._made(node)
         return _called("x_holds", made) if isinstance(node, _OBJECTS) else made
 
@@ -235,6 +238,9 @@ class _Writer(ast.NodeTransformer):
             found = _called("x_within", self._made(node.left), self._made(node.comparators[0]))
             is_in = isinstance(node.ops[0], ast.In)
             return found if is_in else ast.UnaryOp(ast.Not(), found)
+        shaped = self._shaped(node)
+        if shaped is not None:
+            return shaped
         names = [_COMPARES.get(type(operator)) for operator in node.ops]
         left, made = self._made(node.left), list[ast.expr]()
         for number, (name, value) in enumerate(zip(names, node.comparators, strict=True)):
@@ -249,7 +255,18 @@ class _Writer(ast.NodeTransformer):
             left = then
         return made[0] if len(made) == 1 else ast.BoolOp(ast.And(), made)
 
+    def _shaped(self, node: ast.expr) -> ast.expr | None:
+        """What several numbers come to, or how they compare; None where it is no shape."""
+        shape = shape_of(node)
+        if shape is None:
+            return None
+        text, parts = shape
+        return _called(self.whole.shape(text), *map(self._made, parts))
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        shaped = self._shaped(node)
+        if shaped is not None:
+            return shaped
         return self._computed(node.op, self._made(node.left), self._made(node.right))
 
     def _computed(self, operator: ast.operator, left: ast.expr, right: ast.expr) -> ast.expr:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from compiled.shapes import c_function
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPILED = os.environ.get("FUSEBOARD_COMPILED", "")
 WORLDS = """
@@ -93,8 +95,24 @@ for _ in range(3):
         said.append("refused")
 print(said)
 """
+SHAPES = (
+    "w0 * w1 > w2 * (w3 + 5)",
+    "w0 - w1 < w2",
+    "w0 - w1 >= w2 + w3",
+    "w0 + w1 == w2",
+    "w0 * w1 != w2 * 3",
+    "w0 * (w1 - w2) <= w3",
+    "w0 * w1 + w2",
+    "w0 - (w1 - 7) - w2",
+    "(w0 - w1) * w2",
+)
 EXTENSION = """
 #include "fields.h"
+%(shapes)s
+static PyObject *rest(PyObject *module, PyObject *args) {
+  int truth = has_rest(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
+  return truth < 0 ? NULL : PyBool_FromLong(truth);
+}
 static Place place;
 static PyObject *joined(PyObject *module, PyObject *of) {
   static const Piece pieces[] = {{0, 8}, {0, -1}, {5, 6}, {7, 90}, {0, -1}};
@@ -149,7 +167,8 @@ static PyMethodDef methods[] = {
   {"joined", joined, METH_O, 0}, {"computed", computed, METH_VARARGS, 0},
   {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
   {"initial", initial, METH_O, 0}, {"taken", taken, METH_VARARGS, 0},
-  {"item", at_item, METH_VARARGS, 0}, {"tupled", tupled, METH_O, 0}, {0}};
+  {"item", at_item, METH_VARARGS, 0}, {"tupled", tupled, METH_O, 0},
+  {"rest", rest, METH_VARARGS, 0}, %(rows)s {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
@@ -209,6 +228,44 @@ print("alike", len(numbers))
 
 def test_numbers_are_computed_and_compared_as_by_python(fields: str) -> None:
     assert _said(NUMBERS, fields) == ["alike 116"]
+
+
+SHAPED = """
+from random import Random
+import fields_of_a_test as it
+
+def got(take, *args):
+    try:
+        return take(*args)
+    except (TypeError, ZeroDivisionError) as refused:
+        return type(refused), refused.args
+
+random = Random(5)
+
+def number():
+    size = random.choice((0, 1, 29, 30, 31, 59, 60, 61, 89, 90, 91, 119, 120, 121, 150))
+    return random.choice((-1, 1)) * random.choice((random.getrandbits(size), 2**size, 2**size - 1))
+
+asked = [tuple(number() for _ in range(4)) for _ in range(4000)]
+asked += [(a, a, a, a) for a in (0, 1, True, False, 1.5, None, "a", 2**60, -(2**120))]
+asked += [(1, None, 2, 3), ("a", 2, "b", 3), (2.5, 1, True, 0), (1, 2, None, None), (5, 0, 0, 0)]
+for number, shape in enumerate(SHAPES):
+    names = sorted({shape[at : at + 2] for at in range(len(shape)) if shape[at] == "w"})
+    expected = eval(f"lambda {', '.join(names)}: {shape}")
+    for values in asked:
+        values = values[: len(names)]
+        found = got(getattr(it, f"shape_{number}"), *values)
+        assert (found, type(found)) == (got(expected, *values), type(got(expected, *values))), (
+            shape, values, found)
+for a, b, *_ in asked:
+    if not isinstance(a, str):
+        assert got(it.rest, a, b) == got(lambda: bool(a % b)), (a, b)
+print("alike")
+"""
+
+
+def test_shapes_are_computed_and_compared_as_by_python(fields: str) -> None:
+    assert _said(SHAPED.replace("SHAPES", repr(SHAPES)), fields) == ["alike"]
 
 
 HELD = """
@@ -284,11 +341,24 @@ def test_what_is_looked_up_is_found_as_by_python(fields: str) -> None:
     assert _said(TAKEN, fields) == ["alike True True"]
 
 
+def _shape(name: str, shape: str) -> str:
+    """The C function of a shape, and one that calls it with the items of a tuple."""
+    made, _ = c_function(name, shape)
+    given = ", ".join(f"PyTuple_GET_ITEM(args, {n})" for n in range(shape.count("w")))
+    returned = f"return {name}({given});"
+    if made.startswith("SELDOM int"):
+        returned = f"int truth = {name}({given}); return truth < 0 ? NULL : PyBool_FromLong(truth);"
+    return f"{made}\nstatic PyObject *of_{name}(PyObject *module, PyObject *args) {{ {returned} }}"
+
+
 @pytest.fixture(name="fields", scope="module")
 def fields_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where the helpers of `fields.h` can be imported from."""
     place = tmp_path_factory.mktemp("fields")
-    (place / "it.c").write_text(EXTENSION)
+    shapes = [_shape(f"shape_{number}", shape) for number, shape in enumerate(SHAPES)]
+    rows = " ".join(f'{{"shape_{n}", of_shape_{n}, METH_VARARGS, 0}},' for n in range(len(SHAPES)))
+    texts = {"shapes": "\n".join(shapes), "rows": rows}
+    (place / "it.c").write_text(EXTENSION % texts)
     words = [*shlex.split(sysconfig.get_config_var("CC")), "-shared", "-fPIC", "-w", "-O1"]
     words += [f"-I{ROOT / 'compiled'}", f"-I{sysconfig.get_path('include')}"]
     target = place / "fields_of_a_test.so"
