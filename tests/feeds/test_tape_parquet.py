@@ -70,3 +70,21 @@ def test_the_gap_that_was_known_is_of_the_last_day_recorded_before_the_tape(tmp_
     assert known.typical_gap_ns == alone.typical_gap_ns == 2 * NANOS
     single = tape_by_name(tape_of(tmp_path, *before[:1], *own)).cadence
     assert single.known_before_ns() == 0
+
+
+def test_a_month_has_all_of_its_days_and_what_was_before_it_is_known(tmp_path: Path) -> None:
+    april = [row(f"15:0{minute}:00", 7.0, day="2010-04-30") for minute in range(3)]
+    may = [row("10:00:00", 10.0, day="2010-05-03"), row("10:00:00", 11.0, day="2010-05-28")]
+    name = tape_of(tmp_path, *may, row("10:00:00", 12.0, day="2010-06-01"), *april)
+    tape = tape_by_name(name.removesuffix("-06"))
+    assert [trade.price_nanos // NANOS for trade in trades_in(tape)] == [10, 11]
+    assert tape.prior_close_nanos == {"ABC": 7 * NANOS}
+    assert tape.cadence.known_before_ns() == 60 * NANOS
+    days = (tape.session.close_ns - tape.session.open_ns) // (86_400 * NANOS)
+    assert days == 25
+    assert findings_of(tape).count_of(FindingKind.GAP) == 1
+    for unknown in ("2010-13", "2010-0", "2010-05-6"):
+        with pytest.raises(TapeUnreadable, match="is not a day"):
+            tape_by_name(f"{tmp_path / 'ABC.parquet'}:{unknown}")
+    with pytest.raises(TapeUnreadable, match="no rows then"):
+        tape_by_name(f"{tmp_path / 'ABC.parquet'}:2010-07")

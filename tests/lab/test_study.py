@@ -1,5 +1,6 @@
 """The flash crash study: the rule by hand, signals against the journal, the command end to end."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from fuseboard.lab.study.deterioration import (
 from fuseboard.lab.study.page import PageUnfit, empty_page, filled, stale
 from fuseboard.lab.study.rows import TapeRow, asked_of_tape, read_study
 from fuseboard.lab.study.shown import clock
-from fuseboard.lab.study.tapes import TAPES, Grain, Kind, StudyTape
+from fuseboard.lab.study.tapes import TAPES, Grain, Kind, StudyTape, period_of, record_of
 from fuseboard.lab.terms import TrialTerms
 from fuseboard.lab.trial import run_trial
 from fuseboard.policy.liquidity_rules import LiquidityRules
@@ -244,9 +245,41 @@ def test_days_on_end_are_played_with_the_gate_and_without_by_each_strategy_and_n
     played = [asked_of_tape(tape, "", TrialTerms()) for tape in days]
     ways = sorted((name, way) for name in NAMES for way in (False, True))
     assert all(sorted((each.strategy, each.protected) for each in of) == ways for of in played)
-    bases = dict.fromkeys(tape.name.partition("@")[0] for tape in days)
+    bases = dict.fromkeys(record_of(tape.name) for tape in days)
     files = [name.name for name in daily_prices.NAMES]
-    assert sorted(bases) == sorted([*files, "lean-spy-daily", "spy-5min"])
+    assert sorted(bases) == sorted([*files, "lean-spy-daily", "spy-5min", "us-equity-2010"])
+
+
+@pytest.mark.skipif(not data_folder().is_dir(), reason="no recorded tapes: set FUSEBOARD_DATA")
+@pytest.mark.parametrize("record", ["daily-sp500", "lean-spy-daily", "daily-vix"])
+def test_the_years_of_a_record_are_all_of_it_and_nothing_more(record: str) -> None:
+    played = [tape.name for tape in TAPES if tape.name.startswith(f"{record}@")]
+    whole = tape_by_name(record).session
+    years = [
+        datetime.fromtimestamp(at_ns // NANOS, UTC).year
+        for at_ns in (whole.open_ns, whole.close_ns)
+    ]
+    assert [period_of(name) for name in played] == [
+        str(year) for year in range(years[0], years[1] + 1)
+    ]
+
+
+def test_a_part_of_a_record_is_named_by_its_year_or_month() -> None:
+    names = "daily-vix@2005-01-01..2005-12-31", "spy-5min@2020-03-01..2020-03-31"
+    assert [(record_of(name), period_of(name)) for name in names] == [
+        ("daily-vix", "2005"),
+        ("spy-5min", "2020-03"),
+    ]
+    assert (record_of("us-equity-2010-05"), period_of("us-equity-2010-05")) == (
+        "us-equity-2010",
+        "2010-05",
+    )
+    month = [tape.name for tape in TAPES if record_of(tape.name) == "spy-5min" and "@" in tape.name]
+    assert (len(month), month[0], month[25]) == (
+        36,
+        "spy-5min@2018-01-01..2018-01-31",
+        "spy-5min@2020-02-01..2020-02-29",
+    )
 
 
 def test_a_time_of_many_days_on_end_has_its_day() -> None:

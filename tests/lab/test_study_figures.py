@@ -107,6 +107,7 @@ def orders(submitted: int, skipped: int, resized: int, taken_back: int = 0) -> O
     )
 
 
+YEAR, OTHER = "year@2008-01-01..2008-12-31", "year@2009-01-01..2009-12-31"
 MANY, FEW = orders(1_000, 6, 4, 500), orders(20, 3, 2, 1)
 LARGER = orders(40, 9, 11)
 TIERS = {"NORMAL": 60, "CAUTIOUS": 30, "DEFENSIVE": 8, "EMERGENCY": 2}
@@ -120,13 +121,13 @@ STUDY = Study(
         tape("fell", Kind.CRASH),
         tape("calm", Kind.CALM),
         tape("calm-bars", Kind.CALM, Grain.BARS),
-        structs.replace(tape("year", Kind.DAYS, Grain.DAILY), note="an index"),
-        structs.replace(tape("other", Kind.DAYS, Grain.DAILY), note="an index"),
+        structs.replace(tape(YEAR, Kind.DAYS, Grain.DAILY), note="an index", alone=True),
+        structs.replace(tape(OTHER, Kind.DAYS, Grain.DAILY), note="an index"),
         structs.replace(tape("gone", Kind.DAYS, Grain.DAILY), note="gone", judged=None),
     ),
     rows=(
         *both(
-            "year",
+            YEAR,
             "hold",
             figures(
                 50,
@@ -140,7 +141,7 @@ STUDY = Study(
             {"tier": 1},
             before=1,
         ),
-        *both("other", "hold", figures(99, 1, orders(1, 0, 0), {}), figures(98, 2, FEW, {}), {}),
+        *both(OTHER, "hold", figures(99, 1, orders(1, 0, 0), {}), figures(98, 2, FEW, {}), {}),
         *both(
             "fell",
             "hold",
@@ -240,8 +241,8 @@ def test_the_tables_say_so_and_bars_have_no_part_in_what_needs_a_spread() -> Non
     ]
     assert row_of(shown["calm"], "`calm` | hold")[-3:] == ["3.0", "30.00 %", "10.00 %"]
     assert row_of(shown["calm"], "`calm-bars` | hold")[-3:] == ["-", "-", "-"]
-    assert row_of(shown["days"], "`year` | hold") == [
-        "`year`",
+    assert row_of(shown["days"], f"`{YEAR}` | hold") == [
+        f"`{YEAR}`",
         "hold",
         "50.00 % → 40.00 %",
         "60.00 % → 70.00 %",
@@ -252,7 +253,22 @@ def test_the_tables_say_so_and_bars_have_no_part_in_what_needs_a_spread() -> Non
         "`posture` 12",
         "1",
     ]
-    assert row_of(shown["days"], "`other` | hold")[-2:] == ["-", "1"]
-    assert shown["days"].endswith("\n\n`year`, `other`: an index.")
-    assert not any("`year`" in shown[name] for name in shown if name not in ("days", "tapes"))
+    assert f"`{OTHER}`" not in shown["days"]
+    assert row_of(shown["days"], "`year` | hold") == [
+        "`year`",
+        "hold",
+        "2",
+        "74.50 % → 69.00 %",
+        "50.00 % (2008) → 40.00 % (2008)",
+        "60.00 % → 70.00 %",
+        "2",
+        "0",
+        "31 → 51",
+        "20 → 3",
+        "`posture` 12",
+        "2",
+    ]
+    assert shown["days"].endswith("\n\n`year`: an index.")
+    assert row_of(shown["tapes"], "`year`, 2 tapes")[1:3] == ["days on end", "daily"]
+    assert not any("`year" in shown[name] for name in shown if name not in ("days", "tapes"))
     assert all(f"Not played: {name}: " in shown["tapes"] for name in LEFT_OUT)

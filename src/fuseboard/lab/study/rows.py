@@ -58,6 +58,7 @@ class TapeRow(Struct, frozen=True, kw_only=True):
     grain: Grain
     recorded: bool
     note: str = ""
+    alone: bool = False
     judged: TapeJudged | None = None
     absent: str = ""
 

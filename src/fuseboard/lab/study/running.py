@@ -6,6 +6,7 @@ A trial whose row is in the folder with the same key is not played again.
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.feeds.tapes.by_name import tape_by_name
-from fuseboard.feeds.tapes.tape import TapeUnreadable
+from fuseboard.feeds.tapes.tape import Tape, TapeUnreadable
 from fuseboard.lab.result import encoded
 from fuseboard.lab.stage import TrialImpossible
 from fuseboard.lab.study.detection import Watching
@@ -109,10 +110,16 @@ def _said(future: "Future[_Done]", told: Told) -> _Done:
     return done
 
 
+@lru_cache(maxsize=1)
+def _tape(name: str, seed: int) -> Tape:
+    """The last one is kept: a process plays the trials of one tape after each other."""
+    return tape_by_name(name, seed)
+
+
 def _judge(name: str, seed: int) -> TapeJudged | str:
     """A tape by the rule, or why it cannot be read."""
     try:
-        return judged(tape_by_name(name, seed), name)
+        return judged(_tape(name, seed), name)
     except TapeUnreadable as absent:
         return str(absent)
 
@@ -124,6 +131,7 @@ def _tape_row(tape: StudyTape, looked: TapeJudged | str) -> TapeRow:
         grain=tape.grain,
         recorded=tape.recorded,
         note=tape.note,
+        alone=tape.alone,
         judged=looked if isinstance(looked, TapeJudged) else None,
         absent=looked if isinstance(looked, str) else "",
     )
@@ -154,7 +162,7 @@ def _play(trial: _Trial) -> StudyRow:
     options = options_of(asked)
     watching = Watching(trial.tape, options.policy.liquidity)
     try:
-        result = run_trial(tape_by_name(asked.tape, asked.terms.seed), options, keep=watching.keep)
+        result = run_trial(_tape(asked.tape, asked.terms.seed), options, keep=watching.keep)
     except STOPS as failure:
         return _failed(trial, f"{type(failure).__name__}: {failure}")
     row = StudyRow(

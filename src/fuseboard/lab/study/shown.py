@@ -6,6 +6,7 @@ from typing import Final
 
 from fuseboard.feeds.tapes.times import NEW_YORK
 from fuseboard.lab.result import Figures
+from fuseboard.lab.study.deterioration import TapeJudged
 from fuseboard.lab.study.rows import TapeRow
 from fuseboard.lab.study.tapes import Kind
 from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
@@ -42,6 +43,12 @@ def clock(tape: TapeRow, at_ns: int) -> str:
     crypto = looked is not None and any("/" in symbol for symbol in looked.symbols)
     at = datetime.fromtimestamp(at_ns // NANOS, tz=UTC if crypto else NEW_YORK)
     return f"{at:%F %T}" if tape.kind is Kind.DAYS else f"{at:%T}"
+
+
+def times_of(tape: TapeRow, looked: TapeJudged) -> tuple[str, ...]:
+    """When a tape's deterioration began, was visible and ended."""
+    times_ns = looked.began_ns, looked.visible_ns, looked.ended_ns
+    return tuple(clock(tape, at_ns) if at_ns else NOTHING for at_ns in times_ns)
 
 
 def hourly(figures: Figures) -> str:

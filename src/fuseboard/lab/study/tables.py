@@ -21,10 +21,10 @@ from fuseboard.lab.study.averages import (
     tight_ns,
     with_more_cash,
 )
-from fuseboard.lab.study.days import days
+from fuseboard.lab.study.days import days, records
 from fuseboard.lab.study.detection import SIGNALS
 from fuseboard.lab.study.rows import LARGER, LARGER_PLAYED, Study, TapeRow, results_digest
-from fuseboard.lab.study.shown import NOTHING, clock, hourly, percent, span, table
+from fuseboard.lab.study.shown import NOTHING, hourly, percent, span, table, times_of
 from fuseboard.lab.study.tapes import LEFT_OUT, Kind
 
 KEPT_NANOS: Final = 940_000_000
@@ -179,7 +179,14 @@ def _firsts(study: Study, *, visible: bool) -> Iterator[str]:
 def _tapes(study: Study) -> Iterator[str]:
     yield from table(
         ("tape", "kind", "grain", "events", "deepest fall", "began", "visible", "ended"),
-        (_tape(tape) for tape in study.tapes if tape.judged is not None),
+        [
+            *(
+                _tape(at)
+                for at in study.tapes
+                if at.judged is not None and at.kind is not Kind.DAYS
+            ),
+            *records(study),
+        ],
     )
     absent = [tape for tape in study.tapes if tape.judged is None]
     for tape in absent:
@@ -193,13 +200,10 @@ def _tapes(study: Study) -> Iterator[str]:
 def _tape(tape: TapeRow) -> tuple[str, ...]:
     looked = tape.judged
     assert looked is not None
-    times = [
-        clock(tape, at_ns) if at_ns else NOTHING
-        for at_ns in (looked.began_ns, looked.visible_ns, looked.ended_ns)
-    ]
     events = f"{looked.quotes + looked.trades:,}"
     fall = percent(looked.deepest_nanos)
-    return (f"`{tape.name}`", tape.kind.value, tape.grain.value, events, fall, *times)
+    of = tape.kind.value, tape.grain.value
+    return (f"`{tape.name}`", *of, events, fall, *times_of(tape, looked))
 
 
 # --- crash days ----------------------------------------------------------------------------------
