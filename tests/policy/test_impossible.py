@@ -21,14 +21,14 @@ safety:
 KINDS = ("account", "strategy:alpha", "symbol:AAPL")
 
 
-def read(condition: str, scope: str = "account") -> Policy:
-    text = f"{HEAD}      condition: {condition}\n      scope: {scope}\n"
+def read(condition: str, scope: str = "account", action: str = "halt") -> Policy:
+    text = f"{HEAD}      condition: {condition}\n      scope: {scope}\n      action: {action}\n"
     return policy_from_yaml(f"{text}liquidity: {{enabled: true}}\n", "p")
 
 
-def refusal(condition: str, scope: str = "account") -> str:
+def refusal(condition: str, scope: str = "account", action: str = "halt") -> str:
     with pytest.raises(PolicyRefused) as refused:
-        read(condition, scope)
+        read(condition, scope, action)
     (problem,) = refused.value.problems
     return f"{problem.place.line}:{problem.place.column} {problem.what}"
 
@@ -89,10 +89,44 @@ def test_a_rate_that_its_limit_keeps_away_is_refused(condition: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", ["order_rate > 19", "order_rate >= 20", "messages > 30", "order_rate < 50"]
+    "condition",
+    ["order_rate > 19", "order_rate >= 20", "messages > 30", "order_rate > 19 and vix > 1"],
 )
 def test_a_rate_that_can_be_reached_is_taken(condition: str) -> None:
     assert read(condition)
+
+
+@pytest.mark.parametrize("action", ["halt", "flatten", "kill"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "daily_pnl < 3%",
+        "monthly_pnl < 5",
+        "weekly_pnl > -3%",
+        "drawdown < 5%",
+        "consecutive_losses < 8",
+        "fill_quality > 80",
+        "sharpe > -1",
+        "not reject_rate > 5%",
+        "vix > 30 or drawdown <= 5%",
+        "order_rate < 50",
+        "positions == 0",
+    ],
+)
+def test_a_breaker_that_trips_before_anything_is_lost_is_refused(
+    condition: str, action: str
+) -> None:
+    what = refusal(condition, action=action)
+    assert what.startswith("6:18 ")
+    assert "it would trip at once: is it the wrong way round?" in what
+    assert ("a loss is below zero" in what) == ("pnl" in condition)
+
+
+def test_a_gauge_may_hold_at_rest_and_a_latch_with_what_is_not_known_yet() -> None:
+    assert read("monthly_pnl < 5%", action="reduce")
+    assert read("daily_pnl < 3%", action="notify")
+    assert read("drawdown <= 5% and vix > 30")
+    assert read("equity < 100000 or maintenance_margin < 1.25")
 
 
 @pytest.mark.parametrize("place", ["circuit_breakers", "pre_trade_checks", "dynamic_limits"])

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-from fuseboard.policy.conditions import condition_from_text, simple_bound
+from fuseboard.policy.conditions import Verdict, condition_from_text, simple_bound
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, StrategyRule
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES
+from fuseboard.vocabulary.ranges import AT_REST
 
 LIQUIDITY_TIER: Final = "liquidity_tier"
+LATCHES: Final = (Action.HALT, Action.FLATTEN, Action.KILL)
 _KEYS: Final = {"order_rate": "order_rate", "messages": "message_rate"}
 
 
@@ -48,6 +51,21 @@ def bound_mistake(rule: BreakerRule, limits: Limits) -> str:
         return ""
     key = _KEYS[name]
     return f"{name} never passes {most}, for `{key}` denies what is beyond it: write less than that"
+
+
+def trips_at_once(rule: BreakerRule) -> str:
+    """Why a breaker that only a reset lifts trips as soon as it is there; empty when it does not.
+
+    A sign or a comparison the wrong way round: it holds of an account that has lost nothing yet.
+    """
+    condition = condition_from_text(rule.condition, order=False)
+    values = [AT_REST.get(name) for name in condition.names]
+    if rule.action not in LATCHES or condition.judge(values) is not Verdict.HOLDS:
+        return ""
+    loss = next((name for name in condition.names if name.endswith("_pnl")), "")
+    hint = f"; a loss is below zero, as in `{loss} < -3%`" if loss else ""
+    what = "holds before anything is traded or lost, so it would trip at once"
+    return f"`{rule.condition}` {what}: is it the wrong way round?{hint}"
 
 
 def unmeasured(policy: Policy) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from fuseboard.policy import unit_table as unit
-from fuseboard.policy.impossible import bound_mistake, scope_mistake
+from fuseboard.policy.impossible import bound_mistake, scope_mistake, trips_at_once
 from fuseboard.policy.limits import SECOND_NS, Limits
 from fuseboard.policy.reading import Reading
 from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers, StrategyRule
@@ -277,7 +277,7 @@ def breakers_of(
         rules[name] = rule = BreakerRule(**filled)
         if mistake := scope_mistake(rule, strategies):
             reading.refuse_value(f"{path}.scope", mistake)
-        if mistake := bound_mistake(rule, limits):
+        if mistake := bound_mistake(rule, limits) or trips_at_once(rule):
             reading.refuse_value(f"{path}.condition", mistake)
         reading.set_line(f"breakers[{name}]", path)
     return tuple(rules.values())

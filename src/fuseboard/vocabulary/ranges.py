@@ -34,6 +34,16 @@ RANGES: Final[dict[str, Range]] = {
     **dict.fromkeys(("max_order_value", "max_order_size"), _FROM_ZERO),
 }
 """By canonical name; a measure that is not here has no ends."""
+AT_REST: Final[dict[str, int]] = {
+    **dict.fromkeys(("daily_pnl", "weekly_pnl", "monthly_pnl"), 0),
+    **dict.fromkeys(("drawdown", "rolling_drawdown", "max_position_divergence"), 0),
+    **dict.fromkeys(("gross_exposure", "net_exposure", "leverage"), 0),
+    **dict.fromkeys(("positions", "working_orders", "order_rate", "messages", "daily_orders"), 0),
+    **dict.fromkeys(("reject_rate", "error_count_1h", "consecutive_losses"), 0),
+    "fill_quality": 100 * NANOS,
+    "sharpe": 1_000 * NANOS,
+}
+"""What our own measures are before anything was traded, held or lost."""
 
 
 def shown_range(name: str) -> str:

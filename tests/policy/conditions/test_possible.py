@@ -4,7 +4,9 @@ from random import Random
 
 import pytest
 
-from fuseboard.core.measures.scores import ERRORS_MAX, FULL_SCORE, LOSSES_MAX
+from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures.scores import ERRORS_MAX, FULL_SCORE, LOSSES_MAX, Score
+from fuseboard.core.measures.values import VALUES
 from fuseboard.policy.conditions import (
     ConditionRefused,
     Verdict,
@@ -16,7 +18,7 @@ from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.ranges import RANGES, shown_range
+from fuseboard.vocabulary.ranges import AT_REST, RANGES, shown_range
 from tests.policy.conditions.generated import text_for, value_for
 
 
@@ -153,6 +155,15 @@ def test_the_ranges_are_those_of_what_is_counted() -> None:
         assert least is not None
         assert most is None or least < 0 <= most or scale <= most + 1
         assert shown_range(name)
+
+
+def test_a_young_account_is_at_rest() -> None:
+    assert AT_REST.keys() <= VALUES.keys()
+    score = Score()
+    course = Course(day_open_attos=1, week_open_attos=1, month_open_attos=1, peak_attos=1)
+    assert AT_REST["fill_quality"] == score.fill_quality_nanos()
+    assert AT_REST["reject_rate"] == score.reject_rate_nanos()
+    assert AT_REST["sharpe"] == course.sharpe_nanos()
 
 
 @pytest.mark.parametrize(
