@@ -82,6 +82,8 @@ BEYOND = (
     "leave the key out",
     "basis points",
     "above 1",
+    "kill closes nothing",
+    "has no limit to judge by",
 )
 
 

@@ -199,6 +199,12 @@ REFUSED = [
     ("safety: {loss_limits: {daily: {hard: -3%}}}", 1, 38, "without a sign"),
     ("safety: {loss_limits: {daily: {hard: 3%, warning: 4%}}}", 1, 42, "not below the hard"),
     ("safety: {loss_limits: {daily: {hard: 3%, action: reduce}}}", 1, 50, "must halt or flatten"),
+    (
+        "safety: {loss_limits: {daily: {hard: 3%, action: [flatten_positions, kill, reduce]}}}",
+        1,
+        50,
+        "kill closes nothing and flatten does not disconnect: one of the two, not both",
+    ),
     ("safety: {loss_limits: {dayly: {hard: 3%}}}", 1, 24, "did you mean `daily`?"),
     ("safety: {circuit_breakers: [{name: a}]}", 1, 29, "`condition` is missing"),
     ("safety: {circuit_breakers: [{condition: vix > 1}]}", 1, 29, "`name` is missing"),
@@ -265,6 +271,42 @@ REFUSED = [
         51,
         "also under `checks`",
     ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, max_position]}}",
+        1,
+        44,
+        "has no limit to judge by: set `max_position` under risk.limits",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, sector]}}",
+        1,
+        44,
+        "has no limit to judge by: set `max_sector` under risk.limits",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, positions]}}",
+        1,
+        44,
+        "has no limit to judge by: set `max_positions` under risk.limits",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, net_exposure]}}",
+        1,
+        44,
+        "has no limit to judge by: set `net_exposure` under risk.limits",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, leverage]}}",
+        1,
+        44,
+        "has no limit to judge by: set `max_leverage` under risk.limits",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [tick, margin]}}",
+        1,
+        44,
+        "has no limit to judge by: set `min_maintenance_margin` under risk.limits",
+    ),
     ("safety: {pre_trade_checks: {off: [price_collar]}}", 1, 35, "known: opposite_strategy"),
     ("safety: {market_circuit_breakers: {levels: [7%, 5%, 20%]}}", 1, 44, "do not rise"),
     ("safety: {market_circuit_breakers: {levels: [7%, 13%]}}", 1, 44, "at least 3"),
@@ -275,6 +317,24 @@ REFUSED = [
         1,
         24,
         "the same as `triggers`",
+    ),
+    (
+        "safety:\n kill_switch:\n  triggers: [{watchdog: 5s}, {watchdog: 20s}]\n",
+        3,
+        31,
+        "watchdog is set in line 3 already; keep one of the two",
+    ),
+    (
+        "safety:\n kill_switch:\n  watchdog: timeout\n  methods: [{watchdog: 20s}]\n",
+        4,
+        14,
+        "watchdog is set in line 3 already; keep one of the two",
+    ),
+    (
+        "safety: {kill_switch: {triggers: [{slack_command: /a}, {slack_command: /b}]}}",
+        1,
+        57,
+        "slack_command is set in line 1 already; keep one of the two",
     ),
     ("risk: {limits: {net_exposure: [1.0, -0.5]}}", 1, 31, "is not under the highest"),
     ("risk: {limits: {net_exposure: [1.0]}}", 1, 31, "at least 2"),
@@ -346,12 +406,23 @@ def test_sectors_come_from_a_file_beside_the_policy_and_go_into_it() -> None:
 
 @given(actions=st.lists(st.sampled_from(list(ACTION_WORDS)), min_size=1, max_size=5))
 def test_of_several_actions_the_hardest_counts(actions: list[str]) -> None:
+    meant = [ACTION_WORDS[word] for word in actions]
     text = f"safety: {{circuit_breakers: [{{name: a, condition: vix > 1, action: {actions}}}]}}"
+    if Action.FLATTEN in meant and Action.KILL in meant:
+        (problem,) = problems_of(text.replace("'", ""))
+        assert "kill closes nothing" in problem.what
+        return
     (rule,) = read(text.replace("'", "")).breakers
     hardness = list(Action)
     assert hardness.index(rule.action) == max(
         hardness.index(ACTION_WORDS[word]) for word in actions
     )
+
+
+def test_a_named_check_may_have_its_limit_from_any_rule() -> None:
+    checks = "safety: {pre_trade_checks: {checks: [max_position, positions, net_exposure]}}\n"
+    rules = "risk: {limits: {max_position_value: 100, net_exposure: [-1, 1]}, dynamic_limits: "
+    read(f"{checks}{rules}[{{condition: vix > 30, action: {{max_positions: 5}}}}]}}\n")
 
 
 SECRETS = """\

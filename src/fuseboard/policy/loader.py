@@ -142,9 +142,9 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
     ]
     spots: list[tuple[str, dict[str, Any]]] = [("", top), ("risk", risk), *both]
     later = _later(top, execution)
-    checks, off, base = safety.checks_of(
-        reading, guard.get("pre_trade_checks", {}), limits.limits_of(reading, both)
-    )
+    base = limits.limits_of(reading, both)
+    dynamic = limits.dynamic_limits_of(reading, risk.get("dynamic_limits", []))
+    checks, off, base = safety.checks_of(reading, guard.get("pre_trade_checks", {}), base, dynamic)
     reading.set_line("name", "name")
     strategies = accounts.strategies_of(reading, top.get("strategies", []))
     policy = Policy(
@@ -153,7 +153,7 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         checks=checks,
         checks_off=off,
         limits=base,
-        dynamic_limits=limits.dynamic_limits_of(reading, risk.get("dynamic_limits", [])),
+        dynamic_limits=dynamic,
         restricted=limits.restricted_of(reading, _spots(spots, "restricted")),
         sectors=sectors_of(reading, _spots(spots, "sectors"), files),
         losses=accounts.with_default_drawdown(

@@ -126,7 +126,7 @@ def _rule(
     reading.set_line(field, path)
     if "action" in values:
         reading.set_line(f"{field}.action", f"{path}.action")
-        action = hardest(values["action"])
+        action = action_of(reading, f"{path}.action", values["action"])
         if action is None or HARDNESS[action] < HARDNESS[Action.HALT]:
             if not _refused_below(reading, f"{path}.action"):
                 what = "a hard limit must halt or flatten (or kill), for example"
@@ -141,9 +141,15 @@ def _rule(
     return rule
 
 
-def hardest(actions: Any) -> Action | None:
-    """The hardest of one action or a list of them; None for an empty list."""
+def action_of(reading: Reading, path: str, actions: Any) -> Action | None:
+    """The hardest of one action or a list of them; None for an empty list.
+
+    A kill leaves what is held as it is: beside a flatten it is refused.
+    """
     listed = actions if isinstance(actions, list) else [actions]
+    if Action.FLATTEN in listed and Action.KILL in listed:
+        what = "kill closes nothing and flatten does not disconnect: one of the two, not both"
+        reading.refuse_value(path, what)
     return max(listed, key=HARDNESS.__getitem__, default=None)
 
 

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy.impossible import bound_mistake, scope_mistake, trips_at_once
-from fuseboard.policy.limits import SECOND_NS, Limits
+from fuseboard.policy.limits import SECOND_NS, DynamicLimit, Limits
 from fuseboard.policy.reading import Reading
 from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers, StrategyRule
-from fuseboard.policy.sections_losses import ACTIONS, hardest
+from fuseboard.policy.sections_losses import ACTIONS, action_of
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
@@ -22,6 +22,16 @@ SWITCHED_ON: Final[dict[str, tuple[str, int]]] = {
     "duplicate": ("duplicate_window_ns", SECOND_NS),
 }
 """Built-in checks that need a limit, and the one they get when they are named without it."""
+LIMITED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "position": ("max_position", ("position_fraction_nanos_max", "position_value_nanos_max")),
+    "sector": ("max_sector", ("sector_fraction_nanos_max",)),
+    "positions": ("max_positions", ("positions_max",)),
+    "net_exposure": ("net_exposure", ("net_exposure_nanos_min", "net_exposure_nanos_max")),
+    "leverage": ("max_leverage", ("leverage_nanos_max",)),
+    "maintenance_margin": ("min_maintenance_margin", ("maintenance_margin_nanos_min",)),
+}
+"""Built-in checks that judge nothing without a limit, and no limit is safe for everybody: its key,
+and the fields that any rule may set."""
 OFF_WORDS: Final = ("opposite_strategy", "self_match", "tick")
 """Built-in checks that are on by default and that a policy may switch off by name."""
 BUILT_IN: Final = unit.words(
@@ -216,7 +226,7 @@ KILL: Final[dict[str, Shape]] = {
 
 
 def checks_of(
-    reading: Reading, values: dict[str, Any], limits: Limits
+    reading: Reading, values: dict[str, Any], limits: Limits, dynamic: tuple[DynamicLimit, ...]
 ) -> tuple[tuple[CheckRule, ...], tuple[str, ...], Limits]:
     """Checks of one's own, those switched off, and the limits with what named built-ins need."""
     path = "safety.pre_trade_checks"
@@ -228,6 +238,8 @@ def checks_of(
     for number, entry in enumerate(values.get("checks", ())):
         if isinstance(entry, str):
             named.append(entry)
+            if mistake := _limitless(entry, limits, dynamic):
+                reading.refuse_value(f"{path}.checks[{number}]", mistake)
             if entry in SWITCHED_ON:
                 field, default = SWITCHED_ON[entry]
                 if getattr(limits, field) is None:
@@ -251,6 +263,15 @@ def checks_of(
     return tuple(rules.values()), off, limits
 
 
+def _limitless(check: str, limits: Limits, dynamic: tuple[DynamicLimit, ...]) -> str:
+    """Why a built-in check that is named would judge nothing; empty when it has a limit."""
+    key, fields = LIMITED.get(check, ("", ()))
+    tightened = {at.field for rule in dynamic for at in rule.tighten}
+    if not fields or any(getattr(limits, at) is not None or at in tightened for at in fields):
+        return ""
+    return f"{check} has no limit to judge by: set `{key}` under risk.limits, or leave it out"
+
+
 def breakers_of(
     reading: Reading,
     rows: list[tuple[str, dict[str, Any]]],
@@ -265,7 +286,7 @@ def breakers_of(
         name = values["name"]
         filled = reading.fields(values, path, BREAKER, f"breakers[{name}]")
         if "action" in values:
-            action = hardest(values["action"])
+            action = action_of(reading, f"{path}.action", values["action"])
             reading.set_line(f"breakers[{name}].action", f"{path}.action")
             if action is not None:
                 filled["action"] = action
@@ -313,6 +334,7 @@ def kill_switch_of(reading: Reading, values: dict[str, Any], later: dict[str, An
             methods.extend(entry)
         else:
             methods.append(entry)
+    _each_once(reading, path)
     # `watchdog: timeout` says no number: the key was read, its value is the default.
     watchdogs = [place for place in reading.entries if _is_watchdog(place)]
     if watchdogs:
@@ -327,6 +349,15 @@ def kill_switch_of(reading: Reading, values: dict[str, Any], later: dict[str, An
     if settings:
         later[f"{path}.{key}"] = settings
     return KillSwitch(**filled)
+
+
+def _each_once(reading: Reading, path: str) -> None:
+    """Refuse a setting of the kill switch that another entry has set already."""
+    for name in TRIGGER.keys:
+        places = [at for at in reading.entries if at.startswith(path) and at.endswith(f".{name}")]
+        for place in places[1:]:
+            line = reading.entries[places[0]].key.line
+            reading.refuse_key(place, f"{name} is set in line {line} already; keep one of the two")
 
 
 def _is_watchdog(path: str) -> bool:
