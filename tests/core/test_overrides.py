@@ -16,7 +16,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
-from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied, submitted
 from tests.core.test_limits import asked, desk
@@ -67,6 +67,41 @@ def test_an_override_lets_one_order_pass_and_no_second_one() -> None:
     assert (record.stage, record.asked_by, record.verified_by) == ("used", "ann", "bob")
     assert record.order_id == submitted(effects)[0].order_id
     assert denied(asked(at, quantity=LARGE, price=249 * NANOS)) == [Reason.ORDER_VALUE]
+
+
+def explained(at: Desk, price: int = 250) -> dict[str, tuple[str, str]]:
+    fact = facts.OrderRequested(
+        request=1,
+        strategy="alpha",
+        client_order_id="why",
+        symbol="AAPL",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity_nanos=LARGE,
+        limit_price_nanos=price * NANOS,
+    )
+    found = at.kernel.explained(facts.Moment(at.now_ns, at.now_ns), fact)
+    return {line.check: (line.verdict, line.why) for line in found}
+
+
+def test_explaining_names_the_override_and_goes_on_behind_it() -> None:
+    at = small()
+    assert explained(at)["order_value"][0] == "denied"
+    at.take(ASKED)
+    assert explained(at)["order_value"][0] == "denied"
+    at.take(OverrideVerified(request=91, operator="bob", override="o1"))
+    lines = explained(at)
+    verdict, why = lines.pop("order_value")
+    assert verdict == "overridden"
+    assert why.endswith("; o1: ann asked, bob verified: the desk hedges a client's block")
+    assert {verdict for verdict, _ in lines.values()} == {"passed", "skipped"}
+    assert not any("not reached" in why for _, why in lines.values())
+    dear = explained(at, price=290)
+    assert (dear["price_collar"][0], dear["order_value"][0]) == ("denied", "denied")
+    at.now_ns += 61 * SECOND
+    assert explained(at)["order_value"][0] == "denied"
+    assert at.kernel._state.overrides, "explaining has used it up"
 
 
 def test_without_a_second_different_person_nothing_passes() -> None:

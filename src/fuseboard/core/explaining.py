@@ -7,8 +7,9 @@ one that denied did not run then; they are shown as they would have found it.
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from fuseboard.core import judging
+from fuseboard.core import judging, overrides
 from fuseboard.core.checks.active import Row, asks_for
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.table import TABLE
@@ -23,6 +24,7 @@ from fuseboard.vocabulary.reasons import SENTENCES, Reason
 PASSED: Final = "passed"
 DENIED: Final = "denied"
 SKIPPED: Final = "skipped"
+OVERRIDDEN: Final = "overridden"
 
 
 class Explained(Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class Explained(Struct, frozen=True, kw_only=True):
 
     check: str
     verdict: str
-    """`passed`, `denied` or `skipped`."""
+    """`passed`, `denied`, `skipped`, or `overridden`: denied, and let pass by an override."""
     observed: str = ""
     limit: str = ""
     why: str = ""
@@ -51,20 +53,35 @@ def explain(turn: Turn, fact: OrderRequested) -> tuple[Explained, ...]:
     order = judging.order_of(turn, fact, order_id, instrument)
     if turn.liquidity is not None:
         judge_now(turn, turn.liquidity, fact.symbol)
-    return explain_proposal(turn, judging.proposed(turn, order, instrument))
+    overrides.expire(turn)
+    return explain_proposal(turn, judging.proposed(turn, order, instrument), overrides_hold=True)
 
 
 def explain_proposal(
-    turn: Turn, proposal: Proposal, skips: tuple[str, ...] = ()
+    turn: Turn, proposal: Proposal, skips: tuple[str, ...] = (), *, overrides_hold: bool = False
 ) -> tuple[Explained, ...]:
-    """What each check finds of an order as it is about to be judged; `skips` are not asked."""
+    """What each check finds of an order as it is about to be judged; `skips` are not asked.
+
+    A replacement is let pass by no override: they are for an order as it is asked for.
+    """
     denied = False
     found: list[Explained] = []
     for row in (*TABLE, *turn.gate.customs):
         at = _explained(turn, row, proposal, skips, reached=not denied)
+        if overrides_hold and not denied and at.verdict == DENIED:
+            at = _overridden(turn, proposal, at)
         denied = denied or at.verdict == DENIED
         found.append(at)
     return tuple(found)
+
+
+def _overridden(turn: Turn, proposal: Proposal, at: Explained) -> Explained:
+    """The same denial as an override lets it pass, with who asked and who verified, if one does."""
+    used = overrides.fitting(turn, proposal, at.check)
+    if used is None:
+        return at
+    who = f"{used.override}: {used.asked_by} asked, {used.verified_by} verified"
+    return replace(at, verdict=OVERRIDDEN, why=f"{at.why}; {who}: {used.reason}")
 
 
 def _explained(

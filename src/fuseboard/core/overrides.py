@@ -127,7 +127,7 @@ def judged_again(
     expire(turn)
     used: list[Override] = []
     while finding is not ALLOWED:
-        override = _fitting(turn, proposal, ran[-1])
+        override = fitting(turn, proposal, ran[-1])
         if override is None:
             return finding, ran
         used.append(override)
@@ -138,7 +138,8 @@ def judged_again(
     return finding, ran
 
 
-def _fitting(turn: Turn, proposal: Proposal, check: str) -> Override | None:
+def fitting(turn: Turn, proposal: Proposal, check: str) -> Override | None:
+    """The verified override that lets an order pass a check; None when there is none."""
     order = proposal.order
     for override in turn.state.overrides.values():
         if (
