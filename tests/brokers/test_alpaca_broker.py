@@ -23,7 +23,7 @@ from fuseboard.vocabulary.inputs import (
     OrderUnknown,
 )
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.orders import Intent, OrderStatus
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.alpaca import OrderBody, ns_from_rfc3339, parsed_order_body, rfc3339_from_ns
 from fuseboard.wire.http_server import Request, Response
@@ -213,6 +213,71 @@ def test_an_id_that_is_taken_is_our_own_order_and_is_looked_up(found: Answer, ki
     assert type(outcome) is kind
     assert [request.method for request in requests] == ["POST", "GET"]
     assert requests[1].query == {"client_order_id": WIRE}
+
+
+def taken_after(
+    told: str, at: str | None, *, status: str = "filled", intent: Intent = Intent.OPEN
+) -> Any:
+    """What a submit comes to whose id an order of `at` has, after the broker told a time: with an
+    order that it took (`took`), with its clock (`clock`), or never (`never`).
+    """
+    other = msgspec_replace(ORDER, order_id=f"{OURS[:-1]}x", wire_id=f"{WIRE[:-1]}x")
+    told_at = "2026-01-02T15:00:00Z"
+
+    def took(request: Request) -> Response:
+        if json.loads(request.body)["client_order_id"] == WIRE:
+            return TAKEN
+        return answer(200, order_entry(client_order_id=other.wire_id, submitted_at=told_at))
+
+    script = ScriptedBroker()
+    script.answers = {
+        "POST /v2/orders": took,
+        "GET /v2/clock": answer(200, {"timestamp": told_at, "is_open": True}),
+        BY_ID: answer(200, order_entry(status=status, filled_qty="10", submitted_at=at)),
+    }
+
+    async def scenario() -> Any:
+        async with broker_against(script) as broker:
+            if told == "took":
+                await broker.submit(other, lambda: True)
+            if told == "clock":
+                await broker.clock()
+            return await broker.submit(msgspec_replace(ORDER, intent=intent), lambda: True)
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("told", ["took", "clock"])
+@pytest.mark.parametrize("intent", [Intent.OPEN, Intent.REDUCE])
+@pytest.mark.parametrize("status", ["filled", "canceled"])
+def test_an_id_that_an_older_order_took_is_used_up_and_its_fill_is_not_this_orders(
+    told: str, intent: Intent, status: str
+) -> None:
+    outcome = taken_after(told, "2026-01-02T14:59:29.999Z", status=status, intent=intent)
+    assert outcome == OrderNotSent(
+        order_id=OURS,
+        reason=Reason.CLIENT_ORDER_ID_REUSED,
+        message="the broker had an order of this id at 2026-01-02T14:59:29.999Z",
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "at", "more"),
+    [
+        ("took", "2026-01-02T14:59:30Z", {}),  # as young as one whose answer was lost may be
+        ("took", "2026-01-02T15:00:01Z", {}),
+        ("never", "2026-01-02T14:00:00Z", {}),
+        ("took", None, {}),
+        ("took", "long ago", {}),
+        ("took", "2026-01-02T14:00:00Z", {"status": "new"}),  # our book forgets none that works
+        ("took", "2026-01-02T14:00:00Z", {"intent": Intent.PLAN}),  # plans repeat their ids
+    ],
+)
+def test_an_id_that_is_taken_is_our_own_orders_unless_that_one_is_surely_older(
+    told: str, at: str | None, more: dict[str, Any]
+) -> None:
+    outcome = taken_after(told, at, **more)
+    assert (type(outcome), outcome.filled_quantity_nanos) == (OrderSent, 10 * NANOS)
 
 
 def asked(answers: dict[str, Answer], ask: Any, **options: Any) -> Any:

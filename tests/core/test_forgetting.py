@@ -1,5 +1,6 @@
 """An order that was closed long ago is forgotten; its id never is sent a second time (law 3)."""
 
+import msgspec
 import pytest
 
 from fuseboard.core import book
@@ -88,3 +89,18 @@ def test_a_late_fill_of_an_order_that_was_forgotten_halts_and_is_not_called_a_tw
     (halt,) = [effect for effect in desk.take(late) if isinstance(effect, LatchHalt)]
     assert halt.detail.endswith("it was closed long ago, and the broker tells of it again")
     assert desk.kernel._state.postures["account"] is Posture.HALTED
+
+
+def test_an_id_that_the_broker_knows_from_an_older_order_is_refused_and_counts_nothing() -> None:
+    desk = Desk()
+    (order,) = submitted(desk.order(Side.BUY, NANOS, name="o0"))
+    state = desk.kernel._state
+    held_nanos = state.book.account.position("AAPL").quantity_nanos
+    scores = msgspec.json.encode(state.scores)
+    refused = desk.take(
+        facts.OrderNotSent(order_id=order.order_id, reason=Reason.CLIENT_ORDER_ID_REUSED)
+    )
+    assert denied(refused) == [Reason.CLIENT_ORDER_ID_REUSED]
+    assert not state.book.working, "nothing stays reserved"
+    assert state.book.account.position("AAPL").quantity_nanos == held_nanos
+    assert msgspec.json.encode(state.scores) == scores, "no error, and no rejection by the broker"

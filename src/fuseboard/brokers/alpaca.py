@@ -112,6 +112,7 @@ class AlpacaBroker:
             wall_ns = ns_from_rfc3339(entry["timestamp"])
         except ValueError as wrong:
             raise BrokerUnavailable(f"the clock cannot be read: {wrong}") from wrong
+        self._requests.time_told(wall_ns)
         return BrokerClockSeen(wall_ns=wall_ns, is_open=entry.get("is_open") is True)
 
     async def executions(self, after: str | None) -> ExecutionsSeen:

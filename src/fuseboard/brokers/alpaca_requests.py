@@ -8,6 +8,7 @@ What a submit came to, by what the broker did:
 | 2xx with our order | `OrderSent` |
 | 429 | `Throttled` |
 | 4xx that says our client order id is taken | looked up: `OrderSent`, else `OrderUnknown` |
+| likewise, by an order that is final and older | `OrderNotSent` CLIENT_ORDER_ID_REUSED |
 | any other 4xx but 408 and 499 | `OrderNotSent` BROKER_REJECTED |
 | everything else, and silence | `OrderUnknown` |
 """
@@ -33,17 +34,29 @@ from fuseboard.vocabulary.inputs import (
     PositionsSeen,
     SubmitOutcome,
 )
-from fuseboard.vocabulary.money import text_from_nanos
-from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, Side
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.alpaca_errors import read_error
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, seen_order
-from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
+from fuseboard.wire.alpaca_values import (
+    decoded_json,
+    nanos_of_number,
+    nanos_rounded,
+    ns_from_rfc3339,
+    rfc3339_from_ns,
+)
 from fuseboard.wire.http_client import AnswerLost, HttpAnswer, NotWritten, WriteRefused
 
 _ID_TAKEN = re.compile(r"client_order_id.*(unique|exist|duplicate)", re.IGNORECASE | re.DOTALL)
 _IN_DOUBT_4XX = frozenset({408, 499})
 _SPELLINGS_MAX = 10_000
+OLDER_NS_MIN = 30 * NANOS
+"""An order that has our id is another, older one if it was submitted so long before a time that the
+broker had told by the time of our request. What a network doubles, and what we repeat for a 429
+within four seconds, is younger; whoever uses an id anew that our book forgot sent 60,000 orders
+since. Plans repeat their ids on purpose: theirs are always their own.
+"""
 _CRYPTO = "crypto"
 _QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
 """What Alpaca's crypto pairs are quoted in, the longer ones first."""
@@ -55,13 +68,19 @@ class AlpacaRequests:
     def __init__(self, session: AlpacaSession) -> None:
         self._session = session
         self._spellings: dict[str, str] = {}
+        self._told_at = ""
+        """The broker's own time as it last told it, with an order that it took or of its clock."""
+
+    def time_told(self, wall_ns: int) -> None:
+        """The broker's clock was read."""
+        self._told_at = rfc3339_from_ns(wall_ns)
 
     # --- orders --------------------------------------------------------------------------------
 
     async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
         """Send one order; see the table at the head. Raises `Throttled`."""
         self._learn_spelling(order.symbol)
-        session = self._session
+        session, told_at = self._session, self._told_at
         try:
             answer = await session.trading.request(
                 "POST",
@@ -81,14 +100,14 @@ class AlpacaRequests:
             return OrderUnknown(order_id=order.order_id, detail=str(failure))
         raise_if_throttled(answer)
         if 200 <= answer.status < 300:
-            return self._sent(order.order_id, order.wire_id, answer)
+            return self._took(order, answer)
         error = read_error(answer.body)
         if not 400 <= answer.status < 500 or answer.status in _IN_DOUBT_4XX:
             return OrderUnknown(
                 order_id=order.order_id, detail=f"answered {answer.status} {error.message}"
             )
         if _ID_TAKEN.search(error.message):
-            return await self._taken(order)
+            return await self._taken(order, told_at)
         return OrderNotSent(
             order_id=order.order_id,
             reason=Reason.BROKER_REJECTED,
@@ -97,9 +116,26 @@ class AlpacaRequests:
             message=error.message,
         )
 
-    async def _taken(self, order: SubmitOrder) -> SubmitOutcome:
-        """The broker has our id already: an earlier send of this order arrived."""
+    def _took(self, order: SubmitOrder, answer: HttpAnswer) -> SubmitOutcome:
+        seen = self._seen(order.order_id, order.wire_id, answer)
+        if isinstance(seen, OrderUnknown):
+            return seen
+        self._told_at = seen.submitted_at or self._told_at
+        return _sent(order.order_id, seen)
+
+    async def _taken(self, order: SubmitOrder, told_at: str) -> SubmitOutcome:
+        """The broker has our id already: an earlier send of this order arrived, or an order of long
+        ago had it, whose fills our book has.
+        """
         found = await self._look_up(order.order_id, order.wire_id)
+        if isinstance(found, SeenOrder):
+            if order.intent is not Intent.PLAN and _is_older(found, told_at):
+                return OrderNotSent(
+                    order_id=order.order_id,
+                    reason=Reason.CLIENT_ORDER_ID_REUSED,
+                    message=f"the broker had an order of this id at {found.submitted_at}",
+                )
+            return _sent(order.order_id, found)
         if isinstance(found, OrderNotSent):
             return OrderUnknown(
                 order_id=order.order_id, detail="the broker says the id is taken and finds no order"
@@ -108,7 +144,8 @@ class AlpacaRequests:
 
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """One look by wire id. Raises `Throttled`."""
-        return await self._look_up(order.order_id, order.wire_id)
+        found = await self._look_up(order.order_id, order.wire_id)
+        return _sent(order.order_id, found) if isinstance(found, SeenOrder) else found
 
     async def last_found(
         self,
@@ -134,7 +171,9 @@ class AlpacaRequests:
             step *= 2
         return there, found
 
-    async def _look_up(self, order_id: str, wire_id: str) -> SubmitOutcome:
+    async def _look_up(
+        self, order_id: str, wire_id: str
+    ) -> SeenOrder | OrderNotSent | OrderUnknown:
         target = f"/v2/orders:by_client_order_id?client_order_id={quote(wire_id, safe='')}"
         try:
             answer = await self._session.fetch("GET", target)
@@ -146,9 +185,9 @@ class AlpacaRequests:
             return OrderNotSent(order_id=order_id, reason=Reason.NEVER_ARRIVED)
         if answer.status != 200:
             return OrderUnknown(order_id=order_id, detail=f"the look-up answered {answer.status}")
-        return self._sent(order_id, wire_id, answer)
+        return self._seen(order_id, wire_id, answer)
 
-    def _sent(self, order_id: str, wire_id: str, answer: HttpAnswer) -> OrderSent | OrderUnknown:
+    def _seen(self, order_id: str, wire_id: str, answer: HttpAnswer) -> SeenOrder | OrderUnknown:
         """The order of a good answer, or in doubt when it is not the one we meant."""
         try:
             seen = seen_order(decoded_json(answer.body))
@@ -157,13 +196,7 @@ class AlpacaRequests:
         if seen.client_order_id != wire_id:
             return OrderUnknown(order_id=order_id, detail="the answer is another order")
         self._learn_spelling(seen.symbol)
-        return OrderSent(
-            order_id=order_id,
-            broker_order_id=seen.id,
-            status=seen.status,
-            filled_quantity_nanos=seen.filled_quantity_nanos,
-            filled_price_nanos=seen.filled_price_nanos,
-        )
+        return seen
 
     async def cancel(self, order: CancelOrder) -> CancelRefused | None:
         """Ask to cancel by broker order id. Raises `Throttled`."""
@@ -221,7 +254,7 @@ class AlpacaRequests:
             attempt=leg.attempt,
             position_nanos=position,
             against_nanos=_against(position, leg.symbol, orders),
-            found=found if isinstance(found, OrderSent) else None,
+            found=_sent(leg.order_id, found) if isinstance(found, SeenOrder) else None,
         )
 
     async def _position(self, symbol: str) -> int:
@@ -286,6 +319,28 @@ class AlpacaRequests:
         """
         if "/" in symbol and len(self._spellings) < _SPELLINGS_MAX:
             self._spellings[_bare(symbol)] = symbol
+
+
+def _sent(order_id: str, seen: SeenOrder) -> OrderSent:
+    return OrderSent(
+        order_id=order_id,
+        broker_order_id=seen.id,
+        status=seen.status,
+        filled_quantity_nanos=seen.filled_quantity_nanos,
+        filled_price_nanos=seen.filled_price_nanos,
+    )
+
+
+def _is_older(found: SeenOrder, told_at: str) -> bool:
+    """Whether an order was submitted and final long before a time that the broker told; one whose
+    time cannot be read was not.
+    """
+    if found.status not in TERMINAL_STATUSES or not told_at:
+        return False
+    try:
+        return found.submitted_ns() < ns_from_rfc3339(told_at) - OLDER_NS_MIN
+    except ValueError:  # `ShapeUnknown` among them
+        return False
 
 
 def _order_body(order: SubmitOrder) -> bytes:

@@ -1,5 +1,7 @@
 """What becomes of orders that were decided: cancels, outcomes and fills move the book."""
 
+from typing import Final
+
 from fuseboard.core import drop_copy, holdings, hygiene, plan, rates, valuation
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.halting import latch_scope
@@ -37,6 +39,9 @@ from fuseboard.vocabulary.orders import (
 )
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
+
+_NOBODYS_ERROR: Final = (Reason.ANNIHILATED, Reason.HALT_EPOCH, Reason.CLIENT_ORDER_ID_REUSED)
+"""Why an order was not sent that is no error of the way to the broker."""
 
 
 def cancel_requested(turn: Turn, fact: CancelRequested) -> None:
@@ -118,7 +123,7 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
     rejected = fact.reason is Reason.BROKER_REJECTED
     if rejected:
         note_submitted(turn, order, rejected=True)
-    elif fact.reason not in (Reason.ANNIHILATED, Reason.HALT_EPOCH):
+    elif fact.reason not in _NOBODYS_ERROR:
         note_error(turn, order)
     turn.state.book.close(order, OrderStatus.REJECTED if rejected else OrderStatus.NOT_SENT)
     publish(turn, order, "canceled" if fact.reason is Reason.ANNIHILATED else "rejected")
