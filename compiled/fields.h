@@ -179,6 +179,77 @@ INLINE PyObject *method3(Sender *place, PyObject *of, PyObject *name, PyObject *
   return method(place, name, args, 4);
 }
 
+#define MADE_FIELDS_MAX 32
+
+typedef struct {
+  unsigned int version; /* of the class; 0 before the first */
+  unsigned int refused; /* of a class that is not made here */
+  Py_ssize_t size;      /* how many fields it has */
+  PyObject *values;     /* what the last ones are where they are not given, as a tuple */
+  Py_ssize_t offsets[MADE_FIELDS_MAX];
+} Maker;
+
+static PyObject *class_tuple(PyObject *kind, const char *name) {
+  PyObject *of = PyObject_GetAttrString(kind, name);
+  if (of != NULL && PyTuple_CheckExact(of)) return of;
+  PyErr_Clear();
+  Py_XDECREF(of);
+  return NULL;
+}
+
+/* Remember how a Struct is made, from one that its class has made of these arguments: where it holds
+   them, in the order of its fields, and the class's defaults after them, and nothing else. */
+SELDOM void maker_learn(Maker *place, PyObject *kind, PyObject *made, PyObject **args, Py_ssize_t count) {
+  PyTypeObject *type = (PyTypeObject *)kind;
+  PyObject *fields = class_tuple(kind, "__struct_fields__");
+  PyObject *values = class_tuple(kind, "__struct_defaults__");
+  Py_ssize_t at, size = fields == NULL ? 0 : PyTuple_GET_SIZE(fields), first;
+  int learns = values != NULL && size >= count && size <= MADE_FIELDS_MAX && is_versioned(type)
+      && Py_TYPE(made) == type && !PyType_IS_GC(type) && type->tp_alloc == PyType_GenericAlloc
+      && type->tp_free == PyObject_Free && type->tp_itemsize == 0
+      && !PyObject_HasAttrString(kind, "__post_init__")
+      && type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + (size_t)size * sizeof(PyObject *));
+  first = learns ? size - PyTuple_GET_SIZE(values) : 0;
+  for (at = 0; learns && at < size; at++) {
+    Py_ssize_t offset = field_offset(type, PyTuple_GET_ITEM(fields, at), 0);
+    PyObject *held = at < count ? args[at] : at < first ? NULL : PyTuple_GET_ITEM(values, at - first);
+    learns = offset != 0 && held != NULL && *(PyObject **)((char *)made + offset) == held;
+    place->offsets[at] = offset;
+  }
+  if (learns) {
+    Py_XSETREF(place->values, PyTuple_GetSlice(values, count - first, size - first));
+    place->size = size;
+    learns = place->values != NULL;
+  }
+  place->version = learns ? type->tp_version_tag : 0;
+  place->refused = learns || !is_versioned(type) ? 0 : type->tp_version_tag;
+  PyErr_Clear();
+  Py_XDECREF(fields);
+  Py_XDECREF(values);
+}
+
+/* kind(*args), of a Struct that the garbage collector does not follow */
+SELDOM PyObject *made_of(Maker *place, PyObject *kind, PyObject **args, Py_ssize_t count) {
+  PyObject *made;
+  Py_ssize_t at;
+  if (PyType_Check(kind) && place->version == ((PyTypeObject *)kind)->tp_version_tag && place->version) {
+    made = PyObject_Malloc((size_t)((PyTypeObject *)kind)->tp_basicsize);
+    if (made == NULL) return PyErr_NoMemory();
+    PyObject_Init(made, (PyTypeObject *)kind);
+    for (at = 0; at < count; at++)
+      *(PyObject **)((char *)made + place->offsets[at]) = Py_NewRef(args[at]);
+    for (; at < place->size; at++)
+      *(PyObject **)((char *)made + place->offsets[at])
+          = Py_NewRef(PyTuple_GET_ITEM(place->values, at - count));
+    return made;
+  }
+  made = PyObject_Vectorcall(kind, args, (size_t)count, NULL);
+  if (made != NULL && PyType_Check(kind) && (!place->refused
+      || place->refused != ((PyTypeObject *)kind)->tp_version_tag))
+    maker_learn(place, kind, made, args, count);
+  return made;
+}
+
 static Py_ssize_t index_at(PyDictKeysObject *keys, size_t at) {
   if (keys->dk_log2_size < 8) return ((int8_t *)keys->dk_indices)[at];
   if (keys->dk_log2_size < 16) return ((int16_t *)keys->dk_indices)[at];

@@ -33,6 +33,8 @@ cdef extern from *:
         pass
     ctypedef struct Member:
         pass
+    ctypedef struct Maker:
+        pass
     object x_field "field"(Place *, object, object)
     object x_field2 "field2"(Place *, Place *, object, object, object)
     int x_field_set "field_set"(Place *, object, object, object) except -1
@@ -107,6 +109,15 @@ def _declared(whole: Whole) -> str:
             f"      return joined_parts(parts, pieces, {count});\n    }}"
         )
         declared.append(f"    object {name}({', '.join(['object'] * count)})")
+    for count, name in whole.makers.items():
+        letters = [f"a{number}" for number in range(count)]
+        typed = ", ".join(f"PyObject *{letter}" for letter in letters)
+        joins.append(
+            f"static inline PyObject *{name}(Maker *place, PyObject *kind, {typed}) {{\n"
+            f"      PyObject *args[] = {{{', '.join(letters)}}};\n"
+            f"      return made_of(place, kind, args, {count});\n    }}"
+        )
+        declared.append(f"    object {name}(Maker *, {', '.join(['object'] * (count + 1))})")
     for shape, name in whole.shapes.items():
         made, seen = c_function(name, shape)
         joins.append(made)

@@ -81,6 +81,8 @@ class Whole:
     """By what of each part an f-string means, as start and end, the name of what joins them."""
     shapes: dict[str, str] = field(default_factory=dict)
     """By shape, the name of what computes or compares it."""
+    makers: dict[int, str] = field(default_factory=dict)
+    """By the number of arguments, the name of what makes a Struct of them."""
     sends: dict[tuple[str, int], None] = field(default_factory=dict)
     """The methods that are called by their receiver's class, with how many arguments."""
 
@@ -100,6 +102,10 @@ class Whole:
     def shape(self, shape: str) -> str:
         """The name of what computes or compares a shape."""
         return self.shapes.setdefault(shape, f"shape_{len(self.shapes)}")
+
+    def maker(self, count: int) -> str:
+        """The name of what makes a Struct of so many arguments."""
+        return self.makers.setdefault(count, f"made_{count}")
 
     def function(self, module: ModuleType, name: str) -> Fused | None:
         """The fused function that a name of a module means."""

@@ -11,6 +11,8 @@ import re
 from types import ModuleType
 from typing import Final
 
+from msgspec import Struct
+
 from compiled.shapes import shape_of
 from compiled.whole import Fused, Refused, Whole
 
@@ -50,7 +52,7 @@ _OBJECTS: Final = (ast.Name, ast.Attribute, ast.BinOp, ast.Subscript)
 _WHOLE: Final = (0, -1)
 """All of a part of an f-string."""
 _PLACE: Final = "place_"
-_OURS: Final = re.compile(rf"(x_|f_|k\d|p\d|t\d|send\d|joined_|shape_\d|{_PLACE})")
+_OURS: Final = re.compile(rf"(x_|f_|k\d|p\d|t\d|send\d|joined_|shape_\d|made_\d|{_PLACE})")
 
 
 def written(whole: Whole, at: Fused) -> str:
@@ -342,6 +344,13 @@ class _Writer(ast.NodeTransformer):
             return self._plain(self._made(function), node)
         return _called(wanted.c_name, *map(self._made, wanted.given(node, bound=False)))
 
+    def _is_struct(self, node: ast.expr) -> bool:
+        """Whether a name means a Struct's class."""
+        if not isinstance(node, ast.Name) or node.id in self.locals:
+            return False
+        found = getattr(self.at.module, node.id, None)
+        return isinstance(found, type) and issubclass(found, Struct)
+
     def _is_sha256(self, node: ast.Name) -> bool:
         """Whether a name means hashlib's function."""
         found = None if node.id in self.locals else getattr(self.at.module, node.id, None)
@@ -354,6 +363,10 @@ class _Writer(ast.NodeTransformer):
         raise self._refused(hashed)
 
     def _plain(self, function: ast.expr, node: ast.Call) -> ast.expr:
+        starred = any(isinstance(at, ast.Starred) for at in node.args)
+        if self._is_struct(node.func) and node.args and not node.keywords and not starred:
+            name = self.whole.maker(len(node.args))
+            return _called(name, self._place("Maker"), function, *map(self._made, node.args))
         keywords = [ast.keyword(at.arg, self._made(at.value)) for at in node.keywords]
         return ast.Call(function, [self._made(at) for at in node.args], keywords)
 

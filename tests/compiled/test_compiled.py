@@ -152,6 +152,12 @@ static PyObject *at_item(PyObject *module, PyObject *args) {
   return item(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
 }
 static PyObject *tupled(PyObject *module, PyObject *of) { return as_tuple(of); }
+static PyObject *built(PyObject *module, PyObject *args) {
+  static Maker places[16];
+  Py_ssize_t count = PyTuple_GET_SIZE(args) - 2;
+  Maker *place = &places[PyLong_AsSsize_t(PyTuple_GET_ITEM(args, 0))];
+  return made_of(place, PyTuple_GET_ITEM(args, 1), &PyTuple_GET_ITEM(args, 2), count);
+}
 static PyObject *initial(PyObject *module, PyObject *of) { return first(of); }
 static PyObject *third(PyObject *module, PyObject *of) {
   static PyObject *name;
@@ -168,7 +174,7 @@ static PyMethodDef methods[] = {
   {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
   {"initial", initial, METH_O, 0}, {"taken", taken, METH_VARARGS, 0},
   {"item", at_item, METH_VARARGS, 0}, {"tupled", tupled, METH_O, 0},
-  {"rest", rest, METH_VARARGS, 0}, %(rows)s {0}};
+  {"rest", rest, METH_VARARGS, 0}, {"built", built, METH_VARARGS, 0}, %(rows)s {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
 """
@@ -339,6 +345,76 @@ print("alike", len(plain) > 200, len(mixed) > 200)
 
 def test_what_is_looked_up_is_found_as_by_python(fields: str) -> None:
     assert _said(TAKEN, fields) == ["alike True True"]
+
+
+BUILT = """
+import sys
+from dataclasses import dataclass
+from typing import Any
+from msgspec import Struct, field
+import fields_of_a_test as it
+
+class Plain(Struct, gc=False):
+    a: Any
+    b: Any = 5
+    c: Any = None
+
+class Own(Plain, frozen=True, gc=False):
+    d: Any = "d"
+
+class Followed(Struct):
+    a: Any
+    b: Any = 0
+
+class Fresh(Struct, gc=False):
+    a: Any
+    b: list = field(default_factory=list)
+
+class Keyed(Struct, gc=False, kw_only=True):
+    a: Any = 1
+
+class After(Struct, gc=False):
+    a: Any
+    b: Any = 2
+    def __post_init__(self):
+        self.b = self.a + 1
+
+class Held(Struct, gc=False, dict=True):
+    a: Any
+
+@dataclass
+class Data:
+    a: Any
+    b: Any = 7
+
+def got(take, *args):
+    try:
+        return take(*args)
+    except TypeError as refused:
+        return type(refused), refused.args
+
+kinds = Plain, Own, Followed, Fresh, Keyed, After, Held, Data, int, len
+for kind in kinds:
+    for count in range(6):
+        for args in ((1, 2, 3, 4, 5)[:count], ([1], [2], [3], [4], [5])[:count]) * 3:
+            expected, found = got(kind, *args), got(it.built, count, kind, *args)
+            assert (type(found), found) == (type(expected), expected), (kind, args)
+            if kind is Fresh and count == 1:
+                assert it.built(1, Fresh, 1).b is not it.built(1, Fresh, 1).b
+    for count in range(6):
+        for other in kinds:
+            assert got(it.built, count, other, *range(count)) == got(other, *range(count))
+held = object()
+before = sys.getrefcount(held), sys.getrefcount(Plain)
+for _ in range(1000):
+    it.built(9, Plain, held, held)
+assert (sys.getrefcount(held), sys.getrefcount(Plain)) == before
+print("alike")
+"""
+
+
+def test_a_struct_is_made_as_its_class_makes_it(fields: str) -> None:
+    assert _said(BUILT, fields) == ["alike"]
 
 
 def _shape(name: str, shape: str) -> str:
