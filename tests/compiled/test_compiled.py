@@ -379,7 +379,7 @@ class After(Struct, gc=False):
     def __post_init__(self):
         self.b = self.a + 1
 
-class Held(Struct, gc=False, dict=True):
+class Held(Struct, dict=True):
     a: Any
 
 @dataclass
@@ -390,7 +390,7 @@ class Data:
 def got(take, *args):
     try:
         return take(*args)
-    except TypeError as refused:
+    except (TypeError, ValueError) as refused:
         return type(refused), refused.args
 
 kinds = Plain, Own, Followed, Fresh, Keyed, After, Held, Data, int, len
