@@ -463,6 +463,39 @@ def test_a_secrets_value_is_never_said(data: st.DataObject, secret: str) -> None
         assert secret not in canonical_text(policy)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        r'"\x733cr3t/\"x\\y"',
+        r'"s3cr3t\/\"x\u005cy"',
+        '"s3cr3t\\\n   /\\"x\\\\y"',
+        "'s3cr3t/\"x\\y'",
+        r'"before \x733cr3t/\"x\\y and after"',
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    ["name: {}", "audit: {{path: {}}}", "? {}\n: 1", "risk: {{limits: {{max_position: {}}}}}"],
+)
+def test_a_secrets_value_is_found_however_yaml_spells_it(written: str, text: str) -> None:
+    (problem,) = problems_of(text.format(written), API_KEY='s3cr3t/"x\\y')
+    assert problem.what == "the value of a secret stands here: write `${API_KEY}`"
+
+
+def test_a_secrets_value_is_found_in_the_file_of_the_sectors() -> None:
+    files = {"s.csv": "AAPL,s3cr3t-of-ours\n", "s.yaml": '"s3cr3t\\x2dof-ours": [AAPL]\n'}
+    for name in files:
+        with pytest.raises(PolicyRefused) as refused:
+            read_policy(
+                f"sectors: {name}",
+                "p.yaml",
+                environment={"API_KEY": "s3cr3t-of-ours"},
+                files=files.__getitem__,
+            )
+        assert str(refused.value).startswith(f"{name}:1:")
+        assert "s3cr3t" not in str(refused.value)
+
+
 def test_every_condition_in_a_policy_is_canonical() -> None:
     policy = read(FOUND)
     texts = [rule.condition for rule in policy.breakers]

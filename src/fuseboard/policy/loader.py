@@ -29,7 +29,14 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.reading import Reading, joined
 from fuseboard.policy.sectors import Files, no_files, sectors_of
 from fuseboard.policy.shapes import Section, Value
-from fuseboard.policy.yaml_text import PROBLEMS_MAX, Place, PolicyRefused, Problem, tree_of
+from fuseboard.policy.yaml_text import (
+    PROBLEMS_MAX,
+    Place,
+    PolicyRefused,
+    Problem,
+    tree_of,
+    words_of,
+)
 
 SECRET_CHARACTERS_MIN: Final = 6
 """Shorter values cannot be told from ordinary words, and are not looked for."""
@@ -120,6 +127,7 @@ def read_policy(
     reading = Reading(source)
     if environment is not None:
         _holds_no_secret(text, source, environment)
+        files = _without_secrets(files, environment)
     policy = _policy(
         reading, reading.read(tree_of(text, source, reading.problems), "", FILE), files
     )
@@ -202,19 +210,44 @@ def _plain(values: Any) -> Any:
     return values
 
 
+def _without_secrets(files: Files, environment: Mapping[str, str]) -> Files:
+    """The same files, each refused when the value of a secret stands in it."""
+
+    def read(name: str) -> str:
+        text = files(name)
+        _holds_no_secret(text, name, environment)
+        return text
+
+    return read
+
+
 def _holds_no_secret(text: str, source: str, environment: Mapping[str, str]) -> None:
     """Refuse a text that holds the value of a secret; nothing else is said about it.
 
-    A secret is what the text names as one, and every variable that is called like one.
+    A secret is what the text names as one, and every variable that is called like one. Its value is
+    looked for as it is written, and in each word as YAML reads it: quotes know many spellings.
     """
     called = [name for name in environment if _SECRETIVE.search(name)]
-    for name in dict.fromkeys([*_NAMED.findall(text), *called]):
-        value = environment.get(name, "")
-        at = text.find(value) if len(value) >= SECRET_CHARACTERS_MIN else -1
+    names = dict.fromkeys([*_NAMED.findall(text), *called])
+    values = {
+        name: value
+        for name in names
+        if len(value := environment.get(name, "")) >= SECRET_CHARACTERS_MIN
+    }
+    for name, value in values.items():
+        at = text.find(value)
         if at >= 0:
             place = Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-            what = f"the value of a secret stands here: write `${{{name}}}`"
-            raise PolicyRefused((Problem(source, place, "", what),))
+            raise _secret_stands(source, place, name)
+    for word, place in words_of(text) if values else ():
+        for name, value in values.items():
+            if value in word:
+                raise _secret_stands(source, place, name)
+
+
+def _secret_stands(source: str, place: Place, name: str) -> PolicyRefused:
+    what = f"the value of a secret stands here: write `${{{name}}}`"
+    return PolicyRefused((Problem(source, place, "", what),))
 
 
 def _secrets_are_set(reading: Reading, policy: Policy, environment: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ float, a date or a boolean on the way. What a policy does not need is refused: s
 anchors, aliases, tags, a key written twice, deep nesting, size beyond its maximum.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import yaml
@@ -143,6 +144,16 @@ def tree_of(text: str, source: str, problems: list[Problem]) -> Mapping:
         what = "a policy has at least one section or its name, for example `name: my policy`"
         problems.append(Problem(source, place, "", what))
     return Mapping({}, {}, place)
+
+
+def words_of(text: str) -> Iterator[tuple[str, Place]]:
+    """Each key and scalar as YAML reads it, with its place, up to where the text is no YAML."""
+    try:
+        for event in yaml.parse(text[:TEXT_CHARACTERS_MAX], Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.ScalarEvent):
+                yield event.value, _place(event.start_mark)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return
 
 
 def _place(mark: Any) -> Place:
