@@ -94,6 +94,15 @@ def test_nothing_under_the_price_floor_is_opened_and_what_is_held_may_go(
     assert submitted(asked(at, side=Side.SELL, price=251 * NANOS))
 
 
+@pytest.mark.parametrize(("price", "passes"), [(240 * NANOS, True), (240 * NANOS - CENT, False)])
+def test_what_could_only_be_bought_under_the_price_floor_is_not_bid_for(
+    price: int, passes: bool
+) -> None:
+    at = desk(price_floor_nanos=240 * NANOS)
+    assert denied(asked(at, price=price)) == ([] if passes else [Reason.PRICE_FLOOR])
+    assert submitted(asked(at, price=None, order_type=OrderType.MARKET, quantity=2 * NANOS))
+
+
 @pytest.mark.parametrize(
     ("price", "reason"),
     [

@@ -43,7 +43,7 @@ LIMITS: Final[dict[str, Shape]] = {
     "price_floor": Value(
         unit.PRICE,
         ("price_floor_nanos",),
-        "Nothing that trades under this price is opened.",
+        "Nothing that trades under this price is opened, nor bid for below it.",
         "check price_floor",
         ("min_price",),
     ),

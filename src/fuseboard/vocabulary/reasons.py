@@ -144,7 +144,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.LOT: "a short sale is of whole shares",
     Reason.QUOTE_MISSING: "no valid quote is known for the symbol",
     Reason.PRICE_COLLAR: "the price is too far from the quote",
-    Reason.PRICE_FLOOR: "the symbol trades under the price floor",
+    Reason.PRICE_FLOOR: "the symbol trades, or would be bought, under the price floor",
     Reason.ORDER_QUANTITY: "the quantity is above the limit for one order",
     Reason.ORDER_VALUE: "the value is above the limit for one order",
     Reason.LIQUIDITY: (

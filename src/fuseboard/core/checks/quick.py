@@ -165,6 +165,9 @@ def _more(
     highest_attos = account.value_attos + account.buying_attos
     if order.side is _BUY:
         highest_attos += value_attos
+        limit_nanos = order.limit_price_nanos
+        if limit_nanos is not None and limit_nanos < bounds.bid_nanos_min:
+            return False
     else:
         lowest_attos -= value_attos
     permitted = gate.permitted.get(order.strategy)
