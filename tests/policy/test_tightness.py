@@ -152,6 +152,11 @@ def drained(rule: DrainRule) -> Policy:
     return Policy(kill_switch=KillSwitch(drain=rule))
 
 
+def watched(seconds: int, *, flattens: bool = False) -> Policy:
+    rule = KillSwitch(watchdog_timeout_ns=seconds * 10**9, watchdog_flattens=flattens)
+    return Policy(kill_switch=rule)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "directions"),
     [
@@ -245,6 +250,10 @@ def drained(rule: DrainRule) -> Policy:
         (Policy(restricted=("A",)), Policy(restricted=("A", "B")), [TIGHTER]),
         (Policy(restricted=("A",)), Policy(restricted=("B",)), [LOOSER]),
         (Policy(checks_off=()), Policy(checks_off=("tick",)), [LOOSER]),
+        (watched(10), watched(5), [TIGHTER]),
+        (watched(5), watched(10), [LOOSER]),
+        (watched(10, flattens=True), watched(5, flattens=True), [LOOSER]),
+        (watched(5, flattens=True), watched(10, flattens=True), [LOOSER]),
     ],
 )
 def test_a_change_has_its_direction(old: Policy, new: Policy, directions: list[Direction]) -> None:

@@ -25,7 +25,10 @@ VALIDATION: Final[dict[str, Shape]] = {
         unit.SHARE, ("spread_nanos_max",), "Quotes with a wider spread price nothing.", "quotes"
     ),
     "max_age": Value(
-        unit.DURATION, ("quote_age_ns_max",), "Quotes that are older price nothing.", "check quote"
+        unit.at_least(unit.DURATION, "100ms"),
+        ("quote_age_ns_max",),
+        "Quotes that are older price nothing.",
+        "check quote",
     ),
     "max_arrival": Value(
         unit.DURATION,
@@ -35,7 +38,7 @@ VALIDATION: Final[dict[str, Shape]] = {
         ("max_latency", "max_delay"),
     ),
     "heartbeat": Value(
-        unit.DURATION,
+        unit.at_least(unit.DURATION, "100ms"),
         ("heartbeat_ns_max",),
         "A feed that says nothing at all for longer is dead, and everything is stale.",
         "quotes",
@@ -120,7 +123,10 @@ EXECUTION: Final[dict[str, Shape]] = {
         "plan",
     ),
     "close_wait": Value(
-        unit.DURATION, ("close_wait_ns",), "How long a close may work before the next.", "plan"
+        unit.at_least(unit.DURATION, "100ms"),
+        ("close_wait_ns",),
+        "How long a close may work before the next.",
+        "plan",
     ),
     "close_attempts": Value(
         unit.COUNT,
@@ -129,7 +135,7 @@ EXECUTION: Final[dict[str, Shape]] = {
         "plan",
     ),
     "close_within": Value(
-        unit.DURATION,
+        unit.at_least(unit.DURATION, "1s"),
         ("close_within_ns",),
         "For so long the market is asked again for what it does not take; then people are paged.",
         "plan",

@@ -174,10 +174,11 @@ MARKET: Final[dict[str, Shape]] = {
 METHODS: Final = unit.words(
     "cli", "api", "file", "signal", "watchdog", "slack_command", "telegram_command", "web"
 )
+_SILENCE: Final = unit.at_least(unit.SECONDS, "1s")
 TIMEOUT: Final = Value(
     Unit(
-        "a duration such as `10s`, or the word `timeout`",
-        lambda text: None if text == "timeout" else unit.SECONDS.read(text),
+        "a duration from 1s on such as `10s`, or the word `timeout`",
+        lambda text: None if text == "timeout" else _SILENCE.read(text),
         {"anyOf": [unit.SECONDS.schema, {"const": "timeout"}]},
     ),
     (),

@@ -79,6 +79,8 @@ def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
             direction = RULES[kind][field](before, after)
             if field == "condition" and may_flatten(new):
                 direction = LOOSER  # it may hold now, and close what is held
+            elif field == "watchdog_timeout_ns" and new.watchdog_flattens:
+                direction = LOOSER  # a dead man that acts sooner closes sooner
             texts = _said(field, before), _said(field, after)
             found.append(Change(below, at, *texts, direction))
         elif field == "tighten":

@@ -225,6 +225,19 @@ SECONDS = Unit(
 )
 
 
+def at_least(unit: Unit, least: str) -> Unit:
+    """The same duration; a shorter one, in which nothing can have happened yet, is an accident."""
+    least_ns = units.duration_ns(least)
+
+    def read(text: str) -> int:
+        duration_ns = int(unit.read(text))
+        if duration_ns < least_ns:
+            raise units.Refused(f"{text[:40]!r} is under {least}, the shortest time allowed here")
+        return duration_ns
+
+    return Unit(f"{unit.says}, from {least} on", read, unit.schema, kind=unit.kind)
+
+
 def every(
     says: str, meanings: Mapping[str, int | str], *, least_ns: int = 1, most_ns: int | None = None
 ) -> Unit:
