@@ -41,7 +41,7 @@ def test_check_says_every_limit_and_where_it_is_set(fuseboard: CommandLine, exam
     assert f"max_order_value          25000 USD              line {where}" in done.out
     assert "max_order_adv            not set" in done.out
     assert "all written out" in done.out
-    assert "later[alerting]" in done.out
+    assert " alerting: channels" in done.out
     assert "secret" not in done.out
     told = fuseboard("policy", "check", example, "--json").json()
     assert told["required_on_defaults"] == []

@@ -76,9 +76,21 @@ def test_the_refusal_says_where_the_measure_is_known() -> None:
 
 @pytest.mark.parametrize("name", ["drawdown", "sharpe", "gross_exposure"])
 def test_a_strategy_without_capital_has_no_measure_of_equity(name: str) -> None:
-    assert "name beta under `strategies`" in refusal(f"{name} == 0.5", "strategy:beta")
+    assert "no beta is among `strategies`" in refusal(f"{name} == 0.5", "strategy:beta")
     assert read(f"{name} == 0.5", "strategy:*")
-    assert read("order_rate > 1", "strategy:beta")
+
+
+@pytest.mark.parametrize("name", ["drawdown", "sharpe"])
+def test_where_anybody_may_trade_a_strategy_may_be_watched_by_name(name: str) -> None:
+    rule = "safety: {circuit_breakers: [{name: b, scope: strategy:beta, condition: '%s'}]}"
+    assert policy_from_yaml(rule % "order_rate > 1", "p")
+    with pytest.raises(PolicyRefused, match="name beta under `strategies`, with its `capital`"):
+        policy_from_yaml(rule % f"{name} == 0.5", "p")
+
+
+def test_a_strategy_that_never_trades_is_not_watched() -> None:
+    what = refusal("order_rate > 1", "strategy:beta")
+    assert what == "7:14 no beta is among `strategies`, so it never trades: name it there too"
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,12 @@ REFUSED = [
         "a scope",
     ),
     (
+        "safety: {circuit_breakers: [{name: a, condition: vix > 1, scope: symbol:aapl}]}",
+        1,
+        66,
+        "a scope",
+    ),
+    (
         "safety: {circuit_breakers: [{name: a, condition: vix > 1, reset: tomorrow}]}",
         1,
         66,

@@ -13,7 +13,7 @@ from fuseboard.control.state_directory import StateRefused
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.explained import Explained, every_key, explained, nearest
 from fuseboard.policy.loader import Loaded
-from fuseboard.policy.not_yet import unenforced
+from fuseboard.policy.not_yet import said, unenforced
 from fuseboard.policy.policy import canonical_text, digest_of
 from fuseboard.policy.schema import json_schema
 from fuseboard.policy.shown import NOT_SET
@@ -81,7 +81,7 @@ def _check(options: argparse.Namespace) -> int:
         say("  all written out")
     say("\nnot yet enforced")
     for path, number in later.items():
-        say(f"  line {number:<4} {path}")
+        say(f"  line {number:<4} {said(loaded, path)}")
     if not later:
         say("  nothing: all that the file sets is enforced")
     return 0

@@ -19,13 +19,15 @@ _KEYS: Final = {"order_rate": "order_rate", "messages": "message_rate"}
 def scope_mistake(rule: BreakerRule, strategies: Sequence[StrategyRule]) -> str:
     """Why a measure of this breaker would never be known on its scope; empty when each can be."""
     kind, _, name = rule.scope.partition(":")
+    named = name == "*" or any(strategy.name == name for strategy in strategies)
+    if kind == "strategy" and strategies and not named:
+        return f"no {name} is among `strategies`, so it never trades: name it there too"
     for measure in condition_from_text(rule.condition, order=False).names:
         scopes = MEASURES[measure].scopes
         if kind not in scopes:
             known = " or ".join(_SHOWN[scope] for scope in scopes)
             return f"{measure} is never known on {rule.scope}: it is on {known}"
         on_capital = MEASURES[measure].equity or measure == "sharpe"
-        named = name == "*" or any(strategy.name == name for strategy in strategies)
         if kind == "strategy" and on_capital and not named:
             what = f"{measure} of {name} is a part of its capital"
             return f"{what}: name {name} under `strategies`, with its `capital`"

@@ -7,6 +7,8 @@ reads, both ways.
 import re
 from typing import Final
 
+import msgspec
+
 from fuseboard.policy.loader import Loaded
 
 NOT_YET: Final[tuple[str, ...]] = ()
@@ -23,3 +25,10 @@ def unenforced(loaded: Loaded) -> dict[str, int]:
         if plain in NOT_YET or path.startswith("later["):
             found[path] = line
     return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def said(loaded: Loaded, path: str) -> str:
+    """A path of `unenforced` as the file's key, with the keys below it that nothing enforces."""
+    section = path.removeprefix("later[").removesuffix("]")
+    values = msgspec.json.decode(loaded.policy.later.get(section, "{}"))
+    return f"{section}: {', '.join(values)}" if values else section

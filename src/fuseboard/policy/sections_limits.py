@@ -50,7 +50,7 @@ LIMITS: Final[dict[str, Shape]] = {
     "order_rate": Value(
         unit.RATE,
         ("order_rate_max", "order_rate_window_ns"),
-        "How many orders a strategy may ask for in which time.",
+        "How many orders a strategy, and all of them together, may ask for in which time.",
         "check order_rate",
         ("max_order_rate",),
     ),
@@ -70,7 +70,7 @@ LIMITS: Final[dict[str, Shape]] = {
     "max_daily_orders": Value(
         unit.COUNT,
         ("daily_orders_max",),
-        "How many orders a strategy may ask for in one session.",
+        "How many orders of the whole account are accepted in one session, reductions too.",
         "check daily_orders",
         ("daily_orders",),
     ),

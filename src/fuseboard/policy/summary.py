@@ -12,8 +12,9 @@ from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_reconciliation as comparing
 from fuseboard.policy import sections_safety as safety
 from fuseboard.policy.conditions import condition_from_text
+from fuseboard.policy.directions import RULES, TIGHTER
 from fuseboard.policy.keys import KEYS
-from fuseboard.policy.limits import LIMITS_REQUIRED, DynamicLimit, Limits
+from fuseboard.policy.limits import LIMITS_REQUIRED, DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
@@ -49,6 +50,8 @@ DOES: Final = {
     Action.FLATTEN: "everything is cancelled and closed, once",
     Action.KILL: "everything stops and strategies are disconnected",
 }
+GAUGES: Final = (Action.NOTIFY, Action.REDUCE)
+"""What goes by itself when its condition does."""
 ORDERS: Final = "orders and positions"
 
 
@@ -56,7 +59,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
     """Every number of the policy, by section."""
     policy, lines = loaded.policy, loaded.lines
     rows = _table(lines, ORDERS, limits.LIMITS, policy.limits, "limits")
-    rows += [_dynamic(lines, rule) for rule in policy.dynamic_limits]
+    rows += [_dynamic(lines, policy.limits, rule) for rule in policy.dynamic_limits]
     rows += [_loss(lines, rule, "losses") for rule in policy.losses]
     rows += [_breaker(lines, rule) for rule in policy.breakers]
     rows += [
@@ -154,16 +157,23 @@ def _liquidity(lines: dict[str, int], rules: LiquidityRules) -> list[Line]:
     return rows
 
 
-def _dynamic(lines: dict[str, int], rule: DynamicLimit) -> Line:
-    keys = KEYS[Limits]
+def _dynamic(lines: dict[str, int], base: Limits, rule: DynamicLimit) -> Line:
     about = f"While {rule.condition}, or that is unknown; until it was false for"
     return Line(
         "dynamic limits",
         rule.name,
-        ", ".join(f"{keys[row.field]} {shown(row.field, row.value)}" for row in rule.tighten),
+        ", ".join(_tightened(base, row) for row in rule.tighten),
         f"{about} {duration(rule.clear_after_ns)}.",
         lines.get(f"dynamic_limits[{rule.name}]"),
     )
+
+
+def _tightened(base: Limits, row: Tightening) -> str:
+    text = f"{KEYS[Limits][row.field]} {shown(row.field, row.value)}"
+    before = getattr(base, row.field)
+    if RULES[Limits][row.field](before, row.value) is TIGHTER:
+        return text
+    return f"{text} (changes nothing: the limit itself is {shown(row.field, before)})"
 
 
 def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
@@ -182,7 +192,7 @@ def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
 
 
 def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
-    about = f"On {rule.scope}: {DOES[rule.action]}; lifted by {_lifted(rule)}."
+    about = f"On {rule.scope}: {DOES[rule.action]}; {_ended(rule)}."
     for name in condition_from_text(rule.condition, order=False).names:
         if until := MEASURES[name].good_until:
             about += f" {name} counts as good until {until}."
@@ -192,7 +202,15 @@ def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
     return Line("circuit breakers", rule.name, rule.condition, about, line)
 
 
+def _ended(rule: BreakerRule) -> str:
+    if rule.action in GAUGES:
+        return f"ends once it was false for {duration(rule.cooldown_ns)}"
+    return f"lifted by {_lifted(rule)}"
+
+
 def _lifted(rule: LossRule | BreakerRule) -> str:
+    if rule.action is Action.KILL:
+        return "people, never by the calendar"
     return "a person" if rule.reset.value == "manual" else "the next trading day, or a person"
 
 

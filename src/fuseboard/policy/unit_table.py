@@ -22,7 +22,9 @@ _NOTIFY = re.compile(r"notify(_[a-z][a-z0-9_]{0,30})?", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _SCOPE = re.compile(
-    r"account|strategy:\*|(strategy|symbol):[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}", re.ASCII
+    r"account|strategy:\*|strategy:[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}"
+    r"|symbol:[A-Z0-9][A-Z0-9./_-]{0,31}",
+    re.ASCII,
 )
 _NUMBER = "[0-9]{1,15}(\\.[0-9]{1,9})?"
 TEXT_CHARACTERS_MAX = 300
