@@ -12,7 +12,7 @@ from msgspec import structs
 
 from fuseboard.app.drain import DrainLimits
 from fuseboard.cli import _parser
-from fuseboard.runtime.pulse import systemd_notify
+from fuseboard.halts.systemd import systemd_notify
 
 UNITS = Path(__file__).resolve().parents[2] / "packaging" / "systemd"
 NAMES = ("fuseboard.service", "fuseboard-guardian.service")

@@ -25,10 +25,11 @@ from fuseboard.guardian.alerts_told import alerts_told
 from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
+from fuseboard.halts.systemd import READY, STOPPING, systemd_notify
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.disk_wait import DiskWait
-from fuseboard.runtime.pulse import Pulse, systemd_notify
+from fuseboard.runtime.pulse import Pulse
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -226,7 +227,7 @@ class GuardianLink:
 
     def start(self) -> None:
         """The gateway serves: tell systemd, start a guardian if it is ours to start."""
-        self._notify("READY=1")
+        self._notify(READY)
         self._report()
         self._moved_at = time.monotonic()
         if self._wanted:
@@ -251,7 +252,7 @@ class GuardianLink:
 
     def stopped(self) -> None:
         """The gateway ended in order."""
-        self._notify("STOPPING=1")
+        self._notify(STOPPING)
         if self._pulse is not None:
             self._pulse.say(Phase.STOPPED)
 

@@ -5,9 +5,7 @@ A turn costs one look at the clock; ten times a second it also costs one small w
 """
 
 import os
-import socket
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Final
 
 from fuseboard.halts.heartbeats import (
@@ -18,6 +16,7 @@ from fuseboard.halts.heartbeats import (
     boot_ns,
     process_seen,
 )
+from fuseboard.halts.systemd import ALIVE
 from fuseboard.runtime.disk_wait import DiskWait
 
 BEAT_EVERY_NS: Final = 100_000_000
@@ -68,7 +67,7 @@ class Pulse:
         if self._disk is not None:
             self._disk.look(sequence, self._durable(), now_ns)
         self._write(Phase.RUNNING, now_ns)
-        self._notify("WATCHDOG=1")
+        self._notify(ALIVE)
 
     def say(self, phase: Phase) -> None:
         """Beat at once, with a phase in which the loop does not turn any more."""
@@ -92,21 +91,3 @@ class Pulse:
             self._file.write(Heart.GATEWAY, beat)
         except OSError:
             self.failed += 1
-
-
-def systemd_notify(environment: Mapping[str, str]) -> Callable[[str], None]:
-    """How to tell systemd (sd_notify(3)) that we are ready or alive; says nothing elsewhere."""
-    address = environment.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):
-        return lambda _words: None
-    name = "\0" + address[1:] if address.startswith("@") else address
-
-    def notify(words: str) -> None:
-        with (
-            suppress(OSError),  # systemd misses it and restarts us: that is its purpose
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door,
-        ):
-            door.setblocking(False)
-            door.sendto(words.encode(), name)
-
-    return notify
