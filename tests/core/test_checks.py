@@ -140,11 +140,21 @@ def test_a_strangers_order_with_our_prefix_halts_and_any_other_is_said_once() ->
     assert [halt.reason for halt in latched] == [Reason.FOREIGN_ORDER]
 
 
-def test_our_own_order_that_works_although_we_gave_it_up_is_cancelled_and_no_stranger() -> None:
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (Reason.NEVER_ARRIVED, "works after it had been given up: it is cancelled"),
+        (Reason.BROKER_REJECTED, "works after it had been refused: it is cancelled"),
+    ],
+)
+def test_our_own_order_that_works_although_it_was_over_is_cancelled_and_no_stranger(
+    reason: Reason, words: str
+) -> None:
+    """The second: sent twice by the way there, refused once and taken once."""
     kernel = desk()
     (order,) = submitted(kernel.order(Side.BUY, NANOS))
     kernel.take(facts.OrderUnknown(order_id=order.order_id, detail="no answer"))
-    kernel.take(facts.OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED))
+    kernel.take(facts.OrderNotSent(order_id=order.order_id, reason=reason))
     effects = kernel.take(
         facts.ForeignOrderSeen(
             wire_id=order.wire_id, broker_order_id="b9", symbol="AAPL", ours_by_prefix=True
@@ -152,6 +162,9 @@ def test_our_own_order_that_works_although_we_gave_it_up_is_cancelled_and_no_str
     )
     assert fx.CancelOrder(order_id=order.order_id, broker_order_id="b9") in effects
     assert not any(isinstance(effect, fx.LatchHalt) for effect in effects)
+    (page,) = [effect for effect in effects if isinstance(effect, fx.RaiseAlert)]
+    assert page.text.endswith(words)
+    assert len(kernel.kernel._state.book.working) == 1, "it counts until it is gone"
 
 
 def test_a_fault_halts_cancels_everything_pages_and_stops() -> None:

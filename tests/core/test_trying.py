@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fuseboard.core.legs import Leg
 from fuseboard.core.trying import ATTEMPTS_MAX, FAULTS
 from fuseboard.policy.data_rules import ExecutionRules
+from fuseboard.runtime.questions import LEG_REQUESTS
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary import market_inputs as market_facts
@@ -26,6 +27,7 @@ from tests.core.test_known_failures import Desk
 
 MINUTE = 60 * SECOND
 DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
+REQUESTS = {fx.ReadLeg: LEG_REQUESTS, fx.SubmitOrder: 1, fx.CancelOrder: 1}
 
 
 class PlainDesk(LiquidDesk):
@@ -42,6 +44,7 @@ class Watched(Floor):
     def __init__(self, desk: LiquidDesk, held: int, shown: Callable[[int], int]) -> None:
         super().__init__(desk, held, shown)
         self.told: list[fx.RaiseAlert] = []
+        self.requests = 0
         self.unreadable = False
         self.detail = "no answer"
         self.instead: facts.Input | None = None
@@ -49,6 +52,7 @@ class Watched(Floor):
 
     def hear(self, effects: tuple[fx.Effect, ...]) -> None:
         self.told += [effect for effect in effects if isinstance(effect, fx.RaiseAlert)]
+        self.requests += sum(REQUESTS.get(type(effect), 0) for effect in effects)
         super().hear(effects)
 
     def _read(self, leg: fx.ReadLeg) -> facts.LegRead | facts.LegReadFailed:
@@ -301,6 +305,33 @@ def test_where_the_broker_refuses_to_trade_at_once_a_close_takes_and_rests_at_it
     assert again.time_in_force is IOC, "asked anew, all is tried"
 
 
+def test_what_a_broker_refuses_in_either_shape_was_not_the_shape() -> None:
+    market = plain(20, lambda _second: 0)
+    market.left, market.instead = 0, refused()
+    market.flatten()
+    while len(market.closes) < 2:
+        market.second()
+    market.instead = None
+    market.wait(30)
+    shapes = [close.order.time_in_force for close in market.closes.values()]
+    assert len(shapes) > 6
+    assert shapes == ([IOC, DAY] * 20)[: len(shapes)], "and takes, then rests, from there on"
+
+
+@BOTH
+@pytest.mark.parametrize("shown", [0, 1])
+def test_one_thin_symbol_leaves_a_brokers_other_requests_room(market: Market, shown: int) -> None:
+    """Of the 200 a minute that Alpaca answers, and as many that may come at once."""
+    thin = market(2_000, lambda _second: shown, close_within_ns=10 * MINUTE)
+    thin.left = shown
+    thin.flatten()
+    for minute in range(4):
+        before = thin.requests
+        thin.every(1, until=60)
+        in_parts = market is measured and minute == 0
+        assert 10 < thin.requests - before <= (240 if in_parts else 180)
+
+
 class Late(Watched):
     """A broker whose positions know of a fill so much later than its orders do."""
 
@@ -310,11 +341,14 @@ class Late(Watched):
         super().__init__(desk, held, shown)
         self.known = [(0, held)]
 
+    def hear(self, effects: tuple[fx.Effect, ...]) -> None:
+        if self.known[-1][1] != self.held:
+            self.known.append((self.desk.now_ns, self.held))
+        super().hear(effects)
+
     def _read(self, leg: fx.ReadLeg) -> facts.LegRead | facts.LegReadFailed:
         read = super()._read(leg)
         assert isinstance(read, facts.LegRead)
-        if self.known[-1][1] != self.held:
-            self.known.append((self.desk.now_ns, self.held))
         counted = [held for at_ns, held in self.known if at_ns <= self.desk.now_ns - self.LAG_NS]
         self.desk.now_ns += self.TAKES_NS
         return replace(read, position_nanos=counted[-1] * NANOS)

@@ -161,6 +161,11 @@ def still_waits(turn: Turn, plan: Plan, leg: Leg) -> bool:
     return bool(leg.waits_for) and waits(turn, plan, leg)
 
 
+def wait_for_book(leg: Leg) -> None:
+    """A chunk was filled: the next goes when its book was seen anew; the broker is asked then."""
+    leg.waits_for = BOOK
+
+
 def look_boot_ns(turn: Turn, leg: Leg) -> int:
     """When a leg that waits looks again; 0: as soon as any."""
     return turn.boot_ns + LOOK_EVERY_NS if leg.waits_for == MARKET else 0

@@ -99,13 +99,12 @@ def at_broker(turn: Turn, order: Order, broker_order_id: str, *, ended: bool = F
 
 
 def _given_up_too_early(turn: Turn, order: Order) -> None:
-    """It was said never to have arrived, and it works: it counts again, and has to go."""
+    """It was refused, or never to arrive, and it works: it counts again, and has to go."""
+    was = "refused" if order.status is OrderStatus.REJECTED else "given up"
     turn.state.book.reopen(order)
     order.cancel_wanted = True
     publish(turn, order)
-    text = (
-        f"{order.symbol}: order {order.wire_id} arrived after it had been given up: it is cancelled"
-    )
+    text = f"{order.symbol}: order {order.wire_id} works after it had been {was}: it is cancelled"
     turn.alert(Severity.PAGE, Reason.NEVER_ARRIVED, text)
 
 

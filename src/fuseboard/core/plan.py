@@ -336,7 +336,10 @@ def _count(turn: Turn, plan: Plan, leg: Leg, order: Order, found: OrderSent | No
         at_once=order.time_in_force is TimeInForce.IOC,
     )
     leg.attempt += 1
-    if at_boot_ns <= turn.boot_ns:
+    if seen.status is OrderStatus.FILLED and leg.chunk:  # more is left: nothing to ask for yet
+        leaving.wait_for_book(leg)
+        _wait(turn, leg)
+    elif at_boot_ns <= turn.boot_ns:
         _read(turn, plan, leg)
     else:
         _wait(turn, leg, at_boot_ns)

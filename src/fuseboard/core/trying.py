@@ -6,14 +6,16 @@ then rests at the market's own price for the time of a close, and the next one t
 flat or `close_within` is over. The time counts from the plan's beginning, and anew from what kept
 the market from being asked: an exchange's halt, no way to the broker, a restart, a person who asks
 again. A close that was to take and got nothing doubles the next one's collar around the quote of
-its moment, up to `close_collar_max`; one that got a part does not: the market trades there. The
-longer a market gives nothing, the less often it is asked; `ATTEMPTS_MAX` closes are spread over
-`close_within`, and each has to come through the request budget. People are told once that it takes
-long, while it goes on. In the end, what is left is listed and paged, and a person asks again: a
-machine that sells into whatever comes hours later does not know why it should (ADR 0014).
+its moment, up to `close_collar_max`; one that got a part does not: the market trades there. What it
+did not get rests when a second has passed. The longer a market gives nothing, the less often it is
+asked; `ATTEMPTS_MAX` closes are spread over `close_within`, and each has to come through the
+request budget. People are told once that it takes long, while it goes on. In the end, what is left
+is listed and paged, and a person asks again: a machine that sells into whatever comes hours later
+does not know why it should (ADR 0014).
 
 Where a part of a share is closed, or the broker refuses to trade at once, a close is both: it takes
-as far as its collar, and what is left of it rests there.
+as far as its collar, and what is left of it rests there. One of these that it refuses as well shows
+that the shape was not what it refused: the next is to trade at once again.
 
 What the broker answers is another thing: `close_attempts` closes in a row that it refused, or ended
 by itself, are the last, because whatever is wrong there a person has to see to.
@@ -64,7 +66,8 @@ def answered(
     if filled_nanos > 0:
         leg.taken_boot_ns = turn.boot_ns
     elif status not in ENDED or not (taken_back or at_once):
-        leg.rests_only |= at_once and status is OrderStatus.REJECTED
+        if status is OrderStatus.REJECTED:
+            leg.rests_only = at_once
         leg.faults += 1
         leg.why = FAULTS
         return turn.boot_ns + PAUSE_NS * (status is OrderStatus.REJECTED)
@@ -75,10 +78,11 @@ def answered(
     leg.rests = at_once
     widest = leg.tries >= DOUBLINGS_MAX
     leg.tries += filled_nanos == 0 and not widest and not rested
+    took_part = at_once and filled_nanos > 0
     quiet_ns = turn.boot_ns - max(_since_boot_ns(plan, leg), leg.taken_boot_ns)
     return max(
         turn.boot_ns + PAUSE_NS * widest,
-        leg.sent_boot_ns + quiet_ns // QUIET_PARTS,
+        leg.sent_boot_ns + max(PAUSE_NS * took_part, quiet_ns // QUIET_PARTS),
         _spread_boot_ns(turn, plan, leg),
     )
 

@@ -31,7 +31,7 @@ class Trying:
         self.rests = False
         """Whether the next close rests at the market's price: the last took what there was."""
         self.rests_only = False
-        """Whether the broker refused a close that was to trade at once."""
+        """Whether the broker refused a close that was to trade at once; not the one after it."""
         self.next_ns = now_ns
         """When the next close may be sent."""
         self._orders = orders
@@ -64,7 +64,8 @@ class Trying:
         if filled_nanos > 0:
             self._taken_ns = now_ns
         elif status not in ENDED or not (taken_back or at_once):
-            self.rests_only |= at_once and status is OrderStatus.REJECTED
+            if status is OrderStatus.REJECTED:
+                self.rests_only = at_once
             self._faults += 1
             self.next_ns += PAUSE_NS * (status is OrderStatus.REJECTED)
             return
@@ -75,8 +76,9 @@ class Trying:
         self.rests = at_once
         widest = self.doublings >= DOUBLINGS_MAX
         self.doublings += filled_nanos == 0 and not widest and not rested
+        took_part = at_once and filled_nanos > 0
         quiet_ns = now_ns - max(self._since_ns, self._taken_ns)
-        paced_ns = self._sent_ns + quiet_ns // QUIET_PARTS
+        paced_ns = self._sent_ns + max(PAUSE_NS * took_part, quiet_ns // QUIET_PARTS)
         self.next_ns = max(now_ns + PAUSE_NS * widest, paced_ns)
 
     def why_over(self, now_ns: int) -> str:
