@@ -447,6 +447,31 @@ def test_a_strategy_nobody_ever_named_is_unknown_whatever_it_asks() -> None:
     assert denied(desk.order(Side.SELL, NANOS, strategy="gamma")) == [Reason.STRATEGY_UNKNOWN]
 
 
+@pytest.mark.parametrize(("capital", "taken"), [(10_001, True), (10_000, False), (1, False)])
+def test_a_capital_that_is_lost_already_would_close_what_is_held_and_needs_a_person(
+    capital: int, taken: bool
+) -> None:
+    """Its drawdown of 5 % is kept by any other capital."""
+    closes = loss("own", limit_nanos=NANOS // 2, action=Action.FLATTEN)
+    alpha = replace(ALPHA, losses=(closes,))
+    desk = Desk(replace(BASE, losses=(), strategies=(alpha, BETA)), cash=1_000_000)
+    bought(desk, 1_000)
+    for _ in range(3):
+        desk.quote("AAPL", 240)
+    smaller = replace(alpha, capital_nanos=capital * NANOS)
+    other = replace(BASE, losses=(), strategies=(smaller, BETA))
+    told = answer(desk.take(adopted(other)))
+    assert told.accepted is taken
+    if not taken:
+        assert (
+            f"alpha: it has lost 10,000.00, and its capital would be {capital:,}.00" in told.message
+        )
+        assert answer(desk.take(by_ann(other))).accepted
+    for _ in range(3):
+        desk.quote("AAPL", 240)
+    assert own(desk).watching() is taken
+
+
 @pytest.mark.parametrize("capital", [50_000, 100_000, 800_000])
 def test_another_capital_moves_the_mark_and_not_the_drawdown(capital: int) -> None:
     desk = Desk(BOTH, cash=1_000_000)

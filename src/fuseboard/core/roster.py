@@ -14,13 +14,13 @@ from typing import Final, TypeVar
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.fuses.rule import RuleFuse
-from fuseboard.core.measures.recording import equity_of
+from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.state import State, Turn
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
-from fuseboard.vocabulary.money import NANOS, shown_percent
+from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent
 from fuseboard.vocabulary.postures import Posture
 
 RETIRED_MAX: Final = 1_000
@@ -83,7 +83,25 @@ def would_close(turn: Turn, policy: Policy) -> list[str]:
         floor = fuse.mark_attos * (NANOS - rule.limit_nanos)
         if fuse.equity_attos * NANOS <= floor and not fuse.breaches():
             closes.append(f"{fuse.name}: {shown_percent(fuse.drawdown_nanos())} is lost")
-    return closes
+    return closes + _lost_capitals(turn, policy)
+
+
+def _lost_capitals(turn: Turn, policy: Policy) -> list[str]:
+    """The strategies whose capital would be no more than what they have lost: every limit of theirs
+    is passed then, because a drawdown of nothing cannot be kept.
+    """
+    lost = []
+    for rule in policy.strategies:
+        before_nanos = capital_nanos_of(turn, rule.name)
+        equity_attos = equity_of(turn, strategy_scope(rule.name))
+        profit_attos = equity_attos - (before_nanos or 0) * NANOS
+        was_sound = before_nanos is None or equity_attos > 0
+        if was_sound and profit_attos + rule.capital_nanos * NANOS <= 0:
+            lost.append(
+                f"{rule.name}: it has lost {shown_money(-profit_attos // NANOS)},"
+                f" and its capital would be {shown_money(rule.capital_nanos)}"
+            )
+    return lost
 
 
 def change_capitals(turn: Turn, policy: Policy) -> None:
