@@ -242,6 +242,21 @@ def test_a_market_order_matches_only_what_rests_within_the_quote() -> None:
     assert denied(asked(at, side=Side.SELL, price=None)) == [Reason.SELF_MATCH]
 
 
+def test_a_market_order_larger_than_what_is_shown_may_match_what_rests_behind_it() -> None:
+    """One share is shown on either side; a limit of its own bounds it."""
+    two = 2 * NANOS
+    at = desk()
+    assert submitted(asked(at, side=Side.SELL, price=252 * NANOS))
+    assert denied(asked(at, price=None, quantity=two)) == [Reason.SELF_MATCH]
+    assert submitted(asked(at, price=251 * NANOS, quantity=two))
+    at = desk()
+    assert submitted(asked(at, side=Side.SELL, price=276 * NANOS))
+    assert submitted(asked(at, price=None, quantity=two)), "a tenth beyond the ask is the furthest"
+    at = desk()
+    assert submitted(asked(at, price=248 * NANOS))
+    assert denied(asked(at, side=Side.SELL, price=None, quantity=two)) == [Reason.SELF_MATCH]
+
+
 def test_own_orders_that_ended_and_stops_that_wait_match_nothing() -> None:
     at = desk(held=100)
     (order,) = submitted(asked(at, side=Side.SELL, quantity=200 * NANOS, price=251 * NANOS))

@@ -6,7 +6,7 @@ What a denial leads to beside its answer is here too: a strategy that asks above
 
 from typing import Final
 
-from fuseboard.core import dynamic, overrides, rates
+from fuseboard.core import dynamic, overrides, rates, roster
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.quick import worst_if_passed
@@ -68,6 +68,7 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         return
     if fact.strategy not in state.book.strategies:
         admit(turn, fact.strategy)
+        roster.follow(turn)  # rules for each strategy are for this one, too
     instrument = state.instruments.get(fact.symbol)
     if instrument is None:
         if len(state.instruments) >= INSTRUMENTS_MAX:

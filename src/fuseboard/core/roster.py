@@ -175,7 +175,9 @@ def _name(
 def _scopes(turn: Turn, rule: BreakerRule) -> list[str]:
     if rule.scope != EVERY_STRATEGY:
         return [rule.scope]
-    names = [strategy.name for strategy in turn.policy.strategies] or list(turn.state.strategies)
+    names = [strategy.name for strategy in turn.policy.strategies]
+    if not names:  # those with a key at the start, and those that came since
+        names = list(dict.fromkeys([*turn.state.strategies, *turn.state.book.strategies]))
     return [strategy_scope(name) for name in names]
 
 

@@ -1,9 +1,10 @@
 """Self-match prevention: no order may trade against a working order of the same account (FIA).
 
 An order crosses when it would trade at a price that a working order on the other side asks; a
-market order trades at the far side of the quote, so what rests beyond it is not reached. Stops rest
-at no price before they are triggered, so neither the order nor what works is asked while it is one.
-The book keeps the keenest prices, so that an order that crosses none of them costs one comparison;
+market order trades at the far side of the quote if that shows enough for it, and else may go as far
+as it is judged, `MARKET_WORST_NANOS` beyond: a limit of its own bounds it. Stops rest at no price
+before they are triggered, so neither the order nor what works is asked while it is one. The book
+keeps the keenest prices, so that an order that crosses none of them costs one comparison;
 only else the symbol's orders are looked at.
 """
 
@@ -11,7 +12,8 @@ from typing import Final
 
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import Finding, Proposal
-from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.core.exposure import MARKET_WORST_NANOS
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Intent, OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
@@ -37,11 +39,17 @@ def passes(proposal: Proposal) -> bool:
 
 
 def _reached_nanos(proposal: Proposal) -> int:
-    """The price up to which (for a sell: down to which) the order trades now."""
+    """The price up to which (for a sell: down to which) the order may trade now."""
     order, instrument = proposal.order, proposal.instrument
     if order.limit_price_nanos is not None:
         return order.limit_price_nanos
-    return instrument.ask_nanos if order.side is _BUY else instrument.bid_nanos
+    if order.side is _BUY:
+        if order.quantity_nanos <= instrument.ask_size_nanos:
+            return instrument.ask_nanos
+        return -(-instrument.ask_nanos * (NANOS + MARKET_WORST_NANOS) // NANOS)
+    if order.quantity_nanos <= instrument.bid_size_nanos:
+        return instrument.bid_nanos
+    return instrument.bid_nanos * (NANOS - MARKET_WORST_NANOS) // NANOS
 
 
 def _crossed(proposal: Proposal) -> Order | None:
