@@ -23,6 +23,8 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 from tests.core.test_known_failures import SECOND, Desk
 from tests.core.test_market_data import MS, quote, tripped
@@ -43,6 +45,7 @@ class Street:
         self.wakes: list[int] = []
         self.log: list[Record] = []
         self.trips = 0
+        self.answers = True
         self.take(facts.TimeAdvanced())  # what was due is done, and the next wake-up is known
         self.take(FeedHeard(feed="stocks"))
         self.take(quote(BEFORE, self.desk.now_ns))
@@ -53,7 +56,7 @@ class Street:
         self.log.append(Record(len(self.log) + 1, moment, fact, effects))
         self.trips += tripped(effects)
         self.wakes += [e.boot_ns for e in effects if isinstance(e, fx.WakeAt)]
-        if any(isinstance(effect, fx.ReadAccount) for effect in effects):
+        if self.answers and any(isinstance(effect, fx.ReadAccount) for effect in effects):
             equity = self.true * HELD * NANOS
             self.take(
                 facts.AccountSeen(
@@ -74,6 +77,9 @@ class Street:
             self.desk.now_ns = max(self.desk.now_ns, first)
             self.take(facts.TimeAdvanced())
         self.desk.now_ns = until_ns
+
+    def posture(self) -> Posture:
+        return self.desk.kernel._state.postures.get("account", Posture.OPEN)
 
     def good(self) -> None:
         self.take(quote(self.true, self.desk.now_ns))
@@ -159,6 +165,44 @@ def test_bad_quotes_delay_a_real_loss_by_the_confirmation_at_most(
     for record in street.log[len(Street().log) :]:
         assert kernel.step(record.moment, record.input) == record.effects, "replay differs"
     assert kernel.digest() == street.desk.kernel.digest()
+
+
+@pytest.mark.parametrize("kind", ["wide", "crossed", "late"])
+@pytest.mark.parametrize("seconds", [1, 3, 60])
+def test_a_loss_among_bad_quotes_that_came_long_before_it_is_seen_within_a_second(
+    kind: str, seconds: int
+) -> None:
+    """The broker was asked when the doubt was a second old: it is asked again as they go on."""
+    street = Street()
+    for _ in range(5 * seconds):
+        street.bad(kind, BEFORE)
+        street.pass_time(200 * MS)
+    street.true = 220
+    for _ in range(6):
+        street.bad(kind, 220)
+        street.pass_time(200 * MS)
+    assert street.trips == 1
+
+
+def test_what_neither_prices_nor_the_broker_value_lets_nothing_open() -> None:
+    street = Street()
+    street.answers = False
+    for _ in range(60):
+        street.take(FeedHeard(feed="stocks"))
+        street.bad("wide", BEFORE)
+        street.pass_time(200 * MS)
+    told = [effect for record in street.log for effect in record.effects]
+    alerts = [e for e in told if isinstance(e, fx.RaiseAlert) and e.code is Reason.UNVALUED]
+    assert [alert.text.split(":")[0] for alert in alerts] == [
+        "no good price of AAPL for 10s, and no equity from the broker"
+    ]
+    assert street.posture() is Posture.REDUCE_ONLY
+    street.answers = True
+    for _ in range(10):
+        street.take(FeedHeard(feed="stocks"))
+        street.bad("wide", BEFORE)
+        street.pass_time(SECOND)
+    assert street.posture() is Posture.OPEN, "the broker tells what it is worth"
 
 
 @pytest.mark.parametrize("fallen", [237, 220, 200, 60])

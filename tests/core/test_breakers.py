@@ -25,7 +25,7 @@ from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
-from tests.core.test_known_failures import Desk
+from tests.core.test_known_failures import Desk, submitted
 
 SECOND = NANOS
 ACCOUNT, ALPHA, AAPL = "account", "strategy:alpha", "symbol:AAPL"
@@ -333,6 +333,17 @@ def test_each_strategy_has_its_own_when_the_scope_says_so() -> None:
     desk.trades(-1)
     assert desk.posture(ALPHA) is Posture.HALTED
     assert desk.posture() is Posture.OPEN
+
+
+def test_one_that_comes_after_the_start_has_its_own_too() -> None:
+    """Where the policy names no strategies, all that ask for orders are watched."""
+    streak = breaker("consecutive_losses >= 1", scope="strategy:*")
+    desk = Desk(Policy(breakers=(streak,), losses=(LossRule(),)), cash=1_000_000)
+    known = list(desk.kernel._state.breakers)
+    assert submitted(desk.order(Side.BUY, NANOS, strategy="latecomer"))
+    assert list(desk.kernel._state.breakers) == [*known, "b:strategy:latecomer"]
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    assert list(desk.kernel._state.breakers) == [*known, "b:strategy:latecomer"]
 
 
 def test_a_late_fee_makes_a_loss_of_a_trade_that_just_earned() -> None:

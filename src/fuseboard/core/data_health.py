@@ -1,4 +1,5 @@
-"""The state of market data as a whole: a feed that is dead, quotes too old, too few good ones.
+"""The state of market data as a whole: a feed that is dead, quotes too old, too few good ones, and
+something held that neither prices nor the broker's equity value.
 
 Gauges: each tightens the account as the policy says and lets go by itself once it was well for
 `WELL_NS`. A quiet symbol is not stale while its feed is heard: its age is judged against the
@@ -11,6 +12,7 @@ from fuseboard.core.halting import publish_postures
 from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import watching
 from fuseboard.core.market import FeedTimes
+from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS
 from fuseboard.core.state import DataDoubt, State, Turn
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.market_inputs import FeedHeard
@@ -21,6 +23,8 @@ from fuseboard.vocabulary.reasons import Reason
 FEEDS_MAX: Final = 16
 WELL_NS: Final = NANOS
 JUDGED_EVERY_NS: Final = NANOS
+UNVALUED_NS: Final = 2 * ACCOUNT_READ_EVERY_NS
+"""How long what is held may be without a good price and without the broker's own equity."""
 
 
 def feed_heard(turn: Turn, fact: FeedHeard) -> None:
@@ -50,9 +54,11 @@ def node_started(turn: Turn) -> None:
 def judge(turn: Turn) -> None:
     """Look at feeds, at what is held and at what is watched, and follow what is found."""
     state, rules = turn.state, turn.policy.data
-    if not (state.feeds or state.data_doubts or _asks(turn)):
+    unvalued = _unvalued(turn)
+    if not (state.feeds or state.data_doubts or unvalued or _asks(turn)):
         return
     changed = _follow(turn, Reason.FEED_DEAD, _dead(turn))
+    changed = _follow(turn, Reason.UNVALUED, unvalued) or changed
     stale = _stale(turn) if rules.stale_action != "deny" else ""
     changed = _follow(turn, Reason.DATA_STALE, stale) or changed
     changed = _follow(turn, Reason.DATA_MISSING, _missing(turn)) or changed
@@ -84,6 +90,31 @@ def _stale(turn: Turn) -> str:
         if turn.boot_ns - latest_ns > most_ns and symbol not in state.trading_halts:
             stale.append(symbol)
     return f"no recent price of {', '.join(stale[:10])}" if stale else ""
+
+
+def _unvalued(turn: Turn) -> str:
+    """What is held, told prices of which none is good, while the broker's equity is not told."""
+    symbols = [symbol for symbol, due_ns in _unvalued_from(turn.state) if due_ns <= turn.boot_ns]
+    if not symbols:
+        return ""
+    held = ", ".join(symbols[:10])
+    return (
+        f"no good price of {held} for {duration(UNVALUED_NS)}, and no equity from the broker:"
+        " what is lost is not known"
+    )
+
+
+def _unvalued_from(state: State) -> list[tuple[str, int]]:
+    """From when on each symbol that is held and in doubt is valued by nothing."""
+    if not state.reconciled:
+        return []
+    told_ns = state.figures_boot_ns or 0
+    found = [(symbol, state.instruments.get(symbol)) for symbol in state.book.held()]
+    return [
+        (symbol, max(at.doubt_boot_ns, told_ns) + UNVALUED_NS)
+        for symbol, at in found
+        if at is not None and at.doubt_boot_ns
+    ]
 
 
 def _missing(turn: Turn) -> str:
@@ -133,7 +164,9 @@ def next_deadline(turn: Turn) -> int:
     state = turn.state
     if state.data_doubts or (_asks(turn) and state.reconciled):
         return turn.boot_ns + JUDGED_EVERY_NS
-    due_ns = _first_silence(state, turn.policy.data.heartbeat_ns_max)
+    due = [due_ns for _, due_ns in _unvalued_from(state)]
+    silent_ns = _first_silence(state, turn.policy.data.heartbeat_ns_max)
+    due_ns = min([*due, silent_ns] if silent_ns else due, default=0)
     return max(due_ns, turn.boot_ns + 1) if due_ns else 0
 
 

@@ -85,32 +85,46 @@ def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
 
 
 def ask_when_in_doubt(turn: Turn) -> None:
-    """Ask for the broker's equity, once, when something held has had no good price for long."""
-    for due_ns in _doubts(turn.state):
-        if turn.state.read_boot_ns < due_ns <= turn.boot_ns:
-            read_account(turn, positions=False)
-            return
+    """Ask for the broker's equity where something held has had no good price for long: once, and
+    then a second after the last reading, as long as it is told more that values nothing.
+    """
+    state = turn.state
+    due = [due_ns for due_ns in _doubts(state) if state.read_boot_ns < due_ns]
+    if min(due, default=turn.boot_ns + 1) <= turn.boot_ns:
+        read_account(turn, positions=False)
 
 
 def next_deadline(turn: Turn) -> int:
-    """When a doubt becomes too old; 0 when none waits for that."""
+    """When a doubt becomes too old, or its last news does; 0 when none waits for that."""
     return min((due_ns for due_ns in _doubts(turn.state) if due_ns > turn.boot_ns), default=0)
 
 
 def _doubts(state: State) -> list[int]:
-    """When each symbol that is held and in doubt becomes blind."""
+    """When each symbol that is held and in doubt becomes blind, and when news of one that is makes
+    the last reading too old.
+    """
     if not state.reconciled:
         return []
     found = [state.instruments.get(symbol) for symbol in state.book.held()]
-    return [at.doubt_boot_ns + DOUBT_NS for at in found if at is not None and at.doubt_boot_ns]
+    due = [at.doubt_boot_ns + DOUBT_NS for at in found if at is not None and at.doubt_boot_ns]
+    if due and state.doubtful_boot_ns > state.read_boot_ns:
+        due.append(state.read_boot_ns + DOUBT_NS)
+    return due
 
 
 def _note_doubt(turn: Turn, symbol: str, instrument: Instrument) -> None:
-    """A doubt that has just begun over something held has a time at which it counts."""
-    if instrument.doubt_boot_ns == turn.boot_ns and turn.state.reconciled:
-        position = turn.state.book.account.positions.get(symbol)
-        if position is not None and position.quantity_nanos:
-            turn.wake(turn.boot_ns + DOUBT_NS)
+    """A doubt over something held has a time at which it counts, and so has its last news."""
+    state, since_ns = turn.state, instrument.doubt_boot_ns
+    if not since_ns or not state.reconciled:
+        return
+    position = state.book.account.positions.get(symbol)
+    if position is None or not position.quantity_nanos:
+        return
+    if since_ns == turn.boot_ns:
+        turn.wake(turn.boot_ns + DOUBT_NS)
+    elif turn.boot_ns >= since_ns + DOUBT_NS:
+        state.doubtful_boot_ns = turn.boot_ns
+        turn.wake(max(turn.boot_ns, state.read_boot_ns + DOUBT_NS))
 
 
 def _known(state: State, symbol: str) -> Instrument:

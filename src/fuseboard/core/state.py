@@ -265,6 +265,8 @@ class State(Struct, kw_only=True):
     """The reading before the last; None when there is none or it was too old by then."""
     figures_boot_ns: int | None = None
     """When the broker's own figures were last read."""
+    doubtful_boot_ns: int = 0
+    """When something held that is blind was last told a price that values nothing."""
     judges_sessions: bool = False
     """Whether a session, or the broker's clock, has been known; then orders are judged by them."""
     throttles: Throttles = field(default_factory=Throttles)
