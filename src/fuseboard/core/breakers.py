@@ -7,14 +7,13 @@ the books are compared nothing is judged: the account is halted then anyway.
 from typing import Any, Final
 
 from fuseboard.core import watchlist
-from fuseboard.core.cash import benefit_attos, in_doubt
+from fuseboard.core.doubts import ask_broker, benefit_of, in_doubt
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import apply, publish_postures, settle, trip
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.measures.values import PRIOR, VALUES, Reading, reading_of
-from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import blind
 from fuseboard.core.watchlist import Watched
@@ -125,12 +124,15 @@ def _agreed(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
 
 
 def _doubtful(turn: Turn, fuse: RuleFuse, watched: Watched) -> bool:
-    """Whether a breach of equity may come from books that are in doubt: see `cash.doubtful`."""
+    """Whether a breach of equity may come from books that are in doubt: see `doubts`."""
     if not watched.condition.uses_equity or not in_doubt(turn.state):
         return False
     if fuse.scope == ACCOUNT_SCOPE:
         return fuse.breach.source != BROKER_SOURCE
-    equity_attos = equity_of(turn, fuse.scope) + benefit_attos(turn.state)
+    benefit_attos = benefit_of(turn.state, fuse.scope)
+    if benefit_attos is None:
+        return True
+    equity_attos = equity_of(turn, fuse.scope) + benefit_attos
     values = [
         VALUES[name](reading_of(turn, fuse.scope, equity_attos)) for name in watched.condition.names
     ]
@@ -199,7 +201,7 @@ def _breach_changed(turn: Turn, fuse: RuleFuse, before: str) -> None:
     if fuse.breach.source and fuse.breach.source != before:
         turn.wake(fuse.breach.began_boot_ns + fuse.rule.confirm_ns_max)
         if fuse.scope == ACCOUNT_SCOPE and not before:
-            read_account(turn, positions=False)
+            ask_broker(turn)
 
 
 def _moved(turn: Turn, fuse: RuleFuse, event: FuseEvent | None) -> bool:

@@ -12,8 +12,8 @@ from typing import Final
 
 from fuseboard.core import nearness
 from fuseboard.core.discrepancies import end_cash, show
-from fuseboard.core.fuses.confirmation import BROKER_SOURCE, DAY_NS
-from fuseboard.core.fuses.drawdown import DrawdownFuse
+from fuseboard.core.doubts import DISAGREEMENTS
+from fuseboard.core.fuses.confirmation import DAY_NS
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import note_fee
 from fuseboard.core.outgoing import read_account
@@ -42,36 +42,8 @@ ASK_AGAIN_NS: Final = NANOS
 TOLERANCE_NANOS: Final = NANOS // 100
 """How far, as a share of what was said to move, the broker's figure may be off: a transfer's fee.
 Never more than one adoption may be."""
-DISAGREEMENTS: Final = 2
-"""How many readings make an unexplained difference: one may be read while money moves."""
 APART_NS: Final = 2 * NANOS
 """How long readings must show the same difference before the books are compared for it."""
-
-
-def in_doubt(state: State) -> bool:
-    """Whether our books are known to be wrong: the broker's cash differs and nothing explains it.
-
-    No breach trips on such books alone: the broker's equity must confirm it.
-    """
-    return state.equity_disagreements >= DISAGREEMENTS
-
-
-def benefit_attos(state: State) -> int:
-    """How much more we may own than our books say, while they are in doubt."""
-    return max(0, state.broker_cash_attos - state.book.account.cash_attos)
-
-
-def doubtful(turn: Turn, fuse: DrawdownFuse) -> bool:
-    """Whether a breach of this fuse may come from the doubt alone: then it does not trip.
-
-    The account's needs the broker's equity. A strategy has none there: its breach must hold with
-    all that our cash may be too low by.
-    """
-    if not in_doubt(turn.state):
-        return False
-    if fuse.scope == ACCOUNT_SCOPE:
-        return fuse.breach.source != BROKER_SOURCE
-    return fuse.equity_attos + benefit_attos(turn.state) > fuse.floor_attos
 
 
 def cash_read(turn: Turn) -> bool:

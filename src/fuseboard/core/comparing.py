@@ -10,6 +10,7 @@ from typing import Final
 from fuseboard.core import (
     data_health,
     discrepancies,
+    doubts,
     drop_copy,
     guardian_closes,
     holdings,
@@ -154,6 +155,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     was_reconciled, state.reconciled = state.reconciled, True
     note_comparison(turn, differences, whole=not fact.unread)
     _judged(turn, fact, differences)
+    doubts.positions_read(state)
     if len(state.strategies) == 1:
         admit(turn, state.strategies[0])
     begin_courses(turn)

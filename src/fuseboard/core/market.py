@@ -88,6 +88,8 @@ class Instrument(Struct):
     traded_boot_ns: int = 0
     doubt_boot_ns: int = 0
     """Since when prices are excluded or disagree; 0 once two in a row were good."""
+    jumped: bool = False
+    """Whether its mark moved further at once than the policy's limit, and nobody asked yet why."""
     settling: bool = False
     """Whether one price was good since the last one that jumped."""
     trade_before: tuple[int, int] = (0, 0)
@@ -163,6 +165,7 @@ class Instrument(Struct):
                 self._doubt(boot_ns)
                 self.settling = False
                 return 0
+            self.jumped = True
         if self.doubt_boot_ns:
             self._settle()
         if self.habit is not None and known_nanos:

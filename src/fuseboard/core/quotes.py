@@ -3,6 +3,7 @@
 What is late says nothing of liquidity either: a market of which only late news comes falls silent.
 """
 
+from fuseboard.core import doubts
 from fuseboard.core.anomalies import Habit, new_habit, trades_oddly
 from fuseboard.core.liquidity import watching
 from fuseboard.core.market import DOUBT_NS, Instrument
@@ -27,6 +28,8 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     suspect_nanos = instrument.suspect_nanos
     mark_nanos = instrument.quote(fact, rules, turn.boot_ns, late=late)
     if mark_nanos:
+        if instrument.jumped:
+            doubts.note_jump(turn, fact.symbol, instrument)
         marked(turn, fact.symbol, mark_nanos)
         return
     if habit is not None and instrument.suspect_nanos and not suspect_nanos:
@@ -58,6 +61,8 @@ def trade_seen(turn: Turn, fact: TradeSeen) -> None:
         return
     mark_nanos = instrument.trade(fact, rules, turn.boot_ns)
     if mark_nanos:
+        if instrument.jumped:
+            doubts.note_jump(turn, fact.symbol, instrument)
         marked(turn, fact.symbol, mark_nanos)
     else:
         _note_doubt(turn, fact.symbol, instrument)
@@ -81,6 +86,8 @@ def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
     if instrument.excluded:
         mark_nanos = instrument.last_price(price_nanos, turn.policy.data, turn.boot_ns)
         if mark_nanos:
+            if instrument.jumped:
+                doubts.note_jump(turn, symbol, instrument)
             marked(turn, symbol, mark_nanos)
 
 

@@ -7,7 +7,6 @@ from fuseboard.core.holdings import take_over
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary.effects import ClearHalt
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 
 
 def fuses_of(state: State, scope: str) -> list[Tripping | Latch]:
@@ -41,12 +40,10 @@ def accept_difference(turn: Turn, *, operator: str, reason: str) -> None:
         take_over(turn)
         drop_copy.accept(turn)
         discrepancies.accept(turn, operator=operator, reason=reason)
-    if not state.equity_disagreements:
-        return
-    state.equity_disagreements = 0
-    discrepancies.end_cash(turn, "accepted", operator=operator, reason=reason)
-    if not state.book.working:
-        state.book.account.cash_attos = state.broker_cash_attos
-        for fuse in state.drawdowns.values():
-            if fuse.scope == ACCOUNT_SCOPE:
-                fuse.equity_attos = equity_of(turn, ACCOUNT_SCOPE)
+    if state.equity_disagreements:
+        state.equity_disagreements = 0
+        discrepancies.end_cash(turn, "accepted", operator=operator, reason=reason)
+        if not state.book.working:
+            state.book.account.cash_attos = state.broker_cash_attos
+    for fuse in state.drawdowns.values():  # whether they still breach is asked next
+        fuse.equity_attos = equity_of(turn, fuse.scope)

@@ -7,8 +7,8 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 from shlex import quote
 
 from fuseboard.core import consent, recovering, roster, scopes
-from fuseboard.core.cash import doubtful
 from fuseboard.core.closes import freeze, ongoing
+from fuseboard.core.doubts import doubtful
 from fuseboard.core.fuses.confirmation import counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState

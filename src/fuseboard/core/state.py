@@ -319,6 +319,8 @@ class State(Struct, kw_only=True):
     """When the newest of the guardian's closes that a start took in was sent."""
     discrepancies: dict[str, Discrepancy] = {}
     """By subject, oldest first."""
+    jumped: dict[str, int] = {}
+    """What is held whose price jumped since positions were last read, and when (boot time)."""
     positions_apart: dict[str, BrokerPosition] = {}
     """The broker's positions that differ from ours and were not taken over."""
     copy: DropCopy = field(default_factory=DropCopy)

@@ -6,7 +6,7 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
-from fuseboard.core import cash, drop_copy, nearness
+from fuseboard.core import cash, doubts, drop_copy, nearness
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.fuse import Fuse
@@ -60,7 +60,7 @@ def evaluate(turn: Turn, source: str) -> None:
     if not state.reconciled:
         return
     turn.equity_source = source
-    if turn.watchlist.tracks_peaks:
+    if turn.watchlist.tracks_peaks and not doubts.may_be_split(state):
         see_equity(turn)
     for fuse in state.drawdowns.values():
         _watched(turn, fuse, source)
@@ -70,8 +70,10 @@ def evaluate(turn: Turn, source: str) -> None:
 def _watched(turn: Turn, fuse: DrawdownFuse, source: str) -> None:
     before = fuse.breach.source
     equity_attos = equity_of(turn, fuse.scope)
+    if equity_attos > fuse.mark_attos and fuse.watching() and doubts.may_be_split(turn.state):
+        return
     event = fuse.watch(equity_attos, source, turn.boot_ns)
-    if event is not None and not (event is FuseEvent.BREACHED and cash.doubtful(turn, fuse)):
+    if event is not None and not (event is FuseEvent.BREACHED and doubts.doubtful(turn, fuse)):
         _moved(turn, fuse, event)
     if fuse.breach.source != before:
         _breach_changed(turn, fuse)
@@ -114,7 +116,7 @@ def _breach_changed(turn: Turn, fuse: DrawdownFuse) -> None:
     if fuse.breach.source and fuse.watching():
         turn.wake(fuse.breach.began_boot_ns + fuse.rule.confirm_ns_max)
         if fuse.breach.source != BROKER_SOURCE or blind(turn):
-            read_account(turn, positions=False)
+            doubts.ask_broker(turn)
 
 
 def _publish_equity(turn: Turn) -> None:
