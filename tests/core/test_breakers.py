@@ -346,6 +346,15 @@ def test_one_that_comes_after_the_start_has_its_own_too() -> None:
     assert list(desk.kernel._state.breakers) == [*known, "b:strategy:latecomer"]
 
 
+def test_a_broker_whose_equity_breaches_alone_is_not_asked_again_at_once() -> None:
+    desk = BreakerDesk(breaker("drawdown >= 5%", Action.FLATTEN))
+    asked = 0
+    for _ in range(20):
+        desk.now_ns += NANOS // 100
+        asked += any(isinstance(effect, fx.ReadAccount) for effect in desk.account(700_000))
+    assert asked <= 1
+
+
 def test_a_late_fee_makes_a_loss_of_a_trade_that_just_earned() -> None:
     desk = BreakerDesk(breaker("consecutive_losses >= 2"))
     desk.trades(-1)

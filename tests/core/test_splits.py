@@ -1,8 +1,7 @@
 """A split of what is held is no loss and no gain: nothing is closed for it, no mark moves.
 
 2 for 1: the price halves, the broker holds twice as much, and its equity is what it was. Our book
-learns of the price by quotes and of the quantity by a comparison, in either order; a person's reset
-takes the quantity over.
+learns of the price by quotes and of the quantity by a comparison, in either order.
 """
 
 from typing import Final
@@ -17,9 +16,11 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
+from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
-from tests.core.test_known_failures import SECOND, Desk
+from fuseboard.vocabulary.reasons import Reason
+from tests.core.test_adoption import _filled as filled
+from tests.core.test_known_failures import SECOND, Desk, submitted
 
 HELD: Final = 1_000
 LOSSES = (LossRule(name="day"),)
@@ -27,6 +28,7 @@ CUT = BreakerRule(name="cut", condition="drawdown >= 5%", action=Action.FLATTEN)
 
 
 def desk(*, strategies: bool = False) -> Desk:
+    """A thousand shares at 250 of strategy alpha; its losses are watched, or the account's."""
     alpha = StrategyRule(name="alpha", capital_nanos=250_000 * NANOS, losses=LOSSES)
     policy = Policy(
         limits=Limits(order_value_nanos_max=NANOS**2),
@@ -34,7 +36,12 @@ def desk(*, strategies: bool = False) -> Desk:
         breakers=() if strategies else (CUT,),
         strategies=(alpha,) if strategies else (),
     )
-    return Desk(policy, cash=0, held=HELD)
+    at = Desk(policy, cash=250_000)
+    (order,) = submitted(at.order(Side.BUY, HELD * NANOS))
+    at.held, at.cash = HELD, 0
+    filled(at, order, HELD)
+    at.quote("AAPL", 250)
+    return at
 
 
 class Broker:
@@ -72,24 +79,21 @@ class Broker:
             self.at.now_ns += SECOND
             self.take(self.at.take(facts.TimeAdvanced()))
 
-    def trips(self) -> list[fx.Effect]:
-        return [at for at in self.told if isinstance(at, fx.LatchHalt) and "#" in at.detail]
-
     def sent(self) -> list[fx.Effect]:
         return [effect for effect in self.told if isinstance(effect, fx.SubmitOrder | fx.ReadLeg)]
 
 
-@pytest.mark.parametrize(("held", "price"), [(2_000, 125), (1_500, 250 * 2 // 3), (100, 2_500)])
+@pytest.mark.parametrize(
+    ("held", "price"), [(2_000, 125), (1_500, 167), (10_000, 25), (200, 1_250), (100, 2_500)]
+)
 @pytest.mark.parametrize("first", ["quotes", "broker", "silent"])
 @pytest.mark.parametrize("strategies", [False, True], ids=["account", "strategy"])
 def test_a_split_closes_nothing_and_moves_no_mark(
     held: int, price: int, first: str, strategies: bool
 ) -> None:
     at = desk(strategies=strategies)
-    if strategies:
-        at.take(facts.TimeAdvanced())
-    at.quote("AAPL", 250)
-    marks = {name: fuse.mark_attos for name, fuse in at.kernel._state.drawdowns.items()}
+    state = at.kernel._state
+    marks = {name: fuse.mark_attos for name, fuse in state.drawdowns.items()}
     broker = Broker(at, held, price)
     broker.tells_positions = first != "silent"
     if first == "broker":
@@ -98,34 +102,59 @@ def test_a_split_closes_nothing_and_moves_no_mark(
     broker.wait(40)
     broker.quote()
     if first == "silent":
+        assert state.book.account.position("AAPL").quantity_nanos == HELD * NANOS
         broker.tells_positions = True
         broker.wait(40)
-    state = at.kernel._state
-    assert not broker.sent(), "nothing is closed for it"
-    assert {name: fuse.mark_attos for name, fuse in state.drawdowns.items()} == marks
-    assert all(fuse.watching() for fuse in state.tripping())
-    assert state.postures["account"] >= Posture.REDUCE_ONLY, "until somebody says what it was"
-    at.requests += 1
-    reset = OperatorResetRequested(
-        request=at.requests, scope="account", operator="ann", reason="a split"
-    )
-    broker.take(at.take(reset))
     broker.quote()
-    broker.wait(10)
+    assert not broker.sent(), "nothing is closed for it"
+    assert not [at for at in broker.told if isinstance(at, fx.LatchHalt)]
     assert state.book.account.position("AAPL").quantity_nanos == held * NANOS
-    assert {name: fuse.mark_attos for name, fuse in state.drawdowns.items()} == marks
-    assert all(fuse.state is FuseState.MONITORING for fuse in state.drawdowns.values())
-    assert not broker.sent()
+    assert state.book.strategies["alpha"].position("AAPL").quantity_nanos == held * NANOS
+    assert not state.discrepancies
+    (said,) = [
+        at for at in broker.told if isinstance(at, fx.RaiseAlert) and at.code is Reason.SPLIT
+    ]
+    assert "nothing is lost by it" in said.text
+    for name, fuse in state.drawdowns.items():
+        assert abs(fuse.mark_attos - marks[name]) * 400 <= marks[name], "a price is in dollars"
+        assert fuse.state is FuseState.MONITORING
+    assert all(fuse.watching() for fuse in state.tripping())
+    assert state.postures.get("account", Posture.OPEN) is Posture.OPEN
+
+
+@pytest.mark.parametrize(
+    ("held", "price", "cash"),
+    [
+        pytest.param(2_000, 250, 0, id="somebody was given as many more"),
+        pytest.param(2_000, 250, -250_000, id="somebody bought them"),
+        pytest.param(2_001, 125, 0, id="one share more"),
+        pytest.param(50, 2_500, 125_000, id="a half was sold"),
+        pytest.param(-1_000, 250, 500_000, id="the other side"),
+    ],
+)
+def test_what_is_not_plainly_a_split_stays_a_difference_for_a_person(
+    held: int, price: int, cash: int
+) -> None:
+    at = desk()
+    broker = Broker(at, held, price)
+    at.cash = cash
+    broker.equity = held * price + cash
+    broker.take(at.account(broker.equity))
+    broker.compare()
+    broker.wait(40)
+    state = at.kernel._state
+    assert state.book.account.position("AAPL").quantity_nanos == HELD * NANOS
+    assert state.positions_apart
+    assert state.postures["account"] >= Posture.REDUCE_ONLY
 
 
 @pytest.mark.parametrize("tells_positions", [True, False])
 def test_a_price_that_halves_while_as_much_is_held_is_a_loss(tells_positions: bool) -> None:
-    """By the positions, read after the jump, or by the broker's own equity."""
+    """By the positions, read after the jump, though the broker's equity lags; or by that equity."""
     at = desk()
-    at.quote("AAPL", 250)
     broker = Broker(at, HELD, 125)
     broker.tells_positions = tells_positions
-    broker.equity = 125_000 if not tells_positions else 250_000  # its equity may lag
-    broker.quote(2 if not tells_positions else 3)
+    broker.equity = 250_000 if tells_positions else 125_000
+    broker.quote(3 if tells_positions else 2)
     assert at.kernel._state.drawdowns["day:account"].state is FuseState.TRIGGERED
-    assert len([e for e in broker.told if isinstance(e, fx.ReadLeg)]) == 1
+    assert [at.trip for at in broker.told if isinstance(at, fx.RecordPlan)]

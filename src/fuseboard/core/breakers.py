@@ -200,7 +200,8 @@ def _breach_changed(turn: Turn, fuse: RuleFuse, before: str) -> None:
     """A breach began: ask the broker, the second source, and set the time limit."""
     if fuse.breach.source and fuse.breach.source != before:
         turn.wake(fuse.breach.began_boot_ns + fuse.rule.confirm_ns_max)
-        if fuse.scope == ACCOUNT_SCOPE and not before:
+        may_tell = fuse.breach.source != BROKER_SOURCE or blind(turn)
+        if fuse.scope == ACCOUNT_SCOPE and not before and may_tell:
             ask_broker(turn)
 
 

@@ -19,6 +19,7 @@ from fuseboard.core import (
     quotes,
     recovering,
     sessions,
+    splits,
 )
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ONGOING_STAGES, UNREAD, unread_subject
@@ -142,7 +143,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     for position in fact.positions:
         quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
     _find_missing(turn, fact.missing)
-    differences = _differences(turn, fact)
+    differences = splits.but_splits(turn, _differences(turn, fact))
     _judge_unread(turn, fact.unread)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:

@@ -59,15 +59,17 @@ def ask_broker(turn: Turn) -> None:
 
 def note_jump(turn: Turn, symbol: str, instrument: Instrument) -> None:
     """A price has jumped, and counts: of what is held, the positions are to be read."""
-    instrument.jumped = False
-    at = turn.state.book.account.positions.get(symbol)
-    if at is not None and at.quantity_nanos and turn.state.reconciled:
-        turn.state.jumped[symbol] = turn.boot_ns
-        turn.state.compare_asked = True
+    before_nanos, instrument.jumped_from_nanos = instrument.jumped_from_nanos, 0
+    state = turn.state
+    at = state.book.account.positions.get(symbol)
+    if at is None or not at.quantity_nanos or not state.reconciled:
+        return
+    _, first_nanos = state.jumped.get(symbol, (0, before_nanos))
+    state.jumped[symbol] = turn.boot_ns, first_nanos
+    state.compare_asked = True
 
 
 def positions_read(state: State) -> None:
     """What is held was compared: prices that jumped before that was asked are prices."""
-    state.jumped = {
-        symbol: at_ns for symbol, at_ns in state.jumped.items() if at_ns > state.compared_boot_ns
-    }
+    asked_ns = state.compared_boot_ns
+    state.jumped = {symbol: at for symbol, at in state.jumped.items() if at[0] > asked_ns}

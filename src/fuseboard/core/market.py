@@ -88,8 +88,10 @@ class Instrument(Struct):
     traded_boot_ns: int = 0
     doubt_boot_ns: int = 0
     """Since when prices are excluded or disagree; 0 once two in a row were good."""
-    jumped: bool = False
-    """Whether its mark moved further at once than the policy's limit, and nobody asked yet why."""
+    jumped_from_nanos: int = 0
+    """From where its mark moved further at once than the policy's limit, until somebody asks why;
+    else 0.
+    """
     settling: bool = False
     """Whether one price was good since the last one that jumped."""
     trade_before: tuple[int, int] = (0, 0)
@@ -165,7 +167,7 @@ class Instrument(Struct):
                 self._doubt(boot_ns)
                 self.settling = False
                 return 0
-            self.jumped = True
+            self.jumped_from_nanos = known_nanos
         if self.doubt_boot_ns:
             self._settle()
         if self.habit is not None and known_nanos:
@@ -194,6 +196,12 @@ class Instrument(Struct):
         """Nobody watched for a while: prices orders by nothing until the next quote."""
         self.bid_nanos = self.ask_nanos = 0
         self.excluded = True
+
+    def split(self, mark_nanos: int) -> None:
+        """What is quoted is of before a split: its mark is this, and the next quote prices it."""
+        self.forget_quote()
+        self.mark_nanos, self.suspect_nanos = mark_nanos, 0
+        self.last_trade_nanos, self.trade_before = mark_nanos, (0, 0)
 
     def priced(self, rules: DataRules, boot_ns: int) -> bool:
         """Whether orders may be priced by the last good quote."""

@@ -28,7 +28,7 @@ def quote_seen(turn: Turn, fact: QuoteSeen) -> None:
     suspect_nanos = instrument.suspect_nanos
     mark_nanos = instrument.quote(fact, rules, turn.boot_ns, late=late)
     if mark_nanos:
-        if instrument.jumped:
+        if instrument.jumped_from_nanos:
             doubts.note_jump(turn, fact.symbol, instrument)
         marked(turn, fact.symbol, mark_nanos)
         return
@@ -61,7 +61,7 @@ def trade_seen(turn: Turn, fact: TradeSeen) -> None:
         return
     mark_nanos = instrument.trade(fact, rules, turn.boot_ns)
     if mark_nanos:
-        if instrument.jumped:
+        if instrument.jumped_from_nanos:
             doubts.note_jump(turn, fact.symbol, instrument)
         marked(turn, fact.symbol, mark_nanos)
     else:
@@ -86,7 +86,7 @@ def broker_price_seen(turn: Turn, symbol: str, price_nanos: int) -> None:
     if instrument.excluded:
         mark_nanos = instrument.last_price(price_nanos, turn.policy.data, turn.boot_ns)
         if mark_nanos:
-            if instrument.jumped:
+            if instrument.jumped_from_nanos:
                 doubts.note_jump(turn, symbol, instrument)
             marked(turn, symbol, mark_nanos)
 

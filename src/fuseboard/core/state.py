@@ -319,8 +319,10 @@ class State(Struct, kw_only=True):
     """When the newest of the guardian's closes that a start took in was sent."""
     discrepancies: dict[str, Discrepancy] = {}
     """By subject, oldest first."""
-    jumped: dict[str, int] = {}
-    """What is held whose price jumped since positions were last read, and when (boot time)."""
+    jumped: dict[str, tuple[int, int]] = {}
+    """What is held whose price jumped since positions were last read: when (boot time), and the
+    mark before that.
+    """
     positions_apart: dict[str, BrokerPosition] = {}
     """The broker's positions that differ from ours and were not taken over."""
     copy: DropCopy = field(default_factory=DropCopy)

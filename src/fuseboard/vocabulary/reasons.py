@@ -83,6 +83,7 @@ class Reason(Enum):
     DATA_STALE = "data_stale"
     DATA_MISSING = "data_missing"
     UNVALUED = "unvalued"
+    SPLIT = "split"
     DRAWDOWN = "drawdown"
     DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
     EQUITY_JUMP = "equity_jump"
@@ -194,6 +195,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.FEED_DEAD: "the market data feed is silent: nothing can be priced",
     Reason.DATA_STALE: "the quotes of something that is held are too old",
     Reason.DATA_MISSING: "too few of the watched symbols have good quotes",
+    Reason.SPLIT: "what is held was split: quantity and price changed, its worth did not",
     Reason.UNVALUED: "what is held has no good price, and the broker does not tell its worth",
     Reason.DRAWDOWN: "the drawdown limit was reached",
     Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",
