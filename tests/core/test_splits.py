@@ -15,6 +15,7 @@ from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
+from fuseboard.vocabulary.evidence_effects import RecordPlan
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
@@ -157,4 +158,4 @@ def test_a_price_that_halves_while_as_much_is_held_is_a_loss(tells_positions: bo
     broker.equity = 250_000 if tells_positions else 125_000
     broker.quote(3 if tells_positions else 2)
     assert at.kernel._state.drawdowns["day:account"].state is FuseState.TRIGGERED
-    assert [at.trip for at in broker.told if isinstance(at, fx.RecordPlan)]
+    assert [at.trip for at in broker.told if isinstance(at, RecordPlan)]
