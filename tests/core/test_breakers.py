@@ -356,15 +356,34 @@ def test_a_broker_whose_equity_breaches_alone_is_not_asked_again_at_once() -> No
 
 
 def test_a_late_fee_makes_a_loss_of_a_trade_that_just_earned() -> None:
+    """It is shared by the trades since the broker's cash last agreed."""
     desk = BreakerDesk(breaker("consecutive_losses >= 2"))
     desk.trades(-1)
     desk.trades(1)
     assert desk.value("consecutive_losses") == 0
     desk.later(6)
-    desk.cash = 750_000 - 11
+    desk.cash = 750_000 - 22
     desk.account(desk.cash)
     assert desk.value("consecutive_losses") == 2
     assert desk.fuse().state is FuseState.HALTED
+
+
+@pytest.mark.parametrize("gap", [1, 3, 6])
+def test_trades_that_only_their_fees_make_losses_count_however_fast_they_are(gap: int) -> None:
+    """One trade in so many seconds, four dollars of fees each; cash is read every five seconds."""
+    desk = BreakerDesk(breaker("consecutive_losses >= 20"))
+    read_ns = desk.now_ns
+    for _ in range(8):
+        desk.trades(0)
+        desk.cash -= 4
+        desk.later(gap)
+        if desk.now_ns - read_ns >= 5 * SECOND:
+            desk.account(desk.cash)
+            read_ns = desk.now_ns
+    desk.later(6)
+    desk.account(desk.cash)
+    assert desk.value("consecutive_losses") == 8
+    assert desk.value("consecutive_losses", ALPHA) == 8
 
 
 def test_a_trade_that_goes_through_zero_closes_one_and_opens_the_next() -> None:

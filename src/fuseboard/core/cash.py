@@ -15,7 +15,7 @@ from fuseboard.core.discrepancies import end_cash, show
 from fuseboard.core.doubts import DISAGREEMENTS
 from fuseboard.core.fuses.confirmation import DAY_NS
 from fuseboard.core.halting import publish_postures
-from fuseboard.core.measures.recording import note_fee
+from fuseboard.core.measures.recording import note_cash_agrees, note_fee
 from fuseboard.core.outgoing import read_account
 from fuseboard.core.state import (
     CashAdopted,
@@ -103,6 +103,7 @@ def _compare_when_apart(turn: Turn, difference_attos: int) -> None:
 
 
 def _agree(turn: Turn) -> None:
+    note_cash_agrees(turn.state)
     if turn.state.equity_disagreements:
         turn.state.equity_disagreements = 0
         end_cash(turn, "resolved")

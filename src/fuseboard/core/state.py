@@ -254,7 +254,7 @@ class State(Struct, kw_only=True):
     scores: dict[str, Score] = {}
     trades: dict[str, dict[str, Trade]] = {}
     closed_last: tuple[str, ...] = ()
-    """The scopes whose trade the last closing fill closed."""
+    """The scopes whose trades closed since the broker's cash last agreed."""
     reported: dict[str, Reported] = {}
     divergence_nanos: int = 0
     divergence_boot_ns: int | None = None

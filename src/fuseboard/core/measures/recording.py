@@ -114,6 +114,7 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
     signed_nanos, signed_attos = sign * filled_nanos, sign * cost_attos
     book = state.book
     owners = [order.strategy] if order.strategy else list(book.strategies)
+    waited = not _score(state, ACCOUNT_SCOPE).settled
     closed: list[str] = []
     for owner in ("", *owners):
         ledger = book.strategies[owner] if owner else book.account
@@ -132,7 +133,8 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
             _score(state, scope).closed(result)
         closed += scopes
     if closed:
-        state.closed_last = tuple(closed)
+        earlier = state.closed_last if waited else ()
+        state.closed_last = tuple(dict.fromkeys([*earlier, *closed]))
 
 
 def note_position(turn: Turn, symbol: str) -> None:
@@ -149,9 +151,17 @@ def note_position(turn: Turn, symbol: str) -> None:
 
 
 def note_fee(turn: Turn, fee_attos: int) -> None:
-    """Cash went that no fill explains: a fee, charged to the trades that closed last."""
+    """Cash went that no fill explains: fees of the trades that closed since cash agreed."""
+    trades = len(_score(turn.state, ACCOUNT_SCOPE).results_attos)
+    share_attos = -(-fee_attos // max(trades, 1))
     for scope in turn.state.closed_last:
-        _score(turn.state, scope).charge(fee_attos)
+        _score(turn.state, scope).charge(share_attos)
+
+
+def note_cash_agrees(state: State) -> None:
+    """The broker's cash is ours: a fee that comes to light later is of later trades."""
+    for scope in state.closed_last:
+        _score(state, scope).settled = True
 
 
 def note_submitted(turn: Turn, order: Order, *, rejected: bool) -> None:

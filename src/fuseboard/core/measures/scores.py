@@ -54,9 +54,11 @@ class Score(Struct):
     losses: int = 0
     """Closed trades that lost, one after the other, up to now."""
     losses_before: int = 0
-    """The same before the last trade closed: a late fee may still make that one a loss."""
-    result_attos: int = 0
-    """Of the last closed trade."""
+    """The same before the first of `results_attos`: a late fee may still make them losses."""
+    results_attos: list[int] = []
+    """Of the trades that closed since the broker's cash last agreed with ours, oldest first."""
+    settled: bool = False
+    """Whether it has agreed since the last of them closed."""
     shortfalls_nanos: list[int] = []
     """What the last fills scored less than 100, oldest first."""
     rejected: list[int] = []
@@ -65,15 +67,19 @@ class Score(Struct):
 
     def closed(self, result_attos: int) -> None:
         """A trade closed with this result, its fills' fees not counted yet."""
-        self.losses_before, self.result_attos = self.losses, result_attos
-        self.losses = min(self.losses + 1, LOSSES_MAX) if result_attos < 0 else 0
+        if self.settled:
+            self.losses_before, self.results_attos, self.settled = self.losses, [], False
+        self.results_attos.append(result_attos)
+        if len(self.results_attos) > LOSSES_MAX:
+            self.losses_before = _streak(self.losses_before, self.results_attos.pop(0))
+        self.losses = _streak(self.losses, result_attos)
 
     def charge(self, fee_attos: int) -> None:
-        """A fee came to light after the last trade closed: it is that trade's."""
-        was_loss = self.result_attos < 0
-        self.result_attos -= fee_attos
-        if self.result_attos < 0 and not was_loss:
-            self.losses = min(self.losses_before + 1, LOSSES_MAX)
+        """A fee for each trade that closed since cash last agreed came to light."""
+        self.results_attos = [result_attos - fee_attos for result_attos in self.results_attos]
+        self.losses, self.settled = self.losses_before, True
+        for result_attos in self.results_attos:
+            self.losses = _streak(self.losses, result_attos)
 
     def filled(self, *, expected_attos: int, adverse_attos: int, allowed_nanos: int) -> None:
         """A fill that cost `adverse_attos` more (or brought less) than was expected of it.
@@ -108,3 +114,8 @@ class Score(Struct):
     def errors(self, boot_ns: int) -> int:
         """How many errors happened in the last hour."""
         return sum(boot_ns - at < HOUR_NS for at in self.errors_boot_ns)
+
+
+def _streak(losses: int, result_attos: int) -> int:
+    """How many trades in a row have lost after one more."""
+    return min(losses + 1, LOSSES_MAX) if result_attos < 0 else 0
