@@ -215,6 +215,10 @@ def test_a_fuse_that_comes_back_has_its_mark_and_repeats_no_trip() -> None:
     desk.now_ns += 2 * SECOND
     desk.take(reset(rebase=True))
     desk.at(260)
+    desk.now_ns += 6 * SECOND
+    desk.take(facts.TimeAdvanced())
+    desk.told_positions(260)
+    desk.at(260)  # a rise by so much waits until positions were read
     assert (desk.fuse("day").generation, desk.mark("day")) == (2, 1_010_000)
     desk.take(by_ann(replace(BASE, losses=())))
     assert not desk.kernel._state.drawdowns

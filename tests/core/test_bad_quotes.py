@@ -23,6 +23,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
@@ -205,7 +206,7 @@ def test_what_neither_prices_nor_the_broker_value_lets_nothing_open() -> None:
     assert street.posture() is Posture.OPEN, "the broker tells what it is worth"
 
 
-@pytest.mark.parametrize("fallen", [237, 220, 200, 60])
+@pytest.mark.parametrize("fallen", [237, 220, 209])
 def test_a_loss_that_good_quotes_show_trips_after_two_further_quotes_without_the_broker(
     fallen: int,
 ) -> None:
@@ -213,6 +214,25 @@ def test_a_loss_that_good_quotes_show_trips_after_two_further_quotes_without_the
     effects = [effect for _ in range(3) for effect in desk.quote("AAPL", fallen)]
     assert tripped(effects)
     assert not tripped(Desk(POLICY, cash=0, held=HELD).quote("AAPL", fallen))
+
+
+@pytest.mark.parametrize("fallen", [208, 125, 60])
+def test_a_fall_by_as_much_as_a_split_waits_for_the_broker_and_people_are_told(fallen: int) -> None:
+    street = Street()
+    street.answers = False
+    street.true = fallen
+    for _ in range(40):
+        street.take(FeedHeard(feed="stocks"))
+        street.good()
+        street.pass_time(SECOND)
+    assert street.trips == 0
+    assert street.posture() is Posture.REDUCE_ONLY
+    told = [effect for record in street.log for effect in record.effects]
+    pages = [at for at in told if isinstance(at, fx.RaiseAlert) and at.severity is Severity.PAGE]
+    assert "no second source confirms it" in pages[0].text
+    street.answers = True
+    street.pass_time(6 * SECOND)
+    assert street.trips == 1
 
 
 # --- the tape of 6 May 2010 ---

@@ -67,8 +67,25 @@ class SessionDesk(Desk):
         return (*self.clock(), *self.begins(number))
 
     def at(self, price: int) -> tuple[fx.Effect, ...]:
-        """Three quotes: a far one waits for a second, and a breach for the next."""
-        return tuple(effect for _ in range(3) for effect in self.quote("AAPL", price))
+        """Three quotes: a far one waits for a second, and a breach for the next; positions are told
+        where they are asked for.
+        """
+        effects: tuple[fx.Effect, ...] = ()
+        for _ in range(3):
+            seen = self.quote("AAPL", price)
+            if any(isinstance(effect, fx.ReadAccount) and effect.positions for effect in seen):
+                seen += self.told_positions(price)
+            effects += seen
+        return effects
+
+    def told_positions(self, price: int) -> tuple[fx.Effect, ...]:
+        held = facts.BrokerPosition(
+            symbol="AAPL",
+            quantity_nanos=self.held * NANOS,
+            average_price_nanos=250 * NANOS,
+            price_nanos=price * NANOS,
+        )
+        return self.take(facts.PositionsSeen(positions=(held,)))
 
     def fuse(self, name: str, scope: str = "account") -> DrawdownFuse:
         return self.kernel._state.drawdowns[f"{name}:{scope}"]

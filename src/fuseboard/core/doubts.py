@@ -1,10 +1,11 @@
 """When our books cannot be trusted to show a loss: then no breach trips on them alone.
 
 They are in doubt while the broker's cash differs and nothing explains it, while a position differs
-and nobody has said why, and from a price that jumped until positions were read: a price that halves
-overnight is a split of what is held as often as a loss (the broker holds twice as much then). The
-account's breach needs the broker's own equity meanwhile. A strategy has none there: its breach must
-hold with all that the books may be too low by, and waits where that is not known.
+and nobody has said why, and from a price that jumped by as much as a split until positions were
+read: a price that halves overnight is a split of what is held as often as a loss (the broker holds
+twice as much then). The account's breach needs the broker's own equity meanwhile. A strategy has
+none there: its breach must hold with all that the books may be too low by, and waits where that is
+not known.
 """
 
 from typing import Final
@@ -18,6 +19,8 @@ from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 
 DISAGREEMENTS: Final = 2
 """How many readings make an unexplained difference: one may be read while money moves."""
+SPLIT_PARTS: Final = 6
+"""A price that moved by less than a sixth of the higher one was not split: 5 for 4 is a fifth."""
 
 
 def in_doubt(state: State) -> bool:
@@ -60,7 +63,10 @@ def ask_broker(turn: Turn) -> None:
 def note_jump(turn: Turn, symbol: str, instrument: Instrument) -> None:
     """A price has jumped, and counts: of what is held, the positions are to be read."""
     before_nanos, instrument.jumped_from_nanos = instrument.jumped_from_nanos, 0
-    state = turn.state
+    state, after_nanos = turn.state, instrument.mark_nanos
+    least_nanos, most_nanos = min(before_nanos, after_nanos), max(before_nanos, after_nanos)
+    if SPLIT_PARTS * least_nanos > (SPLIT_PARTS - 1) * most_nanos:
+        return
     at = state.book.account.positions.get(symbol)
     if at is None or not at.quantity_nanos or not state.reconciled:
         return
