@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,30 @@ def test_sectors_stand_in_a_file_beside_the_policy(tmp_path: Path) -> None:
         Guard.from_policy(path)
     (tmp_path / "sectors.yaml").write_text("AAPL: technology\n")
     Guard.from_policy(path)
+
+
+def test_a_secret_of_the_policy_must_be_set_and_is_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text('alerting: {slack: {token: "${SLACK_TOKEN}"}}\n')
+    monkeypatch.delenv("SLACK_TOKEN", raising=False)
+    with pytest.raises(PolicyRefused, match="the environment has no SLACK_TOKEN"):
+        Guard.from_policy(path)
+    monkeypatch.setenv("SLACK_TOKEN", "s3cr3t-value")
+    Guard.from_policy(path)
+    path.write_text("name: s3cr3t-value\n")
+    with pytest.raises(PolicyRefused, match="the value of a secret stands here") as refused:
+        Guard.from_policy(path)
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize("order", [None, "buy", 5, object()])
+def test_what_is_no_order_is_denied(order: Any) -> None:
+    guard = ready()
+    decision = guard.check(order)
+    assert (decision.allowed, decision.reason) == (False, "malformed")
+    assert decision.message == f"{type(order).__name__} is no OrderRequest"
 
 
 def test_without_an_account_nothing_is_allowed() -> None:

@@ -29,6 +29,21 @@ def test_thirty_days_seeded_then_a_fall_of_six_percent_on_the_next_trips_once() 
     assert len(calls) == breaker.trigger_count == 1
 
 
+def test_it_is_called_as_the_plain_one_is_with_its_days_behind() -> None:
+    calls: list[None] = []
+    now = [0.0]
+    breaker = RollingDrawdownCircuitBreaker(
+        LIMIT, 300.0, lambda: calls.append(None), 30, clock=lambda: now[0]
+    )
+    breaker.evaluate(100)
+    assert breaker.evaluate(95) is TRIGGERED
+    assert calls == [None]
+    now[0] = 299.0
+    assert breaker.evaluate(95) is TRIGGERED
+    now[0] = 300.0
+    assert breaker.evaluate(95) is BreakerState.COOLING_DOWN
+
+
 def test_a_fall_within_the_session_trips_as_well() -> None:
     breaker = RollingDrawdownCircuitBreaker(LIMIT, window_days=30)
     for _ in range(30):
@@ -100,7 +115,9 @@ def test_it_agrees_with_a_plain_look_at_every_session(
 
 def test_a_close_is_judged_like_any_equity_and_tells_once() -> None:
     calls: list[None] = []
-    breaker = RollingDrawdownCircuitBreaker(LIMIT, 1, on_trigger=lambda: calls.append(None))
+    breaker = RollingDrawdownCircuitBreaker(
+        LIMIT, on_trigger=lambda: calls.append(None), window_days=1
+    )
     breaker.evaluate(100)
     breaker.close_session(95)
     assert breaker.state is TRIGGERED

@@ -105,8 +105,12 @@ class Guard:
     def check(self, order: OrderRequest) -> Decision:
         """Judge one order. An allowed one counts as on its way until its outcome is told.
 
-        Never raises for what the order says: an order that cannot be read is denied.
+        Never raises for what the order says: an order that cannot be read is denied, and so is what
+        is no `OrderRequest`.
         """
+        given: object = order
+        if not isinstance(given, OrderRequest):
+            return _denied(Reason.MALFORMED, f"{type(given).__name__} is no OrderRequest")
         with self._lock:
             if self._broken:
                 return _denied(Reason.NODE_FAULT, "the guard failed before and trusts nothing now")

@@ -1,5 +1,6 @@
 """Policies for the guard: read from a file, and without plans that nobody would carry out."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,8 @@ _NEVER_NS: Final = 100 * 365 * 24 * 3600 * 10**9
 def policy_at(path: Path) -> Policy:
     """The policy file at `path`; what it names beside itself is read too.
 
-    Raises `OSError` when it cannot be read, `policy.yaml_text.PolicyRefused` with every mistake.
+    Raises `OSError` when it cannot be read, `policy.yaml_text.PolicyRefused` with every mistake: a
+    secret that the environment does not hold, or whose value stands in a file, is one.
     """
 
     def beside(name: str) -> str:
@@ -27,7 +29,8 @@ def policy_at(path: Path) -> Policy:
         except (OSError, UnicodeDecodeError) as error:
             raise FileRefused(f"{path.parent / name} cannot be read: {error}") from error
 
-    return read_policy(path.read_text(encoding="utf-8"), str(path), files=beside).policy
+    text = path.read_text(encoding="utf-8")
+    return read_policy(text, str(path), environment=os.environ, files=beside).policy
 
 
 def halting(policy: Policy) -> Policy:

@@ -14,7 +14,8 @@ class RollingDrawdownCircuitBreaker(DrawdownCircuitBreaker):
     """A `DrawdownCircuitBreaker` whose mark forgets what is older than `window_days` sessions.
 
     The mark is the highest equity of the present session and of the last `window_days` closed
-    ones. Sessions end when the caller says so (`close_session`), at a cost that does not grow
+    ones (a policy's `rolling: {days: 30}` counts the present one among its 30). Sessions end when
+    the caller says so (`close_session`), at a cost that does not grow
     with the window. Closing sessions before the first `evaluate` seeds the history: it judges
     nothing, and the first equity is then judged against it.
     """
@@ -24,9 +25,9 @@ class RollingDrawdownCircuitBreaker(DrawdownCircuitBreaker):
     def __init__(
         self,
         max_drawdown: Decimal,
-        window_days: int = 30,
         cooldown_seconds: float = 300.0,
         on_trigger: Callable[[], object] | None = None,
+        window_days: int = 30,
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
