@@ -28,7 +28,8 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
 - A measure that is missing, warming up or too old, and a division by zero, make the comparison
   **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
   Unknown denies new risk and alerts; it never flattens or kills.
-- Everything is exact: no number is rounded on the way.
+- Everything is exact: no number is rounded on the way. A measure that is a quotient (`daily_pnl`,
+  `drawdown`, `gross_exposure`, `spread` ...) is itself rounded against the trader, to 10^-9.
 - A breach over a measure **of marks** is confirmed by two marks before it trips anything.
 - What somebody else reports (`vix`, `maintenance_margin`, `buying_power`; for `liquidity_score` and
   `liquidity_tier` each quote or book) closes positions or kills only when the report before says so

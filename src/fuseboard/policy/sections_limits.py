@@ -37,7 +37,7 @@ LIMITS: Final[dict[str, Shape]] = {
     "price_collar": Value(
         unit.SHARE,
         ("price_collar_nanos",),
-        "How far a limit price may be beyond the far side of the quote.",
+        "How far a limit price may be beyond the far side of the quote; others have no collar.",
         "check price_collar",
     ),
     "price_floor": Value(
