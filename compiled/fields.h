@@ -116,13 +116,26 @@ INLINE PyObject *member_value(Member *place, PyObject *of) {
   return Py_NewRef(place->value);
 }
 
+/* Whether a class is a Struct's that the garbage collector does not follow and that has no setter of
+   its own in Python: one that is not frozen sets as any object does, a frozen one refuses. */
+static int is_struct(PyTypeObject *type) {
+  static PyObject *name;
+  PyObject *setter;
+  if (name == NULL) name = PyUnicode_InternFromString("__setattr__");
+  setter = name == NULL ? NULL : _PyType_Lookup(type, name);
+  return !PyType_IS_GC(type) && setter != NULL && Py_TYPE(setter) == &PyWrapperDescr_Type
+      && PyObject_HasAttrString((PyObject *)type, "__struct_fields__");
+}
+
 SELDOM int field_learn_set(Place *place, PyObject *of, PyObject *name, PyObject *value) {
   PyTypeObject *type = Py_TYPE(of);
-  if (type->tp_setattro == PyObject_GenericSetAttr) { /* a Struct has its own: it may be frozen */
-    Py_ssize_t offset = field_offset(type, name, 1);
-    place_learn(place, type, offset);
-  }
-  return PyObject_SetAttr(of, name, value);
+  Py_ssize_t offset = 0;
+  if (PyObject_SetAttr(of, name, value) < 0) return -1; /* a frozen Struct refuses */
+  if (place_known(place->without, type)) return 0;
+  if (type->tp_setattro == PyObject_GenericSetAttr || is_struct(type))
+    offset = field_offset(type, name, 1);
+  place_learn(place, type, offset);
+  return 0;
 }
 
 /* of.name = value */

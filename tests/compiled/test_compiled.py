@@ -164,12 +164,21 @@ static PyObject *third(PyObject *module, PyObject *of) {
   if (name == NULL) name = PyUnicode_InternFromString("third");
   return field(&place, of, name);
 }
+static PyObject *set_third(PyObject *module, PyObject *args) {
+  static Place place;
+  static PyObject *name;
+  if (name == NULL) name = PyUnicode_InternFromString("third");
+  if (field_set(&place, PyTuple_GET_ITEM(args, 0), name, PyTuple_GET_ITEM(args, 1)) < 0)
+    return NULL;
+  Py_RETURN_NONE;
+}
 static PyObject *find(PyObject *module, PyObject *of) {
   sha256_find();
   return Py_NewRef(of);
 }
 static PyMethodDef methods[] = {
-  {"third", third, METH_O, 0}, {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
+  {"third", third, METH_O, 0}, {"set_third", set_third, METH_VARARGS, 0},
+  {"find", find, METH_O, 0}, {"hashed", hashed, METH_VARARGS, 0},
   {"joined", joined, METH_O, 0}, {"computed", computed, METH_VARARGS, 0},
   {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
   {"initial", initial, METH_O, 0}, {"taken", taken, METH_VARARGS, 0},
@@ -415,6 +424,51 @@ print("alike")
 
 def test_a_struct_is_made_as_its_class_makes_it(fields: str) -> None:
     assert _said(BUILT, fields) == ["alike"]
+
+
+SET = """
+import gc
+from typing import Any
+from msgspec import Struct
+import fields_of_a_test as it
+
+class Slotted:
+    __slots__ = ("first", "third")
+
+class Plain(Struct, gc=False):
+    first: Any = 0
+    third: Any = 0
+
+class Frozen(Plain, frozen=True, gc=False):
+    pass
+
+class Followed(Struct):
+    third: Any = 0
+
+class Own(Plain, gc=False):
+    def __setattr__(self, name, value):
+        super().__setattr__(name, [value])
+
+class Open:
+    pass
+
+for kind in (Slotted, Plain, Frozen, Followed, Own, Open, Plain, Frozen, Plain):
+    for value in (1, [2], "3", 1, [2]):
+        one, other, said = kind(), kind(), []
+        for ask in (lambda: it.set_third(one, value), lambda: setattr(other, "third", value)):
+            try:
+                said.append(ask())
+            except AttributeError as refused:
+                said.append(str(refused))
+        assert said[0] == said[1] and gc.is_tracked(one) == gc.is_tracked(other), (kind, value)
+        assert (said[0] is None) is (kind is not Frozen)
+        assert getattr(one, "third", None) == getattr(other, "third", None), (kind, value)
+print("alike")
+"""
+
+
+def test_a_field_is_set_as_python_sets_it(fields: str) -> None:
+    assert _said(SET, fields) == ["alike"]
 
 
 def _shape(name: str, shape: str) -> str:
