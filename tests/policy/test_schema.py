@@ -83,6 +83,7 @@ BEYOND = (
     "basis points",
     "above 1",
     "kill closes nothing",
+    "is not a time zone",
     "the shortest time",
     "has no limit to judge by",
 )

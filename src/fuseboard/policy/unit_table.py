@@ -13,6 +13,7 @@ from fuseboard.policy import units
 from fuseboard.policy.calendar_names import CALENDARS
 from fuseboard.policy.conditions import ConditionRefused, check_possible, condition_from_text
 from fuseboard.policy.shapes import Unit
+from fuseboard.policy.zone_names import ZONE_NAMES
 from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}", re.ASCII)
@@ -140,6 +141,14 @@ def _calendar(text: str) -> str:
     hint = f"; near are {', '.join(f'`{name}`' for name in near)}" if near else ""
     what = "a calendar of exchange_calendars such as `XNYS`, nor `24/7`"
     raise units.Refused(f"{text[:40]!r} is not {what}{hint}")
+
+
+def _zone(text: str) -> str:
+    if text in ZONE_NAMES:
+        return text
+    near = difflib.get_close_matches(text[:40], ZONE_NAMES, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else " such as `America/New_York`"
+    raise units.Refused(f"{text[:40]!r} is not a time zone{hint}")
 
 
 def _condition(*, order: bool) -> Callable[[str], str]:
@@ -338,7 +347,7 @@ CLOCK = Unit(
 )
 ZONE = Unit(
     "a time zone: `America/New_York`",
-    _text(_ZONE, "a time zone such as `America/New_York`"),
+    _zone,
     _pattern(_ZONE.pattern),
 )
 CALENDAR = Unit(
