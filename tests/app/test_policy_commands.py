@@ -82,6 +82,13 @@ def test_explain_says_what_a_key_means(fuseboard: CommandLine, example: Path) ->
     rows = fuseboard("policy", "explain", example, "--json").json()
     assert len(rows) > 250
     assert all(row["written"] for row in rows)
+    all_of_the_file = fuseboard("policy", "explain", example).out.splitlines()
+    assert "safety.circuit_breakers.condition" in all_of_the_file
+    assert "strategies.losses.drawdown.hard" in all_of_the_file
+    assert "risk.limits.max_position" in all_of_the_file
+    assert "risk.limits.max_order_adv" not in all_of_the_file
+    assert "alerting.email.severities" not in all_of_the_file
+    assert "keys more are not in this file" in all_of_the_file[-2]
     said = fuseboard.refused("policy", "explain", example, "max_postion")
     assert "did you mean 'max_position'?" in said
 

@@ -1,6 +1,7 @@
 """`fuseboard policy ...`: check, explain, init, schema, diff, test and adopt a policy file."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +13,16 @@ from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateRefused
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.explained import Explained, every_key, explained, nearest
-from fuseboard.policy.loader import Loaded
+from fuseboard.policy.loader import FILE, Loaded
 from fuseboard.policy.not_yet import said, unenforced
 from fuseboard.policy.policy import canonical_text, digest_of
+from fuseboard.policy.reading import Reading
 from fuseboard.policy.schema import json_schema
 from fuseboard.policy.shown import NOT_SET
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.summary import Line, required_on_defaults, summary
 from fuseboard.policy.tightness import changes
+from fuseboard.policy.yaml_text import tree_of
 
 FAILED: Final = 1
 SECTIONS: Final = {
@@ -34,6 +37,7 @@ SECTIONS: Final = {
 """Sections of the summary to where their keys stand in a file."""
 KEY_WIDTH: Final = 24
 VALUE_WIDTH: Final = 22
+_ROW_NUMBER: Final = re.compile(r"\[[0-9]+\]", re.ASCII)
 
 
 def command_policy(options: argparse.Namespace) -> int:
@@ -100,15 +104,31 @@ def _explain(options: argparse.Namespace) -> int:
     rows = explained(options.key) if options.key else every_key()
     if not rows:
         near = nearest(options.key)
-        hint = f"did you mean {near!r}?" if near else "`fuseboard policy explain FILE` lists all"
+        hint = f"did you mean {near!r}?" if near else "`policy explain FILE --json` lists all"
         raise StateRefused(f"no key is called {options.key!r}; {hint}")
     if options.json:
         say_json(rows)
         return 0
     here = _written(loaded)
+    if not options.key:
+        keys = _keys_of(policy_text(options.file))
+        left_out = sum(row.key not in keys for row in rows)
+        rows = tuple(row for row in rows if row.key in keys)
     for row in rows:
         say(_explanation(row, here.get(row.key)))
+    if not options.key:
+        say(
+            f"\n{left_out} keys more are not in this file: name one to have it explained, a section"
+        )
+        say("(such as `risk.limits`) for all that is under it; --json lists every key")
     return 0
+
+
+def _keys_of(text: str) -> set[str]:
+    """The full keys that a policy file writes, rows of a list without their numbers."""
+    reading = Reading("")
+    reading.read(tree_of(text, "", reading.problems), "", FILE)
+    return {_ROW_NUMBER.sub("", path) for path in reading.entries}
 
 
 def _written(loaded: Loaded) -> dict[str, Line]:
