@@ -12,6 +12,7 @@ from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
+from fuseboard.guardian.journal import TOOK_NOTHING
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
@@ -95,8 +96,11 @@ class Venue:
     async def touch(self, _symbol: str) -> Touch:
         return Touch(100 * NANOS, 101 * NANOS)
 
-    def told(self, close: GuardianClose) -> None:
-        self.events.append(("written", close.order_id))
+    def note(self, act: str, *, detail: str, close: GuardianClose | None = None) -> None:
+        if act == TOOK_NOTHING:
+            self.nothing.append(detail)
+        elif close is not None:
+            self.events.append(("written", close.order_id))
 
     def close(self) -> Left:
         async def main() -> Left:
@@ -110,8 +114,7 @@ class Venue:
                 protection=cast("AlpacaProtection", self),
                 asking=Asking(seconds_max=20, told=lambda _why: None),
                 room=asyncio.Semaphore(1),
-                told=self.told,
-                took_nothing=self.nothing.append,
+                note=self.note,
             ).run()
 
         return asyncio.run(main())

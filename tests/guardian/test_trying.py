@@ -154,8 +154,7 @@ async def closed(
         protection=cast("AlpacaProtection", venue),
         asking=asking or Asking(seconds_max=60, told=lambda _why: None),
         room=room,
-        told=venue.told,
-        took_nothing=venue.nothing.append,
+        note=venue.note,
     ).run()
 
 

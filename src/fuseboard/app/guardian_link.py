@@ -25,7 +25,7 @@ from fuseboard.guardian.alerts_told import alerts_told
 from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
-from fuseboard.halts.systemd import READY, STOPPING, systemd_notify
+from fuseboard.halts.systemd import READY, SOCKET_NAME, STOPPING, systemd_notify
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.disk_wait import DiskWait
@@ -308,7 +308,7 @@ class GuardianLink:
                     *(sys.executable, "-m", "fuseboard", "guardian"),
                     *("--state", str(self._place.state), "--run", str(self._run_ns)),
                 ),
-                {**os.environ, **keys},
+                {**os.environ, SOCKET_NAME: "", **keys},  # systemd waits for our words, not for its
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_DUP2, log, 1),

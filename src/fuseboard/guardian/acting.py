@@ -34,7 +34,7 @@ from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
 from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal
+from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.killing import killed
 from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.outcome import Left, Outcome, named
@@ -44,10 +44,8 @@ from fuseboard.halts.heartbeats import Beat, boot_ns
 from fuseboard.halts.history import HaltChange, HaltsHistory
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.vocabulary.effects import LatchHalt
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope, trip_id
 from fuseboard.vocabulary.inputs import UNNAMED, Moment, PositionsSeen
-from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -86,13 +84,15 @@ class Acts:
         run_ns: int,
         journal: GuardianJournal,
         page: Callable[[Severity, str], None],
+        moved: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place = place
         self._orders = orders
-        self._run_ns = run_ns
         self._journal = journal
+        self._note = partial(journal.write, run_ns=run_ns)
         self._page = page
+        self._moved = moved
         self._now_s = now_s
         self._dead_at_s = 0.0
         self._trip = trip_id(fuse="guardian", generation=run_ns)
@@ -114,13 +114,13 @@ class Acts:
         detail = finding.says()
         self._find_trips()
         self._latch(detail)
-        self._journal.write("missed", run_ns=self._run_ns, detail=detail)
+        self._note("missed", detail=detail)
         alive = "its heartbeat cannot be read, so nothing was killed"
         if beat is not None:
             alive = killed(beat)
         self._dead_at_s = self._now_s()
         said = alive or f"process {beat.pid if beat else 0} is dead"
-        self._journal.write("killed", run_ns=self._run_ns, detail=said)
+        self._note("killed", detail=said)
         self._page(Severity.PAGE, f"the guardian acts: {detail}; {said}")
         return not alive
 
@@ -187,7 +187,7 @@ class Acts:
         """Cancel everything, close where told and allowed; journaled and paged. Never raises for
         the broker's sake.
         """
-        asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
+        asking = self._asking(ACT_S_MAX)
         cancelled, why, kept = False, "", self._kept(may_close=may_close)
         begun = any(at.startswith(symbol_scope("")) for at in self._begun)
         closes = may_close and (self._flatten or begun)
@@ -200,14 +200,14 @@ class Acts:
                     flat, seen = {each.symbol: each for each in left if each.left_nanos == 0}, None
                     again = await self._closed(broker, protection, asking)
                     left = tuple((flat | {each.symbol: each for each in again}).values())
-                    asking = Asking(seconds_max=ACT_S_MAX, told=self._waits)
+                    asking = self._asking(ACT_S_MAX)
                     seen = await self._proven(broker, protection, asking, latches=cancelled)
                     had_stayed, cancelled = not cancelled, False
                     cancelled = await self._cancelled(protection, asking)
                     if not had_stayed:  # else they may have filled: nothing of that was read
                         break
                 if not closes:
-                    asking = Asking(seconds_max=HELD_S_MAX, told=self._waits)
+                    asking = self._asking(HELD_S_MAX)
                     seen = await asking.answer(broker.positions)
             except OutOfTime as late:
                 long = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: "
@@ -216,7 +216,7 @@ class Acts:
         outcome = Outcome(
             cancelled=cancelled, left=left, held=held, unread=unread, kept=kept, why=why
         )
-        self._journal.write("done", run_ns=self._run_ns, detail=outcome.says())
+        self._note("done", detail=outcome.says())
         behind = self._journal.disk.behind()
         lost = f"; the disk hangs: {behind} writes of the guardian's are not on it" * bool(behind)
         self._page(Severity.PAGE, f"the guardian is done: {outcome.says()}{lost}")
@@ -224,7 +224,7 @@ class Acts:
 
     async def says_open(self) -> str:
         """What the broker shows in one look, for people, after a fault of ours."""
-        asking = Asking(seconds_max=OPEN_S_MAX, told=self._waits)
+        asking = self._asking(OPEN_S_MAX)
         async with self._at_broker() as (broker, protection):
             try:
                 seen = await asking.answer_within(OPEN_S_MAX, broker.positions)
@@ -242,6 +242,9 @@ class Acts:
         finally:
             await protection.close()
             await session.close()
+
+    def _asking(self, seconds_max: float) -> Asking:
+        return Asking(seconds_max=seconds_max, told=self._waits, moved=self._moved)
 
     def _waits(self, why: str) -> None:
         self._page(Severity.PAGE, f"the guardian is not done, it keeps asking the broker: {why}")
@@ -264,7 +267,7 @@ class Acts:
             if working:
                 seen = max(seen, len(working))
                 if stays and asked_s >= over_s:
-                    self._journal.write("not cancelled", run_ns=self._run_ns, detail=what)
+                    self._note("not cancelled", detail=what)
                     return False
                 await asking.answer(partial(protection.cancel_working, working))
                 asked_for_s = max(self._now_s(), self._dead_at_s + IN_FLIGHT_S)
@@ -275,7 +278,7 @@ class Acts:
                 await asyncio.sleep(min(early_s, LOOK_S))
             await asking.pause(attempt, why=what)
         detail = f"{clean} reads in a row show nothing at work; at most {seen} were seen"
-        self._journal.write("cancelled", run_ns=self._run_ns, detail=detail)
+        self._note("cancelled", detail=detail)
         return True
 
     async def _closed(
@@ -288,13 +291,12 @@ class Acts:
         trips = {symbol: self._trip_of(symbol) for symbol in symbols if symbol != UNNAMED}
         asked = [symbol for symbol, trip in trips.items() if trip]
         text = ", ".join(f"{symbol} (trip {trips[symbol]})" for symbol in asked)
-        self._journal.write("closing", run_ns=self._run_ns, detail=text or "nothing of it is held")
+        self._note("closing", detail=text or "nothing of it is held")
         wanted = self._wanted_to_close(held)
         if self._flatten and wanted != BrokerLatches():
             await self._latch_broker(protection, asking, wanted)
         room = asyncio.Semaphore(CLOSES_AT_ONCE_MAX)
-        seconds_max = ACT_S_MAX + self._orders.close_within_ns / 1e9
-        closing = Asking(seconds_max=seconds_max, told=self._waits)
+        closing = self._asking(ACT_S_MAX + self._orders.close_within_ns / 1e9)
 
         async def one(symbol: str) -> Left:
             at = there.get(symbol)
@@ -308,15 +310,14 @@ class Acts:
                 protection=protection,
                 asking=closing,
                 room=room,
-                told=self._closes,
-                took_nothing=self._took_nothing,
+                note=self._note,
             )
             return await close.run()
 
         ended = await asyncio.gather(*map(one, asked), return_exceptions=True)
         left = tuple(each for each in ended if isinstance(each, Left))
         detail = "; ".join(each.says() for each in left)
-        self._journal.write("closed", run_ns=self._run_ns, detail=detail)
+        self._note("closed", detail=detail)
         for fault in ended:  # of ours, in one close: the others have come to their ends first
             if isinstance(fault, BaseException):
                 raise fault
@@ -341,15 +342,6 @@ class Acts:
         suspends = None if before is None else before.suspend_trade
         return BrokerLatches(no_shorting=longs or None, suspend_trade=suspends)
 
-    def _closes(self, close: GuardianClose) -> None:
-        limit_nanos = close.limit_price_nanos
-        price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
-        what = f"{close.side.value} {text_from_nanos(close.quantity_nanos)} {close.symbol}"
-        self._journal.write("close", run_ns=self._run_ns, detail=f"{what} at {price}", close=close)
-
-    def _took_nothing(self, client_order_id: str) -> None:
-        self._journal.write(TOOK_NOTHING, run_ns=self._run_ns, detail=client_order_id)
-
     async def _latch_broker(
         self, protection: AlpacaProtection, asking: Asking, wanted: BrokerLatches
     ) -> None:
@@ -368,7 +360,7 @@ class Acts:
             await asking.answer_within(LATCH_S_MAX, latched)
         except OutOfTime as late:
             said = f"the broker's own latch {detail} is not set: {late}"
-            self._journal.write("broker not latched", run_ns=self._run_ns, detail=said)
+            self._note("broker not latched", detail=said)
             self._page(Severity.PAGE, f"{said}; the guardian goes on without it")
         else:
-            self._journal.write("broker latched", run_ns=self._run_ns, detail=detail)
+            self._note("broker latched", detail=detail)

@@ -26,20 +26,32 @@ class OutOfTime(Exception):
 class Asking:
     """Repeats calls that certainly may be repeated, until a deadline of this process's clock.
 
-    `told` hears why it is not over yet, after `NEWS_AFTER_S`, then after twice that and so on.
+    `told` hears why it is not over yet, after `NEWS_AFTER_S`, then after twice that and so on;
+    `moved` that a call came back, or that it is looked again.
     Exponential backoff with full jitter; after a 429 one call at a time asks whether that is over.
     """
 
-    def __init__(self, *, seconds_max: float, told: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        seconds_max: float,
+        told: Callable[[str], None],
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self._told = told
+        self._moved = moved
         self._ends = time.monotonic() + seconds_max
         self._news_s = NEWS_AFTER_S
         self._news_at = time.monotonic() + self._news_s
         self._quiet_until = 0.0
         self._is_refused = False
 
-    async def answer(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The call's answer. Raises `OutOfTime`."""
+    async def answer(
+        self,
+        call: Callable[[], Awaitable[Answer]],
+        failed: Callable[[str], None] = lambda _why: None,
+    ) -> Answer:
+        """The call's answer; `failed` hears each time why there is none. Raises `OutOfTime`."""
         attempt = 0
         while True:
             quiet_s = self._quiet_until - time.monotonic()
@@ -54,13 +66,15 @@ class Asking:
                 asked_s = (refused.retry_after_ns or 0) / 1e9
                 self._quiet_until = time.monotonic() + min(asked_s or PROBE_S_MAX, PROBE_S_MAX)
                 self._is_refused = True
-                last: Exception = refused
-            except BrokerUnavailable as failed:
-                last = failed
+                why = str(refused) or "too many requests"
+            except BrokerUnavailable as unavailable:
+                why = str(unavailable)
             else:
                 self._quiet_until, self._is_refused = 0.0, False
+                self._moved()
                 return answer
-            await self.pause(attempt, why=str(last))
+            failed(why)
+            await self.pause(attempt, why=why)
             attempt += not self._is_refused
 
     async def answer_within(
@@ -68,22 +82,15 @@ class Asking:
     ) -> Answer:
         """As `answer`, for what nothing may wait for any longer. Raises `OutOfTime`."""
         said = ["it does not answer"]
-
-        async def noted() -> Answer:
-            try:
-                return await call()
-            except (BrokerUnavailable, Throttled) as failed:
-                said[0] = str(failed) or "too many requests"
-                raise
-
         try:
             async with asyncio.timeout(seconds_max):
-                return await self.answer(noted)
+                return await self.answer(call, said.append)
         except TimeoutError as late:
-            raise OutOfTime(f"{said[0]}, for {seconds_max:g} s") from late
+            raise OutOfTime(f"{said[-1]}, for {seconds_max:g} s") from late
 
     async def pause(self, attempt: int, *, why: str) -> None:
         """Wait before asking again. Raises `OutOfTime` with `why` once the time is over."""
+        self._moved()
         if time.monotonic() >= self._ends:
             raise OutOfTime(why)
         if time.monotonic() >= self._news_at:

@@ -17,17 +17,18 @@ from typing import Final, TypeVar
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.guardian.asking import Asking, OutOfTime
+from fuseboard.guardian.journal import TOOK_NOTHING
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
 from fuseboard.guardian.trying import FAULTS, NOT_TAKEN, Trying
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.vocabulary.closes import close_price_nanos, close_time_in_force, protective_side
-from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
 from fuseboard.vocabulary.inputs import LegRead, OrderNotSent, OrderSent, OrderUnknown
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
@@ -74,8 +75,7 @@ class Close:
         protection: AlpacaProtection,
         asking: Asking,
         room: asyncio.Semaphore,
-        told: Callable[[GuardianClose], None],
-        took_nothing: Callable[[str], None],
+        note: Callable[..., None],
     ) -> None:
         self._trip = trip
         self._symbol = symbol
@@ -85,8 +85,7 @@ class Close:
         self._protection = protection
         self._asking = asking
         self._room = room
-        self._told = told
-        self._took_nothing = took_nothing
+        self._note = note
         self._trying = Trying(orders, boot_ns())
         self._attempt = 1
         self._waits = 0
@@ -148,15 +147,7 @@ class Close:
 
     async def _heard(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """The call's answer; while there is none, the market is not asked either."""
-
-        async def noted() -> Answer:
-            try:
-                return await call()
-            except (BrokerUnavailable, Throttled):
-                self._trying.kept_away(boot_ns())
-                raise
-
-        return await self._asking.answer(noted)
+        return await self._asking.answer(call, lambda _why: self._trying.kept_away(boot_ns()))
 
     def _ids(self, attempt: int = 0) -> tuple[str, str, str]:
         """The client order id, our order id and the wire id of an attempt, or of the present."""
@@ -194,7 +185,11 @@ class Close:
         order = self._order(side, open_nanos, start_nanos)
         self._at_once = order.time_in_force is TimeInForce.IOC
         self._sent_attempt = self._attempt
-        self._told(GuardianClose.of(order, trip=self._trip, at_wall_ns=time.time_ns()))
+        close = GuardianClose.of(order, trip=self._trip, at_wall_ns=time.time_ns())
+        limit_nanos = order.limit_price_nanos
+        price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
+        what = f"{side.value} {text_from_nanos(open_nanos)} {self._symbol} at {price}"
+        self._note("close", detail=what, close=close)
         self._trying.sent(boot_ns())
         outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
         if isinstance(outcome, OrderSent):
@@ -265,7 +260,7 @@ class Close:
         filled_nanos = sent.filled_quantity_nanos
         self._answered(sent.status, filled_nanos, taken_back=taken_back)
         if filled_nanos == 0:
-            self._took_nothing(self._ids()[0])
+            self._note(TOOK_NOTHING, detail=self._ids()[0])
 
     def _answered(self, status: OrderStatus, filled_nanos: int, *, taken_back: bool) -> None:
         if filled_nanos > 0:  # positions may be read without it for a moment

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from fuseboard.guardian.disk import Disk
-from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns, process_seen
+from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase, own_beat
 from fuseboard.halts.hidden import hide_this_process
 
 LOG_LINES_MAX: Final = 1_000
@@ -46,6 +46,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         from fuseboard.guardian.alerts_told import AlertsTold
         from fuseboard.guardian.orders import Place
         from fuseboard.guardian.serving import Guardian
+        from fuseboard.halts.systemd import systemd_notify
 
         try:
             outward = outward_pagers(environment)
@@ -54,10 +55,15 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         console, place, stop_log = ConsolePager(), Place(state), _log_apart()
         told = AlertsTold(place.alerts_file, outward)
         try:
-            guardian = Guardian(
-                place, file, environment, [console, *outward], since=since, looked=told.note
-            )
-            return guardian.serve()
+            return Guardian(
+                place,
+                file,
+                environment,
+                [console, *outward],
+                since=since,
+                looked=told.note,
+                tell=systemd_notify(environment),
+            ).serve()
         finally:
             for door in outward:
                 door.close()
@@ -85,11 +91,7 @@ def guardian_lock(state: Path) -> int:
 
 def _beat_once(file: HeartbeatFile) -> None:
     """The first beat of the guardian's life: it begins, and watches nobody yet."""
-    seen = process_seen(os.getpid())
-    ticks = 0 if seen is None else seen.start_ticks
-    file.write(
-        Heart.GUARDIAN, Beat(Phase.STARTING, os.getpid(), ticks, time.time_ns(), boot_ns(), 0)
-    )
+    file.write(Heart.GUARDIAN, own_beat(Phase.STARTING, run_ns=time.time_ns(), iteration=0))
 
 
 def _log_apart() -> Callable[[], None]:

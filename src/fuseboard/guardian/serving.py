@@ -2,12 +2,12 @@
 
 It serves gateway run after gateway run: a new run in the heartbeat file is a new gateway to watch.
 It ends when a gateway ends in order, or when it is told to by a signal. It beats itself, and the
-gateway watches that.
+gateway watches that. Systemd is told of each look, and while it acts of each answer and each wait
+that is over: a guardian that hangs is killed, and the next one begins the same acts again.
 """
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,10 @@ from fuseboard.halts.heartbeats import (
     HeartbeatFile,
     Phase,
     boot_ns,
+    own_beat,
     process_seen,
 )
+from fuseboard.halts.systemd import ALIVE, READY
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
@@ -55,19 +57,18 @@ class Guardian:
         since: int = 0,
         pause: Callable[[float], None] = time.sleep,
         looked: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _words: None,
     ) -> None:
         self._place = place
         self._environment = environment
         self._pagers = pagers
         self._pause = pause
         self._looked = looked
+        self._tell = tell
         self._file = file
         self._journal = GuardianJournal(place.journal_file)
         self._beats = Disk("guardian beats", calls_max=1)  # one that is late makes room for none
         self._watch = Watch(done=done_runs(read_lines(place.journal_file)), since=since)
-        self._pid = os.getpid()
-        seen = process_seen(self._pid)
-        self._start_ticks = 0 if seen is None else seen.start_ticks
         self._began_ns = time.time_ns()
         self._iteration = 0
         self._stopping = False
@@ -79,6 +80,7 @@ class Guardian:
         """Look until it is over; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        self._tell(READY)
         try:
             return self._looks_on()
         except OrdersUnusable as unusable:
@@ -132,6 +134,7 @@ class Guardian:
             if orders is not None:
                 self._judge(finding, beat, orders, key_for(orders, self._environment))
             self._beat(Phase.STARTING if orders is None else Phase.RUNNING)
+            self._tell(ALIVE)
             if self._journal.disk.is_idle():
                 self._journal.disk.do(self._looked)
             self._pause(LOOK_S)
@@ -177,6 +180,7 @@ class Guardian:
                 run_ns=run_ns,
                 journal=self._journal,
                 page=self._page,
+                moved=partial(self._tell, ALIVE),
             )
             dead = acts.secure(finding, beat)
             if asyncio.run(self._acted(acts, may_close=dead, is_told=is_told)):
@@ -217,7 +221,7 @@ class Guardian:
     def _beat(self, phase: Phase) -> bool:
         """Whether it was done: where the disk takes none, the gateway misses us, and says so."""
         self._iteration += 1
-        beat = Beat(phase, self._pid, self._start_ticks, self._began_ns, boot_ns(), self._iteration)
+        beat = own_beat(phase, run_ns=self._began_ns, iteration=self._iteration)
         return self._beats.do(partial(self._file.write, Heart.GUARDIAN, beat))
 
     def _page(self, severity: Severity, text: str) -> None:

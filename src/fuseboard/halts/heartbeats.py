@@ -96,6 +96,13 @@ def process_seen(pid: int) -> ProcessSeen | None:
         return None
 
 
+def own_beat(phase: Phase, *, run_ns: int, iteration: int) -> Beat:
+    """A beat of this process, now."""
+    seen = process_seen(os.getpid())
+    ticks = 0 if seen is None else seen.start_ticks
+    return Beat(phase, os.getpid(), ticks, run_ns, boot_ns(), iteration)
+
+
 class HeartbeatFile:
     """The file as one writer, or as a reader of both slots. Made, at its one size, if absent; who
     `only_reads` changes nothing of it, and needs no disk that can be written to.
