@@ -526,6 +526,25 @@ SELDOM PyObject *times(PyObject *a, PyObject *b) {
                                                            : PyNumber_Multiply(a, b);
 }
 
+/* a // b, a % b, of what is not below 0 in 128 bits */
+INLINE int are_counts(PyObject *a, PyObject *b, __int128 *left, __int128 *right) {
+  return LIKELY(is_wide(a, left) && is_wide(b, right) && *left >= 0 && *right > 0);
+}
+
+SELDOM PyObject *quotient(PyObject *a, PyObject *b) {
+  __int128 left, right;
+  if (!are_counts(a, b, &left, &right)) return PyNumber_FloorDivide(a, b);
+  if (!((left | right) >> 63)) return number_of((long long)left / (long long)right);
+  return number_of((__int128)((unsigned __int128)left / (unsigned __int128)right));
+}
+
+SELDOM PyObject *remainder_of(PyObject *a, PyObject *b) {
+  __int128 left, right;
+  if (!are_counts(a, b, &left, &right)) return PyNumber_Remainder(a, b);
+  if (!((left | right) >> 63)) return number_of((long long)left % (long long)right);
+  return number_of((__int128)((unsigned __int128)left % (unsigned __int128)right));
+}
+
 /* Whether a % b is anything. */
 SELDOM int has_rest(PyObject *a, PyObject *b) {
   long long left, right;

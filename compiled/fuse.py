@@ -67,6 +67,8 @@ cdef extern from *:
     object x_plus "plus"(object, object)
     object x_minus "minus"(object, object)
     object x_times "times"(object, object)
+    object x_quotient "quotient"(object, object)
+    object x_remainder "remainder_of"(object, object)
     bint x_has_rest "has_rest"(object, object) except -1
     object x_part "part"(object, Py_ssize_t, Py_ssize_t)
     void x_sha256_find "sha256_find"()

@@ -46,6 +46,8 @@ _COMPUTES: Final[dict[type[ast.operator], str]] = {
     ast.Add: "x_plus",
     ast.Sub: "x_minus",
     ast.Mult: "x_times",
+    ast.FloorDiv: "x_quotient",
+    ast.Mod: "x_remainder",
 }
 _OBJECTS: Final = (ast.Name, ast.Attribute, ast.BinOp, ast.Subscript)
 """What is an object of Python's when it is written; anything else may be a truth of C's."""

@@ -152,6 +152,12 @@ static PyObject *at_item(PyObject *module, PyObject *args) {
   return item(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
 }
 static PyObject *tupled(PyObject *module, PyObject *of) { return as_tuple(of); }
+static PyObject *divided(PyObject *module, PyObject *args) {
+  return quotient(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
+}
+static PyObject *left_over(PyObject *module, PyObject *args) {
+  return remainder_of(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1));
+}
 static PyObject *built(PyObject *module, PyObject *args) {
   static Maker places[16];
   Py_ssize_t count = PyTuple_GET_SIZE(args) - 2;
@@ -183,6 +189,7 @@ static PyMethodDef methods[] = {
   {"valued", valued, METH_O, 0}, {"held", held, METH_VARARGS, 0},
   {"initial", initial, METH_O, 0}, {"taken", taken, METH_VARARGS, 0},
   {"item", at_item, METH_VARARGS, 0}, {"tupled", tupled, METH_O, 0},
+  {"divided", divided, METH_VARARGS, 0}, {"left_over", left_over, METH_VARARGS, 0},
   {"rest", rest, METH_VARARGS, 0}, {"built", built, METH_VARARGS, 0}, %(rows)s {0}};
 static struct PyModuleDef made = {PyModuleDef_HEAD_INIT, "fields_of_a_test", 0, -1, methods};
 PyMODINIT_FUNC PyInit_fields_of_a_test(void) { return PyModule_Create(&made); }
@@ -274,6 +281,8 @@ for number, shape in enumerate(SHAPES):
             shape, values, found)
 for a, b, *_ in asked:
     if not isinstance(a, str):
+        assert got(it.divided, a, b) == got(lambda: a // b), (a, b)
+        assert got(it.left_over, a, b) == got(lambda: a % b), (a, b)
         assert got(it.rest, a, b) == got(lambda: bool(a % b)), (a, b)
 print("alike")
 """
