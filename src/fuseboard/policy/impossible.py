@@ -65,7 +65,7 @@ def trips_at_once(rule: BreakerRule) -> str:
     if rule.action not in LATCHES or condition.judge(values) is not Verdict.HOLDS:
         return ""
     loss = next((name for name in condition.names if name.endswith("_pnl")), "")
-    hint = f"; a loss is below zero, as in `{loss} < -3%`" if loss else ""
+    hint = f" (a loss is below zero: `{loss} < -3%`)" if loss else ""
     what = "holds before anything is traded or lost, so it would trip at once"
     return f"`{rule.condition}` {what}: is it the wrong way round?{hint}"
 
