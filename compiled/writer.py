@@ -125,6 +125,9 @@ class _Writer(ast.NodeTransformer):
             return [ast.Assign([target], self._made(value))]
         if len(node.targets) == 1 and isinstance(target, ast.Tuple):
             if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
+                if _apart(target, value):
+                    pairs = zip(target.elts, value.elts, strict=True)
+                    return [it for to, part in pairs for it in self.visit_Assign(_assign(to, part))]
                 kept = [self._kept(part) for part in value.elts]
                 made = [statement for statement, _ in kept]
                 for (_, name), part in zip(kept, target.elts, strict=True):
@@ -132,6 +135,8 @@ class _Writer(ast.NodeTransformer):
                 return made
             if not all(isinstance(part, ast.Name) for part in target.elts):
                 raise self._refused(node)
+        if len(node.targets) == 1 and _is_plain(target):
+            return self._stored(target, self._made(value))
         first, name = self._kept(value)
         return [first, *(it for at in node.targets for it in self._stored(at, _loaded(name)))]
 
@@ -142,6 +147,10 @@ class _Writer(ast.NodeTransformer):
             return [ast.Assign([target], value)]
         if not isinstance(target, ast.Attribute):
             raise self._refused(node)
+        if _is_plain(target):
+            before = self._field(self._made(target.value), target.attr)
+            value = self._computed(node.op, before, self._made(node.value))
+            return [self._field_set(self._made(target.value), target.attr, value)]
         first, name = self._kept(target.value)
         before = self._field(_loaded(name), target.attr)
         value = self._computed(node.op, before, self._made(node.value))
@@ -391,6 +400,22 @@ class _Writer(ast.NodeTransformer):
         verb = "x_get" if name == "get" and 1 <= len(given) <= 2 else "x_method"
         called = f"{verb}{len(given)}"
         return _called(called, self._place("Sender"), of, ast.Constant(name), *given)
+
+
+def _is_plain(target: ast.expr) -> bool:
+    """Whether a target is a field of a name: it is the same one before and after its value."""
+    return isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+
+
+def _apart(targets: ast.Tuple, values: ast.Tuple) -> bool:
+    """Whether all targets are names that no value reads: one by one they become the same."""
+    names = {at.id for at in targets.elts if isinstance(at, ast.Name)}
+    read = {at.id for at in ast.walk(values) if isinstance(at, ast.Name)}
+    return len(names) == len(targets.elts) and not names & read
+
+
+def _assign(target: ast.expr, value: ast.expr) -> ast.Assign:
+    return ast.Assign([target], value)
 
 
 def _compared(name: str, left: ast.expr, right: ast.expr) -> ast.Call:
