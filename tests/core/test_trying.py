@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fuseboard.core.legs import Leg
-from fuseboard.core.trying import ATTEMPTS_MAX, FAULTS
+from fuseboard.core.trying import ATTEMPTS_MAX
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.runtime.questions import LEG_REQUESTS
 from fuseboard.vocabulary import effects as fx
@@ -21,6 +21,7 @@ from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from fuseboard.vocabulary.orders import OrderStatus, Severity, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.trying import FAULTS
 from tests.core.liquidity.market import CENT, SECOND, LiquidDesk
 from tests.core.liquidity.test_leaving import POLICY, Close, Floor
 from tests.core.test_known_failures import Desk

@@ -18,7 +18,7 @@ from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.core import trying as core
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.state import Turn
-from fuseboard.guardian import closing, trying
+from fuseboard.guardian import closing
 from fuseboard.guardian.asking import Asking
 from fuseboard.guardian.closing import Close
 from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, Line, closes_told
@@ -27,6 +27,7 @@ from fuseboard.guardian.outcome import Left
 from fuseboard.guardian.trying import Trying
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary import trying
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
@@ -75,18 +76,18 @@ def test_the_guardian_tries_a_close_again_as_the_kernel_does(
         orders={},
     )  # fmt: skip
     leg = Leg(symbol="AAPL")
-    it = Trying(orders, BEGAN_NS)
+    it = Trying(BEGAN_NS)
     for status, filled_nanos, taken_back, at_once, is_away, took_ns in closes:
         if is_away:
             core.time_again(turn, leg)
-            it.kept_away(now.boot_ns)
+            it.since_ns = now.boot_ns
         over = core.why_over(turn, plan, leg)
-        assert bool(it.why_over(now.boot_ns)) == bool(over)
-        assert (it.why_over(now.boot_ns) == trying.FAULTS) == (over == core.FAULTS)
+        assert bool(it.why_over(orders, now.boot_ns)) == bool(over)
+        assert (it.why_over(orders, now.boot_ns) == trying.FAULTS) == (over == trying.FAULTS)
         if over:
             return
         leg.attempt, leg.turns, leg.sent_boot_ns = leg.attempt + 1, leg.turns + 1, now.boot_ns
-        it.sent(now.boot_ns)
+        it.sent_boot_ns = now.boot_ns
         now.boot_ns += took_ns
         next_ns = core.answered(
             turn,
@@ -97,8 +98,16 @@ def test_the_guardian_tries_a_close_again_as_the_kernel_does(
             taken_back=taken_back,
             at_once=at_once,
         )
-        it.answered(status, filled_nanos, now.boot_ns, taken_back=taken_back, at_once=at_once)
-        assert (it.next_ns, it.doublings) == (next_ns, leg.tries)
+        it_next_ns = trying.answered(
+            it,
+            status,
+            filled_nanos,
+            now_ns=now.boot_ns,
+            since_ns=it.since_ns,
+            taken_back=taken_back,
+            at_once=at_once,
+        )
+        assert (it_next_ns, it.tries) == (next_ns, leg.tries)
         assert (it.rests, it.rests_only) == (leg.rests, leg.rests_only)
         now.boot_ns = next_ns
 

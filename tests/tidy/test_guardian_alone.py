@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "fuseboard"
 (PAGE,) = (ROOT / "docs" / "adr").glob("*-the-guardian-*.md")
-LINES_MAX = 1_860
+LINES_MAX = 1_805
 FILES = sorted((SOURCE / "guardian").glob("*.py"))
 
 

@@ -26,24 +26,17 @@ from typing import Final
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.state import Turn
 from fuseboard.policy.shown import duration
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary import trying as closes
+from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import OrderStatus, Severity
+from fuseboard.vocabulary.trying import FAULTS, NOT_TAKEN, PAUSE_NS
 
 ATTEMPTS_MAX: Final = 960
 """Closes of one leg: who goes on with a trip steps over the ids of all that went before."""
 ATTEMPTS_FREE: Final = 120
 """So many may follow each other as they like; the others are spread over `close_within`."""
-QUIET_PARTS: Final = 60
-"""Who was given nothing for a minute asks once a second at most, after an hour once a minute."""
-DOUBLINGS_MAX: Final = 5
-"""How often collar and part are doubled at most."""
-PAUSE_NS: Final = NANOS
 WHY_CHARS_MAX: Final = 200
 """Of what is said of a read that failed: pages repeat it."""
-ENDED: Final = (OrderStatus.CANCELED, OrderStatus.EXPIRED)
-"""Venues say either of what was to trade at once and did not."""
-NOT_TAKEN: Final = "the market does not take it"
-FAULTS: Final = "the broker refuses its closes, or ends them"
 
 
 def answered(
@@ -56,35 +49,23 @@ def answered(
     taken_back: bool,
     at_once: bool,
 ) -> int:
-    """Count a close that the broker took or refused; when the next attempt may start.
-
-    `taken_back`: we asked for its end, because its time was over. `at_once`: it was to end anyway,
-    so that a broker which ends all closes is known by those that were to rest.
+    """Count a close that the broker took or refused, as `vocabulary.trying.answered` says; when the
+    next attempt may start.
     """
-    leg.reads, leg.why = 0, ""
-    rested, leg.rests = leg.rests, False
-    if filled_nanos > 0:
-        leg.taken_boot_ns = turn.boot_ns
-    elif status not in ENDED or not (taken_back or at_once):
-        if status is OrderStatus.REJECTED:
-            leg.rests_only = at_once
-        leg.faults += 1
-        leg.why = FAULTS
-        return turn.boot_ns + PAUSE_NS * (status is OrderStatus.REJECTED)
-    if filled_nanos > 0 or taken_back:
-        leg.faults = 0
-    if status is OrderStatus.FILLED:
-        return turn.boot_ns
-    leg.rests = at_once
-    widest = leg.tries >= DOUBLINGS_MAX
-    leg.tries += filled_nanos == 0 and not widest and not rested
-    took_part = at_once and filled_nanos > 0
-    quiet_ns = turn.boot_ns - max(_since_boot_ns(plan, leg), leg.taken_boot_ns)
-    return max(
-        turn.boot_ns + PAUSE_NS * widest,
-        leg.sent_boot_ns + max(PAUSE_NS * took_part, quiet_ns // QUIET_PARTS),
-        _spread_boot_ns(turn, plan, leg),
+    faults = leg.faults
+    next_boot_ns = closes.answered(
+        leg,
+        status,
+        filled_nanos,
+        now_ns=turn.boot_ns,
+        since_ns=_since_boot_ns(plan, leg),
+        taken_back=taken_back,
+        at_once=at_once,
     )
+    leg.reads, leg.why = 0, FAULTS if leg.faults > faults else ""
+    if leg.why or status is OrderStatus.FILLED:
+        return next_boot_ns
+    return max(next_boot_ns, _spread_boot_ns(turn, plan, leg))
 
 
 def not_sent(turn: Turn, plan: Plan, leg: Leg) -> int:

@@ -20,7 +20,7 @@ from fuseboard.guardian.asking import Asking, OutOfTime
 from fuseboard.guardian.journal import TOOK_NOTHING
 from fuseboard.guardian.orders import Orders
 from fuseboard.guardian.outcome import Left
-from fuseboard.guardian.trying import FAULTS, NOT_TAKEN, Trying
+from fuseboard.guardian.trying import Trying
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.vocabulary.closes import close_price_nanos, close_time_in_force, protective_side
 from fuseboard.vocabulary.doors import BrokerUnavailable
@@ -38,6 +38,7 @@ from fuseboard.vocabulary.orders import (
     TimeInForce,
 )
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.trying import FAULTS, NOT_TAKEN, answered
 
 ATTEMPTS_SEEN_MAX: Final = 2_000
 """Ids of earlier attempts that are stepped over, the gateway's among them."""
@@ -86,7 +87,7 @@ class Close:
         self._asking = asking
         self._room = room
         self._note = note
-        self._trying = Trying(orders, boot_ns())
+        self._trying = Trying(boot_ns())
         self._attempt = 1
         self._waits = 0
         self._at_once = False
@@ -119,7 +120,7 @@ class Close:
         if leg.found is not None:
             await self._step_over(leg.found)
             return False
-        over = self._trying.why_over(boot_ns())
+        over = self._trying.why_over(self._orders, boot_ns())
         self._waits = self._waits + 1 if abs(leg.position_nanos) <= leg.against_nanos else 0
         if leg.position_nanos == 0:
             return True
@@ -147,7 +148,11 @@ class Close:
 
     async def _heard(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """The call's answer; while there is none, the market is not asked either."""
-        return await self._asking.answer(call, lambda _why: self._trying.kept_away(boot_ns()))
+        return await self._asking.answer(call, self._kept_away)
+
+    def _kept_away(self, _why: str = "") -> None:
+        """The market could not be asked: its time counts from now."""
+        self._trying.since_ns = boot_ns()
 
     def _ids(self, attempt: int = 0) -> tuple[str, str, str]:
         """The client order id, our order id and the wire id of an attempt, or of the present."""
@@ -190,7 +195,7 @@ class Close:
         price = "the market" if limit_nanos is None else text_from_nanos(limit_nanos)
         what = f"{side.value} {text_from_nanos(open_nanos)} {self._symbol} at {price}"
         self._note("close", detail=what, close=close)
-        self._trying.sent(boot_ns())
+        self._trying.sent_boot_ns = boot_ns()
         outcome = await self._heard(lambda: self._broker.submit(order, lambda: True))
         if isinstance(outcome, OrderSent):
             await self._worked(outcome)
@@ -204,7 +209,7 @@ class Close:
             self._attempt += 1
         else:  # nothing left: the same attempt again
             self._why = outcome.message
-            self._trying.kept_away(boot_ns())
+            self._kept_away()
             await self._asking.pause(5, why=outcome.message)
 
     async def _quote(self) -> Touch | None:
@@ -224,7 +229,7 @@ class Close:
                 side,
                 first_nanos=self._orders.close_collar_nanos,
                 most_nanos=self._orders.close_collar_nanos_max,
-                tries=self._trying.doublings,
+                tries=self._trying.tries,
                 rests=self._trying.rests,
             )
         at_once = price_nanos is not None and not (self._trying.rests or self._trying.rests_only)
@@ -265,9 +270,14 @@ class Close:
     def _answered(self, status: OrderStatus, filled_nanos: int, *, taken_back: bool) -> None:
         if filled_nanos > 0:  # positions may be read without it for a moment
             self._doubt_until_ns = boot_ns() + COUNTED_NS
-        at_once = self._at_once
-        self._trying.answered(
-            status, filled_nanos, boot_ns(), taken_back=taken_back, at_once=at_once
+        self._trying.next_ns = answered(
+            self._trying,
+            status,
+            filled_nanos,
+            now_ns=boot_ns(),
+            since_ns=self._trying.since_ns,
+            taken_back=taken_back,
+            at_once=self._at_once,
         )
 
     def _find(self, attempt: int) -> FindOrder:
