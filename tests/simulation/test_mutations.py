@@ -87,7 +87,7 @@ CUTS = (
         "position_nanos - fact.against_nanos - hidden_nanos",
         "position_nanos",
         "law 4",
-        first=2484,
+        first=3102,
     ),
     Cut(
         "the proof of a reduction",
