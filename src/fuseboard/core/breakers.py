@@ -96,6 +96,8 @@ def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:
         if fuse.rule.action is Action.NOTIFY:
             _notify(turn, fuse)
         event = fuse.holds(source, turn.boot_ns, equity=watched.condition.uses_equity)
+    elif fuse.breach.source == BROKER_SOURCE and watched.condition.uses_equity and blind(turn):
+        event = None  # what we cannot see does not withdraw what the broker says
     else:
         event = fuse.fails(turn.boot_ns)
     if event is FuseEvent.BREACHED and not _agreed(turn, fuse, watched):

@@ -143,7 +143,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     for position in fact.positions:
         quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
     _find_missing(turn, fact.missing)
-    differences = splits.but_splits(turn, _differences(turn, fact))
+    differences = _differences(turn, fact)
     _judge_unread(turn, fact.unread)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
@@ -151,6 +151,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
         turn.wake(state.compare_again_boot_ns)
         return
+    differences = splits.but_splits(turn, differences)
     state.comparisons, state.compare_again_boot_ns = 0, 0
     _done(turn)
     was_reconciled, state.reconciled = state.reconciled, True

@@ -25,12 +25,16 @@ SPLIT_PARTS: Final = 6
 
 def in_doubt(state: State) -> bool:
     """Whether our books may be wrong; see the module."""
-    return state.equity_disagreements >= DISAGREEMENTS or may_be_split(state)
+    apart = state.equity_disagreements >= DISAGREEMENTS or bool(state.positions_apart)
+    return apart or bool(state.jumped)
 
 
 def may_be_split(state: State) -> bool:
     """Whether how much is held may be wrong: then a rise raises no mark either."""
-    return bool(state.jumped or state.positions_apart)
+    return bool(state.jumped) or any(
+        at.quantity_nanos * state.book.account.position(at.symbol).quantity_nanos > 0
+        for at in state.positions_apart.values()
+    )
 
 
 def doubtful(turn: Turn, fuse: DrawdownFuse) -> bool:

@@ -25,6 +25,8 @@ from fuseboard.vocabulary.money import NANOS
 
 DOUBT_NS: Final = NANOS
 """How long prices may all be excluded or disagree before the symbol is blind."""
+WIDE_NANOS: Final = NANOS // 6
+"""A policy that lets prices move further at once may let a split pass for one."""
 OFFSET_WINDOW_NS: Final = 5 * 60 * NANOS
 """The smallest delay of a feed is remembered for this long at least and twice as long at most."""
 
@@ -167,6 +169,8 @@ class Instrument(Struct):
                 self._doubt(boot_ns)
                 self.settling = False
                 return 0
+            self.jumped_from_nanos = known_nanos
+        elif rules.jump_nanos_max > WIDE_NANOS:  # a split is within what this policy lets pass
             self.jumped_from_nanos = known_nanos
         if self.doubt_boot_ns:
             self._settle()

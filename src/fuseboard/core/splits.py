@@ -2,7 +2,7 @@
 
 A split is taken when three things that nothing else brings together are seen at once: the broker
 holds exactly so many times what our book holds, as companies split (n for 1, 1 for n, or m for n of
-small numbers); the price has moved by about the inverse; the broker's cash has not moved. Every
+small numbers); the price has moved by about the inverse, and is nearer to that than to where it was; the broker's cash has not moved. Every
 ledger's quantity is multiplied then and its price divided, so that equity, and with it every mark
 and drawdown, stays (law 12); people are told. Whatever is not clear (parts of a share paid out in
 cash) stays a difference, for a person.
@@ -44,9 +44,12 @@ def _taken(turn: Turn, theirs: BrokerPosition) -> bool:
     new, old = ratio
     _, before_nanos = state.jumped.get(symbol, (0, own.mark_nanos))
     apart_nanos = abs(before_nanos * old - theirs.price_nanos * new)
+    is_unmoved = 2 * apart_nanos >= before_nanos * abs(new - old)
     worth_attos = abs(theirs.quantity_nanos) * theirs.price_nanos
     moved_attos = abs(state.broker_cash_attos - book.account.cash_attos)
-    if apart_nanos * PRICE_PARTS > before_nanos * old or moved_attos * CASH_PARTS > worth_attos:
+    if is_unmoved or apart_nanos * PRICE_PARTS > before_nanos * old:
+        return False
+    if moved_attos * CASH_PARTS > worth_attos:
         return False
     ledgers = [book.account, *book.strategies.values()]
     if any(ledger.position(symbol).quantity_nanos * new % old for ledger in ledgers):

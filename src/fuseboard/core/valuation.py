@@ -72,6 +72,13 @@ def _watched(turn: Turn, fuse: DrawdownFuse, source: str) -> None:
     equity_attos = equity_of(turn, fuse.scope)
     if equity_attos > fuse.mark_attos and fuse.watching() and doubts.may_be_split(turn.state):
         return
+    if (
+        before == BROKER_SOURCE
+        and fuse.watching()
+        and equity_attos > fuse.floor_attos
+        and blind(turn)
+    ):
+        return  # what we cannot see does not withdraw what the broker says
     event = fuse.watch(equity_attos, source, turn.boot_ns)
     if event is not None and not (event is FuseEvent.BREACHED and doubts.doubtful(turn, fuse)):
         _moved(turn, fuse, event)
