@@ -18,16 +18,18 @@ from fuseboard.core.kernel import Kernel
 from fuseboard.core.market import DOUBT_NS
 from fuseboard.feeds.tapes.by_name import tape_by_name
 from fuseboard.feeds.tapes.tape import TapeQuote
-from fuseboard.policy.rules import LossRule
+from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.orders import Severity, Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
-from tests.core.test_known_failures import SECOND, Desk
+from tests.core.test_adoption import _filled as filled
+from tests.core.test_known_failures import SECOND, Desk, submitted
 from tests.core.test_market_data import MS, quote, tripped
 from tests.core.test_operators import CALM
 
@@ -183,6 +185,35 @@ def test_a_loss_among_bad_quotes_that_came_long_before_it_is_seen_within_a_secon
         street.bad(kind, 220)
         street.pass_time(200 * MS)
     assert street.trips == 1
+
+
+@pytest.mark.parametrize("condition", ["", "drawdown >= 5%", "daily_pnl <= -5%"])
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside one that ticks"])
+def test_what_only_the_broker_sees_trips_at_its_second_word(condition: str, beside: bool) -> None:
+    """Our own figures, which cannot see it, do not withdraw it between the two."""
+    rule = BreakerRule(name="cut", condition=condition, action=Action.FLATTEN)
+    losses = () if condition else (LossRule(limit_nanos=NANOS // 20),)
+    rules = msgspec.structs.replace(CALM, losses=losses, breakers=(rule,) if condition else ())
+    desk = Desk(rules, cash=2_500, held=HELD)
+    desk.quote("MSFT", 250)
+    if beside:
+        (order,) = submitted(desk.order(Side.BUY, 10 * NANOS, symbol="MSFT"))
+        filled(desk, order, 10)
+        desk.cash = 0
+    told: list[fx.Effect] = []
+    answers: list[int] = []
+    for ms in range(0, 3_000, 10):
+        desk.now_ns += 10 * MS
+        told += desk.take(quote(200, half=20 * NANOS)) if ms % 250 == 0 else ()
+        told += desk.quote("MSFT", 250) if beside else ()
+        told += desk.take(facts.TimeAdvanced()) if ms % 500 == 0 else ()
+        if answers and answers[0] <= ms:
+            told += desk.account(200 * HELD + 2_500)
+            del answers[0]
+        if not answers and any(isinstance(effect, fx.ReadAccount) for effect in told[-4:]):
+            answers.append(ms + 100)
+    assert tripped(told)
+    assert sum(isinstance(effect, fx.ReadAccount) for effect in told) < 12
 
 
 def test_what_neither_prices_nor_the_broker_value_lets_nothing_open() -> None:

@@ -132,6 +132,7 @@ class Desk:
         price: int | None = 250,
         name: str = "",
         strategy: str = "alpha",
+        symbol: str = "AAPL",
     ) -> tuple[fx.Effect, ...]:
         self.requests += 1
         return self.take(
@@ -139,7 +140,7 @@ class Desk:
                 request=self.requests,
                 strategy=strategy,
                 client_order_id=name or f"c{self.requests}",
-                symbol="AAPL",
+                symbol=symbol,
                 side=side,
                 order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
                 time_in_force=TimeInForce.DAY,

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from fuseboard.core.fuses.machine import FuseState
+from fuseboard.policy.data_rules import DataRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
@@ -21,14 +22,15 @@ from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_adoption import _filled as filled
-from tests.core.test_known_failures import SECOND, Desk, submitted
+from tests.core.test_known_failures import SECOND, Desk, accept, submitted
 
 HELD: Final = 1_000
+DATA: Final = DataRules()
 LOSSES = (LossRule(name="day"),)
 CUT = BreakerRule(name="cut", condition="drawdown >= 5%", action=Action.FLATTEN)
 
 
-def desk(*, strategies: bool = False) -> Desk:
+def desk(*, strategies: bool = False, data: DataRules = DATA) -> Desk:
     """A thousand shares at 250 of strategy alpha; its losses are watched, or the account's."""
     alpha = StrategyRule(name="alpha", capital_nanos=250_000 * NANOS, losses=LOSSES)
     policy = Policy(
@@ -36,6 +38,7 @@ def desk(*, strategies: bool = False) -> Desk:
         losses=() if strategies else LOSSES,
         breakers=() if strategies else (CUT,),
         strategies=(alpha,) if strategies else (),
+        data=data,
     )
     at = Desk(policy, cash=250_000)
     (order,) = submitted(at.order(Side.BUY, HELD * NANOS))
@@ -129,6 +132,8 @@ def test_a_split_closes_nothing_and_moves_no_mark(
         pytest.param(2_000, 250, 0, id="somebody was given as many more"),
         pytest.param(2_000, 250, -250_000, id="somebody bought them"),
         pytest.param(2_001, 125, 0, id="one share more"),
+        pytest.param(800, 250, 0, id="a fifth was taken away"),
+        pytest.param(1_250, 230, 0, id="the price fell a little besides"),
         pytest.param(50, 2_500, 125_000, id="a half was sold"),
         pytest.param(-1_000, 250, 500_000, id="the other side"),
     ],
@@ -147,6 +152,63 @@ def test_what_is_not_plainly_a_split_stays_a_difference_for_a_person(
     assert state.book.account.position("AAPL").quantity_nanos == HELD * NANOS
     assert state.positions_apart
     assert state.postures["account"] >= Posture.REDUCE_ONLY
+
+
+@pytest.mark.parametrize(("sold", "price"), [(200, 251), (500, 251), (250, 240)])
+def test_a_fill_that_the_positions_know_before_its_report_is_no_split(
+    sold: int, price: int
+) -> None:
+    """The account was read before it, so that no cash has moved yet."""
+    at = desk()
+    (order,) = submitted(at.order(Side.SELL, sold * NANOS, price=251))
+    accept(at, order, f"b{order.order_id}")
+    broker = Broker(at, HELD, price)
+    broker.quote()
+    broker.held -= sold
+    broker.wait(31)
+    told = [effect for effect in broker.told if isinstance(effect, fx.RaiseAlert)]
+    assert not [alert for alert in told if alert.code is Reason.SPLIT]
+    fill = facts.FillReported(
+        order_id=order.order_id,
+        broker_order_id=f"b{order.order_id}",
+        quantity_nanos=sold * NANOS,
+        price_nanos=251 * NANOS,
+        filled_quantity_nanos=sold * NANOS,
+        filled_price_nanos=251 * NANOS,
+        final=True,
+    )
+    at.take(fill)
+    assert at.kernel._state.book.account.position("AAPL").quantity_nanos == (HELD - sold) * NANOS
+
+
+def test_a_difference_of_something_else_lets_marks_rise() -> None:
+    at = desk()
+    stranger = facts.BrokerPosition(
+        symbol="ZZZ", quantity_nanos=NANOS, average_price_nanos=NANOS, price_nanos=NANOS
+    )
+    own = facts.BrokerPosition(
+        symbol="AAPL",
+        quantity_nanos=HELD * NANOS,
+        average_price_nanos=250 * NANOS,
+        price_nanos=250 * NANOS,
+    )
+    for _ in range(10):  # it stays, so that it is no report on its way
+        at.take(facts.PositionsSeen(positions=(own, stranger)))
+    assert at.kernel._state.positions_apart
+    for price in range(251, 281):
+        at.now_ns += SECOND
+        at.quote("AAPL", price)
+    assert at.kernel._state.drawdowns["day:account"].mark_attos == 280_000 * NANOS**2
+
+
+def test_a_split_is_known_under_a_policy_that_lets_prices_move_as_far() -> None:
+    wide = DataRules(jump_nanos_max=NANOS * 6 // 10)
+    at = desk(data=wide)
+    broker = Broker(at, 2_000, 125)
+    broker.quote()
+    broker.wait(10)
+    assert not broker.sent()
+    assert at.kernel._state.book.account.position("AAPL").quantity_nanos == 2_000 * NANOS
 
 
 @pytest.mark.parametrize("tells_positions", [True, False])

@@ -2,10 +2,10 @@
 
 A split is taken when three things that nothing else brings together are seen at once: the broker
 holds exactly so many times what our book holds, as companies split (n for 1, 1 for n, or m for n of
-small numbers); the price has moved by about the inverse, and is nearer to that than to where it was; the broker's cash has not moved. Every
-ledger's quantity is multiplied then and its price divided, so that equity, and with it every mark
-and drawdown, stays (law 12); people are told. Whatever is not clear (parts of a share paid out in
-cash) stays a difference, for a person.
+small numbers); the price has moved by about the inverse, and is nearer to that than to where it
+was; the broker's cash has not moved. Every ledger's quantity is multiplied then and its price
+divided, so that equity, and with it every mark and drawdown, stays (law 12); people are told.
+Whatever is not clear (parts of a share paid out in cash) stays a difference, for a person.
 """
 
 from typing import Final
