@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fuseboard.core.legs import Leg
 from fuseboard.core.trying import ATTEMPTS_MAX
-from fuseboard.policy.data_rules import ExecutionRules
+from fuseboard.policy.data_rules import DataRules, ExecutionRules
 from fuseboard.runtime.questions import LEG_REQUESTS
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
@@ -34,8 +34,10 @@ REQUESTS = {fx.ReadLeg: LEG_REQUESTS, fx.SubmitOrder: 1, fx.CancelOrder: 1}
 class PlainDesk(LiquidDesk):
     """The same market under a policy that measures no liquidity."""
 
-    def __init__(self, execution: ExecutionRules, *, held: int) -> None:
-        policy = replace(POLICY, execution=execution)
+    def __init__(
+        self, execution: ExecutionRules, *, held: int, data: DataRules = POLICY.data
+    ) -> None:
+        policy = replace(POLICY, execution=execution, data=data)
         Desk.__init__(self, policy, cash=1_000_000 - held * 250, held=held, multiplier=4)
 
 
@@ -304,6 +306,25 @@ def test_where_the_broker_refuses_to_trade_at_once_a_close_takes_and_rests_at_it
     market.flatten()
     again = list(market.closes.values())[before].order
     assert again.time_in_force is IOC, "asked anew, all is tried"
+
+
+@pytest.mark.parametrize(
+    ("prints", "limit"),
+    [((1,), 24_750), ((249, 1), 24_651), ((1, 1), 99), ((240,), 23_760)],
+    ids=["a stub", "a stub after a print", "two that agree", "a print"],
+)
+def test_one_bad_print_beside_wide_quotes_takes_no_collar_off_a_close(
+    prints: tuple[int, ...], limit: int
+) -> None:
+    desk = PlainDesk(ExecutionRules(), held=20, data=DataRules())
+    market = Watched(desk, 20, lambda _second: 10)
+    desk.quoted(22_500, 27_500)
+    for price in prints:
+        desk.now_ns += SECOND // 10
+        desk.traded(price=price * 100)
+    market.flatten()
+    first = next(iter(market.closes.values())).order
+    assert first.limit_price_nanos == limit * CENT
 
 
 def test_what_a_broker_refuses_in_either_shape_was_not_the_shape() -> None:

@@ -128,7 +128,8 @@ def close_price_nanos(turn: Turn, leg: Leg, side: Side) -> int | None:
     if instrument is None:
         return None
     quoted = instrument.bid_nanos if side is Side.SELL else instrument.ask_nanos
-    start_nanos = instrument.last_trade_nanos if instrument.excluded else quoted
+    # A trade beside excluded quotes is believed as marks are: one bad print prices nothing.
+    start_nanos = instrument.mark_nanos if instrument.excluded else quoted
     start_nanos = start_nanos or quoted or instrument.mark_nanos
     if start_nanos <= 0:
         return None

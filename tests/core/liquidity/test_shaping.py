@@ -328,6 +328,16 @@ def test_a_market_exit_is_collared_by_tier_and_never_resized() -> None:
         assert order.limit_price_nanos == edge // CENT * CENT, tier
 
 
+def test_a_market_order_that_opens_meets_own_orders_as_far_as_its_collar_only() -> None:
+    """It is sent with a limit: what rests further is not reached, whatever is shown."""
+    desk = LiquidDesk(held=1_000).at(N)
+    assert sent(ask(desk, SELL, 10, 25_200, name="take profit"))
+    assert (sent(ask(desk, BUY, 300)).limit_price_nanos or 0) < 25_200 * CENT
+    near = LiquidDesk(held=1_000).at(N)
+    assert sent(ask(near, SELL, 10, 25_010, name="near"))
+    assert denial(ask(near, BUY, 300)).reason is Reason.SELF_MATCH
+
+
 def test_an_exit_passes_in_an_emergency_whatever_it_is() -> None:
     desk = LiquidDesk(held=1_000).at(E)
     order = sent(ask(desk, SELL, 500, 20_000))

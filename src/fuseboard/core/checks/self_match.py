@@ -1,10 +1,12 @@
 """Self-match prevention: no order may trade against a working order of the same account (FIA).
 
 An order crosses when it would trade at a price that a working order on the other side asks; a
-market order trades at the far side of the quote if that shows enough for it, and else may go as far
-as it is judged, `MARKET_WORST_NANOS` beyond: a limit of its own bounds it. Stops rest at no price
-before they are triggered, so neither the order nor what works is asked while it is one. The book
-keeps the keenest prices, so that an order that crosses none of them costs one comparison;
+market order trades at the far side of the quote if that shows enough for it. Else it may go beyond:
+by the widest tier's offset where liquidity is measured, because that is the limit it is sent with,
+and without by as much as it is judged, `MARKET_WORST_NANOS`. A limit of its own bounds it. Stops
+rest at no price before they are triggered, so neither the order nor what works is asked while it is
+one. The book keeps the keenest prices, so that an order that crosses none of them costs one
+comparison;
 only else the symbol's orders are looked at.
 """
 
@@ -46,10 +48,18 @@ def _reached_nanos(proposal: Proposal) -> int:
     if order.side is _BUY:
         if order.quantity_nanos <= instrument.ask_size_nanos:
             return instrument.ask_nanos
-        return -(-instrument.ask_nanos * (NANOS + MARKET_WORST_NANOS) // NANOS)
+        return -(-instrument.ask_nanos * (NANOS + _beyond_nanos(proposal)) // NANOS)
     if order.quantity_nanos <= instrument.bid_size_nanos:
         return instrument.bid_nanos
-    return instrument.bid_nanos * (NANOS - MARKET_WORST_NANOS) // NANOS
+    return instrument.bid_nanos * (NANOS - _beyond_nanos(proposal)) // NANOS
+
+
+def _beyond_nanos(proposal: Proposal) -> int:
+    """How far beyond the quote a market order may trade, as a fraction of it."""
+    tiers = proposal.turn.liquidity
+    if tiers is None or proposal.order.intent is not Intent.OPEN:
+        return MARKET_WORST_NANOS
+    return tiers.offset_nanos_max
 
 
 def _crossed(proposal: Proposal) -> Order | None:

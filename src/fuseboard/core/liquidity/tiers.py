@@ -112,6 +112,8 @@ class Compiled(Struct, frozen=True, gc=False):
     timeouts_ns: tuple[int, ...]
     """Of an order that opens; nothing may work in EMERGENCY."""
     exit_within_ns: int
+    offset_nanos_max: int
+    """How far beyond the quote an order that opens is priced at most, whatever the tier."""
 
 
 def compiled_of(rules: LiquidityRules) -> Compiled | None:
@@ -128,4 +130,5 @@ def compiled_of(rules: LiquidityRules) -> Compiled | None:
         exit_participations_nanos=tuple(at.exit_participation_nanos for at in exits),
         timeouts_ns=(*(at.timeout_ns for at in tiers), 0),
         exit_within_ns=max(rules.exit_within_ns, rules.emergency.exit_wait_ns),
+        offset_nanos_max=max(at.offset_nanos for at in tiers),
     )
