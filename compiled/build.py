@@ -6,7 +6,7 @@
 
 `build/compiled` holds the package as it is in `src`, one extension module beside the kernel, and a
 line at the end of the kernel that loads it. `src` is never written to. It needs a C compiler and
-CPython 3.11, whose classes and numbers `fields.h` looks into.
+CPython 3.11, whose classes, dictionaries and numbers the headers here look into.
 """
 
 import base64
@@ -71,8 +71,8 @@ def build_tree() -> None:
     headers = (f"-I{sysconfig.get_path('include')}", f"-I{ROOT / 'compiled'}")
     _run(*compiler, *FLAGS, *headers, "-shared", str(made), "-o", str(target))
     version = subprocess.run([*compiler, "--version"], check=True, capture_output=True).stdout
-    fields = (ROOT / "compiled" / "fields.h").read_bytes()
-    made_from = b"".join((made.read_bytes(), fields, version, " ".join(FLAGS).encode()))
+    included = [path.read_bytes() for path in sorted((ROOT / "compiled").glob("*.h"))]
+    made_from = b"".join((made.read_bytes(), *included, version, " ".join(FLAGS).encode()))
     # In the kernel's text, so that `runtime.build` names builds apart by what they are made from.
     loaded = LOADED.format(digest=hashlib.sha256(made_from).hexdigest())
     kernel = core / "kernel.py"

@@ -5,10 +5,11 @@ only these things are written another way:
 
 - a call of a function that is fused too is a C call. A call of a method of that name asks for the
   exact class of its receiver first, and calls as anyone would where it is another;
-- reading and writing a field, and calling a method, go through `fields.h`;
+- reading and writing a field, calling a method and making a Struct go through `fields.h`, and what
+  dictionaries, lists and tuples hold is asked for by `holders.h`;
 - what a module defines or imports otherwise is looked up once, when this module is loaded;
-- an f-string is joined, and whole numbers are compared and computed, by `fields.h`, several at once
-  by `shapes.py`, and so is hashlib's sha256 of a text, by the function behind it.
+- whole numbers are compared and computed by `numbers.h`, several at once by `shapes.py`;
+- an f-string is joined by `texts.h`, which hashes a text by the function behind hashlib's sha256.
 
 So nothing of what is decided is written twice. What cannot be written this way is refused.
 """

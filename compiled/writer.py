@@ -1,4 +1,4 @@
-"""Writes one function in Cython: its own statements, with fields, calls and numbers by `fields.h`.
+"""Writes one function in Cython: its own statements, with fields, calls and numbers by the headers.
 
 Only what is named in `_WRITTEN` is written; anything else is refused, and so is a local name that
 could be taken for one of the helpers.

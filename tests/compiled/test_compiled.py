@@ -492,7 +492,7 @@ def _shape(name: str, shape: str) -> str:
 
 @pytest.fixture(name="fields", scope="module")
 def fields_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the helpers of `fields.h` can be imported from."""
+    """Where the helpers of the headers can be imported from."""
     place = tmp_path_factory.mktemp("fields")
     shapes = [_shape(f"shape_{number}", shape) for number, shape in enumerate(SHAPES)]
     rows = " ".join(f'{{"shape_{n}", of_shape_{n}, METH_VARARGS, 0}},' for n in range(len(SHAPES)))
