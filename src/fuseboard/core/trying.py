@@ -6,12 +6,11 @@ then rests at the market's own price for the time of a close, and the next one t
 flat or `close_within` is over. The time counts from the plan's beginning, and anew from what kept
 the market from being asked: an exchange's halt, no way to the broker, a restart, a person who asks
 again. A close that was to take and got nothing doubles the next one's collar around the quote of
-its moment, up to `close_collar_max`; one that got a part does not: the market trades there. What it
-did not get rests when a second has passed. The longer a market gives nothing, the less often it is
-asked; `ATTEMPTS_MAX` closes are spread over `close_within`, and each has to come through the
-request budget. People are told once that it takes long, while it goes on. In the end, what is left
-is listed and paged, and a person asks again: a machine that sells into whatever comes hours later
-does not know why it should (ADR 0014).
+its moment, up to `close_collar_max`; one that got a part does not: the market trades there. The
+longer a market gives nothing, the less often it is asked; `ATTEMPTS_MAX` closes are spread over
+`close_within`, and each has to come through the request budget. People are told once that it takes
+long, while it goes on. In the end, what is left is listed and paged, and a person asks again: a
+machine that sells into whatever comes hours later does not know why it should (ADR 0014).
 
 Where a part of a share is closed, or the broker refuses to trade at once, a close is both: it takes
 as far as its collar, and what is left of it rests there. One of these that it refuses as well shows

@@ -68,7 +68,5 @@ def answered(
     tried.rests = at_once
     widest = tried.tries >= DOUBLINGS_MAX
     tried.tries += filled_nanos == 0 and not widest and not rested
-    took_part = at_once and filled_nanos > 0
     quiet_ns = now_ns - max(since_ns, tried.taken_boot_ns)
-    paced_ns = tried.sent_boot_ns + max(PAUSE_NS * took_part, quiet_ns // QUIET_PARTS)
-    return max(now_ns + PAUSE_NS * widest, paced_ns)
+    return max(now_ns + PAUSE_NS * widest, tried.sent_boot_ns + quiet_ns // QUIET_PARTS)
