@@ -24,8 +24,8 @@ import json
 from fuseboard.app.init_command import command_init
 from fuseboard.exchange.ledger import OrderEnded
 from fuseboard.gateway.keys import Keys
-from fuseboard.guardian.journal import read_lines
 from fuseboard.halts.heartbeats import Heart, HeartbeatFile
+from fuseboard.rescue.journal import read_lines
 from tests.e2e.processes import Exchange, Gateway, until
 
 ROUNDS = 5

@@ -9,12 +9,12 @@ from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.starting import flattens_not_begun
 from fuseboard.control.state_directory import StateDirectory
 from fuseboard.gateway.keys import Keys
-from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import BreakerRule
+from fuseboard.rescue.journal import GuardianJournal
 from fuseboard.upkeep.backup import taken
 from fuseboard.upkeep.restore import untold_restore
 from fuseboard.vocabulary.guardian_inputs import GuardianClose

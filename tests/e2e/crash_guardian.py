@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted
-from fuseboard.guardian.journal import Line, read_lines
+from fuseboard.rescue.journal import Line, read_lines
 from tests.e2e.processes import Exchange, Gateway, World, socket_status, until
 from tests.guardian.guarded import GuardianProcess
 

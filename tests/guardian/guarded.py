@@ -12,7 +12,7 @@ from typing import Any
 from fuseboard.app.init_command import command_init
 from fuseboard.exchange.ledger import AccountConfigured, OrderAccepted, OrderEnded
 from fuseboard.gateway.keys import Keys
-from fuseboard.guardian.journal import Line, read_lines
+from fuseboard.rescue.journal import Line, read_lines
 from tests.e2e.processes import (
     EXCHANGE_KEY,
     EXCHANGE_SECRET,

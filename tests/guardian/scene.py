@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fuseboard.exchange.ledger import LedgerEntry, OrderAccepted
 from fuseboard.guardian.acting import Acts
-from fuseboard.guardian.journal import GuardianJournal, read_lines
 from fuseboard.guardian.orders import Orders, Place, key_mark
-from fuseboard.guardian.outcome import Outcome
 from fuseboard.guardian.watching import Finding, Kind, What
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.rescue.journal import GuardianJournal, read_lines
+from fuseboard.rescue.outcome import Outcome
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
     close_client_order_id,

@@ -1,12 +1,9 @@
 """What the guardian does at the broker, with the broker's faults; the exchange's ledger judges."""
 
-import asyncio
 import json
-import os
 import time
 from collections import Counter
 from contextlib import closing
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -14,6 +11,7 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.core.closes import close_price_nanos as core_price_nanos
@@ -21,10 +19,6 @@ from fuseboard.core.legs import Leg
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import State, Turn
 from fuseboard.exchange.ledger import AccountConfigured
-from fuseboard.guardian import acting
-from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import GuardianJournal, done_runs, read_lines
 from fuseboard.guardian.orders import (
     Orders,
     OrdersUnusable,
@@ -33,14 +27,17 @@ from fuseboard.guardian.orders import (
     key_mark,
     read_orders,
 )
-from fuseboard.guardian.outcome import Left
 from fuseboard.halts.block import LATCHES_PER_SLOT_MAX, Slot
 from fuseboard.halts.heartbeats import boot_ns
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.policy import Policy
+from fuseboard.rescue import rescuing
+from fuseboard.rescue.closing import Close
+from fuseboard.rescue.journal import done_runs, read_lines
+from fuseboard.rescue.outcome import Left
 from fuseboard.vocabulary.closes import close_price_nanos
-from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import (
     ACCOUNT_SCOPE,
@@ -216,7 +213,7 @@ def test_nothing_is_closed_while_the_gateway_may_live_or_the_policy_says_cancel(
 
     with monkeypatch.context() as patched:
         patched.setattr(AlpacaRequests, "positions", down)
-        patched.setattr(acting, "HELD_S_MAX", 0.1)
+        patched.setattr(rescuing, "HELD_S_MAX", 0.1)
         scene.act(flatten=False)
     assert last_said(scene) == (f"{kept}, and cannot be read: no connection; look at the broker")
 
@@ -266,56 +263,6 @@ def test_the_guardian_prices_a_close_as_the_kernel_does(
     assert price == core_price_nanos(turn, Leg(symbol=symbol, tries=tries, rests=rests), side)
 
 
-def test_a_refusal_for_the_rate_is_waited_out_and_the_time_to_ask_has_an_end() -> None:
-    told: list[str] = []
-    answers: list[Exception | str] = [
-        Throttled(NANOS // 5),
-        BrokerUnavailable("no connection"),
-        "done",
-    ]
-
-    async def call() -> str:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def never() -> str:
-        raise BrokerUnavailable("no connection")
-
-    began = time.monotonic()
-    assert asyncio.run(Asking(seconds_max=60, told=told.append).answer(call)) == "done"
-    assert time.monotonic() - began >= 0.2
-    with pytest.raises(OutOfTime, match="no connection"):
-        asyncio.run(Asking(seconds_max=0.3, told=told.append).answer(never))
-    assert told == []
-
-
-def test_after_a_429_one_call_at_a_time_asks_again_however_long_the_broker_names(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The gateway may have used the minute up: a close that waits for it comes too late."""
-    probe_s, callers, more = 0.05, 8, 4
-    monkeypatch.setattr("fuseboard.guardian.asking.PROBE_S_MAX", probe_s)
-    asked_s: list[float] = []
-
-    async def call() -> str:
-        asked_s.append(time.monotonic())
-        is_refused = len(asked_s) <= callers + more
-        await asyncio.sleep(0)  # the way there and back
-        if is_refused:
-            raise Throttled(3_600 * NANOS)
-        return "done"
-
-    async def all_of_them() -> list[str]:
-        asking = Asking(seconds_max=60, told=lambda _text: None)
-        return await asyncio.gather(*(asking.answer(call) for _ in range(callers)))
-
-    assert asyncio.run(all_of_them()) == ["done"] * callers
-    probes_s = asked_s[callers - 1 : callers + more + 1]
-    assert min(after - before for before, after in pairwise(probes_s)) >= probe_s * 0.9
-
-
 def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:
     place = Place(tmp_path)
     assert read_orders(place) is None
@@ -329,24 +276,10 @@ def test_orders_are_for_one_key_and_damage_is_said(tmp_path: Path) -> None:
     )  # fmt: skip
     pair = {"ALPACA_API_KEY": "A", "ALPACA_SECRET_KEY": "s"}
     assert key_for(orders, pair) == ("A", "s")
+    terms = orders.terms()
+    named = {name: getattr(orders, name) for name in terms.__struct_fields__}
+    assert structs.asdict(terms) == named, "the closes know the policy by it"
     with pytest.raises(OrdersUnusable, match="not the key of the gateway"):
         key_for(orders, pair | {"ALPACA_API_KEY": "B"})
     with pytest.raises(OrdersUnusable, match="ALPACA_SECRET_KEY"):
         key_for(orders, {"ALPACA_API_KEY": "A"})
-
-
-def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
-    file = tmp_path / "guardian.jsonl"
-    journal = GuardianJournal(file)
-    journal.write("missed", run_ns=5)
-    journal.close()
-    with file.open("ab") as torn:
-        torn.write(b'{"act": "do')
-    journal = GuardianJournal(file)
-    journal.write("done", run_ns=5, detail="x" * 5_000)
-    os.fsync(journal._descriptor)
-    journal.close()
-    lines = read_lines(file)
-    assert [line.act for line in lines] == ["missed", "done"]
-    assert len(lines[-1].detail) == 2_000
-    assert done_runs(lines) == {5}

@@ -12,13 +12,11 @@ import msgspec
 import pytest
 
 from fuseboard.app import guardian_link
-from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.journal import read_lines
 from fuseboard.guardian.orders import Orders, Place, key_mark
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.rescue.journal import read_lines
 from fuseboard.vocabulary.money import NANOS
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET, FUSEBOARD, Running, until
 from tests.guardian.scene import Heard
@@ -104,31 +102,6 @@ def test_systemd_hears_of_looks_and_while_it_acts_of_each_step(tmp_path: Path) -
         assert "done" not in [at.act for at in read_lines(place.journal_file)]
         guardian.must_run()
     systemd.close()
-
-
-def test_only_a_call_that_came_back_and_a_wait_that_is_over_are_steps() -> None:
-    steps: list[str] = []
-    answers: list[Any] = [BrokerUnavailable("no"), "yes"]
-
-    async def called() -> str:
-        steps.append("called")
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return str(answer)
-
-    async def never() -> None:
-        await asyncio.Event().wait()
-
-    async def main() -> None:
-        asking = Asking(seconds_max=60, told=lambda _why: None, moved=lambda: steps.append("moved"))
-        assert await asking.answer(called) == "yes"
-        assert steps == ["called", "moved", "called", "moved"]
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asking.answer(never), 0.05)
-        assert len(steps) == 4
-
-    asyncio.run(main())
 
 
 def test_acts_that_stand_still_are_told_by_silence(tmp_path: Path) -> None:

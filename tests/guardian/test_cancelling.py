@@ -9,12 +9,13 @@ import pytest
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian.acting import LOOK_S, Acts
-from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.journal import GuardianJournal, read_lines
+from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.orders import Orders, Place
 from fuseboard.guardian.watching import Finding, Kind, What
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.rescue.asking import Asking
+from fuseboard.rescue.journal import GuardianJournal, read_lines
+from fuseboard.rescue.rescuing import LOOK_S, Rescue
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.inputs import PositionsSeen
 from fuseboard.wire.alpaca_orders import SeenOrder, listed_order
@@ -60,7 +61,7 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         async def latched(*_: object) -> None:
             """There is no broker to latch."""
 
-        monkeypatch.setattr(Acts, "_latch_broker", latched)
+        monkeypatch.setattr(Rescue, "_latch_broker", latched)
         monkeypatch.setattr(AlpacaProtection, "working_orders", working_orders)
         monkeypatch.setattr(AlpacaProtection, "cancel_all", cancel_all)
         monkeypatch.setattr(AlpacaRequests, "positions", positions)

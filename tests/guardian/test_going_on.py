@@ -7,12 +7,13 @@ import pytest
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian import acting, closing, serving
-from fuseboard.guardian.acting import Acts
-from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.journal import done_runs, read_lines
+from fuseboard.guardian import serving
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, boot_ns
+from fuseboard.rescue import closing, rescuing
+from fuseboard.rescue.asking import Asking
+from fuseboard.rescue.journal import done_runs, read_lines
+from fuseboard.rescue.rescuing import Rescue
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import ReadLeg
 from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, PositionsSeen
@@ -32,8 +33,8 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
         raise BrokerUnavailable("no connection")
 
     monkeypatch.setattr(AlpacaProtection, "latch", refused)
-    monkeypatch.setattr(acting, "ACT_S_MAX", 15.0)
-    monkeypatch.setattr(acting, "LATCH_S_MAX", 0.2)
+    monkeypatch.setattr(rescuing, "ACT_S_MAX", 15.0)
+    monkeypatch.setattr(rescuing, "LATCH_S_MAX", 0.2)
     monkeypatch.setattr(closing, "QUOTE_S_MAX", 0.2)
     scene.send("AAPL", 10, "buy")
     outcome = scene.act(data_url="http://127.0.0.1:1")
@@ -46,22 +47,22 @@ def test_neither_a_quote_nor_the_brokers_own_latch_holds_a_close_up(
     assert acts_of(scene).count("broker not latched") == 2
     assert last_said(scene) == "nothing works any more; all that was to be closed is flat"
 
-    real = Acts._proven
+    real = Rescue._proven
 
     async def then_silent(
-        acts: Acts,
+        rescue: Rescue,
         broker: AlpacaRequests,
         protection: AlpacaProtection,
         asking: Asking,
         *,
         latches: bool,
     ) -> PositionsSeen:
-        proof = await real(acts, broker, protection, asking, latches=latches)
+        proof = await real(rescue, broker, protection, asking, latches=latches)
         monkeypatch.setattr(AlpacaProtection, "working_orders", silent)
         return proof
 
-    monkeypatch.setattr(Acts, "_proven", then_silent)
-    monkeypatch.setattr(acting, "ACT_S_MAX", 4.0)
+    monkeypatch.setattr(Rescue, "_proven", then_silent)
+    monkeypatch.setattr(rescuing, "ACT_S_MAX", 4.0)
     monkeypatch.setattr("tests.guardian.test_acting.RUN_NS", RUN_NS + 1)  # another trip
     scene.send("TSLA", 4, "buy")
     outcome = scene.act()

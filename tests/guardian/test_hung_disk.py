@@ -16,9 +16,7 @@ import msgspec
 import pytest
 
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian import acting, disk, killing
-from fuseboard.guardian.disk import Disk
-from fuseboard.guardian.journal import GuardianJournal, read_lines
+from fuseboard.guardian import acting, killing
 from fuseboard.guardian.killing import killed, runs_no_more
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.serving import Guardian
@@ -32,6 +30,9 @@ from fuseboard.halts.heartbeats import (
     process_seen,
 )
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
+from fuseboard.rescue import disk
+from fuseboard.rescue.disk import Disk
+from fuseboard.rescue.journal import GuardianJournal, read_lines
 from fuseboard.vocabulary.effects import LatchHalt, ReadLeg
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
@@ -357,8 +358,8 @@ def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(
 
 STUCK = """
 import logging
-from fuseboard.guardian import disk
 from fuseboard.guardian.process import _end_log, _log_apart
+from fuseboard.rescue import disk
 disk.WAIT_S_MAX = 0.2
 stop = _log_apart()
 for number in range(100):

@@ -16,13 +16,14 @@ from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.guardian_link import GuardianLink
 from fuseboard.control.state_directory import StateDirectory, StateRefused
-from fuseboard.guardian import disk, serving
-from fuseboard.guardian.journal import GuardianJournal, read_lines
+from fuseboard.guardian import serving
 from fuseboard.guardian.orders import Orders, Place, key_mark
 from fuseboard.guardian.serving import Guardian
 from fuseboard.halts.block import Slot
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.rescue import disk
+from fuseboard.rescue.journal import GuardianJournal, read_lines
 from tests.e2e.processes import until
 
 DEAD = Beat(Phase.RUNNING, 999_999, 1, 77, 5, 9)

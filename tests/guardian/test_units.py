@@ -15,11 +15,11 @@ from fuseboard.app.drain import DrainLimits
 from fuseboard.brokers.alpaca_protection import CANCELS_AT_ONCE_MAX, CANCELS_MAX
 from fuseboard.brokers.alpaca_session import PAGES_MAX, AlpacaOptions
 from fuseboard.cli import _parser
-from fuseboard.guardian.asking import PAUSE_S_MAX
-from fuseboard.guardian.closing import ATTEMPTS_SEEN_MAX
-from fuseboard.guardian.disk import WAIT_S_MAX
 from fuseboard.guardian.killing import DEAD_S_MAX
 from fuseboard.halts.systemd import systemd_notify
+from fuseboard.rescue.asking import PAUSE_S_MAX
+from fuseboard.rescue.closing import ATTEMPTS_SEEN_MAX
+from fuseboard.rescue.disk import WAIT_S_MAX
 
 UNITS = Path(__file__).resolve().parents[2] / "packaging" / "systemd"
 NAMES = ("fuseboard.service", "fuseboard-guardian.service")

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuseboard.guardian.journal import Line, done_runs
 from fuseboard.guardian.watching import (
     CALL_NS_MAX,
     FAULT_NS_MAX,
@@ -17,6 +16,7 @@ from fuseboard.guardian.watching import (
     What,
 )
 from fuseboard.halts.heartbeats import Beat, Phase, ProcessSeen
+from fuseboard.rescue.journal import Line, done_runs
 
 TIMEOUT_NS = 2_000_000_000
 LOOK_NS = 100_000_000

@@ -11,11 +11,11 @@ import pytest
 from fuseboard.brokers.alpaca_protection import CANCELS_AT_ONCE_MAX, AlpacaProtection
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
-from fuseboard.guardian import closing
-from fuseboard.guardian.acting import Acts
-from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.journal import read_lines
 from fuseboard.guardian.orders import Place
+from fuseboard.rescue import closing
+from fuseboard.rescue.asking import Asking, OutOfTime
+from fuseboard.rescue.journal import read_lines
+from fuseboard.rescue.rescuing import Rescue
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.inputs import PositionsSeen
 from fuseboard.vocabulary.money import NANOS
@@ -227,10 +227,11 @@ def test_what_an_order_that_stayed_filled_is_closed_too_or_never_called_flat(
 def test_a_position_that_cannot_be_read_may_be_a_long_one_that_a_close_must_not_turn(
     tmp_path: Path,
 ) -> None:
-    acts = cast("Acts", SimpleNamespace(_place=Place(tmp_path)))
+    doors = SimpleNamespace(latches_file=Place(tmp_path).latches_file)
+    rescue = cast("Rescue", SimpleNamespace(_doors=doors))
     for unread, no_shorting in ((("AAPL",), True), ((), None)):
         seen = PositionsSeen(positions=(), unread=unread)
-        assert Acts._wanted_to_close(acts, seen).no_shorting is no_shorting
+        assert Rescue._wanted_to_close(rescue, seen).no_shorting is no_shorting
 
 
 def test_a_position_that_cannot_be_read_is_never_flat_and_the_others_are_closed(

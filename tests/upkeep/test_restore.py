@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys
-from fuseboard.guardian.journal import GuardianJournal
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import guardian_lock
 from fuseboard.halts.block import Slot, offset_of
@@ -24,6 +23,7 @@ from fuseboard.halts.history import changes, verify_history
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal.reader import anchor, records
 from fuseboard.journal.verification import verify
+from fuseboard.rescue.journal import GuardianJournal
 from fuseboard.upkeep.backup import taken
 from fuseboard.upkeep.restore import SYSTEMD_STOP, restored_since
 from fuseboard.vocabulary.inputs import NodeStarted

@@ -13,8 +13,8 @@ import msgspec
 from fuseboard.app.broker_choice import BrokerKeys
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_session import AlpacaOptions
-from fuseboard.guardian.broker_latches import keep_before, kept_before
 from fuseboard.guardian.orders import Place
+from fuseboard.rescue.broker_latches import keep_before, kept_before
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable
 
@@ -46,13 +46,13 @@ class BrokerLatching:
     async def _latch(self, protection: AlpacaProtection, wanted: LatchBroker) -> None:
         takes_back = wanted.suspend_trade is False
         if not (wanted.no_shorting or wanted.suspend_trade) or not self._is_halted():
-            before = kept_before(self._place) if takes_back else None
+            before = kept_before(self._place.latches_file) if takes_back else None
             if before is not None:
                 await protection.latch(BrokerLatches(suspend_trade=before.suspend_trade))
             return
         present = await protection.latches()
-        keep_before(self._place, present)
-        before = kept_before(self._place)
+        keep_before(self._place.latches_file, present)
+        before = kept_before(self._place.latches_file)
         suspends = wanted.suspend_trade
         if takes_back and before is not None:
             suspends = before.suspend_trade
@@ -71,7 +71,7 @@ class BrokerLatching:
                 return False
             protection = self._protection()
             try:
-                before = kept_before(self._place)
+                before = kept_before(self._place.latches_file)
                 if before is not None:
                     await protection.latch(before)
                 self._place.latches_file.unlink(missing_ok=True)

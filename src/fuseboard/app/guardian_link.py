@@ -22,12 +22,12 @@ from fuseboard.control.state_directory import (
     StateRefused,
 )
 from fuseboard.guardian.alerts_told import alerts_told
-from fuseboard.guardian.journal import closes_told, read_lines
 from fuseboard.guardian.orders import KEY_NAMES, Orders, Place, key_mark
 from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, process_seen
 from fuseboard.halts.systemd import READY, SOCKET_NAME, STOPPING, systemd_notify
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
+from fuseboard.rescue.journal import closes_told, read_lines
 from fuseboard.runtime.disk_wait import DiskWait
 from fuseboard.runtime.pulse import Pulse
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled

@@ -24,13 +24,13 @@ from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.control.taken_up import register_line
 from fuseboard.core.fuses.machine import POSTURE_OF, FuseState
 from fuseboard.gateway.keys import Keys, KeysUnreadable
-from fuseboard.guardian.journal import closes_told
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, policy_from_canonical
+from fuseboard.rescue.journal import closes_told
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel

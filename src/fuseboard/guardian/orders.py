@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from fuseboard.rescue.terms import CANCEL_WAIT_NS, CLOSE_WITHIN_NS, Terms
+
 KEY_NAMES: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 
 
@@ -48,18 +50,18 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flatten: bool
     """Whether positions are closed, after everything is cancelled."""
     close_collar_nanos: int
-    """How far beyond the quote the first close may trade; each that takes nothing doubles it."""
+    """From here on: see `Terms`."""
     close_collar_nanos_max: int
-    """No close may trade further than this, or than the first where that is more."""
     close_wait_ns: int
     close_attempts_max: int
-    """How many closes in a row the broker may refuse or end."""
-    close_within_ns: int = 30 * 60 * 1_000_000_000
-    """For so long the market is asked for what it does not take; older releases wrote none."""
+    close_within_ns: int = CLOSE_WITHIN_NS
+    """Older releases wrote none."""
     absent_after_ns: int
-    """How long "not found" counts as still on its way to the broker."""
-    cancel_wait_ns: int = 2_000_000_000
-    """How long closes wait for orders that stay although their cancel was taken."""
+    cancel_wait_ns: int = CANCEL_WAIT_NS
+
+    def terms(self) -> Terms:
+        """What a rescue needs of it, under the same names."""
+        return Terms(**{name: getattr(self, name) for name in Terms.__struct_fields__})
 
 
 def key_mark(key_id: str) -> str:

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from fuseboard.guardian.disk import Disk
 from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase, own_beat
 from fuseboard.halts.hidden import hide_this_process
+from fuseboard.rescue.disk import Disk
 
 LOG_LINES_MAX: Final = 1_000
 

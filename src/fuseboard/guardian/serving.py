@@ -16,8 +16,6 @@ from functools import partial
 from typing import Final
 
 from fuseboard.guardian.acting import Acts
-from fuseboard.guardian.disk import Disk
-from fuseboard.guardian.journal import GuardianJournal, done_runs, read_lines
 from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
 from fuseboard.guardian.watching import Finding, Watch, What
 from fuseboard.halts.heartbeats import (
@@ -30,6 +28,8 @@ from fuseboard.halts.heartbeats import (
     process_seen,
 )
 from fuseboard.halts.systemd import ALIVE, READY
+from fuseboard.rescue.disk import Disk
+from fuseboard.rescue.journal import GuardianJournal, done_runs, read_lines
 from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity

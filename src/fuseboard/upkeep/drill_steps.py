@@ -14,8 +14,8 @@ from typing import Final
 from fuseboard.alerts.outward import OutwardPager, outward_pagers
 from fuseboard.control.asked import HaltAsked
 from fuseboard.control.client import OperatorClient
-from fuseboard.guardian.journal import Line, read_lines
 from fuseboard.guardian.orders import Place
+from fuseboard.rescue.journal import Line, read_lines
 from fuseboard.upkeep.drill_sandbox import SYMBOLS, DrillFailed, Sandbox
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity

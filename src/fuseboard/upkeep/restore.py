@@ -29,7 +29,6 @@ from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.gateway.keys import Keys, KeysUnreadable
-from fuseboard.guardian.journal import done_runs, read_lines
 from fuseboard.guardian.orders import Place
 from fuseboard.guardian.process import GuardianRefused, guardian_lock
 from fuseboard.halts.block import REGISTER_BYTES, Slot, judged
@@ -42,6 +41,7 @@ from fuseboard.journal.file import JournalAbsent, JournalDamaged
 from fuseboard.journal.reader import anchor
 from fuseboard.journal.recovery import recover
 from fuseboard.journal.verification import verify
+from fuseboard.rescue.journal import done_runs, read_lines
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.upkeep.backup import backups_of
 from fuseboard.upkeep.backup_files import (

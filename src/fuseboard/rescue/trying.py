@@ -1,6 +1,6 @@
 """What became of one symbol's closes, by the gateway's own rules. No I/O, no clock."""
 
-from fuseboard.guardian.orders import Orders
+from fuseboard.rescue.terms import Terms
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.trying import FAULTS
 
@@ -17,11 +17,11 @@ class Trying:
         self.since_ns = now_ns
         """From when the market's time counts: what kept us from asking it costs none."""
 
-    def why_over(self, orders: Orders, now_ns: int) -> str:
+    def why_over(self, terms: Terms, now_ns: int) -> str:
         """Why no further close is sent; empty: it goes on."""
-        if self.faults >= orders.close_attempts_max:
+        if self.faults >= terms.close_attempts_max:
             return FAULTS
-        if self.sent_boot_ns and now_ns >= self.since_ns + orders.close_within_ns:
-            minutes = orders.close_within_ns / (60 * NANOS)
+        if self.sent_boot_ns and now_ns >= self.since_ns + terms.close_within_ns:
+            minutes = terms.close_within_ns / (60 * NANOS)
             return f"the market did not take it within {minutes:g} minutes"
         return ""

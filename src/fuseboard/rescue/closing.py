@@ -16,12 +16,12 @@ from typing import Final, TypeVar
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian.asking import Asking, OutOfTime
-from fuseboard.guardian.journal import TOOK_NOTHING
-from fuseboard.guardian.orders import Orders
-from fuseboard.guardian.outcome import Left
-from fuseboard.guardian.trying import Trying
 from fuseboard.halts.heartbeats import boot_ns
+from fuseboard.rescue.asking import Asking, OutOfTime
+from fuseboard.rescue.journal import TOOK_NOTHING
+from fuseboard.rescue.outcome import Left
+from fuseboard.rescue.terms import Terms
+from fuseboard.rescue.trying import Trying
 from fuseboard.vocabulary.closes import close_price_nanos, close_time_in_force, protective_side
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
@@ -71,7 +71,7 @@ class Close:
         symbol: str,
         held_nanos: int | None,
         valued_nanos: int,
-        orders: Orders,
+        terms: Terms,
         broker: AlpacaRequests,
         protection: AlpacaProtection,
         asking: Asking,
@@ -81,7 +81,7 @@ class Close:
         self._trip = trip
         self._symbol = symbol
         self._valued_nanos = valued_nanos
-        self._orders = orders
+        self._terms = terms
         self._broker = broker
         self._protection = protection
         self._asking = asking
@@ -120,7 +120,7 @@ class Close:
         if leg.found is not None:
             await self._step_over(leg.found)
             return False
-        over = self._trying.why_over(self._orders, boot_ns())
+        over = self._trying.why_over(self._terms, boot_ns())
         self._waits = self._waits + 1 if abs(leg.position_nanos) <= leg.against_nanos else 0
         if leg.position_nanos == 0:
             return True
@@ -156,10 +156,9 @@ class Close:
 
     def _ids(self, attempt: int = 0) -> tuple[str, str, str]:
         """The client order id, our order id and the wire id of an attempt, or of the present."""
-        orders = self._orders
         return close_ids(
-            instance=orders.instance,
-            account=orders.account,
+            instance=self._terms.instance,
+            account=self._terms.account,
             trip=self._trip,
             symbol=self._symbol,
             attempt=attempt or self._attempt,
@@ -202,7 +201,7 @@ class Close:
             self._attempt += 1
         elif isinstance(outcome, OrderUnknown):
             self._why = outcome.detail
-            self._doubt_until_ns = boot_ns() + self._orders.absent_after_ns
+            self._doubt_until_ns = boot_ns() + self._terms.absent_after_ns
         elif outcome.reason is Reason.BROKER_REJECTED:
             self._why = f"the broker rejected it: {outcome.message}"
             self._answered(OrderStatus.REJECTED, 0, taken_back=False)
@@ -227,8 +226,8 @@ class Close:
                 self._symbol,
                 start_nanos,
                 side,
-                first_nanos=self._orders.close_collar_nanos,
-                most_nanos=self._orders.close_collar_nanos_max,
+                first_nanos=self._terms.close_collar_nanos,
+                most_nanos=self._terms.close_collar_nanos_max,
                 tries=self._trying.tries,
                 rests=self._trying.rests,
             )
@@ -253,7 +252,7 @@ class Close:
     async def _worked(self, sent: OrderSent) -> None:
         """Wait until an order of ours is final: by itself, else cancelled after its time."""
         self._why = ""
-        ends_ns = boot_ns() + self._orders.close_wait_ns
+        ends_ns = boot_ns() + self._terms.close_wait_ns
         attempt, taken_back = 0, False
         while sent.status not in TERMINAL_STATUSES:
             if boot_ns() >= ends_ns:
@@ -282,7 +281,7 @@ class Close:
 
     def _find(self, attempt: int) -> FindOrder:
         _, ours, wire = self._ids(attempt)
-        return FindOrder(order_id=ours, wire_id=wire, absent_after_ns=self._orders.absent_after_ns)
+        return FindOrder(order_id=ours, wire_id=wire, absent_after_ns=self._terms.absent_after_ns)
 
     async def _found(self) -> OrderSent:
         found = await self._broker.find(self._find(self._attempt))

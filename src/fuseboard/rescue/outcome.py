@@ -1,4 +1,4 @@
-"""What the guardian's acts came to, in words for people: only what the broker's reads showed."""
+"""What a rescue came to, in words for people: only what the broker's reads showed."""
 
 from typing import Final
 

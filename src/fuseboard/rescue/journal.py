@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.guardian.disk import Disk
+from fuseboard.rescue.disk import Disk
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 
 DETAIL_CHARACTERS_MAX: Final = 2_000

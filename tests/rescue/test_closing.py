@@ -9,12 +9,12 @@ import pytest
 
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
-from fuseboard.guardian import closing
-from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import TOOK_NOTHING
-from fuseboard.guardian.orders import Orders
-from fuseboard.guardian.outcome import Left
+from fuseboard.rescue import closing
+from fuseboard.rescue.asking import Asking
+from fuseboard.rescue.closing import Close
+from fuseboard.rescue.journal import TOOK_NOTHING
+from fuseboard.rescue.outcome import Left
+from fuseboard.rescue.terms import Terms
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
@@ -29,10 +29,9 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.vocabulary.reasons import Reason
 
-ORDERS = Orders(
-    instance="abcd1234", account="default", base_url="", data_url="", key_mark="",
-    timeout_ns=1, flatten=True, close_collar_nanos=NANOS // 100,
-    close_collar_nanos_max=NANOS // 10, close_wait_ns=NANOS,
+TERMS = Terms(
+    instance="abcd1234", account="default", base_url="", data_url="",
+    close_collar_nanos=NANOS // 100, close_collar_nanos_max=NANOS // 10, close_wait_ns=NANOS,
     close_attempts_max=3, close_within_ns=60 * NANOS, absent_after_ns=NANOS // 4,
 )  # fmt: skip
 
@@ -109,7 +108,7 @@ class Venue:
                 symbol="AAPL",
                 held_nanos=10 * NANOS,
                 valued_nanos=99 * NANOS,
-                orders=ORDERS,
+                terms=TERMS,
                 broker=cast("AlpacaRequests", self),
                 protection=cast("AlpacaProtection", self),
                 asking=Asking(seconds_max=20, told=lambda _why: None),
@@ -134,7 +133,7 @@ def test_a_close_in_doubt_is_sent_again_only_when_the_doubt_is_over(
     venue = Venue(held=10, doubts=1)
     assert venue.close().left_nanos == 0
     (first_s, _), (second_s, _) = venue.sent
-    assert second_s - first_s >= ORDERS.absent_after_ns / 1e9
+    assert second_s - first_s >= TERMS.absent_after_ns / 1e9
     assert len({order_id for _, order_id in venue.events}) == 1, "it is the same close"
 
 

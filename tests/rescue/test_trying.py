@@ -1,13 +1,11 @@
-"""The guardian asks a market again as the kernel does, and leaves nobody waiting for one symbol."""
+"""A rescue asks a market again as the kernel does, and leaves nobody waiting for one symbol."""
 
 import asyncio
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,19 +16,17 @@ from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.core import trying as core
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.state import Turn
-from fuseboard.guardian import closing
-from fuseboard.guardian.asking import Asking
-from fuseboard.guardian.closing import Close
-from fuseboard.guardian.journal import TOOK_NOTHING, GuardianJournal, Line, closes_told
-from fuseboard.guardian.orders import Orders
-from fuseboard.guardian.outcome import Left
-from fuseboard.guardian.trying import Trying
 from fuseboard.policy.data_rules import ExecutionRules
 from fuseboard.policy.policy import Policy
+from fuseboard.rescue import closing
+from fuseboard.rescue.asking import Asking
+from fuseboard.rescue.closing import Close
+from fuseboard.rescue.outcome import Left
+from fuseboard.rescue.terms import Terms
+from fuseboard.rescue.trying import Trying
 from fuseboard.vocabulary import trying
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import (
     LegRead,
     OrderNotSent,
@@ -41,7 +37,7 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
-from tests.guardian.test_closing import ORDERS, Venue
+from tests.rescue.test_closing import TERMS, Venue
 
 BEGAN_NS = 1_000 * NANOS
 ENDS = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
@@ -60,12 +56,12 @@ ENDS = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderSta
         max_size=100,
     )
 )
-def test_the_guardian_tries_a_close_again_as_the_kernel_does(
+def test_a_rescue_tries_a_close_again_as_the_kernel_does(
     closes: list[tuple[OrderStatus, int, bool, bool, bool, int]],
 ) -> None:
     rules = ExecutionRules()
-    orders = structs.replace(
-        ORDERS,
+    terms = structs.replace(
+        TERMS,
         close_attempts_max=rules.close_attempts_max,
         close_within_ns=rules.close_within_ns,
     )
@@ -82,8 +78,8 @@ def test_the_guardian_tries_a_close_again_as_the_kernel_does(
             core.time_again(turn, leg)
             it.since_ns = now.boot_ns
         over = core.why_over(turn, plan, leg)
-        assert bool(it.why_over(orders, now.boot_ns)) == bool(over)
-        assert (it.why_over(orders, now.boot_ns) == trying.FAULTS) == (over == trying.FAULTS)
+        assert bool(it.why_over(terms, now.boot_ns)) == bool(over)
+        assert (it.why_over(terms, now.boot_ns) == trying.FAULTS) == (over == trying.FAULTS)
         if over:
             return
         leg.attempt, leg.turns, leg.sent_boot_ns = leg.attempt + 1, leg.turns + 1, now.boot_ns
@@ -149,7 +145,7 @@ class Thin(Venue):
 async def closed(
     venue: Venue,
     symbol: str,
-    orders: Orders,
+    terms: Terms,
     room: asyncio.Semaphore,
     asking: Asking | None = None,
 ) -> Left:
@@ -158,7 +154,7 @@ async def closed(
         symbol=symbol,
         held_nanos=venue.held_nanos,
         valued_nanos=99 * NANOS,
-        orders=orders,
+        terms=terms,
         broker=cast("AlpacaRequests", venue),
         protection=cast("AlpacaProtection", venue),
         asking=asking or Asking(seconds_max=60, told=lambda _why: None),
@@ -177,11 +173,11 @@ def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_hol
     clock = itertools.count(BEGAN_NS, NANOS // 100)  # each look at it takes a hundredth
     monkeypatch.setattr(closing, "boot_ns", lambda: next(clock))
     monkeypatch.setattr(Asking, "pause", at_once)
-    orders = structs.replace(ORDERS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
+    terms = structs.replace(TERMS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
     thin, liquid, ended = Thin(), Venue(held=4), list[str]()
 
     async def one(venue: Venue, symbol: str, room: asyncio.Semaphore) -> Left:
-        left = await closed(venue, symbol, orders, room)
+        left = await closed(venue, symbol, terms, room)
         ended.append(symbol)
         return left
 
@@ -193,7 +189,7 @@ def test_a_thin_market_is_asked_until_its_time_is_over_within_the_collar_and_hol
     assert (flat.left_nanos, ended) == (0, ["TSLA", "AAPL"])
     assert left.left_nanos == 10 * NANOS
     assert left.why.startswith("the market did not take it within ")
-    assert len(thin.prices_nanos) > orders.close_attempts_max, "what the market answers is no fault"
+    assert len(thin.prices_nanos) > terms.close_attempts_max, "what the market answers is no fault"
     collars = [100 - price_nanos // NANOS for price_nanos in thin.prices_nanos]
     assert collars[:10:2] == [1, 2, 4, 8, 10]
     assert set(collars[10::2]) <= {10}
@@ -248,9 +244,9 @@ def test_a_close_whose_answer_was_lost_counts_as_what_it_was(
     clock = itertools.count(BEGAN_NS, NANOS // 100)
     monkeypatch.setattr(closing, "boot_ns", lambda: next(clock))
     monkeypatch.setattr(Asking, "pause", at_once)
-    orders = structs.replace(ORDERS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
+    terms = structs.replace(TERMS, close_wait_ns=NANOS // 10, close_within_ns=20 * NANOS)
     lost = Lost(looks)
-    left = asyncio.run(closed(lost, "AAPL", orders, asyncio.Semaphore(1)))
+    left = asyncio.run(closed(lost, "AAPL", terms, asyncio.Semaphore(1)))
     assert left.why.startswith("the market did not take it within "), left
     collars = [100 - price_nanos // NANOS for price_nanos in lost.prices_nanos]
     assert collars[:10] == [1, 0, 2, 0, 4, 0, 8, 0, 10, 0]
@@ -262,7 +258,7 @@ def test_a_position_that_the_broker_does_not_tell_again_is_said_to_be_open() -> 
             raise BrokerUnavailable("no connection")
 
     asking = Asking(seconds_max=0.0, told=lambda _why: None)
-    left = asyncio.run(closed(Silent(held=10), "AAPL", ORDERS, asyncio.Semaphore(1), asking))
+    left = asyncio.run(closed(Silent(held=10), "AAPL", TERMS, asyncio.Semaphore(1), asking))
     assert left.says() == "AAPL: 10 left, the broker does not answer: no connection"
 
 
@@ -271,47 +267,10 @@ def test_closes_that_the_broker_refuses_in_a_row_are_the_last(
 ) -> None:
     monkeypatch.setattr(trying, "PAUSE_NS", 0)
     thin = Thin(refuses=True)
-    left = asyncio.run(closed(thin, "AAPL", ORDERS, asyncio.Semaphore(1)))
-    assert len(thin.ids) == ORDERS.close_attempts_max
+    left = asyncio.run(closed(thin, "AAPL", TERMS, asyncio.Semaphore(1)))
+    assert len(thin.ids) == TERMS.close_attempts_max
     assert left.left_nanos == 10 * NANOS
     assert left.why == (
         "the broker refuses its closes, or ends them (the broker rejected it: not today)"
     )
     assert len(set(thin.prices_nanos)) == 1, "a refusal widens nothing"
-
-
-def test_a_start_is_told_of_no_close_that_took_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "guardian.jsonl"
-    journal = GuardianJournal(file)
-    for number in (1, 2):
-        close = GuardianClose(
-            at_wall_ns=number, trip="x", order_id=f"o{number}", wire_id=f"w{number}",
-            client_order_id=f"close/x/AAPL/{number}", symbol="AAPL", side=Side.SELL,
-            quantity_nanos=NANOS, limit_price_nanos=None,
-        )  # fmt: skip
-        journal.write("close", run_ns=7, close=close)
-        if number == 1:
-            journal.write(TOOK_NOTHING, run_ns=7, detail=close.client_order_id)
-    journal.close()
-    assert [close.order_id for close in closes_told(file)] == ["o2"]
-
-
-def test_a_start_is_told_of_all_closes_since_the_last_one_and_of_a_thousand_at_least(
-    tmp_path: Path,
-) -> None:
-    def line(number: int, run_ns: int) -> Line:
-        close = GuardianClose(
-            at_wall_ns=number, trip="x", order_id=f"o{number}", wire_id=f"w{number}",
-            client_order_id=f"close/x/AAPL/{number}", symbol="AAPL", side=Side.SELL,
-            quantity_nanos=NANOS, limit_price_nanos=None,
-        )  # fmt: skip
-        return Line(act="close", run_ns=run_ns, wall_ns=number, close=close)
-
-    file = tmp_path / "guardian.jsonl"
-    for earlier, newest, told in ((5, 1_200, 1_200), (1_200, 3, 1_000), (5, 3, 8), (0, 0, 0)):
-        lines = [line(number, 6) for number in range(earlier)]
-        lines += [line(number, 7) for number in range(earlier, earlier + newest)]
-        lines.append(Line(act="done", run_ns=7, wall_ns=0))
-        file.write_bytes(b"\n".join(map(msgspec.json.encode, lines)))
-        numbers = [close.at_wall_ns for close in closes_told(file)]
-        assert numbers == list(range(earlier + newest))[-told or earlier + newest :]
