@@ -11,7 +11,7 @@ CODE := $(foreach place,src tests bench compiled examples docs,$(if $(shell find
 WORKERS ?= 4
 # What is tested against the compiled step: what orders go through, and byte for byte the same records.
 COMPILED_TESTS := tests/compiled tests/goldens tests/core/liquidity $(patsubst %,tests/core/test_%.py,quick checks \
-	throttles throttles_tightened rates replacing known_failures limits limits_property overrides explaining determinism \
+	throttles throttles_tightened rates order_limits replacing known_failures limits limits_property overrides explaining determinism \
 	ids reduce_only worst_price tags dynamic_limits holders two_persons laws twins forgetting)
 PEERS := .venv-peers
 PEERS_PYTHON ?= python3.13 python3.12 $(BIN)/python

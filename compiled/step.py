@@ -63,7 +63,7 @@ FUSED: Final[dict[str, tuple[str, ...]]] = {
     "core.liquidity.score": ("composites",),
     "core.liquidity.tiers": ("Gauge.follow", "band_of"),
     "core.liquidity.shaping": ("note_taken",),
-    "core.checks.quick": ("worst_if_passed", "_priced", "_too_often", "_more"),
+    "core.checks.quick": ("worst_if_passed", "_fits", "_priced", "_too_often", "_more"),
     "core.checks.liquidity_tier": ("keeps",),
     "core.checks.custom": READERS,
     "core.measures.recording": ("expected_price_nanos",),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from fuseboard.core import nearness, rates
+from fuseboard.core import nearness, order_limits, rates
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule, StrategyRule
@@ -68,16 +68,11 @@ BY_PRICE = {
 }  # fmt: skip
 BY_COUNT = ("positions_max", "working_orders_max", "daily_orders_max")
 LOSSES_KEY = "loss_limits"
-WITHOUT_A_LEVEL = {
-    "order_quantity_nanos_max": "judged of one order: nothing of it adds up",
-    "order_value_nanos_max": "judged of one order: nothing of it adds up",
-    "order_volume_share_nanos_max": "judged of one order: nothing of it adds up",
-    "price_collar_nanos": "judged of one order: nothing of it adds up",
-    "price_floor_nanos": "judged of one order: nothing of it adds up",
-    "duplicate_window_ns": "judged of one order and those like it",
+NOTHING_IS_NEAR = {
+    "duplicate_window_ns": "an order is like another one or is not",
     "order_rate_kills": "no number",
 }
-"""Fields of `Limits` that nothing comes near to little by little, and why."""
+"""Fields of `Limits` that have no soft limit, and why."""
 
 
 def with_limit(field: str, limit: int | None, limits: Limits = WIDE) -> Policy:
@@ -97,12 +92,13 @@ def texts(effects: Iterable[fx.Effect]) -> list[str]:
 # --- the table against the policy's fields ---
 
 
-def test_each_limit_of_a_policy_has_a_row_or_a_reason_why_nothing_comes_near_it() -> None:
-    rows = [row.field for row in nearness.ROWS if row.field]
-    assert len(rows) == len(set(rows))
+def test_each_limit_of_a_policy_has_a_soft_limit_or_a_reason_why_nothing_is_near_it() -> None:
+    levels = [row.field for row in nearness.ROWS if row.field]
     rated = [*rates.WINDOWS, *rates.WINDOWS.values()]
-    assert sorted([*rows, *rated, *WITHOUT_A_LEVEL]) == sorted(Limits.__struct_fields__)
-    assert all(reason for reason in WITHOUT_A_LEVEL.values())
+    of_orders = [row.field for row in order_limits.ROWS]
+    every = [*levels, *rated, *of_orders, *NOTHING_IS_NEAR]
+    assert sorted(every) == sorted(Limits.__struct_fields__), "each once"
+    assert all(reason for reason in NOTHING_IS_NEAR.values())
     assert all(bool(row.field) is not bool(row.elsewhere) for row in nearness.ROWS)
 
 

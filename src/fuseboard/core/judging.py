@@ -6,7 +6,7 @@ What a denial leads to beside its answer is here too: a strategy that asks above
 
 from typing import Final
 
-from fuseboard.core import dynamic, overrides, rates, roster
+from fuseboard.core import dynamic, order_limits, overrides, rates, roster
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.quick import worst_if_passed
@@ -86,21 +86,17 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         worst_attos = worst_if_passed(turn, order, instrument, at, like)
     is_quick = worst_attos is not None
     if worst_attos is None:
-        proposal = proposed(turn, order, instrument)
-        finding, ran = judge(proposal)
-        if finding is not ALLOWED:
-            if state.overrides:
-                finding, ran = overrides.judged_again(turn, proposal, finding, ran)
-            if finding is not ALLOWED:
-                _deny(turn, fact, finding, ran)
-                denial_counted(turn, proposal, finding)
-                return
+        proposal = _by_table(turn, fact, order, instrument)
+        if proposal is None:
+            return
         limits, worst_attos = proposal.limits, proposal.symbol_worst_attos
     accepted(turn, order, limits, like)
-    if not is_quick:  # what passes quickly is below its soft limits, and its tier keeps it as it is
+    if not is_quick:  # what passes quickly is below its rates' soft limits, and its tier keeps it
         rates.order_counted(turn, order)
         if tiers is not None:
             worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
+    if turn.near_order is order or not is_quick:
+        order_limits.passed(turn, order, instrument, limits)
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)
@@ -108,6 +104,21 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         note_taken(turn, order, at, instrument)
     if turn.dynamics and (turn.gate.moved_by_orders or not state.dynamic_boot_ns):
         dynamic.judge(turn, by_order=True)
+
+
+def _by_table(
+    turn: Turn, fact: OrderRequested, order: Order, instrument: Instrument
+) -> Proposal | None:
+    """Judge an order by the table, and as two people let it pass; None: it was denied."""
+    proposal = proposed(turn, order, instrument)
+    finding, ran = judge(proposal)
+    if finding is not ALLOWED and turn.state.overrides:
+        finding, ran = overrides.judged_again(turn, proposal, finding, ran)
+    if finding is ALLOWED:
+        return proposal
+    _deny(turn, fact, finding, ran)
+    denial_counted(turn, proposal, finding)
+    return None
 
 
 def is_spent(state: State, order_id: str) -> bool:

@@ -6,9 +6,9 @@ Nothing is denied here: the checks judge each order in the worst case, and a lim
 denies whatever raises exposure, in any symbol it counts, while proven reductions are not asked.
 A loss is only ever near here: at its limit the fuse trips.
 
-One table (`ROWS`): every limit that has a level has a row; rates are in `core.rates`, and the
-table's test says why each other limit has none. Working orders do not count in exposure, because
-they are no news to whoever sent them.
+One table (`ROWS`): every limit that has a level has a row; rates are in `core.rates`, limits of one
+order alone in `core.order_limits`, and the table's test says why each other limit has none. Working
+orders do not count in exposure, because they are no news to whoever sent them.
 
 What moves equity moves every share of it, so all is judged together, and that at most once in
 `JUDGED_EVERY_NS`: the first mark or fill after it at once, the rest when it is over. A level that

@@ -15,7 +15,7 @@ A waiting replacement is never sent late: a halt, a cancel of either order, a re
 
 from typing import Final
 
-from fuseboard.core import judging, orders, rates, waiting
+from fuseboard.core import judging, order_limits, orders, rates, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
 from fuseboard.core.checks.table import judge_but
@@ -116,7 +116,7 @@ def replace_requested(turn: Turn, fact: ReplaceRequested) -> None:
         _reserve(new, old)
     book.count(old, 1)
     if finding is ALLOWED:
-        _accept(turn, fact, new, old)
+        _accept(turn, fact, old, proposal)
     else:
         _deny(turn, fact, finding.reason, ran, finding)
         judging.denial_counted(turn, proposal, finding)
@@ -180,10 +180,12 @@ def _reserve(new: Order, old: Order) -> None:
     succession.reserved_price_nanos = new.worst_price_nanos
 
 
-def _accept(turn: Turn, fact: ReplaceRequested, new: Order, old: Order) -> None:
-    state = turn.state
+def _accept(turn: Turn, fact: ReplaceRequested, old: Order, proposal: Proposal) -> None:
+    state, new = turn.state, proposal.order
     judging.accepted(turn, new, turn.active.limits)
     rates.order_counted(turn, new)
+    skips = _cannot_worsen(new, old)
+    order_limits.passed(turn, new, proposal.instrument, proposal.limits, skips)
     state.book.wait(new)
     cancel(turn, old)
     publish(turn, new)

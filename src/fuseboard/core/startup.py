@@ -18,6 +18,7 @@ from fuseboard.core import (
     dynamic,
     guardian_closes,
     nearness,
+    order_limits,
     overrides,
     rates,
     restoring,
@@ -79,6 +80,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     data_health.node_started(turn)
     nearness.node_started(turn)
     rates.node_started(turn)
+    order_limits.node_started(turn)
     draining.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()

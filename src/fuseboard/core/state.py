@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from fuseboard.core.book import Book, Ledger
+from fuseboard.core.book import Book, Ledger, Order
 from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -248,6 +248,8 @@ class State(Struct, kw_only=True):
     """From when on what moves is judged for nearness at once."""
     near_waits: bool = False
     """Whether something moved before that, and is judged then."""
+    near_orders: dict[str, tuple[int, int]] = {}
+    """The limit, and when an order last was near it, boot time: see `order_limits`."""
     period: Period = field(default_factory=Period)
     courses: dict[str, Course] = {}
     """By scope, as the scores and, by symbol, its trades."""
@@ -405,6 +407,8 @@ class Turn:
     """Where the policy measures liquidity: its rules."""
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
+    near_order: Order | None = None
+    """The last order that the quick pass found near a limit of one order alone."""
     overhears: Callable[[Any, tuple[str, ...]], None] | None = None
     """Told of each judgement of a replacement, with what it skips; only where one is explained."""
 

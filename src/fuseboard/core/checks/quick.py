@@ -5,6 +5,9 @@ checks that are marked `quick` in the table stand here side by side, on numbers 
 and bounds that are worked out when equity moves. It only ever says yes: to whatever it does not
 let pass it has no answer, and the table judges, denies and explains. A property holds that the
 table passes all that passes here; checks without the mark are asked one by one.
+
+Limits of one order alone are compared by their nearer bounds (`near`), and only beyond these by
+themselves: an order that reaches one is marked, for `core.order_limits` to look at.
 """
 
 from typing import Final
@@ -35,8 +38,7 @@ def worst_if_passed(
 ) -> int | None:
     """The symbol's worst case with an order that opens, in atto-units, when every check passes.
 
-    None says nothing of the order: the table has to judge it. `at` is its symbol's liquidity where
-    that is known, `like` its likeness where the policy looks for duplicates.
+    None: the table has to judge it. `at` is its symbol's liquidity, `like` its likeness, if any.
     """
     state, active, symbol, strategy = turn.state, turn.active, order.symbol, order.strategy
     bounds, limits, book, account = active.bounds, active.limits, state.book, state.book.account
@@ -52,8 +54,8 @@ def worst_if_passed(
     rate = state.throttles.rates.get(strategy) or state.throttles.rate_of(strategy)
     if (
         not state.reconciled
-        or quantity_nanos > limits.order_quantity_nanos_max
-        or value_attos > bounds.order_attos_max
+        or (quantity_nanos >= bounds.order_nanos_near and not _fits(turn, order, value_attos))
+        or (value_attos >= bounds.order_attos_near and not _fits(turn, order, value_attos))
         or worst_attos > bounds.symbol_attos_max
         or gross_attos > bounds.gross_attos_max
         or len(book.working) >= limits.working_orders_max
@@ -92,6 +94,16 @@ def worst_if_passed(
     return worst_attos
 
 
+def _fits(turn: Turn, order: Order, value_attos: int) -> bool:
+    """Quantity and value of an order that is near one of its limits: whether they pass."""
+    turn.near_order = order
+    bounds = turn.active.bounds
+    return (
+        order.quantity_nanos <= bounds.limits.order_quantity_nanos_max
+        and value_attos <= bounds.order_attos_max
+    )
+
+
 def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position) -> bool:
     """Tick, quote, collar and self-match: whether the prices pass."""
     limit_nanos, stop_nanos = order.limit_price_nanos, order.stop_price_nanos
@@ -107,9 +119,12 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
         if limit_nanos is None:
             return not position.selling_nanos
         if limit_nanos > ask_nanos:
-            collar_nanos = turn.active.limits.price_collar_nanos
-            if limit_nanos * NANOS > ask_nanos * (NANOS + collar_nanos):
-                return False
+            bounds = turn.active.bounds
+            if limit_nanos * NANOS >= ask_nanos * bounds.ask_part_near:
+                turn.near_order = order
+                collar_nanos = bounds.limits.price_collar_nanos
+                if limit_nanos * NANOS > ask_nanos * (NANOS + collar_nanos):
+                    return False
         if position.selling_nanos and limit_nanos >= position.selling_price_nanos_min:
             return False
     else:
@@ -118,9 +133,12 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
         if limit_nanos is None:
             return not position.buying_nanos
         if limit_nanos < bid_nanos:
-            collar_nanos = turn.active.limits.price_collar_nanos
-            if limit_nanos * NANOS < bid_nanos * (NANOS - collar_nanos):
-                return False
+            bounds = turn.active.bounds
+            if limit_nanos * NANOS <= bid_nanos * bounds.bid_part_near:
+                turn.near_order = order
+                collar_nanos = bounds.limits.price_collar_nanos
+                if limit_nanos * NANOS < bid_nanos * (NANOS - collar_nanos):
+                    return False
         if position.buying_nanos and limit_nanos <= position.buying_price_nanos_max:
             return False
     return not limit_nanos % _CENT_NANOS or not tick.off_tick(order, limit_nanos)
@@ -160,21 +178,24 @@ def _more(
     """What only some policies limit: whether it passes."""
     state, gate, bounds = turn.state, turn.gate, turn.active.bounds
     limits, account, throttles = bounds.limits, state.book.account, state.throttles
-    symbol = order.symbol
+    symbol, lowest_nanos = order.symbol, instrument.bid_nanos
     lowest_attos = account.value_attos - account.selling_attos
     highest_attos = account.value_attos + account.buying_attos
     if order.side is _BUY:
         highest_attos += value_attos
         limit_nanos = order.limit_price_nanos
-        if limit_nanos is not None and limit_nanos < bounds.bid_nanos_min:
-            return False
+        if limit_nanos is not None and limit_nanos < lowest_nanos:
+            lowest_nanos = limit_nanos
     else:
         lowest_attos -= value_attos
+    if lowest_nanos <= bounds.floor_nanos_near:
+        if lowest_nanos < bounds.bid_nanos_min:
+            return False
+        turn.near_order = order
     permitted = gate.permitted.get(order.strategy)
     if (
         lowest_attos < bounds.net_attos_min
         or highest_attos > bounds.net_attos_max
-        or instrument.bid_nanos < bounds.bid_nanos_min
         or throttles.daily_orders >= bounds.daily_orders_max
         or account.occupied + (not position.occupied) > bounds.positions_max
         or symbol in gate.restricted
@@ -196,4 +217,9 @@ def _more(
     if share_nanos is None:
         return True
     known_nanos = volume_nanos(turn, symbol)
-    return known_nanos is not None and order.quantity_nanos * NANOS <= share_nanos * known_nanos
+    if known_nanos is None:
+        return False
+    if order.quantity_nanos * NANOS < bounds.volume_part_near * known_nanos:
+        return True
+    turn.near_order = order
+    return order.quantity_nanos * NANOS <= share_nanos * known_nanos

@@ -1,0 +1,82 @@
+"""Take one part of the soft limits of one order out, and see that a test notices."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fuseboard.core import judging, order_limits, replacing
+from fuseboard.core.checks.quick import _fits, _more, _priced, worst_if_passed
+from tests.core import test_order_limits as of
+from tests.core.test_nearness_rows import texts
+from tests.deletion import fails, without
+
+
+def test_an_order_that_passes_quickly_is_said_without_leaving_the_quick_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "judge", None)
+    for name, told in of.STORIES.items():
+        at = of.pair(**told.limits)
+        of.quoted(at, told.quote)
+        assert len(texts(of.bought(at, **told.at))) == 1, name
+
+
+def both_ways() -> None:
+    for name in of.STORIES:
+        of.story(name)
+    with pytest.MonkeyPatch.context() as patch:
+        of.slowly(patch)
+        for name in of.STORIES:
+            of.story(name)
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "instead", "test"),
+    [
+        (order_limits.passed, "order.intent is not Intent.OPEN", "False",
+         of.test_a_reduction_is_asked_by_none_of_these_limits_and_is_near_none),
+        (order_limits.passed, "row.check in off or ", "",
+         of.test_a_check_that_is_switched_off_has_no_soft_limit),
+        (order_limits.passed, " or row.check in skips", "",
+         of.test_a_replacement_is_said_like_any_order_and_a_calmer_one_is_judged_by_no_limit),
+        (order_limits.passed, "0 < used <= whole", "0 < used",
+         of.test_an_order_that_two_people_let_pass_a_limit_is_not_near_it),
+        (order_limits.passed, "NEAR_CLEAR_PERCENT * whole", "80 * whole",
+         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits._close, "100 * used < NEAR_PERCENT * whole", "False", both_ways),
+        (order_limits._close, "near[key] = known[0], turn.boot_ns", "pass",
+         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits._close, "\\n{order.strategy}", "",
+         of.test_strategies_and_limits_are_told_apart),
+        (order_limits._close, "{row.field}", "", of.test_strategies_and_limits_are_told_apart),
+        (order_limits._is_news, "is_looser or ", "",
+         of.test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were),
+        (order_limits._is_news, "limit < before if row.field in TIGHTENED_BY_MORE else ", "",
+         of.test_a_policy_that_loosens_a_limit_makes_it_another_one_and_the_same_again_does_not),
+        (order_limits.node_started, "min(near_boot_ns, turn.boot_ns)", "near_boot_ns",
+         of.test_what_was_said_survives_a_restart_and_an_earlier_clock_counts_the_hour_anew),
+        (order_limits._beyond_quote, " or (order.asked and order.asked.limit_price_nanos is None)",
+         "", of.test_a_price_that_liquidity_gave_an_order_is_no_price_of_its_strategy),
+        (judging.order_requested, "turn.near_order is order or ", "", both_ways),
+        (judging.order_requested, " or not is_quick", "", both_ways),
+        (replacing._accept, "order_limits.passed(", "(",
+         of.test_a_replacement_is_said_like_any_order_and_a_calmer_one_is_judged_by_no_limit),
+        (_fits, "turn.near_order = order", "", both_ways),
+        (worst_if_passed, "bounds.order_nanos_near", "10**30", both_ways),
+        (worst_if_passed, "bounds.order_attos_near", "10**40", both_ways),
+        (_priced, "limit_nanos * NANOS >= ask_nanos * bounds.ask_part_near", "False", both_ways),
+        (_priced, "limit_nanos * NANOS <= bid_nanos * bounds.bid_part_near", "False", both_ways),
+        (_more, "lowest_nanos <= bounds.floor_nanos_near", "False", both_ways),
+        (_more, "    turn.near_order = order\n    return", "    return", both_ways),
+    ],
+)  # fmt: skip
+def test_without_a_part_of_it_a_test_fails(
+    monkeypatch: pytest.MonkeyPatch,
+    part: Callable[..., object],
+    text: str,
+    instead: str,
+    test: Callable[[], object],
+) -> None:
+    test()
+    without(monkeypatch, part, text, instead)
+    assert fails(test), "nothing noticed"
