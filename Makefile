@@ -10,7 +10,7 @@ LEGACY_STAMP := $(LEGACY)/.installed
 CODE := $(foreach place,src tests bench compiled examples docs,$(if $(shell find $(place) -name "*.py" -print -quit 2>/dev/null),$(place)))
 WORKERS ?= 4
 # What is tested against the compiled step: what orders go through, and byte for byte the same records.
-COMPILED_TESTS := tests/compiled tests/goldens tests/core/liquidity $(patsubst %,tests/core/test_%.py,quick checks \
+COMPILED_TESTS := tests/compiled tests/goldens tests/core/liquidity tests/core/measures $(patsubst %,tests/core/test_%.py,quick checks \
 	throttles throttles_tightened rates order_limits replacing known_failures limits limits_property overrides explaining determinism \
 	ids reduce_only worst_price tags dynamic_limits holders two_persons laws twins forgetting)
 PEERS := .venv-peers

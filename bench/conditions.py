@@ -27,7 +27,7 @@ from fuseboard.policy.conditions.tree import (
     Product,
     Sum,
 )
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.measured import QUOTIENTS, scale_of
 
 ROUNDS = 9
 JUDGED = 20_000
@@ -48,7 +48,8 @@ COMPARED = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-Values = dict[str, int]
+Known = int | tuple[int, int]
+Values = dict[str, Known]
 
 
 def truth(node: Node, values: Values) -> bool:
@@ -69,7 +70,10 @@ def number(node: Node, values: Values) -> Fraction:
         case Number():
             return node.value
         case Name():
-            return Fraction(values[node.name], SCALE[MEASURES[node.name].unit])
+            known = values[node.name]
+            if isinstance(known, tuple):
+                return Fraction(*known)
+            return Fraction(known, scale_of(node.name))
         case Negative():
             return -number(node.operand, values)
         case Sum():
@@ -89,16 +93,21 @@ def number(node: Node, values: Values) -> Fraction:
     raise AssertionError(node)
 
 
-def samples(condition: Condition) -> list[list[int]]:
-    """Values a market may have: amounts above zero, with nine decimals."""
+def samples(condition: Condition) -> list[list[Known]]:
+    """Values a market may have: amounts above zero, with all their decimals."""
     random = Random(condition.text)
-    return [
-        [random.randrange(1, 1_000 * SCALE[MEASURES[name].unit]) for name in condition.names]
-        for _ in range(WALKED)
-    ]
+
+    def sample(name: str) -> Known:
+        if name in QUOTIENTS:
+            return random.randrange(1, 10**24), 10**23
+        return random.randrange(1, 1_000 * scale_of(name))
+
+    return [[sample(name) for name in condition.names] for _ in range(WALKED)]
 
 
-def per_call_ns(judge: Callable[[list[int]], object], rows: list[list[int]], times: int) -> float:
+def per_call_ns(
+    judge: Callable[[list[Known]], object], rows: list[list[Known]], times: int
+) -> float:
     clock = time.perf_counter_ns
     began = clock()
     for _ in range(times):
@@ -112,7 +121,7 @@ def measured(text: str) -> None:
     rows = samples(condition)
     names = condition.names
 
-    def walk(row: list[int]) -> bool:
+    def walk(row: list[Known]) -> bool:
         return truth(condition.tree, dict(zip(names, row, strict=True)))
 
     for row in rows:

@@ -28,8 +28,13 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
 - A measure that is missing, warming up or too old, and a division by zero, make the comparison
   **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
   Unknown denies new risk and alerts; it never flattens or kills.
-- Everything is exact: no number is rounded on the way. A measure that is a quotient (`daily_pnl`,
-  `drawdown`, `gross_exposure`, `spread` ...) is itself rounded against the trader, to 10^-9.
+- Everything is exact, quotients (`daily_pnl`, `drawdown`, `gross_exposure`, `spread` ...) too: no
+  division is carried out, and `drawdown >= 5%` holds from 5 % on and at nothing less. Rounded, to
+  10^-9, is what `sharpe` is in arithmetic: it is a root, which compares with a number of nine
+  decimals exactly, and stands half way between two of them otherwise. Rounded before, against the
+  trader, are a peak and an opening equity when cash moves (up, to 10^-18), what a fill scores for
+  `fill_quality` and each session's return for `sharpe` (down). `liquidity_score` and what is
+  reported have nine decimals. What people are shown is rounded half up, to 10^-9.
 - A breach over a measure **of marks** is confirmed by two marks before it trips anything.
 - What somebody else reports (`vix`, `maintenance_margin`, `buying_power`; for `liquidity_score` and
   `liquidity_tier` each quote or book) closes positions or kills only when the report before says so

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForc
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import Desk, submitted
+from tests.policy.conditions.exact import fraction_of
 
 SECOND = NANOS
 ACCOUNT, ALPHA, AAPL = "account", "strategy:alpha", "symbol:AAPL"
@@ -70,8 +72,10 @@ class BreakerDesk(Desk):
     def posture(self, scope: str = ACCOUNT) -> Posture:
         return self.kernel._state.postures.get(scope, Posture.OPEN)
 
-    def value(self, name: str, scope: str = ACCOUNT) -> int | None:
-        return value_of(self.kernel._turn, name, scope)
+    def value(self, name: str, scope: str = ACCOUNT) -> Fraction | None:
+        """In whole units, exact."""
+        value = value_of(self.kernel._turn, name, scope)
+        return None if value is None else fraction_of(name, value)
 
     def sends(self, side: Side, price: int = 250, quantity: int = 10) -> fx.SubmitOrder:
         self.number += 1
@@ -159,10 +163,10 @@ def test_fill_quality_is_exact_at_its_bound(scope: str) -> None:
     adverse = -(-(order_price * NANOS - quote) * 10_000 * NANOS // quote)
     for count in range(1, 40):
         desk.fills(Side.BUY, order_price)
-        expected = (100 * 50 * NANOS - count * adverse) // 50
+        expected = Fraction(100 * 50 * NANOS - count * adverse, 50 * NANOS)
         assert desk.value("fill_quality", scope) == expected
-        assert (desk.fuse(scope).state is FuseState.HALTED) == (expected < 80 * NANOS)
-        if expected < 80 * NANOS:
+        assert (desk.fuse(scope).state is FuseState.HALTED) == (expected < 80)
+        if expected < 80:
             return
     pytest.fail("it never tripped")
 
@@ -176,10 +180,10 @@ def test_a_fill_beyond_the_slippage_that_the_policy_allows_counts_against_qualit
     desk = BreakerDesk(breaker("fill_quality < 1"), execution=written.execution)
     quote = 250 * NANOS + NANOS // 100
     desk.fills(Side.BUY, 0, price_nanos=quote + quote * allowed_bps // 10_000)
-    assert desk.value("fill_quality") == 100 * NANOS
+    assert desk.value("fill_quality") == 100
     desk.fills(Side.BUY, 0, price_nanos=quote + quote * allowed_bps // 10_000 + 1_000)
     quality = desk.value("fill_quality") or 0
-    assert 0 <= 100 * NANOS - allowed_bps * NANOS // 50 - quality < 2_000
+    assert 0 <= 100 - Fraction(allowed_bps, 50) - quality < Fraction(2_000, NANOS)
 
 
 def test_a_fill_within_ten_basis_points_or_better_scores_100() -> None:
@@ -187,7 +191,7 @@ def test_a_fill_within_ten_basis_points_or_better_scores_100() -> None:
     desk.fills(Side.BUY, 250)
     desk.fills(Side.SELL, 250)
     desk.fills(Side.SELL, 255)
-    assert desk.value("fill_quality") == 100 * NANOS
+    assert desk.value("fill_quality") == 100
 
 
 @pytest.mark.parametrize("scope", [ACCOUNT, ALPHA, AAPL])
@@ -195,7 +199,7 @@ def test_the_reject_rate_trips_at_its_bound_and_counts_the_last_hundred(scope: s
     desk = BreakerDesk(breaker("reject_rate >= 3%", scope=scope))
     for count in (1, 2):
         desk.rejects()
-        assert desk.value("reject_rate", scope) == count * NANOS // 100
+        assert desk.value("reject_rate", scope) == Fraction(count, 100)
     assert desk.fuse(scope).state is FuseState.MONITORING
     desk.rejects()
     assert desk.fuse(scope).state is FuseState.HALTED
@@ -213,7 +217,7 @@ def test_old_rejects_leave_the_window_and_errors_leave_the_hour() -> None:
         )
         desk.take(sent)
         desk.take(sent)  # told twice, it was one submit
-    assert desk.value("reject_rate") == NANOS // 100
+    assert desk.value("reject_rate") == Fraction(1, 100)
     desk.now_ns += 3_601 * SECOND
     desk.later(0)
     assert desk.value("error_count_1h") == 0
@@ -406,7 +410,7 @@ def test_a_restart_keeps_every_window_and_a_latched_breaker_outlives_its_rule() 
     desk.cash -= 20
     desk.start()
     assert desk.value("consecutive_losses") == 2
-    assert desk.value("reject_rate") == NANOS // 100
+    assert desk.value("reject_rate") == Fraction(1, 100)
     desk.quote("AAPL", 250)
     desk.trades(-1)
     assert desk.fuse().state is FuseState.HALTED

@@ -62,14 +62,14 @@ def test_the_policy_that_halts_halts_and_a_reset_stays_killed_while_it_cannot_be
 def test_a_difference_that_was_known_stands_while_the_position_cannot_be_read(symbol: str) -> None:
     desk = Compared(held=100)
     desk.positions(-40)
-    apart_nanos = desk.kernel._state.divergence_nanos
+    apart = desk.kernel._state.divergence
     for _ in range(2):
         assert ("resolved", "position AAPL") not in stages(unread(desk, symbol))
         why = denied(desk.order(Side.SELL, 100 * NANOS))
         assert why == [Reason.POSTURE_REDUCE_ONLY], "the broker's short would grow"
-        assert desk.kernel._state.divergence_nanos == apart_nanos > 0
+        assert desk.kernel._state.divergence == apart == (140 * NANOS, 100 * NANOS)
     assert ("resolved", "position AAPL") in stages(desk.positions(100))
-    assert desk.kernel._state.divergence_nanos == 0
+    assert desk.kernel._state.divergence[0] == 0
     assert submitted(desk.order(Side.SELL, 100 * NANOS))
 
 
@@ -78,7 +78,7 @@ def test_a_difference_ends_where_its_symbol_is_read_though_another_cannot_be() -
     desk.positions(60)
     effects = unread(desk, "TSLA", UNNAMED, held=100)
     assert ("resolved", "position AAPL") in stages(effects)
-    assert desk.kernel._state.divergence_nanos > 0, "what cannot be read is not said to agree"
+    assert desk.kernel._state.divergence[0] > 0, "what cannot be read is not said to agree"
 
 
 def flattened(desk: Compared, scope: str = "account") -> tuple[fx.Effect, ...]:

@@ -21,8 +21,9 @@ from fuseboard.policy.conditions import Verdict
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
+from fuseboard.vocabulary.catalogue import MEASURES, Unit
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.measured import Value, shown_nanos
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import Severity
@@ -169,17 +170,15 @@ def _verdict(fuse: RuleFuse, watched: Watched, reading: Reading) -> Verdict:
     return verdict
 
 
-def _shown(name: str, value: int | None) -> str:
+def _shown(name: str, value: Value) -> str:
     if value is None:
         return f"{name} unknown"
-    unit = MEASURES[name].unit
+    unit, nanos = MEASURES[name].unit, shown_nanos(name, value)
     if unit is Unit.FRACTION:
-        return f"{name} {text_from_nanos(value * 100)}%"
+        return f"{name} {text_from_nanos(nanos * 100)}%"
     if unit is Unit.DURATION:
-        return f"{name} {duration(value)}"
-    if SCALE[unit] == 1:
-        return f"{name} {value}"
-    return f"{name} {text_from_nanos(value)}{' USD' if unit is Unit.MONEY else ''}"
+        return f"{name} {duration(nanos)}"
+    return f"{name} {text_from_nanos(nanos)}{' USD' if unit is Unit.MONEY else ''}"
 
 
 def _unknown(turn: Turn, fuse: RuleFuse) -> bool:

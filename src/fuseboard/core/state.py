@@ -258,7 +258,8 @@ class State(Struct, kw_only=True):
     closed_last: tuple[str, ...] = ()
     """The scopes whose trades closed since the broker's cash last agreed."""
     reported: dict[str, Reported] = {}
-    divergence_nanos: int = 0
+    divergence: tuple[int, int] = (0, 1)
+    """The largest difference of a position, and the larger side that it is a part of."""
     divergence_boot_ns: int | None = None
     maintenance_nanos: int | None = None
     buying_power_nanos: int | None = None

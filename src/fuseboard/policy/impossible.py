@@ -9,6 +9,7 @@ from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, StrategyRule
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES
+from fuseboard.vocabulary.measured import whole_value
 from fuseboard.vocabulary.ranges import AT_REST
 
 LIQUIDITY_TIER: Final = "liquidity_tier"
@@ -61,7 +62,9 @@ def trips_at_once(rule: BreakerRule) -> str:
     A sign or a comparison the wrong way round: it holds of an account that has lost nothing yet.
     """
     condition = condition_from_text(rule.condition, order=False)
-    values = [AT_REST.get(name) for name in condition.names]
+    values = [
+        whole_value(name, AT_REST[name]) if name in AT_REST else None for name in condition.names
+    ]
     if rule.action not in LATCHES or condition.judge(values) is not Verdict.HOLDS:
         return ""
     loss = next((name for name in condition.names if name.endswith("_pnl")), "")

@@ -1,7 +1,8 @@
 """What a measure can be at all, in its unit's scale: a condition that asks for more is a mistake.
 
 `None`: no end. A fall of all that there was is the end of the losses: beyond it nothing is left
-to protect, as with a loss limit of 100 %.
+to protect, as with a loss limit of 100 %. Less than 100 % ends 10^-9 below: who asks for a number
+in between asks for nothing that could still be protected.
 """
 
 from typing import Final, TypeAlias
@@ -40,10 +41,10 @@ AT_REST: Final[dict[str, int]] = {
     **dict.fromkeys(("gross_exposure", "net_exposure", "leverage"), 0),
     **dict.fromkeys(("positions", "working_orders", "order_rate", "messages", "daily_orders"), 0),
     **dict.fromkeys(("reject_rate", "error_count_1h", "consecutive_losses"), 0),
-    "fill_quality": 100 * NANOS,
-    "sharpe": 1_000 * NANOS,
+    "fill_quality": 100,
+    "sharpe": 1_000,
 }
-"""What our own measures are before anything was traded, held or lost."""
+"""What our own measures are before anything was traded, held or lost, in whole units."""
 
 
 def shown_range(name: str) -> str:

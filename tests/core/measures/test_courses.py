@@ -25,23 +25,25 @@ def course(returns: list[int]) -> Course:
 
 
 @given(st.lists(st.integers(-NANOS // 10, NANOS // 10), min_size=20, max_size=60))
-def test_a_sharpe_ratio_is_its_square_rounded_down(returns: list[int]) -> None:
+def test_a_sharpe_ratio_compares_with_each_nano_as_its_square_does(returns: list[int]) -> None:
     count, mean = len(returns), Fraction(sum(returns), len(returns))
     variance = sum((earned - mean) ** 2 for earned in returns) / (count - 1)
-    sharpe = course(returns).sharpe_nanos()
+    half_nanos = course(returns).sharpe_half_nanos()
     if variance == 0:
-        assert sharpe == (UNPROVEN_NANOS if mean >= 0 else -UNPROVEN_NANOS)
+        assert half_nanos == 2 * (UNPROVEN_NANOS if mean >= 0 else -UNPROVEN_NANOS)
         return
     square = 252 * mean * mean / variance * NANOS * NANOS
-    if mean >= 0:
-        assert sharpe**2 <= square < (sharpe + 1) ** 2
+    assert half_nanos * mean >= 0
+    whole, between = divmod(abs(half_nanos), 2)
+    if between:
+        assert whole**2 < square < (whole + 1) ** 2
     else:
-        assert (sharpe + 1) ** 2 < square <= sharpe**2
+        assert whole**2 == square
 
 
 def test_before_twenty_returns_there_is_none_that_could_stop_anybody() -> None:
-    assert course([-NANOS // 100, 0] * 9 + [5]).sharpe_nanos() == UNPROVEN_NANOS
-    assert course([-NANOS // 100, 0] * 10).sharpe_nanos() < 0
+    assert course([-NANOS // 100, 0] * 9 + [5]).sharpe_half_nanos() == 2 * UNPROVEN_NANOS
+    assert course([-NANOS // 100, 0] * 10).sharpe_half_nanos() < 0
 
 
 @given(st.integers(0, 10**60))

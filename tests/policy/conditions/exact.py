@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from fuseboard.policy.conditions import Verdict
-from fuseboard.vocabulary.catalogue import ALIASES, MEASURES, Unit
+from fuseboard.vocabulary.catalogue import ALIASES
+from fuseboard.vocabulary.measured import Value, scale_of
 
 _LITERAL = re.compile(
     r"(?<![A-Za-z0-9_.])([0-9]+(?:\.[0-9]+)?)(\s*%|\s*USD\b|(?:ms|s|m|h|d)\b)?", re.ASCII
@@ -25,17 +26,22 @@ _WORTH = {
     "h": Fraction(3600),
     "d": Fraction(86400),
 }
-Values = Mapping[str, int | None]
+Values = Mapping[str, Value]
 
 
 def verdict_of(text: str, values: Values) -> Verdict:
-    """What a text says about values by canonical name, in their units' integers."""
+    """What a text says about values by canonical name."""
     replaced = _LITERAL.sub(
         lambda found: f' number("{found[1]}", "{(found[2] or "").strip()}") ',
         " ".join(text.split()),
     )
     truth = _truth(ast.parse(replaced.strip(), mode="eval").body, values)
     return Verdict.UNKNOWN if truth is None else Verdict.HOLDS if truth else Verdict.FAILS
+
+
+def fraction_of(name: str, value: int | tuple[int, int]) -> Fraction:
+    """A value in whole units."""
+    return Fraction(*value) if isinstance(value, tuple) else Fraction(value, scale_of(name))
 
 
 def _truth(node: ast.expr, values: Values) -> bool | None:
@@ -80,11 +86,9 @@ def _compared(left: Fraction | None, operator: ast.cmpop, right: Fraction | None
 def _number(node: ast.expr, values: Values) -> Fraction | None:
     match node:
         case ast.Name():
-            measure = MEASURES[ALIASES.get(node.id, node.id)]
-            value = values[measure.name]
-            if value is None:
-                return None
-            return Fraction(value, 1 if measure.unit is Unit.COUNT else 10**9)
+            name = ALIASES.get(node.id, node.id)
+            value = values[name]
+            return None if value is None else fraction_of(name, value)
         case ast.Call(func=ast.Name(id="number")):
             written, unit = (part.value for part in node.args if isinstance(part, ast.Constant))
             assert isinstance(written, str)

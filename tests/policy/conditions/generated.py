@@ -1,9 +1,11 @@
 """Random conditions whose units fit, written carelessly, and random values for their names."""
 
 import re
+from fractions import Fraction
 from random import Random
 
-from fuseboard.vocabulary.catalogue import ALIASES, CATALOGUE, MEASURES, Unit
+from fuseboard.vocabulary.catalogue import ALIASES, CATALOGUE, MEASURES, SCALE, Unit
+from fuseboard.vocabulary.measured import QUOTIENTS, Value, scale_of
 
 NANOS = 10**9
 BY_UNIT = {
@@ -126,12 +128,35 @@ def text_for(random: Random) -> str:
     return Writer(random, random.choice((3, 6, 12, 30))).condition()
 
 
-def value_for(random: Random, unit: Unit) -> int | None:
-    """A value of a unit: often none, zero, or one that meets another exactly."""
-    kind = random.randrange(10)
-    one = 1 if unit is Unit.COUNT else NANOS
-    if kind == 0:
+def value_of_fraction(name: str, number: Fraction) -> Value:
+    """The value of a measure nearest below a number of whole units; of a quotient it is exact."""
+    if name in QUOTIENTS:
+        return number.numerator, number.denominator
+    return number.numerator * scale_of(name) // number.denominator
+
+
+def value_in_unit(name: str, value: int | None) -> Value:
+    """A value that is written in the integers of its unit."""
+    if value is None:
         return None
+    return value_of_fraction(name, Fraction(value, SCALE[MEASURES[name].unit]))
+
+
+def value_for(random: Random, name: str) -> Value:
+    """A value of a measure: often none, zero, or one that meets another exactly."""
+    if random.random() < 0.1:
+        return None
+    if name not in QUOTIENTS:
+        return integer_for(random, scale_of(name))
+    below = random.choice((1, 2, 3, NANOS, random.randrange(1, 10**24)))
+    if random.random() < 0.5:
+        return random.randrange(-3, 4) * below, below
+    return integer_for(random, below), below
+
+
+def integer_for(random: Random, one: int) -> int:
+    """An integer of a scale where so many make one."""
+    kind = random.randrange(1, 10)
     if kind == 1:
         return 0
     if kind < 6:
@@ -143,9 +168,10 @@ def value_for(random: Random, unit: Unit) -> int | None:
     return random.randrange(-10 * one, 10 * one + 1)
 
 
-def values_for(random: Random, names: tuple[str, ...]) -> list[int | None]:
+def values_for(random: Random, names: tuple[str, ...]) -> list[Value]:
     """Values for names, in their order; in half of the cases none is missing."""
-    values = [value_for(random, MEASURES[name].unit) for name in names]
+    values = [value_for(random, name) for name in names]
     if random.random() < 0.5:
-        values = [1 if value is None else value for value in values]
+        pairs = zip(names, values, strict=True)
+        values = [value_in_unit(name, 1) if value is None else value for name, value in pairs]
     return values

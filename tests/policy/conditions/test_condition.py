@@ -1,5 +1,7 @@
 """Conditions read as people write them, and every mistake is refused where it stands."""
 
+from fractions import Fraction
+
 import pytest
 
 from fuseboard.policy.conditions import (
@@ -11,6 +13,7 @@ from fuseboard.policy.conditions import (
 )
 from fuseboard.vocabulary.catalogue import ALIASES, CATALOGUE, Place
 from fuseboard.vocabulary.money import NANOS
+from tests.policy.conditions.generated import value_in_unit
 
 HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
 SECOND = NANOS
@@ -28,7 +31,7 @@ def refusal(text: str, *, order: bool = True) -> ConditionRefused:
 
 @pytest.mark.parametrize(
     ("text", "values", "verdict"),
-    [
+    [  # each value in the integers of its unit
         ("order_size < avg_daily_volume * 0.01", (99 * NANOS, 10_000 * NANOS), HOLDS),
         ("order_size < avg_daily_volume * 0.01", (100 * NANOS, 10_000 * NANOS), FAILS),
         ("order_size <= avg_daily_volume * 1%", (100 * NANOS, 10_000 * NANOS), HOLDS),
@@ -73,8 +76,12 @@ def refusal(text: str, *, order: bool = True) -> ConditionRefused:
 def test_a_condition_is_judged_exactly_at_its_boundary(
     text: str, values: tuple[int | None, ...], verdict: Verdict
 ) -> None:
-    assert read(text).judge(values) is verdict
-    assert read(text).judge(list(values)) is verdict
+    condition = read(text)
+    valued = [
+        value_in_unit(name, value) for name, value in zip(condition.names, values, strict=True)
+    ]
+    assert condition.judge(valued) is verdict
+    assert condition.judge(tuple(valued)) is verdict
 
 
 TRUE, FALSE, MAYBE = "positions == 1", "positions == 2", "vix > 1"
@@ -259,20 +266,16 @@ def test_a_condition_over_marks_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "bound"),
     [
-        ("drawdown > 5%", ("drawdown", ">", 50_000_000)),
-        ("0.05 < drawdown", ("drawdown", ">", 50_000_000)),
-        ("mtd_return <= -0.05", ("monthly_pnl", "<=", -50_000_000)),
-        ("10 * 2 - 5 >= vix", ("vix", "<=", 15 * NANOS)),
-        ("data_age < min(2h, 90m)", ("data_age", "<", 5400 * SECOND)),
-        ("cash == abs(-5 USD)", ("cash", "==", 5 * NANOS)),
-        ("cash != max(1, 2)", ("cash", "!=", 2 * NANOS)),
-        ("positions > 2.5", ("positions", ">", 2)),
-        ("positions <= -2.5", ("positions", "<=", -3)),
-        ("positions < 2.5", ("positions", "<", 3)),
-        ("positions >= -2.5", ("positions", ">=", -2)),
-        ("1 / 3 > spread", ("spread", "<", 333_333_334)),
-        ("positions == 2.5", None),
-        ("positions != 2.5", None),
+        ("drawdown > 5%", ("drawdown", ">", Fraction(1, 20))),
+        ("0.05 < drawdown", ("drawdown", ">", Fraction(1, 20))),
+        ("mtd_return <= -0.05", ("monthly_pnl", "<=", Fraction(-1, 20))),
+        ("10 * 2 - 5 >= vix", ("vix", "<=", Fraction(15))),
+        ("data_age < min(2h, 90m)", ("data_age", "<", Fraction(5400))),
+        ("cash == abs(-5 USD)", ("cash", "==", Fraction(5))),
+        ("cash != max(1, 2)", ("cash", "!=", Fraction(2))),
+        ("positions > 2.5", ("positions", ">", Fraction(5, 2))),
+        ("1 / 3 > spread", ("spread", "<", Fraction(1, 3))),
+        ("positions == 2.5", ("positions", "==", Fraction(5, 2))),
         ("not vix > 5", None),
         ("0 < vix < 5", None),
         ("vix * 2 > 5", None),
@@ -280,8 +283,8 @@ def test_a_condition_over_marks_says_so() -> None:
         ("vix > 5 and vix > 6", None),
     ],
 )
-def test_a_simple_bound_is_a_name_an_operator_and_an_integer(
-    text: str, bound: tuple[str, str, int] | None
+def test_a_simple_bound_is_a_name_an_operator_and_a_number(
+    text: str, bound: tuple[str, str, Fraction] | None
 ) -> None:
     assert simple_bound(read(text)) == bound
 
@@ -334,5 +337,6 @@ def test_the_longest_chains_are_judged(start: str, link: str) -> None:
         links, text = links + 1, text + link
     assert links >= 15
     for values in ([NANOS] * 3, [-1, 1, -2], [10**24 + 7] * 3, [None, 1, 0]):
-        assert longest.judge(values[: len(longest.names)]) in Verdict
+        pairs = zip(longest.names, values, strict=False)
+        assert longest.judge([value_in_unit(name, value) for name, value in pairs]) in Verdict
     assert longest.judge([None] * len(longest.names)) is UNKNOWN

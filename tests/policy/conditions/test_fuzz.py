@@ -1,6 +1,8 @@
 """Generated conditions: none crashes, hangs or disagrees with an independent exact evaluator."""
 
+import operator
 from collections import Counter
+from fractions import Fraction
 from random import Random
 
 import msgspec
@@ -18,20 +20,21 @@ from fuseboard.policy.conditions import (
 )
 from fuseboard.policy.conditions.tree import Node
 from fuseboard.vocabulary.catalogue import MEASURES
-from tests.policy.conditions.exact import verdict_of
-from tests.policy.conditions.generated import text_for, value_for, values_for
+from fuseboard.vocabulary.measured import scale_of
+from tests.policy.conditions.exact import fraction_of, verdict_of
+from tests.policy.conditions.generated import text_for, value_for, value_of_fraction, values_for
 
 EXPRESSIONS = 2_000
 SOAK_PARTS = 50
 """`make soak` judges 50 parts of 2,000 expressions."""
 MUTATIONS = 10_000
 COMPARED = {
-    "<": int.__lt__,
-    "<=": int.__le__,
-    ">": int.__gt__,
-    ">=": int.__ge__,
-    "==": int.__eq__,
-    "!=": int.__ne__,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 
 
@@ -177,20 +180,21 @@ def test_a_simple_bound_says_what_its_condition_says() -> None:
         text = f"{random.choice(list(MEASURES))} {random.choice(list(COMPARED))} "
         text += f"{random.randrange(-20, 20)} {random.choice('*/')} {random.randrange(1, 9)}"
         if random.random() < 0.5:
-            name, operator, constant = text.split(" ", 2)
-            text = f"({constant}) {operator} {name}"
+            name, sign, constant = text.split(" ", 2)
+            text = f"({constant}) {sign} {name}"
         condition = outcome(text)
         if isinstance(condition, ConditionRefused):
             assert "has no unit" in str(condition)
             continue
         bound = simple_bound(condition)
-        name = condition.names[0]
-        if bound is None:
-            assert "==" in text or "!=" in text
-            continue
+        assert bound is not None
+        name, sign, number = bound
+        assert condition.names == (name,)
         bounds += 1
-        for value in (bound[2] - 1, bound[2], bound[2] + 1, value_for(random, MEASURES[name].unit)):
+        least = Fraction(1, scale_of(name))
+        near = [value_of_fraction(name, number + step * least) for step in (-1, 0, 1)]
+        for value in (*near, value_for(random, name)):
             if value is not None:
-                holds = COMPARED[bound[1]](value, bound[2])
+                holds = COMPARED[sign](fraction_of(name, value), number)
                 assert condition.judge([value]) is (Verdict.HOLDS if holds else Verdict.FAILS)
     assert bounds > 4_000

@@ -1,5 +1,6 @@
 """A comparison that can never, or always, hold is refused wherever a policy has a condition."""
 
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -17,9 +18,11 @@ from fuseboard.policy.loader import policy_from_yaml
 from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
 from fuseboard.vocabulary.liquidity import Tier
+from fuseboard.vocabulary.measured import Value, whole_value
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.ranges import AT_REST, RANGES, shown_range
-from tests.policy.conditions.generated import text_for, value_for
+from tests.policy.conditions.exact import fraction_of
+from tests.policy.conditions.generated import text_for, value_for, value_of_fraction
 
 
 def refusal(text: str) -> str:
@@ -109,14 +112,16 @@ def test_what_may_hold_and_may_fail_is_taken(text: str) -> None:
     assert refusal(text) == ""
 
 
-def within(random: Random, name: str) -> int:
+def within(random: Random, name: str) -> Value:
     """A value of a measure, often at an end of its range."""
-    least, most = RANGES.get(name, (None, None))
-    value = value_for(random, MEASURES[name].unit) or 0
+    scale = SCALE[MEASURES[name].unit]
+    ends = [None if end is None else Fraction(end, scale) for end in RANGES.get(name, (None, None))]
+    least, most = ends
+    number = fraction_of(name, value_for(random, name) or whole_value(name, 0) or 0)
     if random.random() < 0.3:
-        value = random.choice([end for end in (least, most, 0) if end is not None])
-    value = value if least is None else max(least, value)
-    return value if most is None else min(most, value)
+        number = random.choice([end for end in (least, most, Fraction()) if end is not None])
+    number = number if least is None else max(least, number)
+    return value_of_fraction(name, number if most is None else min(most, number))
 
 
 @pytest.mark.no_cover
@@ -161,9 +166,9 @@ def test_a_young_account_is_at_rest() -> None:
     assert AT_REST.keys() <= VALUES.keys()
     score = Score()
     course = Course(day_open_attos=1, week_open_attos=1, month_open_attos=1, peak_attos=1)
-    assert AT_REST["fill_quality"] == score.fill_quality_nanos()
-    assert AT_REST["reject_rate"] == score.reject_rate_nanos()
-    assert AT_REST["sharpe"] == course.sharpe_nanos()
+    assert whole_value("fill_quality", AT_REST["fill_quality"]) == score.fill_points_nanos()
+    assert whole_value("reject_rate", AT_REST["reject_rate"]) == score.rejects()
+    assert whole_value("sharpe", AT_REST["sharpe"]) == course.sharpe_half_nanos()
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,14 @@ from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.measures.values import value_of
 from fuseboard.policy.conditions import Condition, Verdict, all_hold, condition_from_text
 from fuseboard.policy.rules import CheckRule
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Place
+from fuseboard.vocabulary.catalogue import MEASURES, Place
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.measured import Value, shown_nanos
+from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
 _BUY: Final = Side.BUY
-_LESS_THAN_A_NANO: Final = NANOS - 1
-"""In atto-units: what rounds up when it is added before a division by `NANOS`."""
 OF_SYMBOL: Final = ("liquidity_score", "liquidity_tier")
 """State that an order's check asks of its symbol, not of the account."""
 
@@ -56,7 +55,7 @@ def _passes(conditions: tuple[Condition, ...]) -> Callable[[Proposal], bool]:
     return all_hold([condition.tree for condition in conditions], readers)
 
 
-def _reader(name: str) -> Callable[[Proposal], int | None]:
+def _reader(name: str) -> Callable[[Proposal], Value]:
     """What reads the value of a name, looked up once."""
     of_order = OF_ORDER.get(name)
     if of_order is not None:
@@ -66,7 +65,7 @@ def _reader(name: str) -> Callable[[Proposal], int | None]:
     return lambda proposal: value_of(proposal.turn, name, ACCOUNT_SCOPE)
 
 
-def _found(rule: CheckRule, condition: Condition, values: list[int | None]) -> Finding:
+def _found(rule: CheckRule, condition: Condition, values: list[Value]) -> Finding:
     pairs = zip(condition.names, values, strict=True)
     shown = ", ".join(f"{name} = {shown_value(name, value)}" for name, value in pairs)
     if condition.judge(values) is Verdict.UNKNOWN:
@@ -76,12 +75,9 @@ def _found(rule: CheckRule, condition: Condition, values: list[int | None]) -> F
     return Finding(Reason.CUSTOM_CHECK, shown, condition.text, message)
 
 
-def shown_value(name: str, value: int | None) -> str:
+def shown_value(name: str, value: Value) -> str:
     """A measure's value for people, in whole units."""
-    if value is None:
-        return "unknown"
-    scale = SCALE[MEASURES[name].unit]
-    return str(value) if scale == 1 else text_from_nanos(value * NANOS // scale)
+    return "unknown" if value is None else text_from_nanos(shown_nanos(name, value))
 
 
 # --- what an order and its symbol say ------------------------------------------------------------
@@ -116,9 +112,11 @@ def _last_trade(proposal: Proposal) -> int | None:
 
 
 def _price(proposal: Proposal) -> int | None:
+    """In half nano-units: the middle of two prices."""
     if _fresh(proposal):
-        return (proposal.instrument.bid_nanos + proposal.instrument.ask_nanos) // 2
-    return _last_trade(proposal)
+        return proposal.instrument.bid_nanos + proposal.instrument.ask_nanos
+    trade_nanos = _last_trade(proposal)
+    return None if trade_nanos is None else trade_nanos * 2
 
 
 def _last_price(proposal: Proposal) -> int | None:
@@ -132,12 +130,11 @@ def _last_price(proposal: Proposal) -> int | None:
     return instrument.mark_nanos or None if instrument.priced(rules, boot_ns) else None
 
 
-def _spread(proposal: Proposal) -> int | None:
-    """Rounded up, against the trader."""
+def _spread(proposal: Proposal) -> Value:
     if not _fresh(proposal):
         return None
     bid_nanos, ask_nanos = proposal.instrument.bid_nanos, proposal.instrument.ask_nanos
-    return -(-2 * (ask_nanos - bid_nanos) * NANOS // (ask_nanos + bid_nanos))
+    return 2 * (ask_nanos - bid_nanos), ask_nanos + bid_nanos
 
 
 def _data_age(proposal: Proposal) -> int | None:
@@ -165,10 +162,7 @@ def _order_size(proposal: Proposal) -> int | None:
 
 
 def _order_value(proposal: Proposal) -> int | None:
-    """Rounded up, against the trader."""
-    if not proposal.order.worst_price_nanos:
-        return None
-    return (proposal.value_attos + _LESS_THAN_A_NANO) // NANOS
+    return proposal.value_attos if proposal.order.worst_price_nanos else None
 
 
 def _position_size(proposal: Proposal) -> int | None:
@@ -179,7 +173,7 @@ def _position_value(proposal: Proposal) -> int | None:
     position = proposal.position
     if position.quantity_nanos and not position.mark_nanos:
         return None
-    return position.quantity_nanos * position.mark_nanos // NANOS
+    return position.quantity_nanos * position.mark_nanos
 
 
 def _max_order_value(proposal: Proposal) -> int | None:
@@ -190,7 +184,7 @@ def _max_order_size(proposal: Proposal) -> int | None:
     return proposal.limits.order_quantity_nanos_max
 
 
-OF_ORDER: Final[dict[str, Callable[[Proposal], int | None]]] = {
+OF_ORDER: Final[dict[str, Callable[[Proposal], Value]]] = {
     "order_price": _order_price,
     "order_size": _order_size,
     "order_value": _order_value,

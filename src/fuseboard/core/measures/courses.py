@@ -62,26 +62,26 @@ class Course(Struct, kw_only=True):
         """The highest equity of the last sessions and of this one."""
         return max(self.peak_attos, self.peaks.peak() or 0)
 
-    def sharpe_nanos(self) -> int:
-        """The annualised Sharpe ratio of the returns kept, no riskless rate, rounded down.
+    def sharpe_half_nanos(self) -> int:
+        """The annualised Sharpe ratio of the returns kept, no riskless rate, in half nano-units.
 
-        Mean over sample deviation, times the root of 252. No root is taken: it is the greatest
-        number of nanos whose square is not above the ratio's own, which is a quotient of integers.
+        Mean over sample deviation, times the root of 252. No root is taken: its whole nanos are the
+        most whose square is not above the ratio's own, which is a quotient of integers. A root that
+        lies between two nanos stands half way, so that it compares with each nano as it is.
         `UNPROVEN_NANOS` before `RETURNS_MIN` returns, and when all are equal and none is a loss.
         """
         returns = self.returns_nanos
         count, total = len(returns), sum(returns)
         if count < RETURNS_MIN:
-            return UNPROVEN_NANOS
+            return 2 * UNPROVEN_NANOS
         spread = count * sum(earned * earned for earned in returns) - total * total
         if spread == 0:
-            return UNPROVEN_NANOS if total >= 0 else -UNPROVEN_NANOS
+            return 2 * UNPROVEN_NANOS if total >= 0 else -2 * UNPROVEN_NANOS
         above = SESSIONS_A_YEAR * (count - 1) * total * total * NANOS * NANOS
         below = count * spread
         root = greatest_root(above // below)
-        if total >= 0:
-            return root
-        return -root if root * root * below == above else -root - 1
+        half_nanos = 2 * root if root * root * below == above else 2 * root + 1
+        return half_nanos if total >= 0 else -half_nanos
 
 
 def greatest_root(square: int) -> int:

@@ -184,13 +184,14 @@ def note_comparison(turn: Turn, differences: list[BrokerPosition], *, whole: boo
     It falls only with a `whole` comparison: what could not be read may differ as it did.
     """
     state = turn.state
-    worst_nanos = 0 if whole else state.divergence_nanos
+    worst = (0, 1) if whole else state.divergence
     for position in differences:
         own_nanos = state.book.account.position(position.symbol).quantity_nanos
         largest = max(abs(own_nanos), abs(position.quantity_nanos))
         apart = abs(own_nanos - position.quantity_nanos)
-        worst_nanos = max(worst_nanos, -(-apart * NANOS // largest))
-    state.divergence_nanos, state.divergence_boot_ns = worst_nanos, turn.boot_ns
+        if apart * worst[1] > worst[0] * largest:
+            worst = apart, largest
+    state.divergence, state.divergence_boot_ns = worst, turn.boot_ns
 
 
 def forget(turn: Turn, fuse: RuleFuse) -> None:

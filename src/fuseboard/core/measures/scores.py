@@ -103,13 +103,13 @@ class Score(Struct):
         recent = [at for at in self.errors_boot_ns if boot_ns - at < HOUR_NS]
         self.errors_boot_ns = [*recent, boot_ns][-ERRORS_MAX:]
 
-    def fill_quality_nanos(self) -> int:
-        """The average score of the last fills, rounded down."""
-        return (FULL_SCORE * FILLS * NANOS - sum(self.shortfalls_nanos)) // FILLS
+    def fill_points_nanos(self) -> int:
+        """The scores of the last `FILLS` fills together."""
+        return FULL_SCORE * FILLS * NANOS - sum(self.shortfalls_nanos)
 
-    def reject_rate_nanos(self) -> int:
-        """The rejected share of the last submits."""
-        return sum(self.rejected) * NANOS // SUBMITS
+    def rejects(self) -> int:
+        """How many of the last `SUBMITS` submits the broker rejected."""
+        return sum(self.rejected)
 
     def errors(self, boot_ns: int) -> int:
         """How many errors happened in the last hour."""

@@ -1,8 +1,7 @@
 """What a measure of the catalogue is now: one table from the name to the function that reads it.
 
-Values are integers in the catalogue's scale. None says that the number is missing, still warming
-up, or too old: a condition over it is unknown. A quotient is rounded against the trader to the
-nano-unit.
+Values are exact (`measured.Value`): a quotient is its numerator and its denominator, never divided.
+None says that the number is missing, still warming up, or too old: a condition over it is unknown.
 """
 
 from collections.abc import Callable
@@ -25,9 +24,10 @@ from fuseboard.core.reporting import prior_value, reported_value
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.measured import Value
 from fuseboard.vocabulary.money import NANOS
 
-NOTHING_REQUIRED_NANOS: Final = 1_000_000 * NANOS
+NOTHING_REQUIRED: Final = (1_000_000, 1)
 """Stands for equity over a requirement of nothing."""
 NO_SCORE: Final = Score()
 
@@ -46,7 +46,7 @@ class Reading(Struct, gc=False):
     have been compared."""
 
 
-def value_of(turn: Turn, name: str, scope: str, equity_attos: int | None = None) -> int | None:
+def value_of(turn: Turn, name: str, scope: str, equity_attos: int | None = None) -> Value:
     """The value of a STATE measure on `account`, `strategy:NAME` or `symbol:NAME`.
 
     `equity_attos` is judged in the place of our own where a second source reports it. Raises
@@ -80,14 +80,13 @@ def _equity_attos(turn: Turn, strategy: str, symbol: str) -> int | None:
 
 
 def _equity(reading: Reading) -> int | None:
-    equity_attos = reading.equity_attos
-    return None if equity_attos is None else equity_attos // NANOS
+    return reading.equity_attos
 
 
 def _cash(reading: Reading) -> int | None:
     if reading.symbol or not reading.turn.state.account_known:
         return None
-    return 0 if reading.ledger is None else reading.ledger.cash_attos // NANOS
+    return 0 if reading.ledger is None else reading.ledger.cash_attos
 
 
 def _positions(reading: Reading) -> int | None:
@@ -118,15 +117,15 @@ def _values_attos(reading: Reading) -> list[int]:
     return [at.quantity_nanos * at.mark_nanos for at in ledger.positions.values()]
 
 
-def _gross_exposure(reading: Reading) -> int | None:
+def _gross_exposure(reading: Reading) -> Value:
     return _of_equity(reading, sum(abs(value) for value in _values_attos(reading)))
 
 
-def _net_exposure(reading: Reading) -> int | None:
+def _net_exposure(reading: Reading) -> Value:
     return _of_equity(reading, sum(_values_attos(reading)))
 
 
-def _leverage(reading: Reading) -> int | None:
+def _leverage(reading: Reading) -> Value:
     ledger = reading.ledger
     if ledger is None:
         worst_attos = 0
@@ -147,15 +146,14 @@ def _leverage(reading: Reading) -> int | None:
     return _of_equity(reading, worst_attos)
 
 
-def _of_equity(reading: Reading, attos: int) -> int | None:
-    """A value as a fraction of equity (a symbol's: of the account's), away from zero."""
+def _of_equity(reading: Reading, attos: int) -> Value:
+    """A value as a fraction of equity (a symbol's: of the account's)."""
     equity_attos = reading.equity_attos
     if reading.symbol:
         equity_attos = _equity_attos(reading.turn, "", "")
     if equity_attos is None or equity_attos <= 0:
         return None
-    magnitude = -(-abs(attos) * NANOS // equity_attos)
-    return magnitude if attos >= 0 else -magnitude
+    return attos, equity_attos
 
 
 def _order_rate(reading: Reading) -> int | None:
@@ -188,47 +186,48 @@ def _course(reading: Reading) -> Course | None:
     return reading.turn.state.courses.get(reading.scope)
 
 
-def _profit(reading: Reading, opening_attos: int) -> int | None:
-    """What was earned since, as a fraction of the opening equity, rounded down."""
+def _profit(reading: Reading, opening_attos: int) -> Value:
+    """What was earned since, as a fraction of the opening equity."""
     if reading.equity_attos is None or opening_attos <= 0:
         return None
-    return (reading.equity_attos - opening_attos) * NANOS // opening_attos
+    return reading.equity_attos - opening_attos, opening_attos
 
 
-def _daily_pnl(reading: Reading) -> int | None:
+def _daily_pnl(reading: Reading) -> Value:
     course = _course(reading)
     return None if course is None else _profit(reading, course.day_open_attos)
 
 
-def _weekly_pnl(reading: Reading) -> int | None:
+def _weekly_pnl(reading: Reading) -> Value:
     course = _course(reading)
     return None if course is None else _profit(reading, course.week_open_attos)
 
 
-def _monthly_pnl(reading: Reading) -> int | None:
+def _monthly_pnl(reading: Reading) -> Value:
     course = _course(reading)
     return None if course is None else _profit(reading, course.month_open_attos)
 
 
-def _loss(reading: Reading, peak_attos: int) -> int | None:
-    """How far equity is below a peak, as a fraction of it, rounded up; 0 above it."""
-    profit_nanos = _profit(reading, peak_attos)
-    return None if profit_nanos is None else max(0, -profit_nanos)
+def _loss(reading: Reading, peak_attos: int) -> Value:
+    """How far equity is below a peak, as a fraction of it; 0 above it."""
+    if reading.equity_attos is None or peak_attos <= 0:
+        return None
+    return max(0, peak_attos - reading.equity_attos), peak_attos
 
 
-def _drawdown(reading: Reading) -> int | None:
+def _drawdown(reading: Reading) -> Value:
     course = _course(reading)
     return None if course is None else _loss(reading, course.peak_attos)
 
 
-def _rolling_drawdown(reading: Reading) -> int | None:
+def _rolling_drawdown(reading: Reading) -> Value:
     course = _course(reading)
     return None if course is None else _loss(reading, course.highest_attos())
 
 
 def _sharpe(reading: Reading) -> int | None:
     course = _course(reading)
-    return None if course is None else course.sharpe_nanos()
+    return None if course is None else course.sharpe_half_nanos()
 
 
 def _of_broker(reading: Reading, name: str) -> bool:
@@ -243,27 +242,27 @@ def _buying_power(reading: Reading) -> int | None:
     return reading.turn.state.buying_power_nanos if _of_broker(reading, "buying_power") else None
 
 
-def _maintenance_margin(reading: Reading) -> int | None:
-    """Equity over what the broker requires, rounded down; very large when nothing is required."""
+def _maintenance_margin(reading: Reading) -> Value:
+    """Equity over what the broker requires; very large when nothing is required."""
     return _margin(reading, reading.turn.state.maintenance_nanos)
 
 
-def _margin(reading: Reading, required_nanos: int | None) -> int | None:
+def _margin(reading: Reading, required_nanos: int | None) -> Value:
     fresh = _of_broker(reading, "maintenance_margin")
     if required_nanos is None or reading.equity_attos is None or not fresh:
         return None
     if required_nanos <= 0:
-        return NOTHING_REQUIRED_NANOS
-    return reading.equity_attos // required_nanos
+        return NOTHING_REQUIRED
+    return reading.equity_attos, required_nanos * NANOS
 
 
-def _max_position_divergence(reading: Reading) -> int | None:
+def _max_position_divergence(reading: Reading) -> Value:
     state, age_ns_max = reading.turn.state, MEASURES["max_position_divergence"].age_ns_max
     compared_boot_ns = state.divergence_boot_ns
     if reading.scope != ACCOUNT_SCOPE or compared_boot_ns is None or age_ns_max is None:
         return None
     fresh = reading.turn.boot_ns - compared_boot_ns <= age_ns_max
-    return state.divergence_nanos if fresh else None
+    return state.divergence if fresh else None
 
 
 def _score(reading: Reading) -> Score:
@@ -275,11 +274,11 @@ def _consecutive_losses(reading: Reading) -> int | None:
 
 
 def _fill_quality(reading: Reading) -> int | None:
-    return _score(reading).fill_quality_nanos()
+    return _score(reading).fill_points_nanos()
 
 
 def _reject_rate(reading: Reading) -> int | None:
-    return _score(reading).reject_rate_nanos()
+    return _score(reading).rejects()
 
 
 def _error_count_1h(reading: Reading) -> int | None:
@@ -305,7 +304,7 @@ def _vix(reading: Reading) -> int | None:
     return reported_value(reading.turn, "vix")
 
 
-VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
+VALUES: Final[dict[str, Callable[[Reading], Value]]] = {
     "equity": _equity,
     "cash": _cash,
     "buying_power": _buying_power,
@@ -333,7 +332,7 @@ VALUES: Final[dict[str, Callable[[Reading], int | None]]] = {
     "liquidity_tier": _liquidity_tier,
     "vix": _vix,
 }
-PRIOR: Final[dict[str, Callable[[Reading], int | None]]] = {
+PRIOR: Final[dict[str, Callable[[Reading], Value]]] = {
     "buying_power": lambda reading: reading.turn.state.prior_buying_power_nanos,
     "maintenance_margin": lambda reading: _margin(
         reading, reading.turn.state.prior_maintenance_nanos

@@ -1,12 +1,14 @@
 """From a checked tree to one Python function over integers: exact, total, fast.
 
 Theory of operation. Every arithmetic part is held as `factor * numerator / denominator`: the factor
-is a fraction known now, numerator and denominator are integer expressions over the values. No
-division is ever carried out. Two parts are compared, added or chosen from by bringing them over one
-denominator (`_aligned`); the factors shrink to two coprime integers, mostly 1. A comparison of two
-quotients is then a cross-multiplication that minds the sign of the denominator:
+is a fraction known now, numerator and denominator are integer expressions over the values; a
+measure that is a quotient gives both itself (`vocabulary/measured.py`). No division is ever carried
+out. Two parts are compared, added or chosen from by bringing them over one denominator
+(`aligned`); the factors shrink to two coprime integers, mostly 1. A comparison of two quotients is
+then a cross-multiplication, which minds the sign of a denominator that may be below zero:
 
     order_size < avg_daily_volume * 1%             v0 * 100 < v1
+    drawdown >= 5%                                 20 * v0[0] >= v0[1]
     abs(order_price - last_price) / last_price < 5%    20 * abs(v0 - v1) < v1, turned when v1 < 0
 
 What makes a comparison unknown (a value that is None, a divisor that is zero) is tested before it,
@@ -14,7 +16,8 @@ in one flat `or`, where intermediate results get their names too. Truth is True,
 for unknown, joined by Kleene's rules; every operand of an `and` is asked until one is False.
 
 Sizes are bounded by construction: an intermediate result has at most as many bits as all the
-numbers of its text together, so the time of a judgement is bounded by the length of the text.
+numbers of its text together, a quotient's numerator and denominator both counted each time it is
+named, so the time of a judgement is bounded by the length of the text.
 
 Only integers, names made here and the operators below enter the function; no text of a person does.
 """
@@ -38,10 +41,10 @@ from fuseboard.policy.conditions.tree import (
     names_of,
 )
 from fuseboard.policy.conditions.verdict import Verdict
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.measured import QUOTIENTS, Value, scale_of
 
-Judge: TypeAlias = Callable[[Sequence[int | None]], Verdict]
-Reader: TypeAlias = Callable[[Any], int | None]
+Judge: TypeAlias = Callable[[Sequence[Value]], Verdict]
+Reader: TypeAlias = Callable[[Any], Value]
 _COMPARED: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt,
     "<=": ast.LtE,
@@ -61,6 +64,19 @@ class Part(NamedTuple):
     factor: Fraction
     numerator: ast.expr | None = None
     denominator: ast.expr | None = None
+    upright: bool = True
+    """Whether the denominator is known to be above zero."""
+
+
+class Aligned(NamedTuple):
+    """Two parts over one denominator: each is its integer times the factor over it."""
+
+    one: ast.expr
+    other: ast.expr
+    factor: Fraction
+    """Above zero."""
+    below: ast.expr | None
+    upright: bool
 
 
 def compiled(tree: Node) -> Judge:
@@ -138,6 +154,10 @@ def _scaled(factor: int, value: ast.expr | None) -> ast.expr:
     return ast.BinOp(ast.Constant(factor), ast.Mult(), value)
 
 
+def _of_pair(value: ast.expr, place: int) -> ast.expr:
+    return ast.Subscript(value, ast.Constant(place), ast.Load())
+
+
 def _any(tests: list[ast.expr]) -> ast.expr:
     return tests[0] if len(tests) == 1 else ast.BoolOp(ast.Or(), tests)
 
@@ -193,13 +213,13 @@ class _Writer:
         names = dict.fromkeys((*names_of(left), *names_of(right)))
         tests = [_is(_read(self.values[name]), _NONE) for name in names]
         self.unknown_when = tests
-        one, other, _, below = self.aligned(self.number(left), self.number(right))
-        if below is None:
+        one, other, _, below, upright = self.aligned(self.number(left), self.number(right))
+        if below is None or upright:
             return tests, _compare(one, operator, other)
-        one, other = self.keep(one), self.keep(other)
+        one, other, below = self.keep(one), self.keep(other), self.keep(below)
         turned = _compare(one, TURNED[operator], other)
-        upright = _compare(below, ">", ast.Constant(0))
-        return tests, ast.IfExp(upright, _compare(one, operator, other), turned)
+        above_zero = _compare(below, ">", ast.Constant(0))
+        return tests, ast.IfExp(above_zero, _compare(one, operator, other), turned)
 
     def named(self, value: ast.expr) -> tuple[ast.expr, ast.expr]:
         """A new name to read, and the expression that gives it its value."""
@@ -209,7 +229,7 @@ class _Writer:
 
     def keep(self, value: ast.expr) -> ast.expr:
         """The value under a name, for what is used more than once."""
-        if isinstance(value, (ast.Name, ast.Constant)):
+        if isinstance(value, (ast.Name, ast.Constant, ast.Subscript)):
             return value
         name, named = self.named(value)
         self.unknown_when.append(_is(named, _NONE))
@@ -223,8 +243,10 @@ class _Writer:
             case Number():
                 return Part(node.value)
             case Name():
-                scale = SCALE[MEASURES[node.name].unit]
-                return Part(Fraction(1, scale), _read(self.values[node.name]))
+                value = _read(self.values[node.name])
+                if node.name in QUOTIENTS:
+                    return Part(Fraction(1), _of_pair(value, 0), _of_pair(value, 1))
+                return Part(Fraction(1, scale_of(node.name)), value)
             case Negative():
                 part = self.number(node.operand)
                 return part._replace(factor=-part.factor)
@@ -241,9 +263,9 @@ class _Writer:
     def sum(self, node: Sum) -> Part:
         total = self.number(node.terms[0][1])
         for sign, term in node.terms[1:]:
-            one, other, factor, below = self.aligned(total, self.number(term))
+            one, other, factor, below, upright = self.aligned(total, self.number(term))
             act = ast.Add() if sign == "+" else ast.Sub()
-            total = Part(factor, ast.BinOp(one, act, other), below)
+            total = Part(factor, ast.BinOp(one, act, other), below, upright)
         return total
 
     def product(self, node: Product) -> Part:
@@ -265,10 +287,12 @@ class _Writer:
             Fraction(part.factor, divisor.factor),
             _times(part.numerator, divisor.denominator),
             _times(part.denominator, below),
+            part.upright and below is None,
         )
 
     def absolute(self, part: Part) -> Part:
-        return Part(abs(part.factor), self.size(part.numerator), self.size(part.denominator))
+        below = part.denominator if part.upright else self.size(part.denominator)
+        return Part(abs(part.factor), self.size(part.numerator), below)
 
     def size(self, value: ast.expr | None) -> ast.expr | None:
         if value is None:
@@ -280,21 +304,17 @@ class _Writer:
     def extreme(self, node: Call) -> Part:
         best = self.number(node.arguments[0])
         for argument in node.arguments[1:]:
-            one, other, factor, below = self.aligned(best, self.number(argument))
+            one, other, factor, below, upright = self.aligned(best, self.number(argument))
             one, other = self.keep(one), self.keep(other)
             first = _compare(one, "<" if node.function == "min" else ">", other)
-            if below is not None:
+            if below is not None and not upright:
+                below = self.keep(below)
                 first = ast.Compare(first, [ast.Eq()], [_compare(below, ">", ast.Constant(0))])
-            best = Part(factor, ast.IfExp(first, one, other), below)
+            best = Part(factor, ast.IfExp(first, one, other), below, upright)
         return best
 
-    def aligned(
-        self, one: Part, other: Part
-    ) -> tuple[ast.expr, ast.expr, Fraction, ast.expr | None]:
-        """Two integers, a factor above zero and a denominator that both share.
-
-        Each part is its integer times the factor over the denominator.
-        """
+    def aligned(self, one: Part, other: Part) -> Aligned:
+        """Two parts over the denominator that both share."""
         if other.factor == 0:
             mine, its, factor = (1 if one.factor > 0 else -1 if one.factor else 0), 0, one.factor
         else:
@@ -309,8 +329,7 @@ class _Writer:
         left = _scaled(mine, _times(one.numerator, its_below))
         right = _scaled(its, _times(other.numerator, below))
         shared = _times(below, its_below)
-        shared = None if shared is None else self.keep(shared)
-        return left, right, abs(factor), shared
+        return Aligned(left, right, abs(factor), shared, one.upright and other.upright)
 
 
 def _multiplied(one: Part, other: Part) -> Part:
@@ -318,4 +337,5 @@ def _multiplied(one: Part, other: Part) -> Part:
         one.factor * other.factor,
         _times(one.numerator, other.numerator),
         _times(one.denominator, other.denominator),
+        one.upright and other.upright,
     )

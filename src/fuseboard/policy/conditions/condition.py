@@ -17,7 +17,7 @@ from fuseboard.policy.conditions.tree import (
     names_of,
     text_of,
 )
-from fuseboard.vocabulary.catalogue import MEASURES, SCALE
+from fuseboard.vocabulary.catalogue import MEASURES
 
 CONDITIONS_KEPT_MAX: Final = 1_024
 """Compiled conditions that are kept by their text: a policy's are asked for by each of its readers,
@@ -36,9 +36,8 @@ class Condition:
     uses_equity: bool = field(compare=False)
     """One of them is derived from marks: what it says is confirmed by two marks before a trip."""
     judge: Judge = field(compare=False, repr=False)
-    """`judge(values) -> Verdict`: exact, for values in the order of `names`, each an integer in its
-    unit's scale (`catalogue.SCALE`), or None when it is missing, warming up or too old. Raises
-    `ValueError` when their number is not that of the names."""
+    """`judge(values) -> Verdict`: exact, for values in the order of `names`, each as
+    `measured.Value` says. Raises `ValueError` when their number is not that of the names."""
     tree: Node = field(compare=False, repr=False)
 
 
@@ -62,12 +61,11 @@ def condition_from_text(text: str, *, order: bool) -> Condition:
     return Condition(canonical, names, uses_equity, compiled(tree), tree)
 
 
-def simple_bound(condition: Condition) -> tuple[str, str, int] | None:
-    """`(name, operator, integer)` when the condition is one comparison of a name with a constant.
+def simple_bound(condition: Condition) -> tuple[str, str, Fraction] | None:
+    """`(name, operator, constant)` when the condition is one comparison of a name with a constant.
 
-    The operator is one of `< <= > >= == !=` with the name on its left; the integer is in the scale
-    of the name's unit. A constant between two integers becomes the one that says the same
-    (`positions > 2.5` is `> 2`); None for an equality with such a constant.
+    The operator is one of `< <= > >= == !=` with the name on its left; the constant is in whole
+    units.
     """
     tree = condition.tree
     if not isinstance(tree, Comparison) or len(tree.rest) > 1:
@@ -78,10 +76,4 @@ def simple_bound(condition: Condition) -> tuple[str, str, int] | None:
     constant = constant_of(right)
     if not isinstance(left, Name) or constant is None:
         return None
-    exact: Fraction = constant * SCALE[MEASURES[left.name].unit]
-    if exact.denominator == 1:
-        return left.name, operator, exact.numerator
-    below = exact.numerator // exact.denominator
-    if operator in (">", "<="):
-        return left.name, operator, below
-    return (left.name, operator, below + 1) if operator in ("<", ">=") else None
+    return left.name, operator, constant
