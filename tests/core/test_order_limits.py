@@ -406,8 +406,9 @@ def test_a_replacement_is_said_like_any_order_and_a_calmer_one_is_judged_by_no_l
 @given(moments())
 def test_each_row_measures_what_its_check_judges(moment: tuple[Turn, Order]) -> None:
     turn, order = moment
-    instrument, limits = turn.state.instruments["AAPL"], turn.active.limits
+    instrument = turn.state.instruments["AAPL"]
     proposal = judging.proposed(turn, order, instrument)
+    limits = proposal.limits  # halved where the moment is REDUCED
     passes = {row.name: row.passes for row in TABLE}
     for row in ROWS:
         limit = getattr(limits, row.field)

@@ -1,7 +1,7 @@
 """The quick pass says yes only where the table does, and wherever it should; limits are met."""
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -217,8 +217,18 @@ def happen(drawn: Drawn, turn: Turn, order: Order) -> None:
     )
 
 
+class At(NamedTuple):
+    """A moment, and the order that is judged in it."""
+
+    turn: Turn
+    order: Order
+
+    def __repr__(self) -> str:
+        return f"At({self.order!r})"  # all of a turn is more than Hypothesis may print
+
+
 @st.composite
-def moments(draw: st.DrawFn) -> tuple[Turn, Order]:
+def moments(draw: st.DrawFn) -> At:
     """A moment in which an order is judged, with each limit at what is measured or above.
 
     One of them may be just too low.
@@ -249,7 +259,7 @@ def moments(draw: st.DrawFn) -> tuple[Turn, Order]:
     turn.active, turn.reduced_active = active_of(
         policy, turn.gate, policy.limits, judges_sessions=turn.state.judges_sessions
     )
-    return turn, order
+    return At(turn, order)
 
 
 def both(turn: Turn, order: Order) -> tuple[int | None, int | None]:
