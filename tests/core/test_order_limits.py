@@ -231,6 +231,24 @@ def test_a_check_that_is_switched_off_has_no_soft_limit() -> None:
     assert len(texts(bought(pair(price_floor_nanos=90 * NANOS)))) == 1
 
 
+def adopt(at: Desk, policy: Policy) -> None:
+    text = canonical_text(policy)
+    at.take(facts.PolicyAdopted(text=text, digest=digest_of(text), operator="ann", reason="agreed"))
+    assert at.kernel.policy_digest() == digest_of(text)
+
+
+def test_orders_that_a_check_did_not_judge_do_not_keep_it_from_being_said_again() -> None:
+    at = pair(price_floor_nanos=90 * NANOS)
+    assert len(texts(bought(at))) == 1
+    rules = at.kernel._turn.policy
+    adopt(at, replace(rules, checks_off=("price_floor",)))
+    for _ in range(4):
+        wait(at, QUIET_NS // 2)
+        assert texts(bought(at)) == []
+    adopt(at, rules)
+    assert len(texts(bought(at))) == 1
+
+
 def test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were() -> None:
     at = pair(order_quantity_nanos_max=10 * NANOS)
     assert texts(bought(at, 4 * NANOS)) == []
@@ -297,11 +315,7 @@ def test_a_policy_that_loosens_a_limit_makes_it_another_one_and_the_same_again_d
         assert len(texts(bought(at, 9 * NANOS))) == 1
         rules = at.kernel._turn.policy
         for limit, news in ((before, 0), (after, 1)):
-            text = canonical_text(replace(rules, limits=replace(rules.limits, **{field: limit})))
-            taken = facts.PolicyAdopted(
-                text=text, digest=digest_of(text), operator="ann", reason="agreed"
-            )
-            at.take(taken)
+            adopt(at, replace(rules, limits=replace(rules.limits, **{field: limit})))
             size = quantity if news else 9 * NANOS
             assert len(texts(bought(at, size, price))) == news, (field, limit)
 
@@ -477,7 +491,7 @@ def test_any_orders_are_said_as_an_independent_model_says_them(
     for quantity, price, strategy, gap_ns in orders:
         wait(at, gap_ns)
         effects = asked(at, PAIR, quantity=quantity, price=price * NANOS, strategy=strategy)
-        shares = {"price": Fraction(price - 100, 5), "quantity": Fraction(quantity, 100 * NANOS)}
+        shares = {"quantity": Fraction(quantity, 100 * NANOS), "price": Fraction(price - 100, 5)}
         assert bool(submitted(effects)) is all(share <= 1 for share in shares.values())
         expected = []
         for name, share in shares.items() if submitted(effects) else ():

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from fuseboard.core import judging, order_limits, replacing
-from fuseboard.core.checks.quick import _fits, _more, _priced, worst_if_passed
+from fuseboard.core.checks.quick import _mark, _more, _priced, worst_if_passed
+from fuseboard.vocabulary.money import NANOS
 from tests.core import test_order_limits as of
 from tests.core.test_nearness_rows import texts
 from tests.deletion import fails, without
@@ -30,44 +31,64 @@ def both_ways() -> None:
             of.story(name)
 
 
+def by_table() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        of.slowly(patch)
+        of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it()
+
+
+def stale() -> None:
+    """What one order was near is not looked at with the next."""
+    at = of.pair(order_quantity_nanos_max=10 * NANOS, price_collar_nanos=NANOS // 20)
+    of.bought(at, 9 * NANOS)
+    of.bought(at, price=104 * NANOS)
+    assert at.kernel._turn.near_fields == ["price_collar_nanos"]
+
+
 @pytest.mark.parametrize(
     ("part", "text", "instead", "test"),
     [
-        (order_limits.passed, "order.intent is not Intent.OPEN", "False",
+        (order_limits.passed, "order.intent is Intent.OPEN", "True",
          of.test_a_reduction_is_asked_by_none_of_these_limits_and_is_near_none),
-        (order_limits.passed, "row.check in off or ", "",
-         of.test_a_check_that_is_switched_off_has_no_soft_limit),
-        (order_limits.passed, " or row.check in skips", "",
+        (order_limits.passed, "row.check not in skips", "True",
          of.test_a_replacement_is_said_like_any_order_and_a_calmer_one_is_judged_by_no_limit),
-        (order_limits.passed, "0 < used <= whole", "0 < used",
+        (order_limits.passed_quickly, "None if turn.policy.checks_off else ", "",
+         of.test_orders_that_a_check_did_not_judge_do_not_keep_it_from_being_said_again),
+        (order_limits.passed_quickly, "turn.boot_ns - known.near_boot_ns < QUIET_NS", "True",
+         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits.passed_quickly, "known.limit == getattr(limits, field)", "True",
+         of.test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were),
+        (order_limits.passed_quickly, "known.near_boot_ns = turn.boot_ns", "pass",
+         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits._look, " or row.check in turn.policy.checks_off", "",
+         of.test_a_check_that_is_switched_off_has_no_soft_limit),
+        (order_limits._look, "0 < used <= whole", "0 < used",
          of.test_an_order_that_two_people_let_pass_a_limit_is_not_near_it),
-        (order_limits.passed, "NEAR_CLEAR_PERCENT * whole", "80 * whole",
-         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
-        (order_limits._close, "100 * used < NEAR_PERCENT * whole", "False", both_ways),
-        (order_limits._close, "near[key] = known[0], turn.boot_ns", "pass",
-         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
-        (order_limits._close, "\\n{order.strategy}", "",
-         of.test_strategies_and_limits_are_told_apart),
-        (order_limits._close, "{row.field}", "", of.test_strategies_and_limits_are_told_apart),
+        (order_limits._look, "NEAR_CLEAR_PERCENT * whole", "80 * whole", by_table),
+        (order_limits._look, "100 * used < NEAR_PERCENT * whole", "False", both_ways),
+        (order_limits._look, "known.near_boot_ns = turn.boot_ns", "pass", by_table),
+        (order_limits._look, "every.get(order.strategy) or {}", "every.get('', {})", by_table),
         (order_limits._is_news, "is_looser or ", "",
          of.test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were),
         (order_limits._is_news, "limit < before if row.field in TIGHTENED_BY_MORE else ", "",
          of.test_a_policy_that_loosens_a_limit_makes_it_another_one_and_the_same_again_does_not),
-        (order_limits.node_started, "min(near_boot_ns, turn.boot_ns)", "near_boot_ns",
+        (order_limits._is_news, " or turn.boot_ns - known.near_boot_ns >= QUIET_NS", "",
+         of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits.node_started, "min(known.near_boot_ns, turn.boot_ns)", "known.near_boot_ns",
          of.test_what_was_said_survives_a_restart_and_an_earlier_clock_counts_the_hour_anew),
         (order_limits._beyond_quote, " or (order.asked and order.asked.limit_price_nanos is None)",
          "", of.test_a_price_that_liquidity_gave_an_order_is_no_price_of_its_strategy),
-        (judging.order_requested, "turn.near_order is order or ", "", both_ways),
-        (judging.order_requested, " or not is_quick", "", both_ways),
+        (judging.order_requested, "turn.near_order is order", "False", both_ways),
+        (judging.order_requested, "order_limits.passed(", "(", both_ways),
         (replacing._accept, "order_limits.passed(", "(",
          of.test_a_replacement_is_said_like_any_order_and_a_calmer_one_is_judged_by_no_limit),
-        (_fits, "turn.near_order = order", "", both_ways),
+        (_mark, "turn.near_fields = []", "pass", stale),
         (worst_if_passed, "bounds.order_nanos_near", "10**30", both_ways),
         (worst_if_passed, "bounds.order_attos_near", "10**40", both_ways),
-        (_priced, "limit_nanos * NANOS >= ask_nanos * bounds.ask_part_near", "False", both_ways),
-        (_priced, "limit_nanos * NANOS <= bid_nanos * bounds.bid_part_near", "False", both_ways),
+        (_priced, "(limit_nanos - ask_nanos) * _HUNDRED_NANOS", "-1", both_ways),
+        (_priced, "(bid_nanos - limit_nanos) * _HUNDRED_NANOS", "-1", both_ways),
         (_more, "lowest_nanos <= bounds.floor_nanos_near", "False", both_ways),
-        (_more, "    turn.near_order = order\n    return", "    return", both_ways),
+        (_more, '_mark(turn, order, "order_volume_share_nanos_max")', "pass", both_ways),
     ],
 )  # fmt: skip
 def test_without_a_part_of_it_a_test_fails(

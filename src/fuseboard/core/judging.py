@@ -95,8 +95,9 @@ def order_requested(turn: Turn, fact: OrderRequested) -> None:
         rates.order_counted(turn, order)
         if tiers is not None:
             worst_attos = shaped(turn, tiers, order, instrument, worst_attos)
-    if turn.near_order is order or not is_quick:
         order_limits.passed(turn, order, instrument, limits)
+    elif turn.near_order is order:
+        order_limits.passed_quickly(turn, order, instrument, limits)
     if turn.watchlist.scores_fills:
         order.expected_price_nanos = expected_price_nanos(order, instrument)
     submit(turn, order, worst_attos)

@@ -9,7 +9,8 @@ It is said once for a limit and a strategy, and again only after the strategy se
 with the next one. A strategy that always sends nearly what it may is said once.
 
 The quick pass compares with three quarters of a limit where it would compare with the limit, and
-marks an order that reaches them (`Turn.near_order`): an ordinary order is not looked at here.
+marks which an order reaches (`Turn.near_fields`): an ordinary order is not looked at here, and one
+that is near what it was said to be near has only its time noted.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from fuseboard.core.book import Order
 from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
+from fuseboard.core.throttles import OrderNear
 from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import (
     MINUTE_NS,
@@ -46,7 +48,7 @@ QUIET_NS: Final = 60 * MINUTE_NS
 pauses of one, and shorter than a night.
 """
 NEAR_MAX: Final = 1_000
-"""Limits that are known to be near; of more the one that was said first may be said again."""
+"""Strategies that are known to be near a limit; of more the first may be said again."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -110,6 +112,20 @@ def _price(attos: int) -> str:
 
 ROWS: Final = (
     Row(
+        field="order_quantity_nanos_max",
+        check="order_quantity",
+        used=_quantity,
+        said="the quantity of {} is",
+        shown=_shares,
+    ),
+    Row(
+        field="order_value_nanos_max",
+        check="order_value",
+        used=_value,
+        said="the value of {} is",
+        shown=_money,
+    ),
+    Row(
         field="price_collar_nanos",
         check="price_collar",
         used=_beyond_quote,
@@ -125,20 +141,6 @@ ROWS: Final = (
         of="the price",
     ),
     Row(
-        field="order_value_nanos_max",
-        check="order_value",
-        used=_value,
-        said="the value of {} is",
-        shown=_money,
-    ),
-    Row(
-        field="order_quantity_nanos_max",
-        check="order_quantity",
-        used=_quantity,
-        said="the quantity of {} is",
-        shown=_shares,
-    ),
-    Row(
         field="order_volume_share_nanos_max",
         check="liquidity",
         used=_of_volume,
@@ -146,6 +148,8 @@ ROWS: Final = (
         shown=_shares,
     ),
 )
+"""In the order in which the quick pass marks them."""
+_ROW_OF: Final = {row.field: row for row in ROWS}
 
 
 def passed(
@@ -155,49 +159,75 @@ def passed(
 
     `skips` are the checks that it was not asked.
     """
-    if order.intent is not Intent.OPEN:
-        return
-    off = turn.policy.checks_off
-    for row in ROWS:
-        limit = getattr(limits, row.field)
-        if limit is None or row.check in off or row.check in skips:
-            continue
-        used, whole = row.used(turn, order, instrument, limit)
-        # More than all of it: two people let it pass, and know.
-        if 0 < used <= whole and 100 * used >= NEAR_CLEAR_PERCENT * whole:
-            _close(turn, order, row, limit, used, whole)
+    if order.intent is Intent.OPEN:
+        for row in ROWS:
+            if row.check not in skips:
+                _look(turn, order, instrument, limits, row)
+
+
+def passed_quickly(turn: Turn, order: Order, instrument: Instrument, limits: Limits) -> None:
+    """The same of an order that the quick pass has marked."""
+    near = None if turn.policy.checks_off else turn.state.near_orders.get(order.strategy)
+    for field in turn.near_fields:
+        known = None if near is None else near.get(field)
+        if (
+            known is not None
+            and turn.boot_ns - known.near_boot_ns < QUIET_NS
+            and known.limit == getattr(limits, field)
+        ):
+            known.near_boot_ns = turn.boot_ns
+        else:
+            _look(turn, order, instrument, limits, _ROW_OF[field])
 
 
 def node_started(turn: Turn) -> None:
     """A restart, by a clock that may be another: what was near then counts as near now at most."""
-    near = turn.state.near_orders
-    for key, (limit, near_boot_ns) in near.items():
-        near[key] = limit, min(near_boot_ns, turn.boot_ns)
+    for near in turn.state.near_orders.values():
+        for known in near.values():
+            known.near_boot_ns = min(known.near_boot_ns, turn.boot_ns)
 
 
-def _close(turn: Turn, order: Order, row: Row, limit: int, used: int, whole: int) -> None:
-    """Take an order that is not well below a limit: say so if it is near and that is news."""
-    near, key = turn.state.near_orders, f"{row.field}\n{order.strategy}"
-    known = near.get(key)
+def _look(turn: Turn, order: Order, instrument: Instrument, limits: Limits, row: Row) -> None:
+    """Look at one limit, if the policy has it: say that the order is near it if that is news."""
+    limit = getattr(limits, row.field)
+    if limit is None or row.check in turn.policy.checks_off:
+        return
+    used, whole = row.used(turn, order, instrument, limit)
+    # More than all of it: two people let it pass, and know.
+    if not 0 < used <= whole or 100 * used < NEAR_CLEAR_PERCENT * whole:
+        return
+    every = turn.state.near_orders
+    near = every.get(order.strategy) or {}
+    known = near.get(row.field)
     if known is not None and not _is_news(turn, row, limit, known):
-        near[key] = known[0], turn.boot_ns
+        known.near_boot_ns = turn.boot_ns
         return
     if 100 * used < NEAR_PERCENT * whole:
         return
-    near.pop(key, None)
-    near[key] = limit, turn.boot_ns
-    if len(near) > NEAR_MAX:
-        del near[next(iter(near))]
-    text = (
-        f"{order.strategy}: {row.said.format(f'order {order.wire_id} in {order.symbol}')}"
-        f" {row.shown(used)}, {shown_percent(rounded_half_up(used * NANOS, whole))} of {row.of}"
-        f" {row.shown(whole)} ({KEYS[Limits][row.field]}): near"
+    near[row.field] = OrderNear(limit, turn.boot_ns)
+    every[order.strategy] = near
+    if len(every) > NEAR_MAX:
+        del every[next(iter(every))]
+    turn.alert(
+        Severity.INFO,
+        Reason.LIMIT_NEAR,
+        _said(order, row, used, whole),
+        strategy_scope(order.strategy),
     )
-    turn.alert(Severity.INFO, Reason.LIMIT_NEAR, text, strategy_scope(order.strategy))
 
 
-def _is_news(turn: Turn, row: Row, limit: int, known: tuple[int, int]) -> bool:
+def _is_news(turn: Turn, row: Row, limit: int, known: OrderNear) -> bool:
     """Whether what was said no longer stands: it was quiet since, or this limit is a looser one."""
-    before, near_boot_ns = known
+    before = known.limit
     is_looser = limit < before if row.field in TIGHTENED_BY_MORE else limit > before
-    return is_looser or turn.boot_ns - near_boot_ns >= QUIET_NS
+    return is_looser or turn.boot_ns - known.near_boot_ns >= QUIET_NS
+
+
+def _said(order: Order, row: Row, used: int, whole: int) -> str:
+    """Who, which order, how much of what, by which line of the policy."""
+    what = row.said.format(f"order {order.wire_id} in {order.symbol}")
+    share = shown_percent(rounded_half_up(used * NANOS, whole))
+    return (
+        f"{order.strategy}: {what} {row.shown(used)}, {share} of {row.of} {row.shown(whole)}"
+        f" ({KEYS[Limits][row.field]}): near"
+    )

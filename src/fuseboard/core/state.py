@@ -19,7 +19,7 @@ from fuseboard.core.market import FeedTimes, Instrument, TradingHalt
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
-from fuseboard.core.throttles import Throttles
+from fuseboard.core.throttles import OrderNear, Throttles
 from fuseboard.core.watchlist import NOTHING, Watchlist
 from fuseboard.policy.policy import Policy
 from fuseboard.vocabulary.effects import AnswerOperator, Effect, RaiseAlert, WakeAt
@@ -248,8 +248,8 @@ class State(Struct, kw_only=True):
     """From when on what moves is judged for nearness at once."""
     near_waits: bool = False
     """Whether something moved before that, and is judged then."""
-    near_orders: dict[str, tuple[int, int]] = {}
-    """The limit, and when an order last was near it, boot time: see `order_limits`."""
+    near_orders: dict[str, dict[str, OrderNear]] = {}
+    """By strategy and field of `Limits`, the limits of one order that were said to be near."""
     period: Period = field(default_factory=Period)
     courses: dict[str, Course] = {}
     """By scope, as the scores and, by symbol, its trades."""
@@ -409,7 +409,8 @@ class Turn:
     equity_source: str = ""
     """What moved equity in this step, when anything did."""
     near_order: Order | None = None
-    """The last order that the quick pass found near a limit of one order alone."""
+    """The last order that the quick pass found near limits of one order alone, and near which."""
+    near_fields: list[str] = dataclasses.field(default_factory=list)
     overhears: Callable[[Any, tuple[str, ...]], None] | None = None
     """Told of each judgement of a replacement, with what it skips; only where one is explained."""
 

@@ -99,6 +99,13 @@ class RateNear(Struct):
     """Whether its count was well below since."""
 
 
+class OrderNear(Struct):
+    """A limit of one order alone that one was said to be near, and when one last was, boot time."""
+
+    limit: int
+    near_boot_ns: int
+
+
 @dataclass(slots=True)
 class Throttles:
     """Every ring and counter of one account; all of it is in the snapshot."""

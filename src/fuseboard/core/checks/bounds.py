@@ -4,8 +4,8 @@ Whole numbers compare alike on both ways: `worst * NANOS <= fraction * equity` h
 `worst <= fraction * equity // NANOS`. So the bounds decide as the checks do, and are worked out
 again only when equity or the account's multiplier has moved. They are no part of the state.
 
-Where `near` is in its name, a bound is three quarters of a limit of one order alone, rounded away
-from it: what does not reach it is well below that limit (`core.order_limits`).
+Where `near` is in its name, a bound is where an order is no longer well below a limit of one order
+alone, at 75 % of it (`core.order_limits`); as exact as the others.
 """
 
 from typing import Final
@@ -32,13 +32,10 @@ class Bounds(Struct, gc=False):
     order_nanos_near: int
     order_attos_near: int
     order_attos_max: int
-    ask_part_near: int
-    """Of the ask, in nano-units of it: where a buy's limit price is near the collar."""
-    bid_part_near: int
-    """The same of the bid, where a sell's is."""
+    collar_near: int
+    """In nano-hundredths of the far side's price, and of the average daily volume."""
+    volume_near: int
     floor_nanos_near: int
-    volume_part_near: int
-    """Of the average daily volume, in nano-units of it."""
     position_attos_max: int
     bid_nanos_min: int
     daily_orders_max: int
@@ -102,7 +99,6 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
         limits.maintenance_margin_nanos_min,
     )
     order_attos_max = limits.order_value_nanos_max * NANOS
-    collar_near = _near(limits.price_collar_nanos)
     position_max = limits.position_value_nanos_max
     daily_max, positions_max = limits.daily_orders_max, limits.positions_max
     return Bounds(
@@ -111,10 +107,9 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
         order_nanos_near=near_clear_from(limits.order_quantity_nanos_max),
         order_attos_near=near_clear_from(order_attos_max),
         order_attos_max=order_attos_max,
-        ask_part_near=NANOS + collar_near,
-        bid_part_near=NANOS - collar_near,
+        collar_near=NEAR_CLEAR_PERCENT * limits.price_collar_nanos,
+        volume_near=NEAR_CLEAR_PERCENT * (limits.order_volume_share_nanos_max or 0),
         floor_nanos_near=100 * (limits.price_floor_nanos or 0) // NEAR_CLEAR_PERCENT,
-        volume_part_near=_near(limits.order_volume_share_nanos_max or 0),
         position_attos_max=UNBOUNDED if position_max is None else position_max * NANOS,
         bid_nanos_min=limits.price_floor_nanos or 0,
         daily_orders_max=UNBOUNDED if daily_max is None else daily_max,
@@ -125,11 +120,6 @@ def bounds_of(limits: Limits, *, listed: bool) -> Bounds:
         else near_from(limits.messages_max),
         order_times_near=max(0, near_from(limits.order_rate_max) - 1),
     )
-
-
-def _near(limit: int) -> int:
-    """Three quarters of a limit, rounded down."""
-    return NEAR_CLEAR_PERCENT * limit // 100
 
 
 def _part(fraction_nanos: int | None, equity_attos: int) -> int:

@@ -31,6 +31,7 @@ _BUY: Final = Side.BUY
 _UNTIGHTENED: Final = Posture.OPEN
 _ALLOWED: Final = Reason.ALLOWED
 _CENT_NANOS: Final = tick.CENT_NANOS
+_HUNDRED_NANOS: Final = 100 * NANOS
 
 
 def worst_if_passed(
@@ -54,8 +55,8 @@ def worst_if_passed(
     rate = state.throttles.rates.get(strategy) or state.throttles.rate_of(strategy)
     if (
         not state.reconciled
-        or (quantity_nanos >= bounds.order_nanos_near and not _fits(turn, order, value_attos))
-        or (value_attos >= bounds.order_attos_near and not _fits(turn, order, value_attos))
+        or (quantity_nanos >= bounds.order_nanos_near and not _small(turn, order))
+        or (value_attos >= bounds.order_attos_near and not _cheap(turn, order, value_attos))
         or worst_attos > bounds.symbol_attos_max
         or gross_attos > bounds.gross_attos_max
         or len(book.working) >= limits.working_orders_max
@@ -94,14 +95,24 @@ def worst_if_passed(
     return worst_attos
 
 
-def _fits(turn: Turn, order: Order, value_attos: int) -> bool:
-    """Quantity and value of an order that is near one of its limits: whether they pass."""
-    turn.near_order = order
-    bounds = turn.active.bounds
-    return (
-        order.quantity_nanos <= bounds.limits.order_quantity_nanos_max
-        and value_attos <= bounds.order_attos_max
-    )
+def _small(turn: Turn, order: Order) -> bool:
+    """The quantity of an order, which is near its limit: whether it passes."""
+    _mark(turn, order, "order_quantity_nanos_max")
+    return order.quantity_nanos <= turn.active.limits.order_quantity_nanos_max
+
+
+def _cheap(turn: Turn, order: Order, value_attos: int) -> bool:
+    """The same of the value."""
+    _mark(turn, order, "order_value_nanos_max")
+    return value_attos <= turn.active.bounds.order_attos_max
+
+
+def _mark(turn: Turn, order: Order, field: str) -> None:
+    """An order is not well below a limit of one order alone."""
+    if turn.near_order is not order:
+        turn.near_order = order
+        turn.near_fields = []
+    turn.near_fields.append(field)
 
 
 def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position) -> bool:
@@ -120,8 +131,8 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
             return not position.selling_nanos
         if limit_nanos > ask_nanos:
             bounds = turn.active.bounds
-            if limit_nanos * NANOS >= ask_nanos * bounds.ask_part_near:
-                turn.near_order = order
+            if (limit_nanos - ask_nanos) * _HUNDRED_NANOS >= ask_nanos * bounds.collar_near:
+                _mark(turn, order, "price_collar_nanos")
                 collar_nanos = bounds.limits.price_collar_nanos
                 if limit_nanos * NANOS > ask_nanos * (NANOS + collar_nanos):
                     return False
@@ -134,8 +145,8 @@ def _priced(turn: Turn, order: Order, instrument: Instrument, position: Position
             return not position.buying_nanos
         if limit_nanos < bid_nanos:
             bounds = turn.active.bounds
-            if limit_nanos * NANOS <= bid_nanos * bounds.bid_part_near:
-                turn.near_order = order
+            if (bid_nanos - limit_nanos) * _HUNDRED_NANOS >= bid_nanos * bounds.collar_near:
+                _mark(turn, order, "price_collar_nanos")
                 collar_nanos = bounds.limits.price_collar_nanos
                 if limit_nanos * NANOS < bid_nanos * (NANOS - collar_nanos):
                     return False
@@ -191,7 +202,7 @@ def _more(
     if lowest_nanos <= bounds.floor_nanos_near:
         if lowest_nanos < bounds.bid_nanos_min:
             return False
-        turn.near_order = order
+        _mark(turn, order, "price_floor_nanos")
     permitted = gate.permitted.get(order.strategy)
     if (
         lowest_attos < bounds.net_attos_min
@@ -219,7 +230,7 @@ def _more(
     known_nanos = volume_nanos(turn, symbol)
     if known_nanos is None:
         return False
-    if order.quantity_nanos * NANOS < bounds.volume_part_near * known_nanos:
+    if order.quantity_nanos * _HUNDRED_NANOS < bounds.volume_near * known_nanos:
         return True
-    turn.near_order = order
+    _mark(turn, order, "order_volume_share_nanos_max")
     return order.quantity_nanos * NANOS <= share_nanos * known_nanos
