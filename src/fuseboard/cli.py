@@ -261,13 +261,20 @@ def _add_acts(commands: "Commands[argparse.ArgumentParser]") -> None:
         ("halt", "halt, flatten, kill or freeze a scope"),
         ("reset", "reset what is latched: a named person, with a reason"),
         ("cash", "say that money was deposited or withdrawn, so that marks rebase"),
+        ("dividend", "say a cash dividend, so that the fall of its ex-date is no loss"),
     ):
         parser = _command(commands, name, text)
         _add_state(parser)
         parser.add_argument("--operator", default="", metavar="NAME", help="who you are")
         parser.add_argument("--json", action="store_true")
+        if name == "dividend":
+            parser.add_argument("symbol", metavar="SYMBOL")
+            parser.add_argument("rate", help="what a share is paid, such as 0.25; 0 takes it back")
+            parser.add_argument("--ex-date", required=True, metavar="YYYY-MM-DD")
+            parser.add_argument("--payable", required=True, metavar="YYYY-MM-DD")
         if name == "cash":
             parser.add_argument("amount", help="such as 5000 or -250.50")
+        if name in ("cash", "dividend"):
             parser.add_argument("--why", default="", metavar="TEXT")
             continue
         parser.add_argument("--reason", default="", metavar="TEXT")

@@ -202,6 +202,7 @@ def test_what_needs_a_gateway_says_how_to_start_one(made: CommandLine) -> None:
     for words in (
         ("reset", "--operator", "Ada", "--reason", "x"),
         ("cash", "5", "--operator", "Ada", "--why", "x"),
+        ("dividend", "A", "1", "--ex-date", "2026-11-20", "--payable", "2026-12-01"),
         ("top",),
     ):
         said = made.refused(*words, "--state", made.state)

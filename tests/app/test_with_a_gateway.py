@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ def test_an_operators_day(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> 
     paid = gateway.on("cash", "-250.50", "--operator", "Ada", "--why", "fees", "--json")
     assert paid.json() == {"accepted": True, "message": "-250.50 USD moved: Ada: fees"}
     assert "name and why" in gateway.on("cash", "5").out
+    begins = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    dividend = ("dividend", "KO", "0.5", "--ex-date", begins, "--payable", begins)
+    known = gateway.on(*dividend, "--operator", "Ada", "--why", "announced")
+    assert (known.code, "a dividend of 0.5 a share" in known.out) == (0, True)
     assert gateway.on("measure", "vix", "17.25").out.strip() == "vix taken"
     assert "no measure" in gateway.on("measure", "vixx", "1").out
     assert "name it" in gateway.on("measure", "avg_daily_volume", "1000").out

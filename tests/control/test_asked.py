@@ -1,5 +1,8 @@
 """What operators may ask: the same words and bounds with a gateway and without one."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,16 +13,19 @@ from fuseboard.control.asked import (
     SCOPE_CHARACTERS_MAX,
     AskedRefused,
     CashAsked,
+    DividendAsked,
     HaltAsked,
     PolicyAsked,
     ResetAsked,
     cash_of,
     checked_scope,
+    dividend_of,
     halt_of,
     policy_of,
     reset_of,
 )
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.postures import HaltLevel
 
 
@@ -123,6 +129,36 @@ def test_cash_is_an_exact_amount_with_a_name_and_a_why() -> None:
     for operator, why in (("", "x"), ("Ada", " ")):
         with pytest.raises(AskedRefused, match="your name and why"):
             cash_of(CashAsked(operator=operator, amount="5", why=why), 1)
+
+
+def test_a_dividend_is_an_exact_rate_on_dates_of_new_york() -> None:
+    asked = DividendAsked(
+        operator="Ada",
+        symbol="AAPL",
+        rate="0.25",
+        ex_date="2026-11-20",
+        payable="2026-07-01",
+        why="announced",
+    )
+    fact = dividend_of(asked, 3)
+    assert (fact.symbol, fact.rate_nanos, fact.why) == ("AAPL", 250_000_000, "Ada: announced")
+    begins = [datetime.fromtimestamp(at // NANOS, UTC) for at in (fact.ex_ns, fact.payable_ns)]
+    assert [at.isoformat() for at in begins] == [
+        "2026-11-20T05:00:00+00:00",
+        "2026-07-01T04:00:00+00:00",
+    ]
+    for name, value, said in (
+        ("rate", "-1", "a rate is what"),
+        ("rate", "NaN", "plain decimal"),
+        ("ex_date", "20.11.2026", "YYYY-MM-DD"),
+        ("ex_date", "9999-12-31", "of these days"),
+        ("payable", "", "YYYY-MM-DD"),
+        ("operator", "", "your name and why"),
+        ("why", " ", "your name and why"),
+        ("symbol", "", "needs a symbol"),
+    ):
+        with pytest.raises(AskedRefused, match=said):
+            dividend_of(msgspec.structs.replace(asked, **{name: value}), 1)
 
 
 def test_only_the_canonical_text_of_a_policy_reaches_the_journal() -> None:

@@ -13,6 +13,7 @@ Command = Callable[[argparse.Namespace], int]
 PLACES: Final = {
     "backup": "fuseboard.upkeep.backup",
     "cash": "fuseboard.app.commands",
+    "dividend": "fuseboard.app.commands",
     "demo": "fuseboard.app.demo_command",
     "drill": "fuseboard.upkeep.drill",
     "exchange": "fuseboard.app.exchange_command",

@@ -7,7 +7,7 @@ import argparse
 import time
 
 from fuseboard.control import render
-from fuseboard.control.asked import CashAsked, MeasureAsked
+from fuseboard.control.asked import CashAsked, DividendAsked, MeasureAsked
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.halting import told
 from fuseboard.control.render_statistics import stats_text
@@ -137,6 +137,20 @@ def command_cash(options: argparse.Namespace) -> int:
     asked = CashAsked(operator=options.operator, amount=options.amount, why=options.why)
     client = _client(StateDirectory(options.state))
     return told(client.act("cash", asked), as_json=options.json)
+
+
+def command_dividend(options: argparse.Namespace) -> int:
+    """Say that a symbol pays a cash dividend."""
+    asked = DividendAsked(
+        operator=options.operator,
+        symbol=options.symbol,
+        rate=options.rate,
+        ex_date=options.ex_date,
+        payable=options.payable,
+        why=options.why,
+    )
+    client = _client(StateDirectory(options.state))
+    return told(client.act("dividend", asked), as_json=options.json)
 
 
 def command_measure(options: argparse.Namespace) -> int:

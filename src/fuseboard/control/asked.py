@@ -1,6 +1,8 @@
 """What operators may ask, and what is acceptable: the same with a gateway and without one."""
 
+from datetime import datetime
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +14,7 @@ from fuseboard.vocabulary.inputs import MeasureReported, PolicyAdopted
 from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
 )
@@ -21,6 +24,9 @@ OPERATOR_CHARACTERS_MAX: Final = 100
 SCOPE_CHARACTERS_MAX: Final = 100
 REASON_CHARACTERS_MAX: Final = 500
 HALTS_MAX: Final = 2**63
+DIVIDENDS_ZONE: Final = ZoneInfo("America/New_York")
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2200
 SYMBOL_KIND: Final = "symbol"
 SCOPE_KINDS: Final = ("strategy", SYMBOL_KIND, *TAG_KINDS)
 SCOPES_SAID: Final = ", ".join([ACCOUNT_SCOPE, *(f"{kind}:NAME" for kind in SCOPE_KINDS)])
@@ -59,6 +65,20 @@ class CashAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     why: str
 
 
+class DividendAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/dividend`: the rate of a share in account currency, dates of New York.
+
+    A rate of 0 takes back what was said.
+    """
+
+    operator: str
+    symbol: str
+    rate: str
+    ex_date: str
+    payable: str
+    why: str
+
+
 class MeasureAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/measure`: a plain number in the catalogue's unit, and its date."""
 
@@ -77,7 +97,7 @@ class PolicyAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reason: str = ""
 
 
-Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | MeasureAsked | PolicyAsked
+Asked: TypeAlias = HaltAsked | ResetAsked | CashAsked | DividendAsked | MeasureAsked | PolicyAsked
 
 
 class OperatorAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,6 +166,46 @@ def cash_of(asked: CashAsked, request: int) -> CashMoved:
     if amount_nanos == 0:
         raise AskedRefused("a movement of nothing is none: say how much, such as 5000 or -250.50")
     return CashMoved(request=request, amount_nanos=amount_nanos, why=f"{operator}: {why}")
+
+
+def dividend_of(asked: DividendAsked, request: int) -> DividendSaid:
+    """The fact of a dividend that was told. Raises `AskedRefused`."""
+    operator = one_line("the operator's name", asked.operator, OPERATOR_CHARACTERS_MAX)
+    why = one_line("why", asked.why, REASON_CHARACTERS_MAX)
+    symbol = one_line("the symbol", asked.symbol, SCOPE_CHARACTERS_MAX)
+    if not operator or not why or not symbol:
+        raise AskedRefused("a dividend needs a symbol, your name and why: --operator, --why")
+    try:
+        rate_nanos = nanos_from_text(asked.rate)
+    except NumberRefused as refusal:
+        raise AskedRefused(str(refusal)) from refusal
+    if rate_nanos < 0:
+        raise AskedRefused(
+            "a rate is what a share is paid, such as 0.25; 0 takes back what was said"
+        )
+    ex_ns, payable_ns = _day_ns(asked.ex_date), _day_ns(asked.payable)
+    return DividendSaid(
+        request=request,
+        symbol=symbol,
+        ex_date=asked.ex_date,
+        rate_nanos=rate_nanos,
+        ex_ns=ex_ns,
+        payable_ns=payable_ns,
+        why=f"{operator}: {why}",
+    )
+
+
+def _day_ns(text: str) -> int:
+    """Wall time at which a date begins in New York, where such dates are of. Raises
+    `AskedRefused`.
+    """
+    try:
+        begins = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=DIVIDENDS_ZONE)
+    except ValueError as error:
+        raise AskedRefused(f"{text[:40]!r} is no date: YYYY-MM-DD") from error
+    if not FIRST_YEAR <= begins.year <= LAST_YEAR:
+        raise AskedRefused(f"{text[:40]!r} is no date of these days")
+    return int(begins.timestamp()) * NANOS
 
 
 def measure_of(asked: MeasureAsked, request: int) -> MeasureReported:

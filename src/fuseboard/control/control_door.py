@@ -33,6 +33,7 @@ ROLE_FOR: Final = {
     ("POST", "/v1/override-verify"): Role.ADMIN,
     ("POST", "/v1/reset"): Role.ADMIN,
     ("POST", "/v1/cash"): Role.ADMIN,
+    ("POST", "/v1/dividend"): Role.ADMIN,
 }
 """The least role for each route. What is not here is not part of this API."""
 NAMELESS: Final = ("/v1/measure",)

@@ -10,7 +10,8 @@ acts go through the intake and are answered when durable.
 - `POST /v1/override`, `/v1/override-verify`: bodies as in `override_asked.py`.
 - `GET /v1/settled?scope=SCOPE`: asked after a halt, it is answered once every request that had
   started is answered, or after 2 s, with the orders that are in doubt.
-- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/measure`, `/v1/policy`: bodies as in `asked.py`.
+- `POST /v1/halt`, `/v1/reset`, `/v1/cash`, `/v1/dividend`, `/v1/measure`, `/v1/policy`: bodies as
+  in `asked.py`.
   200 accepted, 409 refused, 422 not understood, 503 not taken or not known to be durable.
 """
 
@@ -27,6 +28,7 @@ import msgspec
 from fuseboard.control.asked import (
     AskedRefused,
     CashAsked,
+    DividendAsked,
     HaltAsked,
     MeasureAsked,
     OperatorAnswer,
@@ -35,6 +37,7 @@ from fuseboard.control.asked import (
     Settled,
     cash_of,
     checked_scope,
+    dividend_of,
     halt_of,
     measure_of,
     policy_of,
@@ -58,6 +61,7 @@ from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.inputs import Input, PolicyAdopted
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
     OverrideRequested,
@@ -81,6 +85,7 @@ Asked = TypeVar(
     HaltAsked,
     ResetAsked,
     CashAsked,
+    DividendAsked,
     MeasureAsked,
     PolicyAsked,
     OverrideAsked,
@@ -90,6 +95,7 @@ Asked = TypeVar(
 
 PERSONAL: Final = (
     CashMoved,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
     OverrideRequested,
@@ -225,6 +231,8 @@ class OperatorApi:
                 return await self._act(request, via, ResetAsked, reset_of)
             case "POST", "/v1/cash":
                 return await self._act(request, via, CashAsked, cash_of)
+            case "POST", "/v1/dividend":
+                return await self._act(request, via, DividendAsked, dividend_of)
             case "POST", "/v1/measure":
                 return await self._act(request, via, MeasureAsked, measure_of)
             case "POST", "/v1/policy":

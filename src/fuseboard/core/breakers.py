@@ -25,7 +25,7 @@ from fuseboard.vocabulary.catalogue import MEASURES, Unit
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.measured import Value, shown_nanos
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
-from fuseboard.vocabulary.operator_inputs import CashMoved
+from fuseboard.vocabulary.operator_inputs import CashMoved, DividendSaid
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -49,6 +49,7 @@ _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.PositionsSeen: watchlist.ANYTHING,
     facts.PolicyAdopted: watchlist.ANYTHING,
     CashMoved: watchlist.ANYTHING,
+    DividendSaid: watchlist.ANYTHING,
     facts.SessionRolled: watchlist.ANYTHING,
     facts.BrokerClockSeen: watchlist.ANYTHING,
     facts.MeasureReported: watchlist.READ,
@@ -75,7 +76,7 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
         moved = _judge(turn, fuse, watched, source) or moved
         began = fuse.breach.source and not before  # by this fact: it cannot confirm itself
         if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE and not began:
-            equity_attos = fact.equity_nanos * NANOS
+            equity_attos = fact.equity_nanos * NANOS + state.dividends.owed.get("", 0)
             moved = _judge_by_broker(turn, fuse, watched, equity_attos) or moved
         if watched.topics & watchlist.TIME or fuse.failing_boot_ns is not None:
             turn.wake(turn.boot_ns + TIME_JUDGED_EVERY_NS)

@@ -10,13 +10,14 @@ of, or somebody else's. The books are compared for it at once, not when a minute
 
 from typing import Final
 
-from fuseboard.core import nearness
+from fuseboard.core import dividends, nearness
 from fuseboard.core.discrepancies import end_cash, show
 from fuseboard.core.doubts import DISAGREEMENTS
 from fuseboard.core.fuses.confirmation import DAY_NS
 from fuseboard.core.halting import publish_postures
-from fuseboard.core.measures.recording import note_cash_agrees, note_fee
+from fuseboard.core.measures.recording import equity_of, note_cash_agrees, note_fee
 from fuseboard.core.outgoing import read_account
+from fuseboard.core.rebasing import rebase_marks
 from fuseboard.core.state import (
     CashAdopted,
     CashApart,
@@ -60,6 +61,9 @@ def cash_read(turn: Turn) -> bool:
     if difference_attos == 0:
         _agree(turn)
         return False
+    if dividends.paid(turn, difference_attos):
+        _agree(turn)
+        return True
     adopted_attos, most_attos = _adopted_today(turn), _most_attos(turn)
     day_most_attos = most_attos * ADOPTED_A_DAY_NANOS // NANOS
     size_attos = abs(difference_attos)
@@ -190,6 +194,12 @@ def _confirmed(turn: Turn, claim: CashClaim, difference_attos: int, *, quiet: bo
         seen_attos, claim.seen_attos = claim.seen_attos, state.book.account.cash_attos
         if not quiet and seen_attos != claim.seen_attos:
             return False  # a fill on its way may look like it: a second reading must agree
+        if quiet and dividends.paid(turn, difference_attos):
+            state.claim = None
+            _agree(turn)
+            text = "that was a dividend, which was known: marks stay where they are"
+            turn.answer(claim.request, accepted=True, message=text)
+            return True
         _accept(turn, claim, amount_attos, in_books=False)
         return True
     if difference_attos == 0 and newest is not None and newest.attos == amount_attos:
@@ -204,7 +214,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
     """The ledger takes it, and every stored mark rebases by the ratio of equity."""
     state = turn.state
     account = state.book.account
-    equity_attos = account.cash_attos + account.value_attos
+    equity_attos = equity_of(turn, ACCOUNT_SCOPE)
     before_attos = equity_attos - amount_attos if in_books else equity_attos
     after_attos = before_attos + amount_attos
     state.claim = None
@@ -213,12 +223,7 @@ def _accept(turn: Turn, claim: CashClaim, amount_attos: int, *, in_books: bool) 
         return
     if not in_books:
         account.cash_attos += amount_attos
-    for fuse in state.marked():
-        if fuse.scope == ACCOUNT_SCOPE:
-            fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
-    course = state.courses.get(ACCOUNT_SCOPE)
-    if course is not None:
-        course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+    rebase_marks(state, ACCOUNT_SCOPE, before_attos=before_attos, after_attos=after_attos)
     text = f"{shown_money(claim.amount_nanos)} USD moved: {claim.why}"
     turn.alert(Severity.INFO, Reason.EQUITY_JUMP, text)
     _agree(turn)

@@ -19,6 +19,7 @@ from fuseboard.core import (
     compiling,
     consent,
     data_health,
+    dividends,
     draining,
     drop_copy,
     dynamic,
@@ -98,6 +99,7 @@ from fuseboard.vocabulary.market_inputs import (
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
     ControlUsed,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
     OverrideRequested,
@@ -247,6 +249,8 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     hygiene.cancel_overdue(turn)
     telling.look_for_silence(turn)
     cash.advance(turn)
+    if dividends.advance(turn):
+        valuation.evaluate(turn, BOOKS_SOURCE)
     nearness.judge_when_due(turn)
     rates.judge_when_due(turn)
     valuation.read_when_due(turn)
@@ -256,6 +260,11 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
 
 def _reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     resets.operator_reset_requested(turn, fact)
+    valuation.evaluate(turn, BOOKS_SOURCE)
+
+
+def _dividend_said(turn: Turn, fact: DividendSaid) -> None:
+    dividends.dividend_said(turn, fact)
     valuation.evaluate(turn, BOOKS_SOURCE)
 
 
@@ -300,6 +309,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     RequestsThrottled: notes.requests_throttled,
     RequestsDenied: notes.requests_denied,
     CashMoved: cash.cash_moved,
+    DividendSaid: _dividend_said,
     MeasureReported: reporting.measure_reported,
     OverrideRequested: overrides.override_requested,
     OverrideVerified: overrides.override_verified,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuseboard.core import drop_copy, holdings, hygiene, plan, rates, valuation
+from fuseboard.core import dividends, drop_copy, holdings, hygiene, plan, rates, valuation
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -188,6 +188,8 @@ def _filled(
 ) -> None:
     book = turn.state.book
     waited = hygiene.waits_for_its_price(order)
+    if order.symbol in turn.state.dividends.watched:
+        dividends.turn_ex(turn, order.symbol)
     new_nanos = book.fill(order, filled_nanos=filled_nanos, cost_attos=cost_attos)
     if new_nanos == 0:
         return

@@ -1,6 +1,6 @@
 """How a scope is let go: the next arming of its fuses, the register, the cash that differs."""
 
-from fuseboard.core import discrepancies, drop_copy
+from fuseboard.core import discrepancies, dividends, drop_copy
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.halting import Tripping
 from fuseboard.core.holdings import take_over
@@ -43,6 +43,7 @@ def accept_difference(turn: Turn, *, operator: str, reason: str) -> None:
     if state.equity_disagreements:
         state.equity_disagreements = 0
         discrepancies.end_cash(turn, "accepted", operator=operator, reason=reason)
+        dividends.paid(turn, state.broker_cash_attos - state.book.account.cash_attos)
         if not state.book.working:
             state.book.account.cash_attos = state.broker_cash_attos
     for fuse in state.drawdowns.values():  # whether they still breach is asked next

@@ -1,4 +1,4 @@
-"""What is said of a rebase: which marks are given up, and what takes their place."""
+"""Marks that are rebased: by money that moved, or by a person; and what is said of that."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,9 +7,22 @@ from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import Tripping
+from fuseboard.core.state import State
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money
 
 FUSES_SHOWN_MAX: Final = 5
+
+
+def rebase_marks(state: State, scope: str, *, before_attos: int, after_attos: int) -> None:
+    """Money moved for a known reason: every stored mark of a scope moves by the ratio of equity."""
+    if before_attos <= 0 or after_attos <= 0:
+        return
+    for fuse in state.marked():
+        if fuse.scope == scope:
+            fuse.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+    course = state.courses.get(scope)
+    if course is not None:
+        course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
 
 
 def rebased_text(fuses: Sequence[Tripping | Latch]) -> str:

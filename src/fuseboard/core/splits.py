@@ -10,6 +10,7 @@ Whatever is not clear (parts of a share paid out in cash) stays a difference, fo
 
 from typing import Final
 
+from fuseboard.core import dividends
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import Turn
@@ -64,6 +65,7 @@ def _taken(turn: Turn, theirs: BrokerPosition) -> bool:
         average_nanos = at.average_price_nanos * old // new
         ledger.adopt(symbol, at.quantity_nanos * new // old, average_nanos, mark_nanos)
     state.positions_apart.pop(symbol, None)
+    dividends.split(turn, symbol, new=new, old=old)
     note_position(turn, symbol)
     for strategy in ("", *book.strategies):
         show_position(turn, strategy, symbol)

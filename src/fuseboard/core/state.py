@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from fuseboard.core.book import Book, Ledger, Order
 from fuseboard.core.checks.active import Active, Dynamic, Gate
+from fuseboard.core.dividend import Dividends
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
@@ -340,6 +341,7 @@ class State(Struct, kw_only=True):
     adopted: list[CashAdopted] = []
     """Within 24 hours, oldest first."""
     claim: CashClaim | None = None
+    dividends: Dividends = field(default_factory=Dividends)
     quiet_since_read: bool = False
     read_boot_ns: int = 0
     compared_boot_ns: int = 0

@@ -6,7 +6,7 @@ and at once when a breach wants confirming, is the second source.
 
 from typing import Final
 
-from fuseboard.core import cash, doubts, drop_copy, nearness
+from fuseboard.core import cash, dividends, doubts, drop_copy, nearness
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.fuse import Fuse
@@ -34,6 +34,8 @@ EQUITY_PUBLISHED_EVERY_NS: Final = NANOS // 10
 def marked(turn: Turn, symbol: str, mark_nanos: int) -> None:
     """A symbol has a new mark: value by it, and judge what it moved."""
     book = turn.state.book
+    if symbol in turn.state.dividends.watched:
+        dividends.priced(turn, symbol, mark_nanos)
     moved = book.account.mark(symbol, mark_nanos)
     for ledger in book.strategies.values():
         moved = ledger.mark(symbol, mark_nanos) or moved
@@ -187,12 +189,13 @@ def account_seen(turn: Turn, fact: AccountSeen) -> None:
     if cash.cash_read(turn):
         evaluate(turn, BOOKS_SOURCE)
     cannot_tell = blind(turn)
+    owed_attos = state.dividends.owed.get("", 0)  # the broker counts a dividend as it is paid
     for name, fuse in state.drawdowns.items():
         if fuse.scope == ACCOUNT_SCOPE:
             before = fuse.breach.source
             if before and name not in in_breach:
                 continue  # this reading began it by our books: it is no second source
-            event = fuse.watch_broker(equity_attos, turn.boot_ns, blind=cannot_tell)
+            event = fuse.watch_broker(equity_attos + owed_attos, turn.boot_ns, blind=cannot_tell)
             if event is not None:
                 _moved(turn, fuse, event)
             if fuse.breach.source != before:

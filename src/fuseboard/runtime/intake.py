@@ -47,6 +47,7 @@ from fuseboard.vocabulary.market_inputs import (
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
     ControlUsed,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
     OverrideRequested,
@@ -75,6 +76,7 @@ LANE_OF: Final[dict[type, int]] = {
     OperatorResetRequested: OPERATOR,
     ControlUsed: OPERATOR,
     CashMoved: OPERATOR,
+    DividendSaid: OPERATOR,
     inputs.MeasureReported: OPERATOR,
     OverrideRequested: OPERATOR,
     OverrideVerified: OPERATOR,

@@ -28,6 +28,7 @@ from fuseboard.vocabulary.market_inputs import (
 from fuseboard.vocabulary.operator_inputs import (
     CashMoved,
     ControlUsed,
+    DividendSaid,
     OperatorHaltRequested,
     OperatorResetRequested,
     OverrideRequested,
@@ -427,6 +428,7 @@ Input: TypeAlias = (
     | RequestsThrottled
     | RequestsDenied
     | CashMoved
+    | DividendSaid
     | MeasureReported
     | OverrideRequested
     | OverrideVerified

@@ -69,6 +69,24 @@ class CashMoved(Fact, frozen=True, tag=True):
     via: str = ""
 
 
+class DividendSaid(Fact, frozen=True, tag=True):
+    """A person says that a symbol pays a cash dividend; a rate of 0 takes that back.
+
+    Said again for the same ex-date it is said anew. Who holds the symbol when its ex-date begins
+    (`ex_ns`, wall time) is owed the rate of each share; from `payable_ns` on its cash is awaited.
+    """
+
+    request: int
+    symbol: str
+    ex_date: str
+    """`YYYY-MM-DD`."""
+    rate_nanos: int
+    ex_ns: int
+    payable_ns: int
+    why: str
+    via: str = ""
+
+
 class OverrideRequested(Fact, frozen=True, tag=True):
     """A named person asks that one order of a strategy may pass one check; another one verifies.
 

@@ -84,6 +84,7 @@ class Reason(Enum):
     DATA_MISSING = "data_missing"
     UNVALUED = "unvalued"
     SPLIT = "split"
+    DIVIDEND = "dividend"
     DRAWDOWN = "drawdown"
     DRAWDOWN_UNCONFIRMED = "drawdown_unconfirmed"
     EQUITY_JUMP = "equity_jump"
@@ -196,6 +197,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.DATA_STALE: "the quotes of something that is held are too old",
     Reason.DATA_MISSING: "too few of the watched symbols have good quotes",
     Reason.SPLIT: "what is held was split: quantity and price changed, its worth did not",
+    Reason.DIVIDEND: "a dividend is said, paid, or was not: what is owed of it counts as equity",
     Reason.UNVALUED: "what is held has no good price, and the broker does not tell its worth",
     Reason.DRAWDOWN: "the drawdown limit was reached",
     Reason.DRAWDOWN_UNCONFIRMED: "a drawdown breach was neither confirmed nor withdrawn in time",

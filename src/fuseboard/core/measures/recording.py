@@ -18,13 +18,18 @@ _BUY: Final = Side.BUY
 
 
 def equity_of(turn: Turn, scope: str) -> int:
-    """The equity of the account, or of a strategy: its capital with its profit and loss."""
-    book = turn.state.book
+    """The equity of the account, or of a strategy: its capital with its profit and loss; and what
+    is owed to it of dividends.
+    """
+    book, owed = turn.state.book, turn.state.dividends.owed
     if scope == ACCOUNT_SCOPE:
-        return book.account.cash_attos + book.account.value_attos
+        equity_attos = book.account.cash_attos + book.account.value_attos
+        return equity_attos + owed.get("", 0) if owed else equity_attos
     name = scope.removeprefix("strategy:")
     ledger = book.strategies.get(name)
     profit_attos = 0 if ledger is None else ledger.cash_attos + ledger.value_attos
+    if owed:
+        profit_attos += owed.get(name, 0)
     return (capital_nanos_of(turn, name) or 0) * NANOS + profit_attos
 
 
