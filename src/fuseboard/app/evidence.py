@@ -14,7 +14,7 @@ from msgspec import Struct
 from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.kernel import Kernel
-from fuseboard.halts.block import Slot
+from fuseboard.halts.block import Latched, Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import history_anchor, verify_history
 from fuseboard.halts.register import HaltsRegister
@@ -23,6 +23,7 @@ from fuseboard.journal.reader import anchor, lines
 from fuseboard.journal.verification import verify
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.reasons import Reason
 
 DAMAGED: Final = 1
 _ANCHOR: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
@@ -102,10 +103,18 @@ def _halts_history(options: argparse.Namespace) -> tuple[bool, int, str, str]:
         return False, changes, said, ""
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         weighed = weigh(register, state.history_file)
+        damaged = any(map(_is_damage, register.latched()))
+    if damaged:
+        return False, changes, f"the register {state.register_file} is absent, short or damaged", ""
     doubt = weighed.register_doubt or weighed.history_doubt
     if doubt:
         return False, changes, f"register and history do not agree: {doubt}", ""
     return True, changes, said, history_anchor(state.history_file)
+
+
+def _is_damage(latch: Latched) -> bool:
+    """Whether it stands for what cannot be read; one that a writer latched for it has a time."""
+    return latch.reason is Reason.REGISTER_UNREADABLE and latch.wall_ns == 0
 
 
 def _anchor(text: str) -> tuple[int, str]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import time
 
+from fuseboard.app.lost_register import can_be_renewed, renew_register
 from fuseboard.control.policy_file import loaded_policy, policy_text
 from fuseboard.control.saying import say
 from fuseboard.control.state_directory import StateDirectory
@@ -17,11 +18,8 @@ from fuseboard.policy.starter import default_policy_text
 def command_init(options: argparse.Namespace) -> int:
     """Make a state directory, complete or not at all usable; or a lost register, halted."""
     state = StateDirectory(options.state)
-    if state.identity_file.exists() and not state.register_file.exists():
-        from fuseboard.app.offline import renew_register  # with all that a start needs
-
-        renew_register(state)
-        say(f"made {state.register_file}: the account is halted until a named person resets it")
+    if can_be_renewed(state):
+        say(renew_register(state))
         return 0
     beside: list[str] = []
     text = None if options.policy is None else policy_text(options.policy)

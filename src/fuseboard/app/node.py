@@ -7,7 +7,6 @@ import secrets
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -24,6 +23,7 @@ from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
+from fuseboard.app.lost_register import usable_register
 from fuseboard.app.node_options import NodeOptions
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
@@ -85,7 +85,7 @@ class Node:
         self._lock = options.state.lock()
         self._account_lock = account_of(options.broker, options.state)
         options.state.gateway_file.unlink(missing_ok=True)  # one that was killed serves no more
-        options.state.must_have_register()
+        self._made_again = usable_register(options.state)
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
         self._strategy = Supervised(options.command, options.strategy, self._keys)
@@ -107,8 +107,7 @@ class Node:
             release=build(),
         )
         self._clock = SystemClock(recovered.last_moment)
-        self._last = recovered.last_moment
-        self._refused_snapshots = recovered.refused
+        self._last, self._refused_snapshots = recovered.last_moment, recovered.refused
         self._history = HaltsHistory(self._state.history_file)
         self._register = HaltsRegister(
             self._state.register_file,
@@ -373,7 +372,7 @@ class Node:
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
-        for text in flattens_not_begun(started, self._kernel.halt_epoch()):
+        for text in [*self._made_again, *flattens_not_begun(started, self._kernel.halt_epoch())]:
             self._tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
         return started
 
@@ -445,6 +444,6 @@ class Node:
         self._console.close()
         self._log.close()
         self._state.gateway_file.unlink(missing_ok=True)
-        Path(self._state.socket_file).unlink(missing_ok=True)
+        self._state.socket_file.unlink(missing_ok=True)
         self._account_lock.close()
         os.close(self._lock)

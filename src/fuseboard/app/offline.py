@@ -1,7 +1,5 @@
 """What can be read and mended while no gateway runs."""
 
-import os
-import time
 from collections import deque
 from contextlib import closing
 from pathlib import Path
@@ -27,19 +25,17 @@ from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
-from fuseboard.halts.history import HaltChange, HistoryDamaged, changes, noting
+from fuseboard.halts.history import HaltChange, HistoryDamaged, changes
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.rescue.journal import closes_told
-from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.upkeep.restore import untold_restore
-from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.orders import Severity
-from fuseboard.vocabulary.postures import HaltLevel, Posture
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.restored_inputs import Restored
 
@@ -100,6 +96,7 @@ def offline_status(state: StateDirectory) -> Status:
         alerts=tuple(_alert(text) for text in (*came_back.recovered.refused, *refusals)),
         register=tuple(register_line(at) for at in in_register),
         history=_last_changes(state.history_file),
+        before_start="" if state.register_file.exists() else "fuseboard init",
     )
 
 
@@ -179,30 +176,3 @@ def _alert(text: str) -> AlertLine:
         scope=ACCOUNT_SCOPE,
         text=text,
     )
-
-
-def renew_register(state: StateDirectory) -> None:
-    """Make a lost register again, halted from its first byte: what the old one held is unknown.
-
-    Raises `StateRefused` while a gateway runs.
-    """
-    descriptor = state.lock()
-    try:
-        unfinished = state.path / "halts.renewed"
-        unfinished.unlink(missing_ok=True)
-        HaltsRegister.create(unfinished)
-        halt = LatchHalt(
-            scope=ACCOUNT_SCOPE,
-            level=HaltLevel.HALT,
-            reason=Reason.REGISTER_UNREADABLE,
-            trip="",
-            halt_epoch=0,
-            detail="the register was lost and made again",
-        )
-        moment = Moment(machine_boot_ns(), time.time_ns())
-        note = noting(state.history_file)
-        with closing(HaltsRegister(unfinished, Slot.OPERATOR, told=note)) as register:
-            register.latch(halt, moment)
-        unfinished.replace(state.register_file)
-    finally:
-        os.close(descriptor)

@@ -161,7 +161,8 @@ def next_step(status: Status) -> str:
         removed = f", then `{_removal(status)}`" if status.halt_file else ""
         late = "".join(_not_before(at) for at in held[:1])
         reset = f", then{late} `fuseboard reset --operator NAME --reason TEXT`" if held else ""
-        return f"`fuseboard run`{removed}{reset}"
+        first = f"`{status.before_start}`, then " if status.before_start else ""
+        return f"{first}`fuseboard run`{removed}{reset}"
     settled = [fuse for fuse in status.fuses if fuse.state in _SETTLED]
     if any(fuse.state == "TRIGGERED" for fuse in status.fuses):
         return "wait: the plan and the cooldown end first, then a named person resets"

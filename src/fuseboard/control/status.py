@@ -108,6 +108,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The path of the file HALT while it is there: it halts the account."""
     journal_lost: str = ""
     """Why our record cannot be read: then nothing of it is here, only what the register holds."""
+    before_start: str = ""
+    """The command without which a start is refused; empty: none."""
     recorded_wall_ns: int = 0
     """Without a gateway: the time of our last record, which may be older than the broker's truth;
     0 when there is none."""

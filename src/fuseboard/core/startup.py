@@ -163,7 +163,11 @@ def _doubts(state: State, fact: NodeStarted) -> list[tuple[Reason, str]]:
     the next epoch is later than both.
     """
     found: list[tuple[Reason, str]] = []
-    if fact.register_unreadable:
+    made_again = any(  # a register that was made again since says so itself
+        at.reason is Reason.REGISTER_UNREADABLE and at.halt_epoch > state.halt_epoch
+        for at in fact.latched
+    )
+    if fact.register_unreadable or made_again:
         detail = "restore the state directory, or reset once you know why"
         found.append((Reason.REGISTER_UNREADABLE, detail))
     if fact.register_doubt:

@@ -11,6 +11,7 @@ and only two good writes open, whatever is torn in between; and no damage to one
 
 import hashlib
 import struct
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -139,6 +140,28 @@ def encoded_block(slot: Slot, counter: int, content: Content) -> bytes:
     head = _HEADER.pack(MAGIC, slot, counter, len(payload)) + payload
     body = head.ljust(BLOCK_BYTES - _DIGEST_BYTES, b"\0")
     return body + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+
+def new_image(held: Sequence[Latched] = (), counters: Mapping[Slot, int] | None = None) -> bytes:
+    """A sound register that holds these halts, each in its slot; `counters` is how often each slot
+    was written before, as others remember it.
+    """
+    blocks: list[bytes] = []
+    for slot in SLOTS:
+        by_scope: dict[str, Latched] = {}
+        for latch in held:
+            if latch.slot is slot:
+                known = by_scope.get(latch.scope)
+                by_scope[latch.scope] = latch if known is None else tighter(known, latch)
+        newest = max((counters or {}).get(slot, 0), BLOCKS_PER_SLOT)
+        content = fitted(Content(tuple(by_scope.values())))
+        blocks += [
+            encoded_block(slot, newest - index, content)
+            for index in reversed(range(BLOCKS_PER_SLOT))
+        ]
+    image = b"".join(blocks)
+    assert len(image) == REGISTER_BYTES, "a register has one size"
+    return image
 
 
 def decoded_block(slot: Slot, raw: bytes) -> Block | None:

@@ -23,7 +23,9 @@ class Weighed(NamedTuple):
     """What a start tells of register and history; empty texts where all is well."""
 
     latched: tuple[LatchedScope, ...]
-    """What the register holds and, where it is older than its history, what that holds too."""
+    """What the register holds and, where that cannot be read or is older than its history, what
+    that holds too.
+    """
     unreadable: bool
     register_doubt: str
     history_doubt: str
@@ -54,20 +56,15 @@ def weigh(register: HaltsRegister, history: Path) -> Weighed:
     gap = max(behind.values(), default=0)
     if gap > BEHIND_MAX and not history_doubt:
         history_doubt = f"{history.name} lacks the last {gap} writes of the register"
-    if not older or unreadable:
+    if not older:
         return Weighed(latched, unreadable, "", history_doubt, behind)
     names = [slot.name.lower() for slot in older]
     lost = [_as_scope(at) for at in ends.left if at.slot in names]
     held = [(at.scope, at.level) for at in latched]
     latched += tuple(at for at in lost if (at.scope, at.level) not in held)
     slots = "slots of " if len(names) > 1 else "slot of "
-    return Weighed(
-        latched,
-        unreadable,
-        f"the {slots}{' and '.join(names)} ended later in its history ({history.name})",
-        history_doubt,
-        behind,
-    )
+    doubt = f"the {slots}{' and '.join(names)} ended later in its history ({history.name})"
+    return Weighed(latched, unreadable, "" if unreadable else doubt, history_doubt, behind)
 
 
 def found(slot: Slot, behind: int, counter: int, moment: Moment) -> HaltChange:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.postures import HaltLevel
@@ -208,12 +208,19 @@ def history_end(path: Path) -> HistoryEnd:
     try:
         for change in changes(path):
             counters[change.writer] = max(counters.get(change.writer, 0), change.counter)
-            left.pop((change.slot, change.scope), None)
+            known = left.pop((change.slot, change.scope), None)
             if change.what == LATCHED:
-                left[change.slot, change.scope] = change
+                left[change.slot, change.scope] = _tighter(known, change)
     except HistoryDamaged as damaged:
         damage = str(damaged)
     return HistoryEnd(tuple(left.values()), counters, damage)
+
+
+def _tighter(known: HaltChange | None, later: HaltChange) -> HaltChange:
+    """Of two halts of a scope the tighter one, as the register keeps it; the later when equal."""
+    if known is None or known.level <= later.level:
+        return later
+    return structs.replace(known, halt_epoch=max(known.halt_epoch, later.halt_epoch))
 
 
 def verify_history(path: Path, anchor: str = "") -> tuple[bool, int, str]:

@@ -33,11 +33,13 @@ from fuseboard.halts.block import (
     fallen_back,
     fitted,
     judged,
+    new_image,
     offset_of,
     tighter,
     unreadable_latch,
 )
 from fuseboard.halts.history import CLEARED, LATCHED, HaltChange
+from fuseboard.halts.whole_file import sync_folder
 from fuseboard.vocabulary.doors import FileCalls, RegisterBusy
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import (
@@ -115,17 +117,14 @@ class HaltsRegister:
         return -1
 
     @staticmethod
-    def create(path: Path) -> None:
-        """Make an open register, complete or not at all. Raises `RegisterExists`."""
-        empty = b"".join(
-            encoded_block(slot, index + 1, Content())
-            for slot in SLOTS
-            for index in range(BLOCKS_PER_SLOT)
-        )
-        assert len(empty) == REGISTER_BYTES, "a register has one size"
+    def create(path: Path, image: bytes = b"") -> None:
+        """Make a register, complete or not at all: an open one, or what an image says.
+
+        Raises `RegisterExists`.
+        """
         unfinished = path.with_name(path.name + ".new")
         with unfinished.open("wb") as file:
-            file.write(empty)
+            file.write(image or new_image())
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -134,11 +133,7 @@ class HaltsRegister:
             raise RegisterExists(f"{path} exists; a register is never overwritten") from error
         finally:
             unfinished.unlink()
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(path.parent)
 
     def halted(self) -> bool:
         """Whether anything is latched, or cannot be read, or a write of ours failed."""

@@ -29,7 +29,7 @@ from fuseboard.control.state_directory import (
 )
 from fuseboard.halts.copying import RegisterDamaged, copied_history, register_image
 from fuseboard.halts.history import HistoryDamaged
-from fuseboard.halts.whole_file import write_atomically
+from fuseboard.halts.whole_file import sync_folder, write_atomically
 from fuseboard.journal.copying import copied_journal
 from fuseboard.journal.file import JournalAbsent, JournalDamaged, head_path_of
 from fuseboard.journal.recovery import recover
@@ -44,7 +44,6 @@ from fuseboard.upkeep.backup_files import (
     plain_files,
     read_manifest,
     restore_into,
-    sync_folder,
     write_manifest,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE

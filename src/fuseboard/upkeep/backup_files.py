@@ -20,7 +20,7 @@ from fuseboard.gateway.keys import Keys, KeysUnreadable
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.copying import RegisterDamaged, register_image
 from fuseboard.halts.history import verify_history
-from fuseboard.halts.whole_file import write_atomically
+from fuseboard.halts.whole_file import sync_folder, write_atomically
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
 from fuseboard.journal.verification import verify
 from fuseboard.policy.yaml_text import PolicyRefused
@@ -108,15 +108,6 @@ def copy_file(source: Path, target: Path) -> None:
             copy.write(chunk)
         copy.flush()
         os.fsync(copy.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's own entries durable. Raises `OSError`."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

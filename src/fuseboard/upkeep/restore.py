@@ -36,7 +36,7 @@ from fuseboard.halts.copying import RegisterDamaged, register_image
 from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase
 from fuseboard.halts.history import history_end, noting, verify_history
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.halts.whole_file import write_atomically
+from fuseboard.halts.whole_file import sync_folder, write_atomically
 from fuseboard.journal.file import JournalAbsent, JournalDamaged
 from fuseboard.journal.reader import anchor
 from fuseboard.journal.recovery import recover
@@ -50,7 +50,6 @@ from fuseboard.upkeep.backup_files import (
     must_be_proven,
     read_manifest,
     restore_into,
-    sync_folder,
 )
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
