@@ -15,6 +15,7 @@ from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.effects import PublishPosition
 from fuseboard.vocabulary.evidence_effects import RecordDrain
 from fuseboard.vocabulary.inputs import BrokerPosition, DrainRequested, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
@@ -157,6 +158,14 @@ def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
             if is_open == "orders":
                 stop.broker.working["o1"] = "b-o1"
             stop.board.apply(RecordDrain(rule=rule, cancelled=()))
+            stop.board.apply(submit_order("o7"))
+            for strategy in ("", "alpha"):
+                stop.board.apply(
+                    PublishPosition(
+                        strategy=strategy, symbol="TSLA", quantity_nanos=4 * NANOS,
+                        average_price_nanos=1,
+                    )
+                )  # fmt: skip
             return await stop.drain.run(no_strategy), stop.paged
 
     said, paged = asyncio.run(main())
@@ -164,7 +173,10 @@ def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
         "nothing": "orders none; positions none",
         "orders": "orders 1 (AAPL fb-12345678-o1); positions none",
         "positions": "orders none; positions 1 (TSLA 4)",
-        "unknown": "unknown, it could not be asked (no connection)",
+        "unknown": (
+            "unknown, it could not be asked (no connection); by our record:"
+            " orders 1 (AAPL o7 submitting); positions 1 (TSLA 4)"
+        ),
     }
     assert said == f"still open at the broker: {words[is_open]}"
     pages = is_open == "unknown" or (rule is DrainRule.FLATTEN and is_open != "nothing")

@@ -97,6 +97,21 @@ def test_a_flattening_past_a_gateway_that_hangs_says_that_it_is_closed_when_it_g
     assert "it closes nothing by itself: ask for the flattening again when it runs" in again.out
 
 
+@pytest.mark.parametrize("level", ["halt", "kill"])
+def test_without_a_gateway_a_halt_says_that_nobody_cancels_or_closes(
+    made: CommandLine, level: str
+) -> None:
+    nobody = (
+        "; nobody cancels or closes meanwhile: what works at the broker may fill, and positions"
+    )
+    done = made.on_state("halt", "--operator", "Ada", "--level", level)
+    assert f"the next start is halted{nobody}" in done.out
+    one = made.on_state("halt", "--operator", "Ada", "--level", level, "--scope", "trader:t1")
+    assert f"the next start has trader:t1 halted{nobody}" in one.out
+    with hanging_gateway(StateDirectory(made.state)):
+        assert "nobody cancels" not in made.on_state("halt", "--operator", "Ada").out
+
+
 @contextmanager
 def answering_gateway(state: StateDirectory, *answers: tuple[int, object]) -> Iterator[None]:
     """A gateway that holds its lock and gives these answers, once the register is latched."""

@@ -4,6 +4,7 @@ from contextlib import closing
 from shlex import quote
 
 import pytest
+from msgspec import structs
 
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.starting import flattens_not_begun
@@ -141,9 +142,25 @@ def test_a_flattening_that_the_journal_lost_is_paged_and_one_that_began_is_not(
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         latched, _ = register.at_start()
     started = NodeStarted(instance="a", account="a", release="0", latched=latched)
-    assert flattens_not_begun(started, restored_of(state).kernel.halt_epoch()) == []
-    (said,) = flattens_not_begun(started, before)
+    kernel = restored_of(state).kernel
+    assert flattens_not_begun(started, kernel.halt_epoch(), ()) == []
+    (said,) = flattens_not_begun(started, before, ())
     assert said.endswith(f"`fuseboard halt --level flatten --scope {quote(scope)}`")
+
+
+def test_a_flattening_that_a_register_made_again_holds_is_not_paged_when_the_journal_has_its_plan(
+    fuseboard: CommandLine,
+) -> None:
+    state = begun(fuseboard)
+    live(state, *COMPARED, halt(level=HaltLevel.FLATTEN), start=False)
+    with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
+        (held,) = register.at_start()[0]
+    assert held.trip == "latch:account#1"
+    kernel = restored_of(state).kernel
+    anew = structs.replace(held, halt_epoch=AFTER_NS)  # as a restore, or a new register, counts
+    started = NodeStarted(instance="a", account="a", release="0", latched=(anew,))
+    assert flattens_not_begun(started, kernel.halt_epoch(), ()), "its epoch tells nothing"
+    assert flattens_not_begun(started, kernel.halt_epoch(), kernel.trips_planned()) == []
 
 
 def test_only_a_persons_flattening_is_paged_that_is_lost() -> None:
@@ -152,7 +169,7 @@ def test_only_a_persons_flattening_is_paged_that_is_lost() -> None:
             scope="account", level=level, reason=Reason.OPERATOR, trip=trip, halt_epoch=5
         )
         started = NodeStarted(instance="a", account="a", release="0", latched=(at,))
-        return bool(flattens_not_begun(started, 4))
+        return bool(flattens_not_begun(started, 4, ()))
 
     assert lost(HaltLevel.FLATTEN, "")
     assert lost(HaltLevel.FLATTEN, "latch:account#2")

@@ -112,6 +112,14 @@ def test_a_register_that_is_missing_is_made_by_init_and_status_says_so(
     assert "next      `fuseboard run`, then `fuseboard reset" in shown
 
 
+def test_a_halt_that_finds_no_register_says_how_there_is_one(fuseboard: CommandLine) -> None:
+    state = killed(fuseboard)
+    os.truncate(state.register_file, 100)
+    said = fuseboard.refused(*KILL, "--state", fuseboard.state)
+    assert "`fuseboard run` makes it again and comes up halted, ask again then" in said
+    assert "Start no gateway" not in said
+
+
 def test_init_sets_aside_what_cannot_be_a_register(fuseboard: CommandLine) -> None:
     state = killed(fuseboard)
     os.truncate(state.register_file, 100)

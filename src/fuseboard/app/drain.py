@@ -92,7 +92,7 @@ class Drain:
         await self._step("confirm every cancel", self._is_cancelled, limits.cancel_s_max)
         await self._step("end every plan", self._plans_have_ended, limits.flatten_s_max)
         await ending
-        left = await still_open(self._broker, limits.asked_s_max)
+        left = await still_open(self._broker, self._board, limits.asked_s_max)
         if self._unfinished or left.is_more_than(self._rule):
             before = "; ".join([*self._unfinished, left.says()])
             self._page(f"the stop is over, nobody watches what is left: {before}")
@@ -135,7 +135,10 @@ def drain_rule(kill_switch: KillSwitch) -> DrainRule:
 
 
 class Left(Struct, frozen=True, kw_only=True):
-    """What the broker's last word shows, by name; `unknown` says why there is none."""
+    """What the broker's last word shows, by name.
+
+    `unknown` says why there is none; then it is what our own record shows.
+    """
 
     orders: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -148,20 +151,25 @@ class Left(Struct, frozen=True, kw_only=True):
 
     def says(self) -> str:
         """One line for people."""
-        if self.unknown:
-            return f"still open at the broker: unknown, it could not be asked ({self.unknown})"
+        unknown = f"unknown, it could not be asked ({self.unknown}); by our record: "
         orders, positions = _named(self.orders), _named(self.positions)
-        return f"still open at the broker: orders {orders}; positions {positions}"
+        known = f"orders {orders}; positions {positions}"
+        return f"still open at the broker: {unknown if self.unknown else ''}{known}"
 
 
-async def still_open(broker: Broker, seconds: float) -> Left:
-    """What works and what is held at the broker, as it says itself."""
+async def still_open(broker: Broker, board: Board, seconds: float) -> Left:
+    """What works and what is held at the broker, as it says itself; else as the board has it."""
     try:
         async with asyncio.timeout(seconds):
             orders = await broker.foreign_orders(lambda _wire_id: False)
             seen = await broker.positions()
     except (BrokerUnavailable, Throttled, TimeoutError) as error:
-        return Left(unknown=str(error) or "no answer in time")
+        held = [at for at in board.positions.values() if not at.strategy]
+        return Left(
+            orders=tuple(f"{at.symbol} {at.order_id} {at.status}" for at in board.working()),
+            positions=tuple(f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in held),
+            unknown=str(error) or "no answer in time",
+        )
     positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in seen.positions]
     positions += [f"{symbol} unreadable" for symbol in seen.unread]
     working = tuple(f"{order.symbol} {order.wire_id}" for order in orders)

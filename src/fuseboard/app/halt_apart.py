@@ -22,6 +22,7 @@ from fuseboard.control.state_directory import StateDirectory
 from fuseboard.halts.block import Slot
 from fuseboard.halts.history import HaltChange, append
 from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
+from fuseboard.halts.renewal import why_no_register
 from fuseboard.runtime.clock import machine_boot_ns
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -39,6 +40,10 @@ LATCHED: Final = b"latched\n"
 NOTED: Final = b"noted\n"
 UNCHECKED: Final = (
     "without the gateway nobody looks whether anything has this name: mind its spelling"
+)
+NOBODY_CANCELS: Final = (
+    "nobody cancels or closes meanwhile: what works at the broker may fill, and positions stay"
+    " (`fuseboard status` has our record of them): cancel at the broker, or start the gateway"
 )
 
 
@@ -60,10 +65,13 @@ def offline_halt(state: StateDirectory, asked: HaltAsked, *, why: str) -> Operat
         halt_epoch=0,
         detail=f"{fact.operator}: {fact.reason or 'no reason given'}",
     )
+    comes_up = "is halted" if fact.scope == ACCOUNT_SCOPE else f"has {fact.scope} halted"
     message = (
         f"{why}; {fact.scope} is latched in the register: nothing new is sent, and the next start"
-        " is halted"
+        f" {comes_up}"
     )
+    if not state.is_running():
+        message += f"; {NOBODY_CANCELS}"
     if fact.level is HaltLevel.FLATTEN:
         message += f"; {_closes(state)}"
     notes = [] if fact.scope == ACCOUNT_SCOPE else [UNCHECKED]
@@ -109,6 +117,12 @@ def _unseen(state: StateDirectory) -> str:
 
 def _by_hand(state: StateDirectory) -> str:
     if not state.is_running():
+        with suppress(OSError):
+            if why_no_register(state.register_file):
+                return (
+                    "It is no halts register any more: `fuseboard run` makes it again and comes up"
+                    " halted, ask again then; until then cancel at the broker what works there"
+                )
         return "Start no gateway, and cancel at the broker what works there"
     return _kill(state)
 

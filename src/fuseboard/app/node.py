@@ -372,7 +372,8 @@ class Node:
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
-        for text in [*self._made_again, *flattens_not_begun(started, self._kernel.halt_epoch())]:
+        begun = self._kernel.halt_epoch(), self._kernel.trips_planned()
+        for text in [*self._made_again, *flattens_not_begun(started, *begun)]:
             self._tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
         return started
 

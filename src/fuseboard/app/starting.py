@@ -51,11 +51,13 @@ def start_fact(
     )
 
 
-def flattens_not_begun(started: NodeStarted, halt_epoch: int) -> list[str]:
+def flattens_not_begun(
+    started: NodeStarted, halt_epoch: int, planned: tuple[str, ...]
+) -> list[str]:
     """What to tell people of flattenings that a person asked for and the journal does not have.
 
-    Its end, `halt_epoch`, is as it was before this start. They come up as halts: what was held then
-    may have been closed since. A fuse's own trip begins again by itself.
+    `halt_epoch` and the trips with plans are the journal's, before this start. They come up as
+    halts: what was held then may have been closed since. A fuse's own trip begins again by itself.
     """
     return [
         f"a flattening of {at.scope} was asked for and not begun: it is halted, and nothing is"
@@ -64,6 +66,7 @@ def flattens_not_begun(started: NodeStarted, halt_epoch: int) -> list[str]:
         for at in started.latched
         if at.level is HaltLevel.FLATTEN
         and at.halt_epoch > halt_epoch
+        and at.trip not in planned  # a register that was made again counts its halts anew
         and (not at.trip or at.trip.startswith(LATCH_NAME))
     ]
 

@@ -212,6 +212,10 @@ class Kernel:
         """When the newest restore happened that this kernel was told of; 0 when none."""
         return self._state.restored_wall_ns
 
+    def trips_planned(self) -> tuple[str, ...]:
+        """The trips whose liquidations began, ended ones too, as far as they are remembered."""
+        return tuple(self._state.plans)
+
     def snapshot(self) -> bytes:
         """The whole state, canonical: equal states give equal bytes."""
         return _encoder.encode(self._state)
