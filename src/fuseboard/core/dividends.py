@@ -2,7 +2,7 @@
 
 Its cash comes days or weeks after the price fell by it. Between the two, what a holder is owed (or
 a short position owes) is part of equity, as in a custodian's books, so that no mark has to move:
-equity itself does not. Why, and not a rebase of the marks: ADR 0019.
+equity itself does not. Why, and not a rebase of the marks: ADR 0020.
 
 A word must not hide a real loss. What counts is the rate at most, and no more than the price has
 really fallen by since the last one before the ex-date, until that day is over; a rate of a quarter
@@ -190,6 +190,21 @@ def paid(turn: Turn, difference_attos: int) -> bool:
         left_attos -= came_attos
         _settle(turn, key, came_attos)
     return bool(found)
+
+
+def taken(turn: Turn, difference_attos: int) -> None:
+    """The broker's cash is about to be taken as it stands, with whatever else moved it: what is
+    payable and brings ours nearer to it has come, so that it does not count twice.
+    """
+    if paid(turn, difference_attos):
+        return
+    known, left_attos = turn.state.dividends.known, difference_attos
+    for key in sorted(known, key=lambda key: abs(known[key].due_attos()), reverse=True):
+        at, due_attos = known[key], known[key].due_attos()
+        payable = at.is_ex and due_attos and turn.wall_ns >= at.payable_ns - DAY_NS
+        if payable and abs(left_attos - due_attos) <= abs(left_attos):
+            left_attos -= due_attos
+            _settle(turn, key, due_attos)
 
 
 def _paid_by(turn: Turn, difference_attos: int) -> list[str]:

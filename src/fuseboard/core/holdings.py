@@ -1,6 +1,6 @@
 """Taking positions from the broker as they stand: at the first start, and where books differed."""
 
-from fuseboard.core import guardian_closes
+from fuseboard.core import dividends, guardian_closes
 from fuseboard.core.book import Order
 from fuseboard.core.broker_latches import trade_again
 from fuseboard.core.closes import closes_symbol
@@ -54,6 +54,7 @@ def take_over(turn: Turn, scope: str = ACCOUNT_SCOPE) -> None:
         if known is not None:
             known.until_reset = not turn.policy.reconciliation.auto_correct
     if taken and not state.positions_apart:
+        dividends.taken(turn, state.broker_cash_attos - account.cash_attos)
         account.cash_attos = state.broker_cash_attos
 
 

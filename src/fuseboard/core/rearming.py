@@ -43,8 +43,11 @@ def accept_difference(turn: Turn, *, operator: str, reason: str) -> None:
     if state.equity_disagreements:
         state.equity_disagreements = 0
         discrepancies.end_cash(turn, "accepted", operator=operator, reason=reason)
-        dividends.paid(turn, state.broker_cash_attos - state.book.account.cash_attos)
-        if not state.book.working:
+        difference_attos = state.broker_cash_attos - state.book.account.cash_attos
+        if state.book.working:
+            dividends.paid(turn, difference_attos)
+        else:
+            dividends.taken(turn, difference_attos)
             state.book.account.cash_attos = state.broker_cash_attos
     for fuse in state.drawdowns.values():  # whether they still breach is asked next
         fuse.equity_attos = equity_of(turn, fuse.scope)

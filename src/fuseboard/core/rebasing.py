@@ -6,7 +6,6 @@ from typing import Final
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
-from fuseboard.core.halting import Tripping
 from fuseboard.core.state import State
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money
 
@@ -25,7 +24,7 @@ def rebase_marks(state: State, scope: str, *, before_attos: int, after_attos: in
         course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
 
 
-def rebased_text(fuses: Sequence[Tripping | Latch]) -> str:
+def rebased_text(fuses: Sequence[DrawdownFuse | RuleFuse | Latch]) -> str:
     """Each fuse's old mark and the equity that the new one begins with, while the old one stands.
 
     The new mark is the next equity that is seen, which may differ from the present one by then.
