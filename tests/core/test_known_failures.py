@@ -16,7 +16,11 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.operator_inputs import CashMoved, OperatorHaltRequested
+from fuseboard.vocabulary.operator_inputs import (
+    CashMoved,
+    OperatorHaltRequested,
+    OperatorResetRequested,
+)
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
@@ -28,6 +32,8 @@ class Desk:
     """A kernel that is compared and quoted at 249.99 / 250.01, and a clock."""
 
     has_feed = False
+    answers = True
+    """Whether the broker has answered, before a person resets, what was asked since the halt."""
     agrees = False
     """Whether the broker's positions, when they are read, are those of our book."""
 
@@ -54,6 +60,8 @@ class Desk:
 
     def step(self, moment: facts.Moment, fact: facts.Input) -> tuple[fx.Effect, ...]:
         """The effects of a fact; a broker without an activity feed says so at once."""
+        if isinstance(fact, OperatorResetRequested) and self.answers:
+            self.kernel.step(moment, self.as_last_read())
         effects = self.kernel.step(moment, fact)
         for asked in effects:
             if isinstance(asked, fx.ReadExecutions) and not self.has_feed:
@@ -77,6 +85,12 @@ class Desk:
                 for symbol in self.kernel._state.book.held()
             )
         )
+
+    def as_last_read(self) -> facts.PositionsSeen:
+        """Our book's positions, but for those that the broker has otherwise."""
+        told = {at.symbol: at for at in self.own_positions().positions}
+        told |= self.kernel._state.positions_apart
+        return facts.PositionsSeen(positions=tuple(at for at in told.values() if at.quantity_nanos))
 
     def start(self, latched: tuple[facts.LatchedScope, ...] = ()) -> None:
         text = self.text

@@ -165,6 +165,11 @@ def _reduces_past_the_account(patch: pytest.MonkeyPatch) -> None:
     without(patch, exposure.intent_of, text, "False")
 
 
+def _resets_on_older_books(patch: pytest.MonkeyPatch) -> None:
+    text = "is_older and"
+    without(patch, resets._reset_refusal, text, "False and")
+
+
 def _forgets_what_is_held(patch: pytest.MonkeyPatch) -> None:
     without(patch, Ledger._recount, "self.held_attos += held_attos - position.held_attos", "pass")
 
@@ -181,7 +186,7 @@ def _arms_again_at_each_start(patch: pytest.MonkeyPatch) -> None:
 Mutation = Callable[[pytest.MonkeyPatch], None]
 MUTATIONS: tuple[tuple[Mutation, tuple[str, ...], int], ...] = (
     (_sizes_the_whole_position, ("law 4",), 72),
-    (_forgets_what_is_on_its_way, ("law 4",), 253),
+    (_forgets_what_is_on_its_way, ("law 4",), 2452),
     (_believes_stale_reads, ("law 4",), 398),
     (_makes_a_new_id_each_time, ("law 3",), 0),
     (_keeps_the_halt_epoch, ("law 5",), 0),
@@ -190,6 +195,7 @@ MUTATIONS: tuple[tuple[Mutation, tuple[str, ...], int], ...] = (
     (_ignores_the_register, ("law 7",), 39),
     (_resets_for_anybody, ("law 2",), 0),
     (_loosens_by_itself, ("law 2",), 0),
+    (_resets_on_older_books, ("law 2",), 0),
     (_keeps_the_generation, ("law 3", "already has a plan"), 0),
     (_never_answers_the_sent, ("law answers",), 2),
     (_traps_exits, ("law 13",), 2),

@@ -239,6 +239,7 @@ def test_a_recovery_says_what_it_looked_at_and_what_each_check_found() -> None:
     at = desk(ResetRules(resets_a_day_max=20))
     halt(at)
     reset(at, ANN)
+    at.answers = False
     again = reset(at, ANN)
     assert not answer(again).accepted, "one recovery at a time"
     effects = compared(at, shares=7)

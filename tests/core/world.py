@@ -126,6 +126,8 @@ class World:
         self.wakes: list[int] = []
         self.epoch = 0
         self.last_latch: dict[str, int] = {}
+        self.uncompared: dict[str, None] = {}
+        """The scopes that were halted after the broker's positions were last read."""
         self.owed = {}
         self.connected = False
         self.broker.streaming = False
@@ -193,6 +195,7 @@ class World:
             self.register[effect.scope] = effect
             self.epoch = max(self.epoch, effect.halt_epoch)
             self.last_latch[effect.scope] = len(self.log)
+            self.uncompared[effect.scope] = None
         elif isinstance(effect, fx.CancelOrder):
             self._cancel(effect)
 
@@ -390,10 +393,16 @@ class World:
         )
 
     def reset(self, choice: int, *, rebase: bool, named: bool = True) -> None:
-        """A person (or nobody) resets a scope."""
+        """A person (or nobody) resets a scope, mostly once the broker has told what it holds."""
+        if choice % 8:
+            for at, (_, question) in enumerate(self.questions):
+                if isinstance(question, fx.ReadAccount):
+                    self.answer(at)
+                    break
         self.requests += 1
         scope = ("account", "strategy:alpha", "symbol:AAA")[choice % 3]
         operator = "bob" if named else "  "
+        older = scope in self.uncompared
         effects = self.take(
             OperatorResetRequested(
                 request=self.requests,
@@ -403,6 +412,12 @@ class World:
                 rebase=rebase,
             )
         )
+        if any(isinstance(effect, fx.ClearHalt) for effect in effects):
+            holds(
+                "2",
+                not older or scope != ACCOUNT_SCOPE,
+                f"{scope} is reset on books that were compared before its halt",
+            )
         if not named:
             refused = [e for e in effects if isinstance(e, fx.AnswerOperator) and not e.accepted]
             holds("2", bool(refused), "a reset without a name was taken")
@@ -500,6 +515,7 @@ class World:
             if question.positions:  # the real door reads again when orders moved meanwhile
                 self.questions.remove((asked_ns, question))
                 self.take(account)
+                self.uncompared.clear()
                 self.take(self.broker.positions_seen())
                 return
             self._arrive(account)

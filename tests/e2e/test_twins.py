@@ -99,6 +99,35 @@ def test_a_gateway_on_another_machine_is_found_by_its_orders_and_both_halt(
     here.evidence_is_clean()
 
 
+def test_a_reset_after_such_a_halt_looks_at_the_broker_first(
+    here: World, tmp_path: Path, bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's market order is filled at once: our book is behind when we halt for it."""
+    here.init(POLICY)
+    exchange = here.exchange(tape="normal", requests_per_minute=10_000)
+    first = here.open_gateway(exchange.url)
+    exchange.start()
+    (tmp_path / "other").mkdir()
+    with world(tmp_path / "other", bots) as other, monkeypatch.context() as patch:
+        other.init(POLICY)
+        patch.setattr(processes, "FUSEBOARD", (sys.executable, "-c", ELSEWHERE))
+        second = other.gateway(exchange.url)
+        patch.undo()
+        second.wait_for(lambda now: now["posture"] == "OPEN", "nothing of the first one works yet")
+        accepted(other.bot(second.url).buy("AAPL", 3))
+        first.wait_for(lambda now: now["posture"] == "HALTED", "the fill has our prefix")
+        here.person("reset", "--reason", "seems fine")
+        now = first.status()
+        book = {at["symbol"]: at["quantity"] for at in now["positions"] if not at["strategy"]}
+        assert now["posture"] == "HALTED" or book == exchange.positions(), now
+        first.wait_for(
+            lambda now: any("the broker holds" in at["text"] for at in now["alerts"]),
+            "the books are compared for the halt",
+        )
+        assert first.stop() == 0
+        assert second.stop() == 0
+
+
 def halted_by_the_other(gateway: Gateway) -> None:
     now = gateway.wait_for(lambda now: now["posture"] == "HALTED", "the other one's order halts")
     assert now["postures"][0]["reason"] == "foreign_order"

@@ -113,6 +113,7 @@ class House:
         self.postures[scope] = max(self.postures[scope], asked)
 
     def reset(self, scope: str) -> None:
+        self.compared()
         effects = self.take(
             OperatorResetRequested(
                 request=2, operator="ann", reason="looked", scope=scope, via="key:1"

@@ -420,6 +420,23 @@ def test_positions_read_while_an_order_moved_are_read_again() -> None:
     run_lockstep(START, main)
 
 
+def test_positions_say_which_halt_was_the_newest_when_their_reading_began() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.kernel.epoch = 1
+            node.outlet.leave(node.kernel.latch(), clock.now())
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(4)  # the account is read, the positions are being read
+            node.kernel.epoch = 2
+            node.outlet.leave(node.kernel.latch(), clock.now())
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(10_000)
+            seen = [fact for fact in node.kernel.seen if isinstance(fact, PositionsSeen)]
+            assert [fact.halt_epoch for fact in seen] == [1, 2], "the first began before the second"
+
+    run_lockstep(START, main)
+
+
 def test_a_symbol_is_watched_once_and_until_it_works() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock) as node:

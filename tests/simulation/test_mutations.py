@@ -87,7 +87,7 @@ CUTS = (
         "position_nanos - fact.against_nanos - hidden_nanos",
         "position_nanos",
         "law 4",
-        first=3102,
+        first=373,
     ),
     Cut(
         "the proof of a reduction",

@@ -7,17 +7,21 @@ from typing import Final
 
 from msgspec import structs
 
-from fuseboard.control.asked import ResetAsked, checked_scope
+from fuseboard.control.asked import OperatorAnswer, ResetAsked, checked_scope
 from fuseboard.control.client import GatewayUnreachable, OperatorClient
 from fuseboard.control.render import printable, recovery_lines
 from fuseboard.control.saying import say, say_json
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.core.recovering import STARTED
+from fuseboard.core.resets import NOT_COMPARED
 from fuseboard.runtime.halt_file import is_there
 from fuseboard.vocabulary.reset_effects import RecordRecovery
 
 RECOVERY_S_MAX: Final = 10.0
 """How long the command waits for the outcome of a recovery that it started."""
+COMPARED_S_MAX: Final = 5.0
+"""How long it asks again while all that lacks is the comparison that the halt asked for."""
+_AGAIN_S: Final = 0.5
 _LOOK_S: Final = 0.1
 
 
@@ -38,7 +42,7 @@ def command_reset(options: argparse.Namespace) -> int:
         )
     client = OperatorClient(state.socket_file)
     seen = client.status(with_orders=False).halt_epoch  # what is halted from here on stays so
-    answer = client.act("reset", structs.replace(asked, seen_halt=seen))
+    answer = _answered(client, structs.replace(asked, seen_halt=seen))
     recovery = _outcome(client, checked_scope(asked.scope)) if STARTED in answer.message else None
     if options.json:
         found = {} if recovery is None else {"recovery": recovery}
@@ -57,6 +61,17 @@ def _beside(state: StateDirectory) -> str:
         return ""
     file = str(state.halt_file.absolute())
     return f", without the file {file}, beside which no reset is taken: `rm {quote(file)}`"
+
+
+def _answered(client: OperatorClient, asked: ResetAsked) -> OperatorAnswer:
+    """The gateway's answer; a comparison that the broker is about to answer is waited for."""
+    ends_s = time.monotonic() + COMPARED_S_MAX
+    while True:
+        answer = client.act("reset", asked)
+        waits = not answer.accepted and answer.message.startswith(NOT_COMPARED)
+        if not waits or time.monotonic() >= ends_s:
+            return answer
+        time.sleep(_AGAIN_S)
 
 
 def _outcome(client: OperatorClient, scope: str) -> RecordRecovery | None:

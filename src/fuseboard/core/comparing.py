@@ -109,11 +109,13 @@ def judge_lateness(turn: Turn) -> None:
     publish_postures(turn)
 
 
-def _done(turn: Turn) -> None:
-    """A comparison came to its end, whatever it found."""
+def _done(turn: Turn, halt_epoch: int | None) -> None:
+    """A comparison that began under this halt epoch came to its end, whatever it found."""
     state = turn.state
     was_late = state.comparison_late
     state.compared_wall_ns = turn.wall_ns
+    began_epoch = state.halt_epoch if halt_epoch is None else halt_epoch
+    state.compared_epoch = max(state.compared_epoch, began_epoch)
     state.uncompared_boot_ns, state.comparison_late = 0, False
     if was_late:
         text = "over: the books are compared with the broker's again"
@@ -153,7 +155,7 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         return
     differences = splits.but_splits(turn, differences)
     state.comparisons, state.compare_again_boot_ns = 0, 0
-    _done(turn)
+    _done(turn, fact.halt_epoch)
     was_reconciled, state.reconciled = state.reconciled, True
     note_comparison(turn, differences, whole=not fact.unread)
     _judged(turn, fact, differences)

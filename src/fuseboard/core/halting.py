@@ -16,12 +16,12 @@ from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transiti
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.gauges import asked_by_gauges
 from fuseboard.core.holdings import take_over
-from fuseboard.core.outgoing import cancel
+from fuseboard.core.outgoing import cancel, read_account
 from fuseboard.core.reset_counts import next_resets
 from fuseboard.core.state import LastHalt, Turn
 from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.effects import LatchHalt, PublishPosture
+from fuseboard.vocabulary.effects import LatchHalt, PublishPosture, ReadAccount
 from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
@@ -104,11 +104,11 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, level)
     turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
-    turn.state.compare_asked = True
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
         take_over(turn, fuse.scope)
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, reason=code, orders=orders)
+    _compare(turn, fuse.scope)
 
 
 def _numbers(fuse: Tripping) -> str:
@@ -152,7 +152,21 @@ def latch_scope(
         plan.ask_again(turn, latch.trip(), orders)
     elif level is HaltLevel.FLATTEN:
         plan.begin(turn, trip=latch.trip(), scope=scope, reason=reason, orders=orders)
+    _compare(turn, scope)
     return latch
+
+
+def _compare(turn: Turn, scope: str) -> None:
+    """Have the books compared after a halt; the account's reset is taken on nothing older, so for
+    that the broker is asked at once. For another scope's, while the account trades on, with the
+    next reading; before the first comparison since the start with the one after it.
+    """
+    turn.state.compare_asked = True
+    if scope != ACCOUNT_SCOPE:
+        return
+    asked = any(isinstance(effect, ReadAccount) and effect.positions for effect in turn.out)
+    if turn.state.reconciled and not asked:
+        read_account(turn, positions=True)
 
 
 def _latch_register(

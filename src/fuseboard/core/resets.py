@@ -5,6 +5,7 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 """
 
 from shlex import quote
+from typing import Final
 
 from fuseboard.core import consent, recovering, roster, scopes
 from fuseboard.core.closes import freeze, ongoing
@@ -30,6 +31,9 @@ from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested, Operator
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 from fuseboard.vocabulary.wall_time import shown_utc
+
+NOT_COMPARED: Final = "the books are not compared with the broker's since this halt yet"
+"""How the refusal begins that only waits for the broker."""
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
@@ -175,7 +179,20 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
         exhausted = _exhausted(turn, fuse, operator=fact.operator)
         if exhausted:
             return exhausted
+    is_older = later is not None and later.halt_epoch > state.compared_epoch
+    if is_older and fact.scope == ACCOUNT_SCOPE:
+        return f"{NOT_COMPARED}: {_awaited(turn)}"
     return ""
+
+
+def _awaited(turn: Turn) -> str:
+    """What the comparison that a reset needs waits for, and what to do."""
+    if not turn.state.stream_connected:
+        return "the broker's order stream is lost; reset again once it is back"
+    return (
+        "the broker was asked and has not answered, or orders are on their way; reset again in a"
+        " moment, and where it stays so see whether the broker answers (`fuseboard status`)"
+    )
 
 
 def _exhausted(turn: Turn, fuse: Tripping | Latch, *, operator: str) -> str:

@@ -324,9 +324,7 @@ class State(Struct, kw_only=True):
     discrepancies: dict[str, Discrepancy] = {}
     """By subject, oldest first."""
     jumped: dict[str, tuple[int, int]] = {}
-    """What is held whose price jumped since positions were last read: when (boot time), and the
-    mark before that.
-    """
+    """Held, and its price jumped since positions were read: when (boot time), the mark before."""
     positions_apart: dict[str, BrokerPosition] = {}
     """The broker's positions that differ from ours and were not taken over."""
     copy: DropCopy = field(default_factory=DropCopy)
@@ -346,6 +344,8 @@ class State(Struct, kw_only=True):
     read_boot_ns: int = 0
     compared_boot_ns: int = 0
     """When all positions were last asked for."""
+    compared_epoch: int = 0
+    """The newest halt before which the last comparison of the books did not begin."""
     compared_wall_ns: int = 0
     """When a comparison of the books last came to its end; 0: none ever did."""
     uncompared_boot_ns: int = 0

@@ -83,6 +83,8 @@ class Guard:
         self._cancels: dict[str, None] = {}
         self._held: dict[str, facts.BrokerPosition] = {}
         """The positions as last shown, or as told before the first account."""
+        self._told: dict[str, facts.BrokerPosition] = {}
+        """Of the positions that were told since, those that the book has not taken over."""
         self._posture = "HALTED"
         self._account_told = False
         self._feed_asked: acts.ReadExecutions | None = None
@@ -195,8 +197,8 @@ class Guard:
         )
         with self._lock:
             if self._account_told:
-                told_now = {**self._held, symbol: told}
-                self._tell(facts.PositionsSeen(positions=tuple(told_now.values())))
+                self._told[symbol] = told
+                self._tell(self._as_told())
             else:
                 self._held[symbol] = told
 
@@ -287,6 +289,8 @@ class Guard:
         Raises `ResetRefused` with the reason why not.
         """
         with self._lock:
+            if self._account_told:  # nobody but the caller can be asked what is held: it stands
+                self._tell(self._as_told())
             self._requests += 1
             fact = OperatorResetRequested(
                 request=self._requests,
@@ -300,6 +304,9 @@ class Guard:
             raise ResetRefused(answer.message)
 
     # --- under the lock ----------------------------------------------------------------------
+
+    def _as_told(self) -> facts.PositionsSeen:
+        return facts.PositionsSeen(positions=tuple({**self._held, **self._told}.values()))
 
     def _known(self, order_id: str) -> _Filled:
         known = self._orders.get(order_id) or self._closed.get(order_id)
@@ -360,6 +367,7 @@ class Guard:
             case acts.CancelOrder():
                 self._cancels[effect.order_id] = None
             case acts.PublishPosition() if not effect.strategy:
+                self._told.pop(effect.symbol, None)
                 self._held[effect.symbol] = facts.BrokerPosition(
                     symbol=effect.symbol,
                     quantity_nanos=effect.quantity_nanos,

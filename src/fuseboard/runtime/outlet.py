@@ -178,6 +178,7 @@ class Outlet:
             known=self._wire_ids.__contains__,
             working=self._working.all,
             compared=self._working.compared,
+            halt_epoch=lambda: self._halt_epoch,
             report=self._deliver,
             randbelow=self._randbelow,
             limits=self.limits.questions,

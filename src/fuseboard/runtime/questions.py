@@ -73,6 +73,7 @@ class Questions:
     a number that changes whenever orders of ours move, None while one is in flight: positions
     count only when they were read at rest. `known` knows our wire ids, `working` the orders that
     work as far as we heard: (our id, the broker's); `compared` compares what we sent of them.
+    `halt_epoch` is that of the newest halt: a reading says which one it began after.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Questions:
         known: Callable[[str], bool],
         working: Callable[[], list[tuple[str, str]]],
         compared: Callable[[Sequence[ForeignOrderSeen]], WorkingSeen | None],
+        halt_epoch: Callable[[], int],
         report: Callable[[Input], None],
         randbelow: Callable[[int], int],
         limits: QuestionLimits,
@@ -103,6 +105,7 @@ class Questions:
         self._known = known
         self._working = working
         self._compared = compared
+        self._halt_epoch = halt_epoch
         self._report = report
         self._randbelow = randbelow
         # Rooms of their own, so that protection does not wait for ordinary questions.
@@ -248,7 +251,7 @@ class Questions:
         """Read positions and strangers' orders; False when it has to be tried again."""
         await self._gate.turn(protective=True, requests=POSITIONS_REQUESTS)
         async with self._protective_room:
-            before = self._at_rest()
+            before, halt_epoch = self._at_rest(), self._halt_epoch()
             if before is None:
                 return False
             positions: PositionsSeen | None = await self._answer(self._broker.positions())
@@ -265,7 +268,8 @@ class Questions:
         differing = self._compared(listed)
         if differing is not None:
             self._report(differing)
-        self._report(structs.replace(positions, missing=self._missing_from(listed)))
+        missing = self._missing_from(listed)
+        self._report(structs.replace(positions, missing=missing, halt_epoch=halt_epoch))
         return True
 
     def _missing_from(self, listed: Sequence[ForeignOrderSeen]) -> tuple[str, ...]:

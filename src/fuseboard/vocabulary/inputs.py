@@ -313,11 +313,13 @@ class PositionsSeen(Fact, frozen=True, tag=True):
 
     `missing`: ids of orders that work as far as we know, and not by the broker's list of them.
     `unread`: symbols whose positions cannot be read, `UNNAMED` where not even that is clear.
+    `halt_epoch`: of the newest halt since the start when the reading began; None: read just now.
     """
 
     positions: tuple[BrokerPosition, ...]
     missing: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    halt_epoch: int | None = None
 
 
 class LegRead(Fact, frozen=True, tag=True):
