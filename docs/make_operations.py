@@ -33,6 +33,7 @@ MASKS = (
     (r"\b(fuseboard) [0-9]+\.[0-9.]+[0-9]", r"\1 …"),
     (r"[0-9][0-9.,]*( ?(?:µs|ms|a second))", r"…\1"),
     (r"[0-9][0-9,]*( records)", r"…\1"),
+    (r"[0-9]+( reads in a row)", r"…\1"),
     (r"(anchor )[0-9]+:([0-9a-f]{4})[0-9a-f]{60}", r"\g<1>…:…"),
     (r"(state digest |digest |policy +\S+ )[0-9a-f]{16,64}", r"\1…"),
     (r"(instance +)[a-z0-9]{8}", r"\1k3v9x2ma"),
@@ -61,9 +62,21 @@ def told(line: str) -> str:
     """One command as typed, and what it says."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = fuseboard([word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)][1:])
+        code = fuseboard(words_of(line))
     ends = "" if code == 0 else f"(exit code {code})\n"
     return f"$ {line}\n{masked(said.getvalue())}{ends}"
+
+
+def told_apart(line: str) -> str:
+    """The same in a process of its own, for a command that hides the one it runs in."""
+    command = [sys.executable, "-m", "fuseboard", *words_of(line)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return f"$ {line}\n{masked(done.stdout)}"
+
+
+def words_of(line: str) -> list[str]:
+    """The words behind `fuseboard`."""
+    return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)][1:]
 
 
 def shortened(text: str, first: str, last: str) -> str:
@@ -113,9 +126,6 @@ def gateway(output: list[str]) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
-        exchange = STATE / "exchange.json"
-        if exchange.exists():
-            os.kill(json.loads(exchange.read_bytes())["pid"], signal.SIGTERM)
     ends = time.monotonic() + START_S_MAX
     while "guardian  none runs" not in told("fuseboard status"):  # it ends a look after the gateway
         if time.monotonic() > ends:
@@ -124,11 +134,19 @@ def gateway(output: list[str]) -> Iterator[None]:
     output.append(f"$ fuseboard run\n{masked(Path('gateway.log').read_text())}")
 
 
+def end_exchange() -> None:
+    """The simulated exchange outlives its gateway, as a real one does."""
+    exchange = STATE / "exchange.json"
+    if exchange.exists():
+        os.kill(json.loads(exchange.read_bytes())["pid"], signal.SIGTERM)
+
+
 def blocks() -> dict[str, str]:
     """Every block of the page: its name and what the commands say."""
     found: dict[str, str] = {}
     output: list[str] = []
-    with empty_folder():
+    with empty_folder(), contextlib.ExitStack() as ends:
+        ends.callback(end_exchange)
         found["init"] = told("fuseboard init")
         found["keys"] = told("fuseboard keys new dip-buyer") + told("fuseboard keys list")
         with gateway(output):
@@ -142,6 +160,8 @@ def blocks() -> dict[str, str]:
             found["adopt"] = adopted()
         found["run"] = output[0]
         found["down"] = told("fuseboard halt --operator ann") + told("fuseboard status")
+        rescue = 'fuseboard rescue --operator ann --reason "it is on fire" --yes'
+        found["rescue"] = told_apart(rescue)
         found["evidence"] = told("fuseboard verify") + told("fuseboard replay")
         demo = told("fuseboard demo crash --ticks 12 --journal demo.db")
         found["demo"] = shortened(demo, "tick    2", "tick   10")

@@ -1,4 +1,4 @@
-"""Arguments of commands: numbers within bounds, or a usage error; and the group `tape`."""
+"""Arguments of commands: numbers within bounds, or a usage error; groups `tape` and `rescue`."""
 
 import argparse
 from decimal import Decimal, InvalidOperation
@@ -115,3 +115,19 @@ def add_tapes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     check.add_argument("--seed", type=int, default=1, help="of a generated one")
     for act in (shown, check):
         act.add_argument("--json", action="store_true")
+
+
+def add_rescue(parser: argparse.ArgumentParser) -> None:
+    """The options of `rescue`: who, what is closed, and what a person decides beforehand."""
+    parser.add_argument("--operator", default="", metavar="NAME", help="who you are")
+    parser.add_argument("--reason", default="", metavar="TEXT")
+    closed = parser.add_mutually_exclusive_group()
+    only = "close this one alone, and cancel everything; may be repeated"
+    closed.add_argument("--symbol", action="append", metavar="S", help=only)
+    closed.add_argument("--cancel-only", action="store_true", help="close nothing")
+    first = "end a gateway that runs first, as the guardian does: by SIGKILL"
+    parser.add_argument("--kill-gateway", action="store_true", help=first)
+    where = "the broker, where no guardian.json tells it: closes go by the default policy"
+    parser.add_argument("--base-url", default="", metavar="URL", help=where)
+    parser.add_argument("--yes", action="store_true", help="do not show what is open, nor ask")
+    parser.add_argument("--json", action="store_true")

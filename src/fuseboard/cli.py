@@ -1,8 +1,8 @@
 """The command line: words in, one call into the composition root, an exit code out.
 
 Exit codes: 0 done; 1 refused, damaged or not found, with a sentence that says what to do; 2 a
-usage error; 3 the node stopped itself for a fault; 130 interrupted. `run` with a strategy gives the
-strategy's own, when that ended first.
+usage error; 3 the node stopped itself for a fault; 4 a rescue left something open; 130
+interrupted. `run` with a strategy gives the strategy's own, when that ended first.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from fuseboard import __version__
 from fuseboard.arguments import (
+    add_rescue,
     add_tapes,
     count,
     count_or_none,
@@ -140,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     add_tapes(commands)
     _add_reads(commands)
     _add_acts(commands)
+    text = "without a gateway: latch, cancel every order and close every position at the broker"
+    rescue = _command(commands, "rescue", text)
+    _add_state(rescue)
+    add_rescue(rescue)
     _add_measure(commands)
     _add_override(commands)
     _add_explain(commands)

@@ -135,7 +135,7 @@ def test_a_halt_without_a_gateway_is_in_the_register_and_in_the_status(
 ) -> None:
     done = made.on_state("halt", "--operator", "Ada", "--reason", "storm", "--level", level)
     assert (done.code, done.err) == (0, "")
-    assert ("ask for the flattening again" in done.out) == (level == "flatten")
+    assert ("`fuseboard rescue` now" in done.out) == (level == "flatten")
     status = made.on_state("status", "--json").json()
     assert status["posture"] == ("KILLED" if level == "kill" else "HALTED")
     assert status["register"] == [f"account: {level.upper()} (operator), operator: Ada: storm"]

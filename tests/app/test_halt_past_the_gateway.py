@@ -94,7 +94,8 @@ def test_a_flattening_past_a_gateway_that_hangs_says_that_it_is_closed_when_it_g
     assert "it is closed as soon as the gateway goes on" in done.out
     assert "closes nothing" not in done.out
     again = made.on_state("halt", "--operator", "Ada", "--level", "flatten")
-    assert "it closes nothing by itself: ask for the flattening again when it runs" in again.out
+    assert "it closes nothing by itself: ask for it again when it runs, or" in again.out
+    assert "`fuseboard rescue` now" in again.out
 
 
 @pytest.mark.parametrize("level", ["halt", "kill"])

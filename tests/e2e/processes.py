@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOT = Path(__file__).with_name("bot.py")
 FUSEBOARD = (sys.executable, "-m", "fuseboard")
 EXCHANGE_KEY, EXCHANGE_SECRET = "SIMULATED", "simulated"
-OWN_PROCESS = frozenset({"demo", "exchange", "halt", "replay", "run", "top"})
+OWN_PROCESS = frozenset({"demo", "exchange", "halt", "replay", "rescue", "run", "top"})
 """What changes the process it runs in, or must come out the same in another one."""
 PATIENCE_S = 40.0
 """How long a condition may take on a machine that is busy with other things."""

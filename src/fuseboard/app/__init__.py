@@ -28,6 +28,7 @@ PLACES: Final = {
     "policy": "fuseboard.app.policy_commands",
     "positions": "fuseboard.app.commands",
     "replay": "fuseboard.app.evidence",
+    "rescue": "fuseboard.app.rescue_command",
     "reset": "fuseboard.app.reset_command",
     "restore": "fuseboard.upkeep.restore",
     "run": "fuseboard.app.run_command",

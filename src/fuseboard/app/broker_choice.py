@@ -58,13 +58,22 @@ def alpaca_keys(
             "--broker alpaca needs ALPACA_API_KEY and ALPACA_SECRET_KEY in the environment or in"
             " .env (see .env.example)"
         )
-    base_url = environment.get("ALPACA_BASE_URL", PAPER_URL).rstrip("/").removesuffix("/v2")
-    host = _checked_host(base_url)
+    keys = keys_at(environment.get("ALPACA_BASE_URL", PAPER_URL), environment)
+    host = urlsplit(keys.base_url).hostname
     if host not in {_PAPER_HOST, *_OWN_HOSTS}:
-        _confirm_live(base_url, live=live, ask=ask)
+        _confirm_live(keys.base_url, live=live, ask=ask)
     elif live and host == _PAPER_HOST:
-        raise StateRefused(f"--live with the paper account {base_url}: set ALPACA_BASE_URL")
-    own_host = host in _OWN_HOSTS
+        raise StateRefused(f"--live with the paper account {keys.base_url}: set ALPACA_BASE_URL")
+    return keys
+
+
+def keys_at(base_url: str, environment: dict[str, str]) -> BrokerKeys:
+    """The key that the environment has, for an address to which it may be sent.
+
+    Raises `StateRefused` for any other address.
+    """
+    base_url = base_url.rstrip("/").removesuffix("/v2")
+    own_host = _checked_host(base_url) in _OWN_HOSTS
     return BrokerKeys(
         base_url=base_url,
         data_url=environment.get("ALPACA_DATA_URL", base_url if own_host else DATA_URL),

@@ -105,7 +105,7 @@ def _closes(state: StateDirectory) -> str:
             "it is closed as soon as the gateway goes on; after a restart it is not: ask for the"
             " flattening again then"
         )
-    return "it closes nothing by itself: ask for the flattening again when it runs"
+    return "it closes nothing by itself: ask for it again when it runs, or `fuseboard rescue` now"
 
 
 def _unseen(state: StateDirectory) -> str:

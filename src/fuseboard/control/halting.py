@@ -33,7 +33,7 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
     Raises `StateRefused`, and what `without_gateway` raises.
     """
     state = StateDirectory(options.state)
-    operator = options.operator.strip() or _unix_user()
+    operator = options.operator.strip() or unix_user()
     asked = HaltAsked(
         operator=operator,
         reason=options.reason,
@@ -54,7 +54,7 @@ def command_halt(options: argparse.Namespace, without_gateway: WithoutGateway) -
     return told(answer, as_json=options.json)
 
 
-def _unix_user() -> str:
+def unix_user() -> str:
     """Who runs this, as far as the system knows: a name that is asked for costs seconds."""
     user = os.getuid()
     try:

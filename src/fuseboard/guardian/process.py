@@ -20,6 +20,7 @@ from fuseboard.halts.heartbeats import Heart, HeartbeatFile, Phase, own_beat
 from fuseboard.halts.hidden import hide_this_process
 from fuseboard.rescue.disk import Disk
 
+LOCK_NAME: Final = "guardian.lock"
 LOG_LINES_MAX: Final = 1_000
 
 
@@ -80,7 +81,7 @@ def guardian_lock(state: Path) -> int:
 
     Raises `GuardianRefused` when another one watches.
     """
-    descriptor = os.open(state / "guardian.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(state / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -71,8 +71,9 @@ class Doors(NamedTuple):
     """Hears that a call came back, or that it is looked again."""
     disk: Callable[[Callable[[], object]], object]
     """Does what needs the disk, and waits a bounded time for it."""
-    latches_file: Path
-    """Where the broker's own latches are kept as they were before."""
+    latches_file: Path | None
+    """Where the broker's own latches are kept as they were before; None: they are let alone, since
+    nobody would lift them."""
     now_s: Callable[[], float] = time.monotonic
 
 
@@ -265,7 +266,8 @@ class Rescue:
         longs = bool(seen.unread) or any(each.quantity_nanos > 0 for each in seen.positions)
         before = None
         with suppress(OSError, msgspec.MsgspecError):
-            before = kept_before(self._doors.latches_file) if held else None
+            file = self._doors.latches_file
+            before = kept_before(file) if held and file is not None else None
         suspends = None if before is None else before.suspend_trade
         return BrokerLatches(no_shorting=longs or None, suspend_trade=suspends)
 
@@ -275,12 +277,14 @@ class Rescue:
         """The broker's own latch, after what was there before is on disk for who lifts it. One
         that is not had in time is said, and the acts go on.
         """
-        detail = msgspec.json.encode(wanted).decode()
+        file, detail = self._doors.latches_file, msgspec.json.encode(wanted).decode()
+        if file is None:
+            return
 
         async def latched() -> None:
             before = await protection.latches()
             # A full disk, or one that hangs: who resets has to look at the broker.
-            self._doors.disk(partial(keep_before, self._doors.latches_file, before))
+            self._doors.disk(partial(keep_before, file, before))
             await protection.latch(wanted)
 
         try:
