@@ -353,10 +353,13 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.ReadExecutions: lambda _, e: "the newest" if e.after is None else f"after {e.after or '-'}",
     fx.PublishDiscrepancy: lambda _, e: f"{e.stage} {e.subject}: ours {e.ours}, theirs {e.theirs}",
     fx.LatchHalt: lambda _, e: f"{e.scope} {e.level.name} epoch {e.halt_epoch} {e.trip}",
-    LatchBroker: lambda _, e: ", ".join(
-        f"{name} {'set' if value else 'taken back'}"
-        for name, value in structs.asdict(e).items()
-        if value is not None
+    LatchBroker: lambda _, e: (
+        ", ".join(
+            f"{name} {'set' if value else 'taken back'}"
+            for name, value in structs.asdict(e).items()
+            if value is not None and name != "again"
+        )
+        + " again" * e.again
     ),
     fx.RaiseAlert: lambda _, e: f"{e.severity.value}: {e.text}",
     fx.ClearHalt: lambda _, e: f"{e.scope} epoch {e.halt_epoch}",

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from fuseboard.app.broker_choice import BrokerKeys
-from fuseboard.app.broker_latching import BrokerLatching
+from fuseboard.app.broker_latching import BrokerLatching, News
 from fuseboard.brokers.alpaca_protection import BrokerLatches
 from fuseboard.exchange.ledger import AccountConfigured
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.orders import Severity
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
 from tests.guardian.scene import INSTANCE, Scene, standing
 
@@ -55,6 +57,9 @@ class Desk:
 
     def lift(self) -> None:
         asyncio.run(self.latching.lift())
+
+    def look(self) -> News | None:
+        return asyncio.run(self.latching.look())
 
     def configured(self) -> list[tuple[bool, bool]]:
         return [
@@ -116,10 +121,58 @@ def test_nothing_is_set_that_could_not_be_lifted(
     assert desk.configured() == []
 
 
+def test_a_start_that_repeats_a_suspension_whose_file_is_lost_knows_it_as_ours(
+    scene: Scene,
+) -> None:
+    desk = Desk(scene)
+    desk.latch(SUSPEND)
+    scene.place.latches_file.unlink()
+    desk.latching = desk.started()
+    desk.latch(structs.replace(SUSPEND, again=True))
+    assert desk.look() is None, "what is set is ours"
+    desk.halted = False
+    desk.lift()
+    assert desk.configured()[-1] == (False, False)
+    assert desk.look() is None
+
+
+@pytest.mark.parametrize("suspends", [True, False])
+def test_what_no_record_explains_is_said_once_and_in_the_status_and_no_reset_lifts_it(
+    scene: Scene, *, suspends: bool
+) -> None:
+    desk = Desk(scene)
+    chosen = BrokerLatches(no_shorting=not suspends, suspend_trade=suspends)
+    asyncio.run(_choose(scene, chosen))
+    began = len(desk.configured())
+    news = desk.look()
+    assert news is not None
+    assert news.severity is (Severity.PAGE if suspends else Severity.WARNING)
+    what = "every new order (suspend_trade)" if suspends else "new short sales (no_shorting)"
+    assert news.text.startswith(f"the broker itself refuses {what}: a person chose that, or we did")
+    assert what in desk.latching.about()["at broker"]
+    assert desk.look() is None, "said once, not each time that it is seen"
+    desk.latching.cleared()
+    desk.halted = False
+    desk.lift()
+    desk.latching.cleared()
+    assert desk.look() is None
+    assert desk.configured()[began:] == [], "a reset lifts nothing that may be a person's"
+    asyncio.run(_choose(scene, BrokerLatches(no_shorting=False, suspend_trade=False)))
+    desk.latching.cleared()
+    over = desk.look()
+    assert over is not None
+    assert over.text == f"over: the broker itself no longer refuses {what}"
+    assert desk.latching.about() == {}
+
+
 async def _set(scene: Scene, *, no_shorting: bool) -> None:
+    await _choose(scene, BrokerLatches(no_shorting=no_shorting))
+
+
+async def _choose(scene: Scene, latches: BrokerLatches) -> None:
     """A person's own choice, at the broker's page."""
     protection = Desk(scene).latching._protection()
     try:
-        await protection.latch(BrokerLatches(no_shorting=no_shorting))
+        await protection.latch(latches)
     finally:
         await protection.close()

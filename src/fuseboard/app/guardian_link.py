@@ -249,6 +249,8 @@ class GuardianLink:
             self._keep_orders()
             if self._latching.is_to_be_lifted():
                 await self._lift()
+            if self._latching.is_to_be_looked_at():
+                await self._look_at_broker()
 
     def stopped(self) -> None:
         """The gateway ended in order."""
@@ -263,9 +265,9 @@ class GuardianLink:
             return "MISSING: nobody acts if this gateway dies" if is_missed else "none"
         return "watches"
 
-    def alerted(self) -> dict[str, str]:
-        """As `guardian_alerted`."""
-        return guardian_alerted(self._place)
+    def about(self) -> dict[str, str]:
+        """For the status: as `guardian_alerted`, and what the broker itself refuses."""
+        return {**guardian_alerted(self._place), **self._latching.about()}
 
     def close(self) -> None:
         """Let go of the heartbeat file."""
@@ -389,6 +391,15 @@ class GuardianLink:
         else:
             if lifted:
                 self._page(Severity.INFO, "the broker's own latches are as before they were set")
+
+    async def _look_at_broker(self) -> None:
+        """Say what the broker refuses by a setting of its account that we do not know as ours."""
+        try:
+            news = await self._latching.look()
+        except (BrokerUnavailable, Throttled):
+            return  # that it does not answer is said elsewhere; it is asked again
+        if news is not None:
+            self._tell(news.severity, Reason.BROKER_REJECTED, news.text)
 
     def _tell_disk(self, severity: Severity, text: str) -> None:
         self._tell(severity, Reason.JOURNAL_HANGS, text)

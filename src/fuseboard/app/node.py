@@ -429,7 +429,7 @@ class Node:
             "guardian": self._guardian.says(),
             "backup": self._backups.says(),
             "alerts": "; ".join(door.says() for door in self._outward) or "leave by no door",
-            **self._guardian.alerted(),
+            **self._guardian.about(),
         }
 
     def _close(self) -> None:

@@ -19,17 +19,17 @@ def node_started(turn: Turn) -> None:
     turn.state.trade_suspended = _account_is_halted(turn.state)
 
 
-def closing(turn: Turn, plan: Plan) -> None:
-    """A plan begins to close, or goes on after a restart: no new short sales."""
+def closing(turn: Turn, plan: Plan, *, again: bool = False) -> None:
+    """A plan begins to close, or goes on (`again`) after a restart: no new short sales."""
     state = turn.state
     if plan.scope != ACCOUNT_SCOPE or not _account_is_halted(state):
         return
     if any(state.book.account.position(symbol).quantity_nanos > 0 for symbol in plan.legs):
-        turn.out.append(LatchBroker(no_shorting=True))
+        turn.out.append(LatchBroker(no_shorting=True, again=again))
 
 
-def ended(turn: Turn) -> None:
-    """A plan ended, or had ended before a restart: flat and halted, no new orders at all.
+def ended(turn: Turn, *, again: bool = False) -> None:
+    """A plan ended, or had (`again`) before a restart: flat and halted, no new orders at all.
 
     Of plans that tripped together the account's may end before another, so each end looks.
     """
@@ -41,7 +41,7 @@ def ended(turn: Turn) -> None:
     if not flat or not _account_is_halted(state):
         return
     state.trade_suspended = True
-    turn.out.append(LatchBroker(suspend_trade=True))
+    turn.out.append(LatchBroker(suspend_trade=True, again=again))
 
 
 def _ended_flat(state: State, plan: Plan) -> bool:

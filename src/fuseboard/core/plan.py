@@ -404,7 +404,7 @@ def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
 
 def resume(turn: Turn) -> None:
     """After a restart: every leg that is not done asks the broker again, under the same id."""
-    broker_latches.ended(turn)
+    broker_latches.ended(turn, again=True)
     for plan in list(turn.state.plans.values()):
         if plan.stage == "cancelling":
             plan.deadline_boot_ns = turn.boot_ns + turn.policy.execution.cancel_wait_ns
@@ -417,7 +417,7 @@ def resume(turn: Turn) -> None:
                 if leg.stage not in DONE_STAGES:
                     trying.time_again(turn, leg)
                     _read(turn, plan, leg)
-            broker_latches.closing(turn, plan)
+            broker_latches.closing(turn, plan, again=True)
             _end_if_done(turn, plan)
 
 

@@ -105,9 +105,10 @@ def _merged(older: LatchBroker | None, newer: LatchBroker) -> LatchBroker:
 
 
 def _says(wanted: LatchBroker) -> str:
+    both = {"no_shorting": wanted.no_shorting, "suspend_trade": wanted.suspend_trade}
     named = [
         f"{name} {'set' if value else 'taken back'}"
-        for name, value in structs.asdict(wanted).items()
+        for name, value in both.items()
         if value is not None
     ]
     return f"the broker's own latches ({', '.join(named)})"
