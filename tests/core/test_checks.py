@@ -143,8 +143,8 @@ def test_a_strangers_order_with_our_prefix_halts_and_any_other_is_said_once() ->
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        (Reason.NEVER_ARRIVED, "works after it had been given up: it is cancelled"),
-        (Reason.BROKER_REJECTED, "works after it had been refused: it is cancelled"),
+        (Reason.NEVER_ARRIVED, "works after it had been given up: its cancel is asked for"),
+        (Reason.BROKER_REJECTED, "works after it had been refused: its cancel is asked for"),
     ],
 )
 def test_our_own_order_that_works_although_it_was_over_is_cancelled_and_no_stranger(

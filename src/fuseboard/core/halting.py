@@ -6,7 +6,7 @@ that no exposure-raising order that was decided before can still leave.
 
 from typing import Final, TypeAlias
 
-from fuseboard.core import plan, waiting
+from fuseboard.core import ends, plan, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -15,10 +15,11 @@ from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome, Transition
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.gauges import asked_by_gauges
+from fuseboard.core.halted import LastHalt
 from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel, read_account
 from fuseboard.core.reset_counts import next_resets
-from fuseboard.core.state import LastHalt, Turn
+from fuseboard.core.state import Turn
 from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import LatchHalt, PublishPosture, ReadAccount
@@ -103,6 +104,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
     orders = cancel_scope(turn, fuse.scope, level)
+    ends.begun(turn, orders)
     turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
@@ -145,6 +147,7 @@ def latch_scope(
     apply(turn, latch, event, operator=operator, reason=f"{reason.value}: {detail}")
     publish_postures(turn)
     orders = cancel_scope(turn, scope, level)
+    ends.begun(turn, orders)
     turn.alert(Severity.PAGE, reason, f"{scope} {level.name}: {detail}", scope)
     if level is HaltLevel.FLATTEN:
         take_over(turn, scope)

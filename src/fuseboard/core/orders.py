@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fuseboard.core import dividends, drop_copy, holdings, hygiene, plan, rates, valuation
+from fuseboard.core import dividends, drop_copy, ends, holdings, hygiene, plan, rates, valuation
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -104,8 +104,7 @@ def _given_up_too_early(turn: Turn, order: Order) -> None:
     turn.state.book.reopen(order)
     order.cancel_wanted = True
     publish(turn, order)
-    text = f"{order.symbol}: order {order.wire_id} works after it had been {was}: it is cancelled"
-    turn.alert(Severity.PAGE, Reason.NEVER_ARRIVED, text)
+    ends.given_up_too_early(turn, order, was)
 
 
 def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
@@ -139,6 +138,7 @@ def order_not_sent(turn: Turn, fact: OrderNotSent) -> None:
         )
         order.request = 0
     _resolved(turn, order)
+    ends.ended(turn, order)
     plan.order_closed(turn, order, failed=fact.reason is not Reason.ANNIHILATED)
 
 
@@ -151,6 +151,7 @@ def order_unknown(turn: Turn, fact: OrderUnknown) -> None:
         order.status = OrderStatus.IN_DOUBT
         note_error(turn, order)
         publish(turn, order)
+    ends.doubtful(turn, order)
     find(turn, order)
 
 
@@ -221,6 +222,7 @@ def _filled(
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.POSITION_MISMATCH, detail=text)
     valuation.filled(turn, order.symbol)
     if whole and not was_closed:
+        ends.ended(turn, order)
         plan.order_closed(turn, order, failed=False)
     plan.filled(turn)
 
@@ -261,6 +263,7 @@ def _ended(turn: Turn, order: Order, status: OrderStatus) -> None:
         status = OrderStatus.REPLACED
     turn.state.book.close(order, status)
     publish(turn, order, status.value if status is not OrderStatus.FILLED else "fill")
+    ends.ended(turn, order)
     plan.order_closed(turn, order, failed=status is OrderStatus.REJECTED)
 
 

@@ -13,6 +13,7 @@ from fuseboard.core.dividend import Dividends
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.halted import LastHalt, OpenEnd
 from fuseboard.core.legs import Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
@@ -113,13 +114,6 @@ class ResetWanted(Struct, kw_only=True):
     asked_wall_ns: int
     lapses_boot_ns: int
     lapses_wall_ns: int
-
-
-class LastHalt(Struct, frozen=True):
-    """The newest halt of a scope that is not cleared: its number, and by whom or what."""
-
-    halt_epoch: int
-    detail: str
 
 
 class Recovery(Struct, kw_only=True):
@@ -288,6 +282,8 @@ class State(Struct, kw_only=True):
     halt_epoch: int = 0
     cleared_epochs: dict[str, int] = {}
     """For each scope, the halt epoch at which a person last cleared it."""
+    open_ends: dict[str, OpenEnd] = {}
+    """By order; whoever heard of it is told how it ends."""
     last_halts: dict[str, LastHalt] = {}
     """By scope that is latched."""
     postures: dict[str, Posture] = {}

@@ -70,6 +70,7 @@ class Reason(Enum):
     BROKER_REJECTED = "broker_rejected"
     BROKER_UNREACHABLE = "broker_unreachable"
     NEVER_ARRIVED = "never_arrived"
+    OUTCOME_LATE = "outcome_late"
     # What the market did to a limit, without an order.
     LIMIT_NEAR = "limit_near"
     LIMIT_PASSED = "limit_passed"
@@ -187,6 +188,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.BROKER_REJECTED: "the broker rejected it",
     Reason.BROKER_UNREACHABLE: "the broker could not be reached",
     Reason.NEVER_ARRIVED: "the broker does not know the order",
+    Reason.OUTCOME_LATE: "what became of an order that was in doubt, or had been given up",
     Reason.LIMIT_NEAR: "what is held or done has come near a limit",
     Reason.LIMIT_PASSED: "what is held has passed a limit by price alone: only reductions pass",
     Reason.PRICE_ANOMALY: "a price moved by more standard deviations than the policy allows",
