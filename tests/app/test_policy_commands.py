@@ -58,6 +58,24 @@ def test_check_says_which_required_limits_stand_on_defaults(fuseboard: CommandLi
     assert "price_collar             1%                     line 1" in done.out
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["compress: true", "encrypt: true", 'url: "${BACKUP_URL}"', 'key: "${BACKUP_KEY}"'],
+)
+def test_check_lists_each_key_of_backup_that_nothing_enforces(
+    fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("BACKUP_URL", "https://secret.invalid/copies")
+    monkeypatch.setenv("BACKUP_KEY", "secret-backup-key")
+    Path("p.yaml").write_text(f"name: a\nbackup: {{enabled: true, {written}}}\n")
+    key = f"backup.{written.partition(':')[0]}"
+    done = fuseboard("policy", "check", "p.yaml")
+    assert done.code == 0
+    assert done.out.endswith(f"\nnot yet enforced\n  line 2    {key}\n")
+    told = fuseboard("policy", "check", "p.yaml", "--json").json()
+    assert told["not_yet_enforced"] == {key: 2}
+
+
 def test_check_refuses_with_every_place_and_no_secret(
     fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,19 +16,20 @@ _ROW: Final = re.compile(r"\[[^\]]*\]")
 
 
 def unenforced(loaded: Loaded) -> dict[str, int]:
-    """Each field that the file sets and nothing enforces yet, with its line, in their order."""
+    """Each key that the file sets and nothing enforces yet, with its line, in their order."""
     found: dict[str, int] = {}
     for path, line in loaded.lines.items():
         plain = _ROW.sub("", path)
         if plain.startswith("strategies.losses"):
             plain = plain.removeprefix("strategies.")
-        if plain in NOT_YET or path.startswith("later["):
+        if path.startswith("later["):
+            found[path.removeprefix("later[").removesuffix("]")] = line
+        elif plain in NOT_YET:
             found[path] = line
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def said(loaded: Loaded, path: str) -> str:
-    """A path of `unenforced` as the file's key, with the keys below it that nothing enforces."""
-    section = path.removeprefix("later[").removesuffix("]")
-    values = msgspec.json.decode(loaded.policy.later.get(section, "{}"))
-    return f"{section}: {', '.join(values)}" if values else section
+    """A path of `unenforced`; a section's with the keys below it that nothing enforces."""
+    values = msgspec.json.decode(loaded.policy.later.get(path, "{}"))
+    return f"{path}: {', '.join(values)}" if isinstance(values, dict) and values else path
