@@ -2,7 +2,7 @@
 
 import argparse
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fuseboard.vocabulary.money import (
     NANOS,
@@ -11,6 +11,9 @@ from fuseboard.vocabulary.money import (
     nanos_from_text,
     text_from_nanos,
 )
+
+if TYPE_CHECKING:
+    from fuseboard.exchange.dividends import DividendSet
 
 PORT_MAX: Final = 65_535
 SPEED_NANOS_MIN: Final = NANOS // 1_000
@@ -48,6 +51,16 @@ def _nanos_between(text: str, least_nanos: int, most_nanos: int) -> int:
 def speed(text: str) -> int:
     """Tape time per time, in nano-units."""
     return _nanos_between(text, SPEED_NANOS_MIN, SPEED_NANOS_MAX)
+
+
+def dividend(text: str) -> "DividendSet":
+    """A dividend of the simulated market."""
+    from fuseboard.exchange.dividends import dividend_of_text
+
+    try:
+        return dividend_of_text(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from wrong
 
 
 def cooldown(text: str) -> int:

@@ -18,6 +18,7 @@ from fuseboard.arguments import (
     add_tapes,
     count,
     count_or_none,
+    dividend,
     money,
     port,
     seconds,
@@ -243,6 +244,8 @@ def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
     beyond = "429 beyond it"
     parser.add_argument("--requests-per-minute", type=count, default=200, metavar="N", help=beyond)
     parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
+    pays = "SYMBOL:RATE:EX-DATE:PAYABLE-DATE"
+    parser.add_argument("--dividend", type=dividend, action="append", default=[], metavar=pays)
     parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 
 

@@ -18,7 +18,7 @@ async def living(*_: object, **__: object) -> None:
     await asyncio.Event().wait()
 
 
-PARTS = ["register", "guardian", "HALT", "sessions", "times of day", "backups", "tape"]
+PARTS = ["register", "guardian", "HALT", "sessions", "times of day", "backups", "dividends", "tape"]
 
 
 @pytest.mark.parametrize("dies", [*PARTS, "nothing"])
@@ -30,6 +30,7 @@ def test_each_part_that_dies_beside_the_loop_is_told(
 
     here: Any = object.__new__(node.Node)
     told: list[tuple[str, str, str]] = []
+    here._kernel = SimpleNamespace(held=list)
     here._register = here._calendar = here._clock = None
     here._state = SimpleNamespace(halt_file=None)
     here._guardian, here._backups = part("guardian"), part("backups")
@@ -45,6 +46,7 @@ def test_each_part_that_dies_beside_the_loop_is_told(
     monkeypatch.setattr(node, "HaltFile", lambda *_: part("HALT"))
     monkeypatch.setattr(node, "tell_sessions", part("sessions").run)
     monkeypatch.setattr(node, "tell_times_of_day", part("times of day").run)
+    monkeypatch.setattr(node, "tell_dividends", part("dividends").run)
     monkeypatch.setattr(node, "tell_tape_end", part("tape").run)
     monkeypatch.setattr(node, "is_open", lambda *_: True)
     intake = Intake()
@@ -66,11 +68,11 @@ def assert_told(dies: str, told: list[tuple[str, str, str]], fault: str | None) 
     died = "died: OSError: [Errno 24] Too many open files"
     if dies == "nothing":
         assert (told, fault) == ([], None)
-    elif dies in ("backups", "tape"):
+    elif dies in ("backups", "dividends", "tape"):
         assert fault is None
         ((severity, reason, text),) = told
-        wanted = ("page", "backup") if dies == "backups" else ("warning", "feed_dead")
-        assert (severity, reason) == wanted
+        wanted = {"backups": ("page", "backup"), "dividends": ("page", "dividend")}
+        assert (severity, reason) == wanted.get(dies, ("warning", "feed_dead"))
         assert dies in text
         assert text.endswith(died)
     else:

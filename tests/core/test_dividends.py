@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuseboard.core import dividends, orders
-from fuseboard.core.dividend import Dividend, Dividends
+from fuseboard.core.dividend import Dividend
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
@@ -33,7 +33,7 @@ CUT: Final = BreakerRule(name="cut", condition="drawdown >= 2%", action=Action.F
 ALPHA: Final = StrategyRule(name="alpha", capital_nanos=250_000 * NANOS, losses=(LOSS,))
 
 
-def desk(side: Side = Side.BUY, *, strategies: bool = True) -> Desk:
+def desk(side: Side = Side.BUY, *, strategies: bool = True, made: type[Desk] = Desk) -> Desk:
     """A thousand shares at 250 of strategy alpha, long or short; 2 % is its limit."""
     policy = Policy(
         limits=Limits(order_value_nanos_max=NANOS**2),
@@ -41,7 +41,7 @@ def desk(side: Side = Side.BUY, *, strategies: bool = True) -> Desk:
         breakers=(CUT,),
         strategies=(ALPHA,) if strategies else (),
     )
-    at = Desk(policy, cash=300_000)
+    at = made(policy, cash=300_000)
     (order,) = submitted(at.order(side, HELD * NANOS))
     signed = HELD if side is Side.BUY else -HELD
     at.held, at.cash = signed, 300_000 - 250 * signed
@@ -120,7 +120,8 @@ def test_a_dividend_is_no_loss_on_its_ex_date_and_no_gain_when_it_comes(
     assert not tripped(told)
     assert drawdowns(at) == before, "nor does any mark move when its cash comes"
     state = at.kernel._state
-    assert (state.dividends, state.equity_disagreements) == (Dividends(), 0)
+    assert (state.dividends.known, state.dividends.owed) == ({}, {})
+    assert state.equity_disagreements == 0
     assert state.book.account.cash_attos == at.cash * NANOS * NANOS
     assert [text for text in alerts(told) if "came" in text]
 
@@ -249,7 +250,7 @@ def test_said_twice_it_counts_once_and_said_otherwise_it_counts_so() -> None:
     said(at, 8)
     assert at.kernel._state.dividends.owed[""] == 8 * HELD * NANOS * NANOS
     said(at, 0)
-    assert at.kernel._state.dividends == Dividends()
+    assert (at.kernel._state.dividends.known, at.kernel._state.dividends.owed) == ({}, {})
     assert tripped(priced(at, 240)), "it was taken back"
     assert said(at, 0) == [False]
 

@@ -162,6 +162,7 @@ class Exchange(Running):
         cash: str = "100000",
         requests_per_minute: int = 200,
         data: Path | None = None,
+        dividends: tuple[str, ...] = (),
     ) -> None:
         self.ledger_file = folder / "exchange-ledger.jsonl"
         port_file = folder / "exchange.port"
@@ -169,6 +170,7 @@ class Exchange(Running):
             folder, "exchange", *FUSEBOARD, "exchange", "--tape", tape, "--speed", str(speed),
             "--cash", cash, "--paused", "--port-file", port_file, "--ledger", self.ledger_file,
             "--requests-per-minute", str(requests_per_minute),
+            *(word for each in dividends for word in ("--dividend", each)),
             **({} if data is None else {"FUSEBOARD_DATA": str(data)}),
         )  # fmt: skip
 

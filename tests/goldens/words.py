@@ -18,6 +18,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
+from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.evidence_effects import (
     RecordCash,
     RecordPlan,
@@ -352,6 +353,9 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.ReadAccount: lambda _, e: "and positions" if e.positions else "",
     fx.ReadExecutions: lambda _, e: "the newest" if e.after is None else f"after {e.after or '-'}",
     fx.PublishDiscrepancy: lambda _, e: f"{e.stage} {e.subject}: ours {e.ours}, theirs {e.theirs}",
+    PublishDividends: lambda _, e: (
+        ", ".join(f"{at.symbol} {at.ex_date} {text(at.owed_nanos)}" for at in e.owed) or "nothing"
+    ),
     fx.LatchHalt: lambda _, e: f"{e.scope} {e.level.name} epoch {e.halt_epoch} {e.trip}",
     LatchBroker: lambda _, e: (
         ", ".join(

@@ -24,18 +24,18 @@ from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.lost_register import usable_register
-from fuseboard.app.node_options import NodeOptions
+from fuseboard.app.node_options import NodeOptions, port_refused
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.signals import obey_signals
 from fuseboard.app.starting import flattens_not_begun, node_started
 from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
-from fuseboard.app.tape_time import tell_sessions, tell_times_of_day
+from fuseboard.app.tape_time import tell_dividends, tell_sessions, tell_times_of_day
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
-from fuseboard.control.state_directory import Identity, StateRefused
+from fuseboard.control.state_directory import Identity
 from fuseboard.control.statistics_kept import KeptStatistics
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
 from fuseboard.gateway.door import LOOPBACK, GatewayDoor
@@ -78,8 +78,7 @@ class Node:
     """
 
     def __init__(self, options: NodeOptions, say: Callable[[str], None]) -> None:
-        self._options = options
-        self._say = say
+        self._options, self._say = options, say
         self._state = options.state
         self._identity: Identity = options.state.identity()
         self._lock = options.state.lock()
@@ -128,11 +127,9 @@ class Node:
             instance=self._identity.instance,
             is_halted=partial(self._register.halts, "", ""),
         )
-        self._guardian = self._new_guardian()
-        self._backups = self._new_backups()
-        self._stopping = asyncio.Event()
+        self._guardian, self._backups = self._new_guardian(), self._new_backups()
+        self._stopping, self._hurry = asyncio.Event(), asyncio.Event()
         self._ended_in_order, self._last_line = False, ""
-        self._hurry = asyncio.Event()
 
     def _new_guardian(self) -> GuardianLink:
         return GuardianLink(
@@ -287,12 +284,13 @@ class Node:
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
             halt_file.look()  # one that lies there already halts before the first order
             work["the watch over the file HALT"] = halt_file.run()
-        if self._options.sessions or self._options.tape_speed_nanos:
+        speed = self._options.tape_speed_nanos
+        if self._options.sessions or speed:
             work["the telling of sessions"] = tell_sessions(
                 calendar=self._calendar,
                 broker=broker,
                 clock=self._clock,
-                tape_speed_nanos=self._options.tape_speed_nanos,
+                tape_speed_nanos=speed,
                 offer=intake.offer,
                 tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
@@ -300,19 +298,22 @@ class Node:
             lambda: times_to_compare(self._options.policy.session, self._in_force()),
             broker=broker,
             clock=self._clock,
-            tape_speed_nanos=self._options.tape_speed_nanos,
+            tape_speed_nanos=speed,
             offer=intake.offer,
         )
         tasks = [begun_beside(each, name=name, died=intake.fail) for name, each in work.items()]
         page = partial(self._tell, Severity.PAGE, Reason.BACKUP)
         schedule = "the schedule of backups (none is made until the gateway is started again)"
         tasks.append(begun_beside(self._backups.run(), name=schedule, died=page))
+        if self._options.sessions or speed:
+            page = partial(self._tell, Severity.PAGE, Reason.DIVIDEND)
+            reading = tell_dividends(self._kernel.held, broker, self._clock, speed, intake.offer)
+            tasks.append(begun_beside(reading, name="the reading of dividends", died=page))
         if self._options.plays_tape:
             tell = partial(self._tell, Severity.WARNING, Reason.FEED_DEAD)
             tape = tell_tape_end(self._options.broker.base_url, tell)
-            tasks.append(
-                begun_beside(tape, name="the watch over the tape", died=tell, may_end=True)
-            )
+            name = "the watch over the tape"
+            tasks.append(begun_beside(tape, name=name, died=tell, may_end=True))
         return tasks
 
     def _tell(self, severity: Severity, reason: Reason, text: str) -> None:
@@ -355,10 +356,7 @@ class Node:
                 host, port, option = LOOPBACK, self._options.control_port, "--control-port"
                 api.bind(port)
         except OSError as error:
-            raise StateRefused(
-                f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}):"
-                f" choose another with {option}, 0 for any"
-            ) from error
+            raise port_refused(error, f"{host}:{port}", option) from error
 
     def _offer_start(self, intake: Intake) -> NodeStarted:
         intake.offer(self._adopted)

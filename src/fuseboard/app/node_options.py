@@ -1,5 +1,6 @@
 """What one gateway run is asked for."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from msgspec import Struct
 
 from fuseboard.app.adopting import Person
 from fuseboard.app.broker_choice import BrokerKeys
-from fuseboard.control.state_directory import StateDirectory
+from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.policy.policy import Policy
 
 
@@ -35,3 +36,9 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     plays_tape: bool = False
     """Whether the broker is the simulated exchange, whose market ends."""
     tape_speed_nanos: int = 0
+
+
+def port_refused(error: OSError, address: str, option: str) -> StateRefused:
+    """Why the node cannot listen there, and what to do."""
+    said = f"cannot listen on {address} ({os.strerror(error.errno or 0)})"
+    return StateRefused(f"{said}: choose another with {option}, 0 for any")

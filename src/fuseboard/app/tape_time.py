@@ -7,13 +7,16 @@ clock of the exchange that leaves this line differs from ours, and nothing rolls
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import structs
 
+from fuseboard.brokers.alpaca import AlpacaBroker
+from fuseboard.runtime.dividends import DividendLimits, DividendSchedule
 from fuseboard.runtime.sessions import ScheduleLimits, SessionSchedule
 from fuseboard.runtime.times_of_day import Times, TimesTold
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.doors import BrokerClock, BrokerUnavailable, Calendar, Clock, Throttled
 from fuseboard.vocabulary.inputs import (
     BrokerClockSeen,
@@ -98,6 +101,36 @@ async def tell_times_of_day(
         return offer(TimeOfDayReached(due_ns=tape.ours_ns(fact.due_ns)))
 
     await TimesTold(times, clock=tape, offer=translated, look_every_ns=NANOS).run()
+
+
+async def tell_dividends(
+    held: Callable[[], Sequence[str]],
+    broker: AlpacaBroker,
+    clock: Clock,
+    tape_speed_nanos: int,
+    offer: Callable[[DividendsSeen], bool],
+) -> None:
+    """Tell what is announced for ever: by our clock, or with a speed by a tape's."""
+    if not tape_speed_nanos:
+        await DividendSchedule(held=held, broker=broker, clock=clock, offer=offer).run()
+    tape = await _tape_time(broker, clock, tape_speed_nanos)
+
+    def translated(fact: DividendsSeen) -> bool:
+        ours = [
+            structs.replace(
+                each,
+                ex_ns=tape.ours_ns(each.ex_ns),
+                open_ns=tape.ours_ns(each.open_ns),
+                payable_ns=tape.ours_ns(each.payable_ns),
+            )
+            for each in fact.dividends
+        ]
+        return offer(structs.replace(fact, dividends=tuple(ours)))
+
+    limits = DividendLimits(look_every_ns=NANOS)
+    await DividendSchedule(
+        held=held, broker=broker, clock=tape, offer=translated, limits=limits
+    ).run()
 
 
 async def _tape_time(broker: BrokerClock, clock: Clock, tape_speed_nanos: int) -> TapeTime:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fuseboard.brokers.alpaca_activities import read_executions
+from fuseboard.brokers.alpaca_dividends import read_dividends
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import (
     AlpacaOptions,
@@ -10,6 +11,7 @@ from fuseboard.brokers.alpaca_session import (
 )
 from fuseboard.brokers.alpaca_trades import TradeStream
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id
@@ -118,6 +120,10 @@ class AlpacaBroker:
     async def executions(self, after: str | None) -> ExecutionsSeen:
         """The activity feed from an id on. Raises `BrokerUnavailable` and `Throttled`."""
         return await read_executions(self._session, after, self._requests.spelled)
+
+    async def dividends(self, symbols: Sequence[str], wall_ns: int) -> DividendsSeen:
+        """Cash dividends announced of symbols. Raises `BrokerUnavailable` and `Throttled`."""
+        return await read_dividends(self._session, symbols, wall_ns)
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id is not known. Raises `BrokerUnavailable`, `Throttled`."""

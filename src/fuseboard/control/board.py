@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fuseboard.control.statistics import Counting, counting_from
 from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
     Effect,
@@ -134,6 +135,7 @@ class Board:
         self.equities: deque[int] = deque(maxlen=EQUITIES_MAX)
         self.dynamic_limits: tuple[str, ...] = ()
         self.discrepancies: dict[str, PublishDiscrepancy] = {}
+        self.dividends = PublishDividends(owed=())
         self.policy = PolicyLine()
         self.overrides: dict[str, RecordOverride] = {}
         self.resets_wanted: dict[str, RecordReset] = {}
@@ -181,6 +183,8 @@ class Board:
                 self.shaped += 1
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
+            case PublishDividends():
+                self.dividends = effect
             case PublishDiscrepancy():
                 self.discrepancies[effect.subject] = effect
                 if effect.stage in ("resolved", "accepted"):
@@ -194,10 +198,7 @@ class Board:
                 if effect.stage == "requested":
                     self.resets_wanted[effect.scope] = effect
             case RecordRecovery():
-                self.recoveries.pop(effect.scope, None)
-                self.recoveries[effect.scope] = effect
-                if len(self.recoveries) > RECOVERIES_MAX:
-                    del self.recoveries[next(iter(self.recoveries))]
+                self._recovery(effect)
             case RecordLiquidity():
                 self.counting.liquidity(effect)
             case AnswerDenied():
@@ -258,6 +259,12 @@ class Board:
                 oldest = self._closed.popleft()
                 if oldest not in self._working:
                     self.orders.pop(oldest, None)
+
+    def _recovery(self, effect: RecordRecovery) -> None:
+        self.recoveries.pop(effect.scope, None)
+        self.recoveries[effect.scope] = effect
+        if len(self.recoveries) > RECOVERIES_MAX:
+            del self.recoveries[next(iter(self.recoveries))]
 
     def _plan(self, effect: RecordPlan) -> None:
         self.plans[effect.trip] = effect

@@ -75,6 +75,7 @@ def status_text(status: Status) -> str:
     ]
     hidden = len(status.discrepancies) - DIFFERENCES_SHOWN_MAX
     lines += [f"differs   and {hidden} more: see --json"] if hidden > 0 else []
+    lines += [f"dividend  {line}" for line in status.dividends[:DIFFERENCES_SHOWN_MAX]]
     lines += [f"fuse      {fuse_line(fuse)}" for fuse in status.fuses]
     for plan in status.plans[-PLANS_SHOWN_MAX:]:
         left = f", left {'; '.join(plan.left)}" if plan.left else ""

@@ -8,8 +8,9 @@ from fuseboard.runtime.meter import Measured
 from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosition, PublishPosture
 from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.liquidity_effects import RecordTier
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.money import NANOS, shown_money, text_from_nanos
 from fuseboard.vocabulary.reset_effects import RecordRecovery, RecordReset
+from fuseboard.vocabulary.wall_time import shown_utc
 
 
 class PostureLine(Struct, frozen=True, kw_only=True):
@@ -104,6 +105,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
+    dividends: tuple[str, ...] = ()
+    """What is owed of dividends until their cash comes, and whether announcements are read."""
     halt_file: str = ""
     """The path of the file HALT while it is there: it halts the account."""
     journal_lost: str = ""
@@ -171,6 +174,7 @@ def status_of(
         recoveries=tuple(board.recoveries.values()),
         resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
+        dividends=_dividends(board),
         halt_file=halt_file,
         compared_wall_ns=compared_wall_ns,
         halt_epoch=halt_epoch,
@@ -205,6 +209,17 @@ def _discrepancy(at: PublishDiscrepancy) -> DiscrepancyLine:
         since_ns=at.since_wall_ns,
         adopted=at.stage == "adopted",
     )
+
+
+def _dividends(board: Board) -> tuple[str, ...]:
+    shown = board.dividends
+    owed = [
+        f"{at.symbol}: {shown_money(at.owed_nanos)} USD are owed for the dividend of {at.ex_date},"
+        f" payable {shown_utc(at.payable_wall_ns)[:10]}"
+        for at in shown.owed
+    ]
+    unread = [f"announcements are not read: {shown.unread}"] if shown.unread else []
+    return (*owed, *unread)
 
 
 def _silent(board: Board) -> list[str]:

@@ -22,6 +22,7 @@ from fuseboard.policy.shown import duration
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, Unit
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.measured import Value, shown_nanos
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
@@ -50,6 +51,7 @@ _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.PolicyAdopted: watchlist.ANYTHING,
     CashMoved: watchlist.ANYTHING,
     DividendSaid: watchlist.ANYTHING,
+    DividendsSeen: watchlist.ANYTHING,
     facts.SessionRolled: watchlist.ANYTHING,
     facts.BrokerClockSeen: watchlist.ANYTHING,
     facts.MeasureReported: watchlist.READ,

@@ -5,7 +5,15 @@ position owes it. Until the cash moves, what of it counts in equity is no more t
 really fallen since: a dividend explains a fall, it never makes a gain.
 """
 
+from typing import Final
+
 from msgspec import Struct
+
+from fuseboard.vocabulary.dividend_facts import DividendOwed
+from fuseboard.vocabulary.money import nanos_from_attos
+
+PASSED_OVER_MAX: Final = 1_000
+"""Announcements remembered that count for nothing; the oldest is forgotten, and told again."""
 
 
 class Dividend(Struct, kw_only=True):
@@ -28,6 +36,8 @@ class Dividend(Struct, kw_only=True):
     """Until when a fall may be the dividend's; 0 before the first price without it."""
     closed: bool = False
     """Whether that time is over."""
+    announced: bool = False
+    """Whether it is the broker's word alone; a person's stands over that."""
 
     def owed_attos(self, quantity_nanos: int) -> int:
         """What counts as owed for so much that was held; negative where we owe it.
@@ -66,6 +76,20 @@ class Dividends(Struct, kw_only=True):
     """What counts as owed to each ledger, in attos; empty when nothing does."""
     watched: dict[str, list[str]] = {}
     """By symbol, those whose price is still to fall, or falls."""
+    passed_over: dict[str, int] = {}
+    """Announcements that count for nothing, and until when (wall time) they are remembered."""
+    unread: str = ""
+    """Why the broker's announcements cannot be read; empty: they can."""
+    shown: tuple[DividendOwed, ...] = ()
+    """What was last published."""
+
+    def end(self, key: str, *, until_ns: int) -> None:
+        """It is over, or counts for nothing: announced again until then, it is passed over."""
+        self.known.pop(key, None)
+        self.passed_over.pop(key, None)
+        self.passed_over[key] = until_ns
+        while len(self.passed_over) > PASSED_OVER_MAX:
+            del self.passed_over[next(iter(self.passed_over))]
 
     def count(self) -> None:
         """Bring `owed` and `watched` up to date."""
@@ -77,3 +101,17 @@ class Dividends(Struct, kw_only=True):
                 owed_attos = self.owed.get(name, 0) + at.owed_attos(quantity_nanos)
                 self.owed[name] = owed_attos
         self.owed = {name: attos for name, attos in self.owed.items() if attos}
+
+    def lines(self) -> tuple[DividendOwed, ...]:
+        """What counts as owed to the account, dividend by dividend."""
+        found = [(at, at.owed_attos(at.held.get("", 0))) for at in self.known.values()]
+        return tuple(
+            DividendOwed(
+                symbol=at.symbol,
+                ex_date=at.ex_date,
+                owed_nanos=nanos_from_attos(owed_attos),
+                payable_wall_ns=at.payable_ns,
+            )
+            for at, owed_attos in found
+            if owed_attos
+        )

@@ -18,6 +18,7 @@ from fuseboard.core.fuses.confirmation import DAY_NS
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.rebasing import rebase_marks
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.dividend_facts import Announced, PublishDividends
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_money, text_from_nanos
 from fuseboard.vocabulary.operator_inputs import DividendSaid
@@ -53,8 +54,9 @@ def dividend_said(turn: Turn, fact: DividendSaid) -> None:
     key = f"{fact.symbol} {fact.ex_date}"
     at, late = dividends.known.get(key), turn.wall_ns >= fact.ex_ns
     if fact.rate_nanos == 0:
-        dividends.known.pop(key, None)
+        dividends.end(key, until_ns=fact.payable_ns + UNPAID_NS)
     elif at is not None:
+        at.announced = False
         at.rate_nanos, at.payable_ns = fact.rate_nanos, fact.payable_ns
         at.counted_nanos = min(at.counted_nanos, fact.rate_nanos)
     else:
@@ -65,9 +67,10 @@ def dividend_said(turn: Turn, fact: DividendSaid) -> None:
             ex_ns=fact.ex_ns,
             payable_ns=fact.payable_ns,
         )
-        if late and _goes_ex(turn, key, at):  # where the price was before it, nobody can tell now
+        dividends.passed_over.pop(key, None)
+        if late and goes_ex(turn, key, at):  # where the price was before it, nobody can tell now
             at.counted_nanos, at.until_ns, at.closed = at.rate_nanos, turn.wall_ns, True
-    dividends.count()
+    counted(turn)
     rate = text_from_nanos(fact.rate_nanos)
     text = f"{fact.symbol}: a dividend of {rate} a share, ex {fact.ex_date}: {fact.why}"
     turn.alert(Severity.INFO, Reason.DIVIDEND, text, symbol_scope(fact.symbol))
@@ -83,19 +86,24 @@ def _refusal(turn: Turn, fact: DividendSaid) -> str:
         return "the books have not been compared with the broker's yet: try again"
     if fact.rate_nanos == 0:
         return "" if known is not None else "no such dividend is known: nothing to take back"
-    if fact.payable_ns < fact.ex_ns or fact.payable_ns - fact.ex_ns > PAYABLE_NS_MAX:
+    if known is None and turn.wall_ns >= fact.ex_ns and not held(state, fact.symbol):
+        return f"{fact.symbol} went ex already and nothing of it is held"
+    return impossible(turn, fact, is_new=known is None)
+
+
+def impossible(turn: Turn, said: DividendSaid | Announced, *, is_new: bool) -> str:
+    """Why such a dividend cannot be, whoever says it; empty when it can."""
+    if said.payable_ns < said.ex_ns or said.payable_ns - said.ex_ns > PAYABLE_NS_MAX:
         return "a dividend is payable on its ex-date or in the half year after it: a slip?"
-    if turn.wall_ns >= fact.payable_ns + UNPAID_NS:
+    if turn.wall_ns >= said.payable_ns + UNPAID_NS:
         return "it was payable over a week ago: its cash has come, or is a question for the broker"
-    price_nanos = _price_nanos(state, fact.symbol)
-    if price_nanos and fact.rate_nanos * PRICE_PARTS >= price_nanos:
+    price_nanos = _price_nanos(turn.state, said.symbol)
+    if price_nanos and said.rate_nanos * PRICE_PARTS >= price_nanos:
         shown = shown_money(price_nanos)
         return (
             f"that is a quarter of its price of {shown} or more: a slip? (such a one goes ex late)"
         )
-    if known is None and turn.wall_ns >= fact.ex_ns and not _held(state, fact.symbol):
-        return f"{fact.symbol} went ex already and nothing of it is held"
-    if known is None and len(state.dividends.known) >= DIVIDENDS_MAX:
+    if is_new and len(turn.state.dividends.known) >= DIVIDENDS_MAX:
         return f"{DIVIDENDS_MAX} dividends are known already: take some back"
     return ""
 
@@ -106,11 +114,33 @@ def _price_nanos(state: State, symbol: str) -> int:
     return 0 if instrument is None else instrument.mark_nanos
 
 
-def _held(state: State, symbol: str) -> dict[str, int]:
+def held(state: State, symbol: str) -> dict[str, int]:
     """What each ledger holds of a symbol, where it holds any."""
     ledgers = {"": state.book.account, **state.book.strategies}
     found = {name: ledger.positions.get(symbol) for name, ledger in ledgers.items()}
     return {name: at.quantity_nanos for name, at in found.items() if at and at.quantity_nanos}
+
+
+def counted(turn: Turn) -> None:
+    """What is known changed: count what is owed of it, and show that."""
+    dividends = turn.state.dividends
+    dividends.count()
+    lines = dividends.lines()
+    if lines != dividends.shown:
+        dividends.shown = lines
+        show(turn)
+
+
+def show(turn: Turn) -> None:
+    """Show what is owed, and whether announcements can be read."""
+    dividends = turn.state.dividends
+    turn.out.append(PublishDividends(owed=dividends.shown, unread=dividends.unread))
+
+
+def node_started(turn: Turn) -> None:
+    """Show a gateway that starts with nothing what there is."""
+    if turn.state.dividends.shown or turn.state.dividends.unread:
+        show(turn)
 
 
 # --- the ex-date ----------------------------------------------------------------------------------
@@ -122,18 +152,18 @@ def turn_ex(turn: Turn, symbol: str) -> None:
     for key in dividends.watched.get(symbol, []):
         at = dividends.known[key]
         if not at.is_ex and turn.wall_ns >= at.ex_ns:
-            _goes_ex(turn, key, at)
-    dividends.count()
+            goes_ex(turn, key, at)
+    counted(turn)
 
 
-def _goes_ex(turn: Turn, key: str, at: Dividend) -> bool:
+def goes_ex(turn: Turn, key: str, at: Dividend) -> bool:
     """From now on it is owed to who holds now; whether anybody does and it is believed."""
     state = turn.state
-    at.held, at.is_ex = _held(state, at.symbol), True
+    at.held, at.is_ex = held(state, at.symbol), True
     at.reference_nanos = state.book.account.position(at.symbol).mark_nanos
     believed = at.rate_nanos * PRICE_PARTS < at.reference_nanos
     if not at.held or not believed:
-        del state.dividends.known[key]
+        state.dividends.end(key, until_ns=at.payable_ns + UNPAID_NS)
     if at.held and not believed:
         text = f"{at.symbol}: {text_from_nanos(at.rate_nanos)} a share is a quarter of its price or"
         text += " more: what it falls by is a loss until a person says what is paid"
@@ -155,7 +185,7 @@ def priced(turn: Turn, symbol: str, mark_nanos: int) -> None:
         if turn.wall_ns < at.until_ns and not _may_be_split(turn.state, at, mark_nanos):
             moved = at.fall_to(mark_nanos) or moved
     if moved:
-        dividends.count()
+        counted(turn)
 
 
 def _may_be_split(state: State, at: Dividend, mark_nanos: int) -> bool:
@@ -171,7 +201,7 @@ def split(turn: Turn, symbol: str, *, new: int, old: int) -> None:
     for at in turn.state.dividends.known.values():
         if at.symbol == symbol:
             at.split(new, old)
-    turn.state.dividends.count()
+    counted(turn)
 
 
 # --- the cash -------------------------------------------------------------------------------------
@@ -247,8 +277,8 @@ def _settle(turn: Turn, key: str, came_attos: int) -> None:
         if more_attos > 0:
             beyond.append((scope, before_attos, before_attos + more_attos))
     owed_attos = at.owed_attos(account_nanos)
-    del state.dividends.known[key]
-    state.dividends.count()
+    state.dividends.end(key, until_ns=at.payable_ns + UNPAID_NS)
+    counted(turn)
     for scope, before_attos, after_attos in beyond:
         rebase_marks(state, scope, before_attos=before_attos, after_attos=after_attos)
     came, owed = (shown_money(nanos_from_attos(attos)) for attos in (came_attos, owed_attos))
@@ -267,12 +297,12 @@ def advance(turn: Turn) -> bool:
     before = dividends.owed
     for key, at in list(dividends.known.items()):
         if not at.is_ex and turn.wall_ns >= at.ex_ns:
-            _goes_ex(turn, key, at)
+            goes_ex(turn, key, at)
         if at.until_ns and turn.wall_ns >= at.until_ns:
             at.closed = True
         if key in dividends.known and at.is_ex and turn.wall_ns >= _over_ns(at):
             _end(turn, key, at)
-    dividends.count()
+    counted(turn)
     return dividends.owed != before
 
 
@@ -289,7 +319,7 @@ def _end(turn: Turn, key: str, at: Dividend) -> None:
         _settle(turn, key, 0)
         return
     owed = shown_money(nanos_from_attos(at.owed_attos(account_nanos)))
-    del turn.state.dividends.known[key]
+    turn.state.dividends.end(key, until_ns=at.payable_ns + UNPAID_NS)
     text = (
         f"{at.symbol}: the broker's cash does not show the dividend of {at.ex_date} a week after it"
         f" was payable: {owed} USD no longer count as owed; ask the broker"

@@ -13,6 +13,7 @@ import msgspec
 
 from fuseboard.core import (
     adoption,
+    announced,
     breakers,
     cash,
     comparing,
@@ -53,6 +54,7 @@ from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import rests_until, wake_for_what_is_next
 from fuseboard.core.watchlist import ORDER
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import (
@@ -204,6 +206,10 @@ class Kernel:
         """
         return rests_until(self._turn)
 
+    def held(self) -> list[str]:
+        """The symbols with a position of the account."""
+        return self._state.book.held()
+
     def halt_epoch(self) -> int:
         """The number of the newest halt, of whatever scope; 0 before the first."""
         return self._state.halt_epoch
@@ -272,6 +278,12 @@ def _dividend_said(turn: Turn, fact: DividendSaid) -> None:
     valuation.evaluate(turn, BOOKS_SOURCE)
 
 
+def _dividends_seen(turn: Turn, fact: DividendsSeen) -> None:
+    announced.dividends_seen(turn, fact)
+    if turn.state.dividends.owed:
+        valuation.evaluate(turn, BOOKS_SOURCE)
+
+
 _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     NodeStarted: startup.node_started,
     PolicyAdopted: adoption.policy_adopted,
@@ -314,6 +326,7 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     RequestsDenied: notes.requests_denied,
     CashMoved: cash.cash_moved,
     DividendSaid: _dividend_said,
+    DividendsSeen: _dividends_seen,
     MeasureReported: reporting.measure_reported,
     OverrideRequested: overrides.override_requested,
     OverrideVerified: overrides.override_verified,

@@ -13,6 +13,7 @@ from fuseboard.core import (
     comparing,
     consent,
     data_health,
+    dividends,
     draining,
     drop_copy,
     dynamic,
@@ -132,6 +133,7 @@ def _show_all(turn: Turn) -> None:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
     publish_unmarked(turn)
+    dividends.node_started(turn)
 
 
 def _agree_with_register(turn: Turn, fact: NodeStarted) -> None:

@@ -2,8 +2,8 @@
 
 A list apart from the order stream and from the orders themselves, so that it can disagree with
 them, as a broker's can: the faults `hide_activities` and `repeat_activities` do so to order. Kinds
-are `FILL`, `CSD` (money paid in) and `CSW` (out). An id is a New York time to the millisecond, two
-colons and a UUID; it is also the page token.
+are `FILL`, `CSD` (money paid in), `CSW` (out) and `DIV` (a dividend). An id is a New York time to
+the millisecond, two colons and a UUID; it is also the page token.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from fuseboard.wire.alpaca_values import ns_from_rfc3339, rfc3339_from_ns
 ACTIVITIES_MAX = 1_000_000
 PAGE_MAX = 100
 """Alpaca's largest page, and what it gives when none is asked for."""
-KINDS = ("FILL", "CSD", "CSW")
+KINDS = ("FILL", "CSD", "CSW", "DIV")
 _NAMES = uuid.UUID("3c1d8a44-2a6f-5b0c-9a0e-8d1c7f0f4b21")
 
 
@@ -47,6 +47,8 @@ class Activity(Struct, frozen=True, kw_only=True):
     at_ns: int
     fill: FillActivity | None = None
     amount_nanos: int = 0
+    symbol: str = ""
+    """Whose dividend it is."""
 
 
 class Activities:
@@ -59,12 +61,18 @@ class Activities:
         """An order was filled."""
         self._add(Activity(id=_id(at_ns, fill.execution_id), kind="FILL", at_ns=at_ns, fill=fill))
 
-    def cash_moved(self, at_ns: int, amount_nanos: int) -> None:
+    def cash_moved(self, at_ns: int, amount_nanos: int, dividend_of: str = "") -> None:
         """Money was paid in, or out when negative."""
         number = str(uuid.uuid5(_NAMES, f"cash/{len(self.entries)}"))
-        kind = "CSD" if amount_nanos >= 0 else "CSW"
+        kind = "DIV" if dividend_of else "CSD" if amount_nanos >= 0 else "CSW"
         self._add(
-            Activity(id=_id(at_ns, number), kind=kind, at_ns=at_ns, amount_nanos=amount_nanos)
+            Activity(
+                id=_id(at_ns, number),
+                kind=kind,
+                at_ns=at_ns,
+                amount_nanos=amount_nanos,
+                symbol=dividend_of,
+            )
         )
 
     def hide(self, execution_id: str) -> None:
@@ -152,6 +160,7 @@ def activity_object(activity: Activity) -> dict[str, object]:
             "date": f"{new_york_time(activity.at_ns):%Y-%m-%d}",
             "net_amount": text_from_nanos(activity.amount_nanos),
             "status": "executed",
+            **({"symbol": activity.symbol} if activity.symbol else {}),
         }
     whole = fill.left_nanos == 0
     return {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from fuseboard.exchange.dividends import DividendSet
 from fuseboard.feeds.tapes.tape import Tape, TapeKind
 from fuseboard.vocabulary.money import NANOS
 
@@ -21,6 +22,7 @@ class ExchangeConfig(Struct, frozen=True, kw_only=True):
     fee_per_share_nanos: int = 0
     fee_basis_points: int = 0
     seed: int = 1
+    dividends: tuple[DividendSet, ...] = ()
     left_takes: bool = False
     """Whether the rest of a limit order that arrives at the far side goes on taking: `book.py`."""
 

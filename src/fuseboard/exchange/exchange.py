@@ -389,11 +389,11 @@ class Exchange:
         self._minted += 1
         return seeded_id(self.config.seed, "client", self._minted)
 
-    def move_cash(self, amount_nanos: int) -> None:
-        """Money is paid in, or out when negative."""
+    def move_cash(self, amount_nanos: int, dividend_of: str = "") -> None:
+        """Money is paid in, or out when negative: by the owner, else a dividend of a symbol."""
         self._account.cash_attos += amount_nanos * NANOS
-        self._write(ledger.CashMoved, amount_nanos=amount_nanos)
-        self.activities.cash_moved(self.now_ns, amount_nanos)
+        self._write(ledger.CashMoved, amount_nanos=amount_nanos, dividend_of=dividend_of)
+        self.activities.cash_moved(self.now_ns, amount_nanos, dividend_of)
 
     def account(self) -> AccountView:
         """The account's figures at the last trades."""

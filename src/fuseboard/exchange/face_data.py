@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fuseboard.exchange.calendar import new_york_time
+from fuseboard.exchange.dividends import CORPORATE_ACTIONS
 from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, Bar, SymbolHistory, joined
 from fuseboard.exchange.rules import MALFORMED, NOT_FOUND
@@ -83,7 +84,7 @@ def status_of(told: StatusTold) -> Message:
 
 def is_data_path(path: str) -> bool:
     """Whether a request is for market data."""
-    return _PREFIXES.fullmatch(path) is not None
+    return path == CORPORATE_ACTIONS or _PREFIXES.fullmatch(path) is not None
 
 
 class DataFace:
@@ -95,11 +96,14 @@ class DataFace:
     def answer(self, request: Request) -> Response:
         """The answer to one request."""
         match = _PREFIXES.fullmatch(request.path)
-        if match is None or request.method != "GET":
+        actions = request.path == CORPORATE_ACTIONS
+        if request.method != "GET" or (match is None and not actions):
             return _not_found(request)
-        parts = match.group(2).split("/")
         try:
-            return self._route(parts, request)
+            if match is None:
+                now_ns = self._running.exchange.now_ns
+                return _json(self._running.dividends.announced(request.query, now_ns))
+            return self._route(match.group(2).split("/"), request)
         except ValueError as wrong:
             return alpaca.error_answer(400, MALFORMED, str(wrong))
 

@@ -34,9 +34,10 @@ class AccountOpened(Entry, frozen=True, tag=True):
 
 
 class CashMoved(Entry, frozen=True, tag=True):
-    """Money was paid in (positive) or out."""
+    """Money was paid in (positive) or out: by the owner, else as a dividend of a symbol."""
 
     amount_nanos: int
+    dividend_of: str = ""
 
 
 class AccountConfigured(Entry, frozen=True, tag=True):

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from fuseboard.exchange.clock import TapeClock
 from fuseboard.exchange.config import config_for
+from fuseboard.exchange.dividends import DividendSet
 from fuseboard.exchange.face import Face
 from fuseboard.exchange.ledger import LedgerFile
 from fuseboard.exchange.running import RunningExchange
@@ -46,6 +47,7 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     multiplier: int | None = None
     shorting_enabled: bool | None = None
     start_paused: bool = False
+    dividends: tuple[DividendSet, ...] = ()
     starter_pipe: int | None = None
     """The reading end of a pipe by whose closing we learn that our starter died: `starter.py`."""
 
@@ -100,6 +102,7 @@ def running_exchange(options: ExchangeOptions, ledger: LedgerFile | None) -> Run
         latency_ns=options.latency_ns,
         fee_per_share_nanos=options.fee_per_share_nanos,
         fee_basis_points=options.fee_basis_points,
+        dividends=options.dividends,
     )
     if options.multiplier is not None:
         config = structs.replace(config, multiplier=options.multiplier)

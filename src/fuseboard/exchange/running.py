@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from fuseboard.exchange.clock import TapeClock
 from fuseboard.exchange.config import ExchangeConfig
+from fuseboard.exchange.dividends import Dividends
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.halts import StatusTold
 from fuseboard.exchange.history import MINUTE_NS, MINUTES_KEPT_MAX, Bar, SymbolHistory
@@ -46,6 +47,7 @@ class RunningExchange:
         self.on_market: Callable[[Sequence[MarketEvent]], None] = lambda _events: None
         self._record_further = record
         self.exchange = Exchange(config, start_ns=clock.now_ns(), record=self._record)
+        self.dividends = Dividends(config.dividends, held=self._held, pay=self._pay)
         self._events = tape.read()
         self._next = next(self._events, None)
 
@@ -59,8 +61,10 @@ class RunningExchange:
         now_ns = max(self.clock.now_ns(), self.exchange.now_ns)
         seen: list[MarketEvent] = []
         while self._next is not None and self._next.at_ns <= now_ns:
+            self._pay_due(self._next.at_ns)
             self._take(self._next, seen)
             self._next = next(self._events, None)
+        self._pay_due(now_ns)
         self.exchange.advance(now_ns)
         self._sample_equity(now_ns)
         if seen:
@@ -113,9 +117,23 @@ class RunningExchange:
             seen.append((event.symbol, complete))
         seen.append(history.trades[-1])
 
+    def _pay_due(self, now_ns: int) -> None:
+        """What is due of dividends happens at its time, before what the tape shows then."""
+        while (due_ns := self.dividends.next_due_ns()) is not None and due_ns <= now_ns:
+            self.exchange.advance(max(due_ns, self.exchange.now_ns))
+            self.dividends.advance(due_ns)
+
+    def _held(self, symbol: str) -> int:
+        found = [at.quantity_nanos for at in self.exchange.positions() if at.symbol == symbol]
+        return sum(found)
+
+    def _pay(self, amount_nanos: int, symbol: str) -> None:
+        self.exchange.move_cash(amount_nanos, symbol)
+
     def _turn_s(self) -> float:
         """How long until something is due, within bounds."""
-        due = [event_ns for event_ns in (self.exchange.next_due_ns(),) if event_ns is not None]
+        known = (self.exchange.next_due_ns(), self.dividends.next_due_ns())
+        due = [event_ns for event_ns in known if event_ns is not None]
         if self._next is not None:
             due.append(self._next.at_ns)
         wait_ns = self.clock.wall_ns_until(min(due)) if due else None

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from fuseboard.vocabulary import inputs
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.inputs import (
     Input,
     OrderRequested,
@@ -93,6 +94,7 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.BrokerClockSeen: BROKER,
     inputs.SessionRolled: BROKER,
     inputs.TimeOfDayReached: BROKER,
+    DividendsSeen: BROKER,
     inputs.PositionsSeen: BROKER,
     ExecutionsSeen: BROKER,
     WorkingSeen: BROKER,

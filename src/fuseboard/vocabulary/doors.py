@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     FindOrder,
@@ -127,6 +128,15 @@ class BrokerClock(Protocol):
 
     async def clock(self) -> BrokerClockSeen:
         """The clock as it is now. Raises `BrokerUnavailable` and `Throttled`."""
+
+
+class BrokerDividends(Protocol):
+    """What the broker announces of dividends."""
+
+    async def dividends(self, symbols: Sequence[str], wall_ns: int) -> DividendsSeen:
+        """Cash dividends of symbols that move cash from this time on, as far as is announced; or
+        why the broker does not tell them. Raises `BrokerUnavailable` and `Throttled`.
+        """
 
 
 class SessionDay(Struct, frozen=True, kw_only=True):

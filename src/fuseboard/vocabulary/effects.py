@@ -9,6 +9,7 @@ from typing import TypeAlias
 from fuseboard.vocabulary.act import Act
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.evidence_effects import (
     RecordCash,
     RecordDrain,
@@ -332,6 +333,7 @@ Effect: TypeAlias = (
     | RecordReplacement
     | PublishDiscrepancy
     | PublishDynamicLimits
+    | PublishDividends
     | RecordOverride
     | RecordPolicy
     | RecordReset

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.fact import Fact
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.market_inputs import (
@@ -431,6 +432,7 @@ Input: TypeAlias = (
     | RequestsDenied
     | CashMoved
     | DividendSaid
+    | DividendsSeen
     | MeasureReported
     | OverrideRequested
     | OverrideVerified
