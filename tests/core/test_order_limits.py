@@ -14,7 +14,7 @@ from fuseboard.core.book import Order
 from fuseboard.core.checks.quick import worst_if_passed
 from fuseboard.core.checks.table import TABLE
 from fuseboard.core.kernel import Kernel
-from fuseboard.core.order_limits import QUIET_NS, ROWS
+from fuseboard.core.order_limits import QUIET_NS, ROWS, SAID_EVERY_NS
 from fuseboard.core.state import Turn
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.vocabulary import effects as fx
@@ -257,9 +257,11 @@ def test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were() -> No
     assert "is 4, 80.00% of its limit 5 " in text
     at.kernel._state.postures = {}
     assert texts(bought(at, 4 * NANOS)) == []
+    wait(at, SAID_EVERY_NS)
     (text,) = texts(bought(at, 8 * NANOS))
     assert "is 8, 80.00% of its limit 10 " in text, "a looser limit is another one"
     for posture, quantity in ((Posture.REDUCED, 5), (Posture.OPEN, 10)) * 3:
+        wait(at, SAID_EVERY_NS)
         at.kernel._state.postures = {"strategy:alpha": posture}
         assert texts(bought(at, quantity * NANOS)) == []
 
@@ -316,6 +318,7 @@ def test_a_policy_that_loosens_a_limit_makes_it_another_one_and_the_same_again_d
         rules = at.kernel._turn.policy
         for limit, news in ((before, 0), (after, 1)):
             adopt(at, replace(rules, limits=replace(rules.limits, **{field: limit})))
+            wait(at, SAID_EVERY_NS)
             size = quantity if news else 9 * NANOS
             assert len(texts(bought(at, size, price))) == news, (field, limit)
 

@@ -8,6 +8,7 @@ from fuseboard.core import judging, order_limits, replacing
 from fuseboard.core.checks.quick import _mark, _more, _priced, worst_if_passed
 from fuseboard.vocabulary.money import NANOS
 from tests.core import test_order_limits as of
+from tests.core import test_order_limits_moved as moved
 from tests.core.test_nearness_rows import texts
 from tests.deletion import fails, without
 
@@ -56,8 +57,10 @@ def stale() -> None:
          of.test_orders_that_a_check_did_not_judge_do_not_keep_it_from_being_said_again),
         (order_limits.passed_quickly, "turn.boot_ns - known.near_boot_ns < QUIET_NS", "True",
          of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
-        (order_limits.passed_quickly, "known.limit == getattr(limits, field)", "True",
-         of.test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were),
+        (order_limits.passed_quickly, "known.least <= getattr(limits, field)", "True",
+         moved.test_an_order_near_a_limit_that_a_person_tightened_is_said_once),
+        (order_limits.passed_quickly, " <= known.most", "",
+         moved.test_an_order_near_a_floor_that_a_person_raised_is_said_once),
         (order_limits.passed_quickly, "known.near_boot_ns = turn.boot_ns", "pass",
          of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
         (order_limits._look, " or row.check in turn.policy.checks_off", "",
@@ -68,14 +71,25 @@ def stale() -> None:
         (order_limits._look, "100 * used < NEAR_PERCENT * whole", "False", both_ways),
         (order_limits._look, "known.near_boot_ns = turn.boot_ns", "pass", by_table),
         (order_limits._look, "every.get(order.strategy) or {}", "every.get('', {})", by_table),
-        (order_limits._is_news, "is_looser or ", "",
-         of.test_limits_that_a_posture_halves_are_near_at_half_of_what_they_were),
-        (order_limits._is_news, "limit < before if row.field in TIGHTENED_BY_MORE else ", "",
-         of.test_a_policy_that_loosens_a_limit_makes_it_another_one_and_the_same_again_does_not),
-        (order_limits._is_news, " or turn.boot_ns - known.near_boot_ns >= QUIET_NS", "",
+        (order_limits._is_news, "is_other and ", "", by_table),
+        (order_limits._is_news, "known.least <= limit", "True",
+         moved.test_an_order_near_a_limit_that_a_person_tightened_is_said_once),
+        (order_limits._is_news, "limit <= known.most", "limit",
+         moved.test_an_order_near_a_floor_that_a_person_raised_is_said_once),
+        (order_limits._is_news, " and turn.boot_ns - known.said_boot_ns >= SAID_EVERY_NS", "",
+         moved.test_a_posture_that_halves_a_limit_is_said_when_the_minute_is_over),
+        (order_limits._is_news, "_is_quiet(turn, known) or", "",
          of.test_it_is_said_again_only_after_an_hour_without_an_order_near_it),
+        (order_limits._said_now, " and not _is_quiet(turn, known)", "",
+         moved.test_what_was_said_in_an_hour_that_is_over_is_forgotten),
+        (order_limits._said_now, "min(known.least, limit)", "limit",
+         moved.test_a_dynamic_limit_that_goes_in_and_out_is_said_at_either_end_once),
+        (order_limits._said_now, "max(known.most, limit)", "limit",
+         moved.test_a_dynamic_limit_that_goes_in_and_out_is_said_at_either_end_once),
         (order_limits.node_started, "min(known.near_boot_ns, turn.boot_ns)", "known.near_boot_ns",
          of.test_what_was_said_survives_a_restart_and_an_earlier_clock_counts_the_hour_anew),
+        (order_limits.node_started, "min(known.said_boot_ns, turn.boot_ns)", "known.said_boot_ns",
+         moved.test_an_earlier_clock_counts_the_minute_anew),
         (order_limits._beyond_quote, " or (order.asked and order.asked.limit_price_nanos is None)",
          "", of.test_a_price_that_liquidity_gave_an_order_is_no_price_of_its_strategy),
         (judging.order_requested, "turn.near_order is order", "False", both_ways),

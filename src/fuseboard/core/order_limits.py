@@ -5,8 +5,10 @@ out. One table (`ROWS`): every limit that one order alone can reach has a row, a
 its check compares it. What is denied is not near; what a check did not judge is not either.
 
 It is said once for a limit and a strategy, and again only after the strategy sent nothing near it
-(75 %) for `QUIET_NS`, or of a looser limit. An order is never woken for: that time is looked at
-with the next one. A strategy that always sends nearly what it may is said once.
+(75 %) for `QUIET_NS`, or of a limit tighter or looser than each that it was said of: a posture, a
+dynamic limit or a person can move it. A limit that goes in and out is said at either end, once, and
+no two words come within a minute. An order is never woken for: those times are looked at with the
+next one. A strategy that always sends nearly what it may is said once.
 
 The quick pass compares with three quarters of a limit where it would compare with the limit, and
 marks which an order reaches (`Turn.near_fields`): an ordinary order is not looked at here, and one
@@ -28,7 +30,6 @@ from fuseboard.policy.limits import (
     MINUTE_NS,
     NEAR_CLEAR_PERCENT,
     NEAR_PERCENT,
-    TIGHTENED_BY_MORE,
     Limits,
 )
 from fuseboard.vocabulary.identifiers import strategy_scope
@@ -47,6 +48,8 @@ QUIET_NS: Final = 60 * MINUTE_NS
 """Orders come in waves, at the open, at the close, at each rebalancing: this is longer than the
 pauses of one, and shorter than a night.
 """
+SAID_EVERY_NS: Final = MINUTE_NS
+"""At most once in this time for each limit and strategy, however its limit moves."""
 NEAR_MAX: Final = 1_000
 """Strategies that are known to be near a limit; of more the first may be said again."""
 
@@ -173,7 +176,7 @@ def passed_quickly(turn: Turn, order: Order, instrument: Instrument, limits: Lim
         if (
             known is not None
             and turn.boot_ns - known.near_boot_ns < QUIET_NS
-            and known.limit == getattr(limits, field)
+            and known.least <= getattr(limits, field) <= known.most
         ):
             known.near_boot_ns = turn.boot_ns
         else:
@@ -185,6 +188,7 @@ def node_started(turn: Turn) -> None:
     for near in turn.state.near_orders.values():
         for known in near.values():
             known.near_boot_ns = min(known.near_boot_ns, turn.boot_ns)
+            known.said_boot_ns = min(known.said_boot_ns, turn.boot_ns)
 
 
 def _look(turn: Turn, order: Order, instrument: Instrument, limits: Limits, row: Row) -> None:
@@ -199,12 +203,12 @@ def _look(turn: Turn, order: Order, instrument: Instrument, limits: Limits, row:
     every = turn.state.near_orders
     near = every.get(order.strategy) or {}
     known = near.get(row.field)
-    if known is not None and not _is_news(turn, row, limit, known):
+    if known is not None and not _is_news(turn, limit, known):
         known.near_boot_ns = turn.boot_ns
         return
     if 100 * used < NEAR_PERCENT * whole:
         return
-    near[row.field] = OrderNear(limit, turn.boot_ns)
+    near[row.field] = _said_now(turn, limit, known)
     every[order.strategy] = near
     if len(every) > NEAR_MAX:
         del every[next(iter(every))]
@@ -216,11 +220,24 @@ def _look(turn: Turn, order: Order, instrument: Instrument, limits: Limits, row:
     )
 
 
-def _is_news(turn: Turn, row: Row, limit: int, known: OrderNear) -> bool:
-    """Whether what was said no longer stands: it was quiet since, or this limit is a looser one."""
-    before = known.limit
-    is_looser = limit < before if row.field in TIGHTENED_BY_MORE else limit > before
-    return is_looser or turn.boot_ns - known.near_boot_ns >= QUIET_NS
+def _is_quiet(turn: Turn, known: OrderNear) -> bool:
+    return turn.boot_ns - known.near_boot_ns >= QUIET_NS
+
+
+def _is_news(turn: Turn, limit: int, known: OrderNear) -> bool:
+    """Whether what was said no longer stands: it was quiet since, or this limit is another one."""
+    is_other = not known.least <= limit <= known.most
+    return _is_quiet(turn, known) or (
+        is_other and turn.boot_ns - known.said_boot_ns >= SAID_EVERY_NS
+    )
+
+
+def _said_now(turn: Turn, limit: int, known: OrderNear | None) -> OrderNear:
+    """What is known once this limit is said; after quiet it is the only one."""
+    least = most = limit
+    if known is not None and not _is_quiet(turn, known):
+        least, most = min(known.least, limit), max(known.most, limit)
+    return OrderNear(least, most, said_boot_ns=turn.boot_ns, near_boot_ns=turn.boot_ns)
 
 
 def _said(order: Order, row: Row, used: int, whole: int) -> str:

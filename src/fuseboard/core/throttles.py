@@ -102,7 +102,10 @@ class RateNear(Struct):
 class OrderNear(Struct):
     """A limit of one order alone that one was said to be near, and when one last was, boot time."""
 
-    limit: int
+    least: int
+    most: int
+    """The least and the most it was when it was said: what lies between is no news."""
+    said_boot_ns: int
     near_boot_ns: int
 
 
