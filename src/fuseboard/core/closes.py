@@ -166,12 +166,42 @@ def left_of(state: State, plan: Plan) -> tuple[str, ...]:
     """What a plan leaves open, in words: positions, and orders that may still fill."""
     return (
         tuple(
-            f"{leg.symbol} {text_from_nanos(leg.left_nanos)} {leg.why or 'frozen'}"
+            f"{leg.symbol} {text_from_nanos(_held_nanos(state, plan, leg))} {leg.why or 'frozen'}"
             for leg in plan.legs.values()
             if leg.stage != "flat"
         )
+        + _not_begun(state, plan)
         + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
         + _unread_of(state, plan)
+    )
+
+
+def _held_nanos(state: State, plan: Plan, leg: Leg) -> int:
+    """What a leg leaves: as the broker was last read, where nothing has moved since; else by our
+    book, or the broker's word of a comparison that differed.
+    """
+    if leg.left_nanos and leg.moves == state.book.account.position(leg.symbol).moves:
+        return leg.left_nanos
+    return _booked_nanos(state, plan, leg.symbol)
+
+
+def _booked_nanos(state: State, plan: Plan, symbol: str) -> int:
+    strategy = strategy_of(plan)
+    if strategy:
+        return state.book.strategy(strategy).position(symbol).quantity_nanos
+    apart = state.positions_apart.get(symbol)
+    own_nanos = state.book.account.position(symbol).quantity_nanos
+    return own_nanos if apart is None else apart.quantity_nanos
+
+
+def _not_begun(state: State, plan: Plan) -> tuple[str, ...]:
+    """What a plan that was frozen before its first close had not come to."""
+    if plan.stage != "frozen":
+        return ()
+    return tuple(
+        f"{symbol} {text_from_nanos(_booked_nanos(state, plan, symbol))} frozen"
+        for symbol in symbols_of(state, plan)
+        if symbol not in plan.legs
     )
 
 
