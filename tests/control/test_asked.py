@@ -50,8 +50,18 @@ def test_what_reaches_the_journal_is_one_printable_line_of_bounded_length(
 
 @pytest.mark.parametrize("level", list(HaltLevel))
 def test_each_level_has_its_word(level: HaltLevel) -> None:
-    fact = halt_of(HaltAsked(operator="Ada", level=level.name.lower()), 4)
+    fact = halt_of(HaltAsked(operator="Ada", reason="x", level=level.name.lower()), 4)
     assert (fact.level, fact.request, fact.scope) == (level, 4, "account")
+
+
+def test_a_freeze_alone_needs_a_reason_because_it_ends_a_protection() -> None:
+    for level in HaltLevel:
+        asked = HaltAsked(operator="Ada", reason=" ", level=level.name.lower())
+        if level is HaltLevel.FREEZE:
+            with pytest.raises(AskedRefused, match="leaves them open: it needs a reason"):
+                halt_of(asked, 1)
+        else:
+            assert halt_of(asked, 1).reason == ""
 
 
 def test_a_halt_needs_a_name_and_a_known_level() -> None:

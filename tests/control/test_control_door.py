@@ -97,6 +97,24 @@ def test_each_role_does_what_is_its_own_and_every_use_is_journaled_reads_and_ref
     assert len(at.journaled) == len(ROLE_FOR)
 
 
+def test_a_freeze_takes_an_admin_and_every_other_halt_an_operator(tmp_path: Path) -> None:
+    at = Doorway(tmp_path)
+    bob, ann = at.keys.mint("bob", "operator"), at.keys.mint("ann", "admin")
+
+    async def visit() -> None:
+        for level in ("halt", "flatten", "kill"):
+            assert await at.ask(bob, "POST", "/v1/halt", {"level": level}) == 200
+        freeze = {"level": "freeze", "reason": "it sells into nothing"}
+        assert await at.ask(bob, "POST", "/v1/halt", freeze) == 403
+        assert await at.ask(ann, "POST", "/v1/halt", freeze) == 200
+        assert await at.ask(bob, "POST", "/v1/halt", ["freeze"]) == 422
+
+    asyncio.run(visit())
+    used = [fact for fact in at.journaled if isinstance(fact, ControlUsed)]
+    assert [fact.granted for fact in used] == [True, True, True, False, True, True]
+    assert [body["level"] for _, body, _ in at.behind.came] == ["halt", "flatten", "kill", "freeze"]
+
+
 def test_a_key_of_nobody_is_journaled_and_what_cannot_be_journaled_is_not_done(
     tmp_path: Path,
 ) -> None:

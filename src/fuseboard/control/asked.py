@@ -32,6 +32,9 @@ SCOPE_KINDS: Final = ("strategy", SYMBOL_KIND, *TAG_KINDS)
 SCOPES_SAID: Final = ", ".join([ACCOUNT_SCOPE, *(f"{kind}:NAME" for kind in SCOPE_KINDS)])
 LEVELS: Final = {level.name.lower(): level for level in HaltLevel}
 
+FREEZE: Final = HaltLevel.FREEZE.name.lower()
+"""The one level that ends a protection: it takes who may loosen, and a reason."""
+
 
 class AskedRefused(ValueError):
     """What was asked is not acceptable; the message says what to change."""
@@ -127,10 +130,16 @@ def halt_of(asked: HaltAsked, request: int) -> OperatorHaltRequested:
         raise AskedRefused("a halt needs your name: --operator NAME")
     if asked.level not in LEVELS:
         raise AskedRefused(f"level {asked.level[:40]!r} is none of {', '.join(LEVELS)}")
+    reason = one_line("the reason", asked.reason, REASON_CHARACTERS_MAX)
+    if asked.level == FREEZE and not reason:
+        raise AskedRefused(
+            "a freeze stops what closes the positions and leaves them open: it needs a reason,"
+            " --reason TEXT"
+        )
     return OperatorHaltRequested(
         request=request,
         operator=operator,
-        reason=one_line("the reason", asked.reason, REASON_CHARACTERS_MAX),
+        reason=reason,
         scope=checked_scope(asked.scope),
         level=LEVELS[asked.level],
     )

@@ -37,7 +37,7 @@ class Role(IntEnum):
     OPERATOR = 2
     """Tighten: halt, report a measure, ask for an override."""
     ADMIN = 3
-    """Loosen: reset, say that cash moved, verify an override."""
+    """Loosen: reset, freeze a liquidation, say that cash moved, verify an override."""
 
 
 ROLES: Final = {role.name.lower(): role for role in Role}
