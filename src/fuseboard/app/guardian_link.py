@@ -376,7 +376,9 @@ class GuardianLink:
             newest = int(shown.read_bytes())
         news = [line for line in lines if line.wall_ns > newest]
         for line in news[-LINES_SHOWN_MAX:]:
-            severity = Severity.WARNING if line.act in {"missed", "done"} else Severity.INFO
+            severity = (
+                Severity.WARNING if line.act in {"missed", "done", "restarted"} else Severity.INFO
+            )
             self._page(severity, f"the guardian, {line.act}: {line.detail}")
         if news:
             write_atomically(shown, str(news[-1].wall_ns).encode())

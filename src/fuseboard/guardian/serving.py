@@ -17,7 +17,7 @@ from typing import Final
 
 from fuseboard.guardian.acting import Acts
 from fuseboard.guardian.orders import Orders, OrdersUnusable, Place, key_for, read_orders
-from fuseboard.guardian.watching import Finding, Watch, What
+from fuseboard.guardian.watching import Finding, Kind, Watch, What
 from fuseboard.halts.heartbeats import (
     Beat,
     Heart,
@@ -165,9 +165,9 @@ class Guardian:
             self._journal.write("late", run_ns=run_ns, detail=finding.says())
             self._page(Severity.WARNING, f"{finding.says()}; it is taken over if that goes on")
         elif finding.what is What.BACK:
-            said = f"false alarm, the gateway goes on: {finding.says()}"
-            self._journal.write("false alarm", run_ns=run_ns, detail=said)
-            self._page(Severity.WARNING, said)
+            act = "restarted" if finding.kind is Kind.AGAIN else "false alarm"
+            self._journal.write(act, run_ns=run_ns, detail=finding.says())
+            self._page(Severity.WARNING, f"{act}: {finding.says()}")
         elif finding.what is What.MISSED:
             is_told = self._beat(Phase.ACTING)  # before the look: see `GuardianLink.claim`
             if self._is_another(run_ns):

@@ -35,6 +35,7 @@ class Kind(Enum):
     JOURNAL = "the gateway's journal takes nothing, so its disk hangs"
     SLOW = "the gateway's loop missed its beats for a while"
     UNREADABLE = "the gateway's heartbeat cannot be read"
+    AGAIN = "the gateway was started again after an end that it did not announce"
 
 
 class What(Enum):
@@ -46,7 +47,7 @@ class What(Enum):
     LATE = "late"
     """Half of the timeout has passed: said once."""
     BACK = "back"
-    """It was late and goes on: a false alarm."""
+    """It was late and goes on: a false alarm, or of another run, `Kind.AGAIN`."""
     MISSED = "missed"
     STOOD_DOWN = "stood down"
     """It ended in order while we watched."""
@@ -119,7 +120,8 @@ class Watch:
         if self._run == 0 or self._run in self._done:
             self._silent_ns = 0
             self._late = None
-        # Else the run before was missed by nobody yet: its silence goes on until this one works.
+        else:  # the run before was missed by nobody yet: its silence goes on until this one works
+            self._late = Kind.AGAIN
         self._run = beat.run_ns
         self._progress = (beat.iteration, beat.beat_ns)
         self._seen_alive = 0 < self._since <= beat.run_ns
@@ -144,10 +146,8 @@ class Watch:
 
     def _still(self, beat: Beat | None, process: ProcessSeen | None, timeout_ns: int) -> Finding:
         kind = _kind(beat, process)
-        allowed_ns = timeout_ns
-        if beat is not None and kind is not Kind.GONE:
-            allowed_ns += _LONGER_NS.get(beat.phase, 0)
-        return self._overdue(kind, self._silent_ns, allowed_ns)
+        longer_ns = 0 if beat is None or kind is Kind.GONE else _LONGER_NS.get(beat.phase, 0)
+        return self._overdue(kind, self._silent_ns, timeout_ns + longer_ns)
 
     def _overdue(self, kind: Kind, silent_ns: int, allowed_ns: int) -> Finding:
         if silent_ns >= allowed_ns:
