@@ -276,7 +276,6 @@ OFTEN = (
 SELDOM = (
     "RESET of drawdown",
     "RECOVERY_PASSED of latch",
-    "a plan frozen",
     "a plan frozen with leftovers",
     "a plan ended with leftovers",
 )

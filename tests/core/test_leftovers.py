@@ -81,9 +81,7 @@ def test_a_plan_that_is_frozen_while_it_still_cancels_is_not_flat() -> None:
     assert left(desk.take(asked(HaltLevel.FREEZE))) == ("AAPL 100 frozen", cancelling)
 
 
-def test_of_a_strategys_plan_its_own_share_is_left_and_of_the_accounts_what_the_broker_has() -> (
-    None
-):
+def test_of_a_strategys_plan_its_own_share_is_left() -> None:
     desk = Desk(policy_of("notify"), held=100)
     (bought,) = submitted(desk.order(Side.BUY, 10 * NANOS))
     accept(desk, bought, "b1")

@@ -177,8 +177,8 @@ def left_of(state: State, plan: Plan) -> tuple[str, ...]:
 
 
 def _held_nanos(state: State, plan: Plan, leg: Leg) -> int:
-    """What a leg leaves: as the broker was last read, where nothing has moved since; else by our
-    book, or the broker's word of a comparison that differed.
+    """What a leg leaves: as the broker was last read, where nothing moved since; else our book's,
+    which took the broker's positions over when the plan began.
     """
     if leg.left_nanos and leg.moves == state.book.account.position(leg.symbol).moves:
         return leg.left_nanos
@@ -189,9 +189,7 @@ def _booked_nanos(state: State, plan: Plan, symbol: str) -> int:
     strategy = strategy_of(plan)
     if strategy:
         return state.book.strategy(strategy).position(symbol).quantity_nanos
-    apart = state.positions_apart.get(symbol)
-    own_nanos = state.book.account.position(symbol).quantity_nanos
-    return own_nanos if apart is None else apart.quantity_nanos
+    return state.book.account.position(symbol).quantity_nanos
 
 
 def _not_begun(state: State, plan: Plan) -> tuple[str, ...]:
