@@ -15,6 +15,7 @@ from fuseboard.control.client import GatewayUnreachable
 from fuseboard.control.status import Status, status_of
 from fuseboard.control.top import run_top, screen, sparkline
 from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.dividend_facts import DividendOwed, PublishDividends
 from fuseboard.vocabulary.effects import AnswerDenied, PublishDiscrepancy, PublishPosition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus
@@ -353,3 +354,21 @@ def test_what_differs_is_shown_with_who_found_it_and_since_when_until_it_ends() 
     for number in range(render.DIFFERENCES_SHOWN_MAX + 3):
         board.apply(said("found", number))
     assert "differs   and 3 more: see --json" in render.status_text(status_with(board))
+
+
+def test_what_is_owed_of_dividends_is_shown_and_that_nobody_announces_them() -> None:
+    board = spoken()
+    owed = DividendOwed(
+        symbol="AAPL",
+        ex_date="2026-01-02",
+        owed_nanos=2_500 * NANOS,
+        payable_wall_ns=1_767_366_000 * NANOS,
+    )
+    problem = "the broker does not tell dividends: 403"
+    board.apply(PublishDividends(owed=(owed,), unread=problem))
+    text = render.status_text(status_with(board))
+    line = "AAPL: 2,500.00 USD are owed for the dividend of 2026-01-02, payable 2026-01-02"
+    assert f"dividend  {line}\n" in text
+    assert f"dividend  announcements are not read: {problem}\n" in text
+    board.apply(PublishDividends(owed=()))
+    assert "dividend" not in render.status_text(status_with(board))

@@ -118,6 +118,10 @@ def test_what_is_not_announced_any_more_is_not_to_be_unless_it_went_ex() -> None
     said(at)
     announce(at)
     assert known(at), "nor is a person's word the broker's to withdraw"
+    at = desk()
+    said(at)
+    announce(at)
+    assert known(at), "before its ex-date, either"
 
 
 def test_read_late_it_counts_until_trading_opens_and_by_what_the_price_falls_from_then() -> None:
