@@ -9,6 +9,7 @@ from msgspec import structs
 from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.starting import flattens_not_begun
 from fuseboard.control.state_directory import StateDirectory
+from fuseboard.core.kernel import Kernel
 from fuseboard.gateway.keys import Keys
 from fuseboard.guardian.orders import Place
 from fuseboard.halts.block import Slot
@@ -127,9 +128,9 @@ def test_what_was_reset_too_often_is_shown_with_the_time_of_the_next(
     assert fuseboard.on_state("init").code == 0
     state = StateDirectory(fuseboard.state)
     reset = OperatorResetRequested(request=2, operator="ann", reason="seen", scope="account")
-    live(state, *COMPARED, *(halt(), reset) * 3, halt())
+    live(state, *COMPARED, *(halt(), *COMPARED, reset) * 3, halt())
     said = fuseboard.on_state("status").out
-    assert "next      `fuseboard run`, then from 2027-01-16 08:00:07 UTC, or after" in said
+    assert "next      `fuseboard run`, then from 2027-01-16 08:00:10 UTC, or after" in said
 
 
 @pytest.mark.parametrize("scope", ["account", "symbol:BRK B"])
@@ -137,14 +138,13 @@ def test_a_flattening_that_the_journal_lost_is_paged_and_one_that_began_is_not(
     fuseboard: CommandLine, scope: str
 ) -> None:
     state = begun(fuseboard)
-    before = restored_of(state).kernel.halt_epoch()
+    before = restored_of(state).kernel
     live(state, *COMPARED, halt(scope, HaltLevel.FLATTEN), start=False)
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         latched, _ = register.at_start()
     started = NodeStarted(instance="a", account="a", release="0", latched=latched)
-    kernel = restored_of(state).kernel
-    assert flattens_not_begun(started, kernel.halt_epoch(), ()) == []
-    (said,) = flattens_not_begun(started, before, ())
+    assert flattens_not_begun(started, restored_of(state).kernel) == []
+    (said,) = flattens_not_begun(started, before)
     assert said.endswith(f"`fuseboard halt --level flatten --scope {quote(scope)}`")
 
 
@@ -156,11 +156,10 @@ def test_a_flattening_that_a_register_made_again_holds_is_not_paged_when_the_jou
     with closing(HaltsRegister(state.register_file, Slot.OPERATOR)) as register:
         (held,) = register.at_start()[0]
     assert held.trip == "latch:account#1"
-    kernel = restored_of(state).kernel
     anew = structs.replace(held, halt_epoch=AFTER_NS)  # as a restore, or a new register, counts
     started = NodeStarted(instance="a", account="a", release="0", latched=(anew,))
-    assert flattens_not_begun(started, kernel.halt_epoch(), ()), "its epoch tells nothing"
-    assert flattens_not_begun(started, kernel.halt_epoch(), kernel.trips_planned()) == []
+    assert flattens_not_begun(started, Kernel()), "without the journal it would be"
+    assert flattens_not_begun(started, restored_of(state).kernel) == []
 
 
 def test_only_a_persons_flattening_is_paged_that_is_lost() -> None:
@@ -169,7 +168,7 @@ def test_only_a_persons_flattening_is_paged_that_is_lost() -> None:
             scope="account", level=level, reason=Reason.OPERATOR, trip=trip, halt_epoch=5
         )
         started = NodeStarted(instance="a", account="a", release="0", latched=(at,))
-        return bool(flattens_not_begun(started, 4, ()))
+        return bool(flattens_not_begun(started, Kernel()))
 
     assert lost(HaltLevel.FLATTEN, "")
     assert lost(HaltLevel.FLATTEN, "latch:account#2")

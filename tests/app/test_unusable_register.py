@@ -77,7 +77,7 @@ def test_the_reason_is_that_it_could_not_be_read_until_a_reset(
     assert fuseboard.on_state("init").code == 0
     state = StateDirectory(fuseboard.state)
     reset = OperatorResetRequested(request=2, operator="ann", reason="seen", scope="account")
-    live(state, *COMPARED, halt(), reset)
+    live(state, *COMPARED, halt(), *COMPARED, reset)
     shown = fuseboard.on_state("status").out
     assert shown.startswith("posture   HALTED: no gateway runs; the next start"), shown
     os.truncate(state.register_file, 100)

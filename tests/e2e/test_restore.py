@@ -60,7 +60,9 @@ def test_what_the_journal_lost_is_found_at_the_broker_and_no_id_is_used_twice(he
     assert restored.returncode == 0, restored.stderr
     again = here.gateway(exchange.url, "--port", gateway.port())
     now = again.wait_for(
-        lambda now: any("4 orders since the backup" in at["text"] for at in now["alerts"]),
+        lambda now: any(
+            "4 of our orders there are not in our book" in at["text"] for at in now["alerts"]
+        ),
         "the broker has said what it had since",
     )
     assert now["posture"] == "HALTED"

@@ -27,11 +27,10 @@ from fuseboard.halts.heartbeats import Beat, Heart, HeartbeatFile, Phase, proces
 from fuseboard.halts.systemd import READY, SOCKET_NAME, STOPPING, systemd_notify
 from fuseboard.halts.whole_file import write_atomically
 from fuseboard.policy.policy import Policy
-from fuseboard.rescue.journal import closes_told, read_lines
+from fuseboard.rescue.journal import read_lines
 from fuseboard.runtime.disk_wait import DiskWait
 from fuseboard.runtime.pulse import Pulse
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -362,10 +361,6 @@ class GuardianLink:
             os.waitpid(self._pid, os.WNOHANG)
         except ChildProcessError:
             return
-
-    def closes(self) -> tuple[GuardianClose, ...]:
-        """What guardians wrote down that they were about to close, for the kernel's book."""
-        return closes_told(self._place.journal_file)
 
     def _report(self) -> None:
         """Show what a guardian did since the last start that showed it."""

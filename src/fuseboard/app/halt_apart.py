@@ -43,7 +43,8 @@ UNCHECKED: Final = (
 )
 NOBODY_CANCELS: Final = (
     "nobody cancels or closes meanwhile: what works at the broker may fill, and positions stay"
-    " (`fuseboard status` has our record of them): cancel at the broker, or start the gateway"
+    " (`fuseboard status` has our record of them): `fuseboard rescue` cancels and closes, or start"
+    " the gateway"
 )
 
 

@@ -366,12 +366,12 @@ class Node:
             identity=self._identity,
             strategies=self._strategy.names(),
             restored=self._restored,
-            guardian_closes=self._guardian.closes(),
+            guardian=Place(self._state.path).journal_file,
+            last=self._last,
             warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
-        begun = self._kernel.halt_epoch(), self._kernel.trips_planned()
-        for text in [*self._made_again, *flattens_not_begun(started, *begun)]:
+        for text in [*self._made_again, *flattens_not_begun(started, self._kernel)]:
             self._tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
         return started
 

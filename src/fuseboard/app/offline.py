@@ -28,7 +28,6 @@ from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.policy.policy import Policy, policy_from_canonical
-from fuseboard.rescue.journal import closes_told
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.upkeep.restore import untold_restore
@@ -65,7 +64,8 @@ def offline_status(state: StateDirectory) -> Status:
             identity=identity,
             strategies=strategies,
             restored=restored,
-            guardian_closes=closes_told(Place(state.path).journal_file),
+            guardian=Place(state.path).journal_file,
+            last=came_back.recovered.last_moment,
         )
     board = Board()
     meter = MeteredKernel(came_back.kernel)

@@ -2,23 +2,26 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from shlex import quote
 from typing import Final
 
 from fuseboard.control.state_directory import Identity
+from fuseboard.core.kernel import Kernel
 from fuseboard.gateway.keys import Keys
 from fuseboard.halts.evidence import Weighed, found, weigh
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
+from fuseboard.rescue.journal import closes_told, read_lines
 from fuseboard.runtime.build import build
 from fuseboard.runtime.clock import machine_boot_ns
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.inputs import Moment, NodeStarted
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.restored_inputs import Restored
 
 LATCH_NAME: Final = "latch:"
 """What the trips of a person's latch begin with, and no fuse's do."""
+SENT_TOLD_MAX: Final = 10_000
 
 
 def strategies_of(keys: Keys) -> tuple[str, ...]:
@@ -33,9 +36,14 @@ def start_fact(
     identity: Identity,
     strategies: tuple[str, ...],
     restored: Restored | None,
-    guardian_closes: tuple[GuardianClose, ...],
+    guardian: Path,
+    last: Moment | None,
 ) -> NodeStarted:
-    """What a start says, of what was weighed; the same for who only looks at the next start."""
+    """What a start says, of what was weighed; the same for who only looks at the next start.
+
+    `guardian` is the guardian's journal, `last` the moment of ours.
+    """
+    last_wall_ns = 0 if last is None else last.wall_ns
     return NodeStarted(
         instance=identity.instance,
         account=identity.account,
@@ -47,17 +55,17 @@ def start_fact(
         register_doubt=weighed.register_doubt,
         history_doubt=weighed.history_doubt,
         restored=restored,
-        guardian_closes=guardian_closes,
+        guardian_closes=closes_told(guardian),
+        guardian_sent=_sent_since(guardian, last_wall_ns),
+        last_wall_ns=last_wall_ns,
     )
 
 
-def flattens_not_begun(
-    started: NodeStarted, halt_epoch: int, planned: tuple[str, ...]
-) -> list[str]:
+def flattens_not_begun(started: NodeStarted, kernel: Kernel) -> list[str]:
     """What to tell people of flattenings that a person asked for and the journal does not have.
 
-    `halt_epoch` and the trips with plans are the journal's, before this start. They come up as
-    halts: what was held then may have been closed since. A fuse's own trip begins again by itself.
+    The kernel is as the journal left it, before this start. They come up as halts: what was held
+    then may have been closed since. A fuse's own trip begins again by itself.
     """
     return [
         f"a flattening of {at.scope} was asked for and not begun: it is halted, and nothing is"
@@ -65,8 +73,9 @@ def flattens_not_begun(
         f" `fuseboard halt --level flatten --scope {quote(at.scope)}`"
         for at in started.latched
         if at.level is HaltLevel.FLATTEN
-        and at.halt_epoch > halt_epoch
-        and at.trip not in planned  # a register that was made again counts its halts anew
+        and at.halt_epoch > kernel.halt_epoch()
+        # By its plan, too: a register that was made again counts its halts anew.
+        and at.trip not in kernel.trips_planned()
         and (not at.trip or at.trip.startswith(LATCH_NAME))
     ]
 
@@ -78,7 +87,8 @@ def node_started(
     identity: Identity,
     strategies: tuple[str, ...],
     restored: Restored | None,
-    guardian_closes: tuple[GuardianClose, ...],
+    guardian: Path,
+    last: Moment | None,
     warn: Callable[[str], None],
 ) -> NodeStarted:
     """Weigh register and history; what a crash took out of the history is noted in it and said."""
@@ -95,5 +105,12 @@ def node_started(
         identity=identity,
         strategies=strategies,
         restored=restored,
-        guardian_closes=guardian_closes,
+        guardian=guardian,
+        last=last,
     )
+
+
+def _sent_since(guardian: Path, wall_ns: int) -> tuple[str, ...]:
+    """The newest order ids of what the guardian, or a rescue, was about to send since a time."""
+    closes = [line.close for line in read_lines(guardian) if line.close]
+    return tuple(at.order_id for at in closes if at.at_wall_ns >= wall_ns)[-SENT_TOLD_MAX:]

@@ -137,6 +137,9 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     state = turn.state
     if not state.account_known or state.unresolved:
         return
+    if state.lost_since_wall_ns:  # whether our book is an older copy is asked first
+        state.compare_asked = True
+        return
     if not state.ever_reconciled:
         guardian_closes.counted(turn)
         for position in fact.positions:

@@ -97,8 +97,8 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     _agree_with_register(turn, fact)
     # What was halted before now waits for the start's comparison: its number is not told again.
     state.compared_epoch = state.halt_epoch
-    restoring.node_started(turn, fact.restored)
     guardian_closes.node_started(turn, fact.guardian_closes)
+    restoring.node_started(turn, fact)
     broker_latches.node_started(turn)
     publish_postures(turn)
     _show_all(turn)

@@ -312,9 +312,9 @@ class State(Struct, kw_only=True):
     restored_wall_ns: int = 0
     """When the state was last restored from a backup; 0: never."""
     lost_since_wall_ns: int = 0
-    """From when on the broker's orders are asked for after a restore; 0: nothing is asked."""
+    """From when on the broker's orders are asked for: our last record; 0: nothing is asked."""
     spent_ids: dict[str, None] = {}
-    """Order ids that the broker has had and our book, restored from a backup, does not know."""
+    """Order ids that the broker has had and our book, which lost records, does not know."""
     guardian_closes_wall_ns: int = 0
     """When the newest of the guardian's closes that a start took in was sent."""
     discrepancies: dict[str, Discrepancy] = {}

@@ -123,6 +123,7 @@ def broken_at_rest(
     broken += _restarts_are_no_looser(records)
     broken += _ledger_and_journal_agree(instance, records, entries)
     if alone:  # a second one moves positions between a reading and its close
+        broken += _knows_its_own(records)
         broken += _protective_orders_only_reduce(records, entries)
     broken += _positions_agree(instance, records, held, alone=alone)
     return broken
@@ -157,6 +158,16 @@ def _only_a_person_loosens(records: list[Record]) -> list[str]:
                 if not lifts:
                     broken.append(f"law 2: {record.sequence}: {fact} clears {effect.scope}")
     return broken
+
+
+def _knows_its_own(records: list[Record]) -> list[str]:
+    """Law 3: nobody else trades, so no order at the broker is a twin's or of a newer state."""
+    return [
+        f"law 3: {record.sequence}: nobody else trades, and yet: {effect.detail}"
+        for record in records
+        for effect in record.effects
+        if isinstance(effect, LatchHalt) and effect.reason is Reason.FOREIGN_ORDER
+    ]
 
 
 def _once(records: list[Record], *, alone: bool, held: bool) -> list[str]:

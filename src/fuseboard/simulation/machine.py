@@ -158,6 +158,7 @@ class Process:
         path = machine.path(JOURNAL)
         came_back = restored(path, disk.connect)
         recovered = came_back.recovered
+        self._last = recovered.last_moment
         watermark = Watermark(recovered.last_sequence)
         self._journal = JournalWriter(
             path,
@@ -234,6 +235,7 @@ class Process:
             latched=latched,
             register_unreadable=unreadable,
             register_epochs=self.register.epochs(),
+            last_wall_ns=0 if self._last is None else self._last.wall_ns,
         )
         self.intake.offer(started)
         return started

@@ -81,7 +81,7 @@ def restore(here: Sandbox) -> Figures:
     restored = time.monotonic() - began
     here.start("--no-guardian")
     here.until(
-        lambda: any("since the backup" in at.text for at in here.status().alerts),
+        lambda: any("are not in our book" in at.text for at in here.status().alerts),
         "the broker has said which orders it has had since",
     )
     _must_be(here, "HALTED")

@@ -87,6 +87,10 @@ class NodeStarted(Fact, frozen=True, tag=True):
     restored: Restored | None = None
     guardian_closes: tuple[GuardianClose, ...] = ()
     """The newest closes that the guardian wrote down, oldest first; a start takes each once."""
+    guardian_sent: tuple[str, ...] = ()
+    """The order ids of all that the guardian sent since the last record, what took nothing too."""
+    last_wall_ns: int = 0
+    """Of the journal's last record, as this machine's clock said; 0: there is none."""
 
 
 class PolicyAdopted(Fact, frozen=True, tag=True):
