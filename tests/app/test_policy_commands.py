@@ -76,6 +76,53 @@ def test_check_lists_each_key_of_backup_that_nothing_enforces(
     assert told["not_yet_enforced"] == {key: 2}
 
 
+NO_WAY = "leaves no way to the kill switch open but the command line's halt"
+
+
+@pytest.mark.parametrize("way", ["slack_command", "telegram_command", "web"])
+@pytest.mark.parametrize("key", ["methods", "triggers"])
+def test_a_way_to_the_kill_switch_that_is_not_there_is_said(
+    fuseboard: CommandLine, key: str, way: str
+) -> None:
+    Path("p.yaml").write_text(f"name: a\nsafety:\n  kill_switch: {{{key}: [{way}]}}\n")
+    out = fuseboard("policy", "check", "p.yaml").out
+    assert f"\nnot yet enforced\n  line 3    safety.kill_switch.{key}: {way}\n" in out
+    assert f"\nwarnings\n  line 3: what safety.kill_switch lists {NO_WAY}: add" in out
+    assert "  methods                  none                   line 3" in out
+    told = fuseboard("policy", "check", "p.yaml", "--json").json()
+    assert told["not_yet_enforced"] == {f"safety.kill_switch.{key}": 3}
+    assert len(told["warnings"]) == 1
+    Path("q.yaml").write_text(f"name: a\nsafety: {{kill_switch: {{{key}: [file, {way}]}}}}\n")
+    Path("r.yaml").write_text(f"name: a\nsafety: {{kill_switch: {{{key}: [file]}}}}\n")
+    out = fuseboard("policy", "check", "q.yaml").out
+    assert f"safety.kill_switch.{key}: {way}\n" in out
+    assert "\nwarnings" not in out
+    for old, new in (("q.yaml", "r.yaml"), ("r.yaml", "q.yaml")):
+        rows = fuseboard("policy", "diff", old, new, "--json").json()
+        assert [row["direction"] for row in rows] == ["neutral"]
+
+
+def test_a_kill_switch_that_is_off_is_said(fuseboard: CommandLine) -> None:
+    Path("p.yaml").write_text("name: a\nsafety: {kill_switch: {enabled: false}}\n")
+    assert fuseboard.on_state("init", "--policy", "p.yaml").code == 0
+    run = fuseboard.on_state("run", "--live", "--broker", "sim")  # refused, and warned before
+    assert f"policy: warning: line 2: safety.kill_switch.enabled: false {NO_WAY}" in run.out
+    out = fuseboard("policy", "check", "p.yaml").out
+    assert f"\nwarnings\n  line 2: safety.kill_switch.enabled: false {NO_WAY}: write `true`" in out
+
+
+@pytest.mark.parametrize("key", ["methods", "triggers"])
+def test_explain_says_which_ways_are_not_there(
+    fuseboard: CommandLine, example: Path, key: str
+) -> None:
+    rows = fuseboard("policy", "explain", example, f"safety.kill_switch.{key}", "--json").json()
+    enforced = {row["key"].removeprefix("safety.kill_switch."): row["enforced"] for row in rows}
+    assert enforced[f"{key}.slack_command"] == enforced[f"{key}.api"] == "not yet enforced"
+    assert enforced[f"{key}.watchdog"] == "kill switch"
+    about = next(row["about"] for row in rows if row["key"].endswith(key))
+    assert about.endswith("Not yet enforced: slack_command, telegram_command, web.")
+
+
 def test_check_refuses_with_every_place_and_no_secret(
     fuseboard: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

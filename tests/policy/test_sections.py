@@ -104,7 +104,8 @@ def test_the_spellings_that_people_write_are_read() -> None:
     assert policy.limits.leverage_nanos_max == 2 * NANOS
     assert (policy.restricted, policy.sectors) == (("GME",), {"AAPL": "tech"})
     assert policy.market.resume_delay_ns == 5 * MINUTE_NS
-    assert policy.kill_switch.methods == ("api", "slack_command", "watchdog")
+    assert policy.kill_switch.methods == ("api", "watchdog")
+    assert policy.later["safety.kill_switch.triggers"] == '{"slack_command":null}'
     assert policy.data.quote_age_ns_max == 120 * MINUTE_NS
     assert (policy.data.stale_action, policy.data.missing_action) == ("halt", "reduce_only")
     assert policy.data.price_change_deviations == 5 * NANOS

@@ -157,6 +157,13 @@ def watched(seconds: int, *, flattens: bool = False) -> Policy:
     return Policy(kill_switch=rule)
 
 
+def ways(*methods: str) -> Policy:
+    return Policy(kill_switch=KillSwitch(methods=methods))
+
+
+SLACK = {"safety.kill_switch.methods": '{"slack_command":null}'}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "directions"),
     [
@@ -199,6 +206,11 @@ def watched(seconds: int, *, flattens: bool = False) -> Policy:
         (Policy(later={"a": "1"}), Policy(), [LOOSER]),
         (Policy(later={"a": "1"}), Policy(later={"a": "2", "b": "1"}), [LOOSER]),
         (Policy(later={"a": "1"}), Policy(later={"a": "1", "b": "1"}), [TIGHTER]),
+        (Policy(later=SLACK), Policy(), [NEUTRAL]),
+        (Policy(later={"a": "1", **SLACK}), Policy(), [LOOSER]),
+        (ways("api"), ways("api", "file"), [TIGHTER]),
+        (ways("api"), ways("file"), [LOOSER]),
+        (ways("api"), ways("api", "cli", "slack_command"), [NEUTRAL]),
         (Policy(), Policy(losses=(LossRule(reset=ResetRule.NEXT_TRADING_DAY),)), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(limit_nanos=PERCENT_NANOS),)), [TIGHTER]),
         (Policy(), Policy(breakers=(BREAKER,)), [TIGHTER]),

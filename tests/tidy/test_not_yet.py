@@ -1,6 +1,7 @@
 """What a policy may say is read by the code that enforces it, or stands in `NOT_YET`: both ways."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, Tie
 from fuseboard.policy.not_yet import NOT_YET
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
+    WAYS_ALWAYS_OPEN,
+    WAYS_NOT_YET,
+    WAYS_SWITCHED,
     BackupRule,
     KillSwitch,
     LossRule,
@@ -21,6 +25,7 @@ from fuseboard.policy.rules import (
     SessionRule,
     StrategyRule,
 )
+from fuseboard.policy.sections_safety import METHODS
 
 SOURCE = Path(fuseboard.__file__).parent
 ENFORCING = ("app", "core", "guardian", "runtime", "upkeep")
@@ -64,19 +69,35 @@ COMMON = {
 NOTHING_TO_ENFORCE = {
     "later",
     "market.levels_nanos",
-    "kill_switch",
+    "kill_switch",  # its fields are; which words of `methods`, the last test says
     "market",
     "data.price_check_action",  # `exclude` is the only one, and what is always done
 }
 
 
-def read_names() -> set[str]:
-    found: set[str] = set()
+def nodes() -> Iterator[ast.AST]:
     for room in ENFORCING:
         for file in (SOURCE / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Attribute):
-                    found.add(node.attr)
+            yield from ast.walk(ast.parse(file.read_text()))
+
+
+def read_names() -> set[str]:
+    return {node.attr for node in nodes() if isinstance(node, ast.Attribute)}
+
+
+def ways_asked_for() -> set[str]:
+    """The words of `is_open(KILL_SWITCH, "WORD")` and of `"WORD" in KILL_SWITCH.methods`."""
+    found: set[str] = set()
+    for node in nodes():
+        match node:
+            case ast.Call(func=ast.Name(id="is_open"), args=[_, ast.Constant(value=str() as word)]):
+                found.add(word)
+            case ast.Compare(
+                left=ast.Constant(value=str() as word),
+                ops=[ast.In()],
+                comparators=[ast.Attribute(attr="methods")],
+            ):
+                found.add(word)
     return found
 
 
@@ -104,3 +125,12 @@ def test_a_field_is_enforced_or_stands_in_the_table(path: str) -> None:
 def test_the_table_names_real_fields() -> None:
     assert set(NOT_YET) <= set(FIELDS)
     assert len(set(NOT_YET)) == len(NOT_YET)
+
+
+def test_a_way_to_the_kill_switch_is_asked_for_or_listed_as_not_there() -> None:
+    asked = ways_asked_for()
+    assert set(WAYS_SWITCHED) == asked, "what the code asks for, and what the policy switches"
+    assert not asked.intersection(WAYS_NOT_YET), "it is there now: take it out of WAYS_NOT_YET"
+    ways = [*WAYS_ALWAYS_OPEN, *WAYS_SWITCHED, *WAYS_NOT_YET]
+    assert METHODS.schema["enum"] == ways
+    assert set(KillSwitch().methods) == {*WAYS_ALWAYS_OPEN, *WAYS_SWITCHED}

@@ -22,6 +22,7 @@ from fuseboard.policy.shown import NOT_SET
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.policy.summary import Line, required_on_defaults, summary
 from fuseboard.policy.tightness import changes
+from fuseboard.policy.warned import warnings_of
 from fuseboard.policy.yaml_text import tree_of
 
 FAILED: Final = 1
@@ -57,7 +58,7 @@ def command_policy(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     loaded = loaded_policy(options.file)
     lines, defaults, later = summary(loaded), required_on_defaults(loaded), unenforced(loaded)
-    digest = digest_of(canonical_text(loaded.policy))
+    digest, warned = digest_of(canonical_text(loaded.policy)), warnings_of(loaded)
     if options.json:
         say_json(
             {
@@ -67,6 +68,7 @@ def _check(options: argparse.Namespace) -> int:
                 "limits": lines,
                 "required_on_defaults": defaults,
                 "not_yet_enforced": later,
+                "warnings": warned,
             }
         )
         return 0
@@ -88,6 +90,10 @@ def _check(options: argparse.Namespace) -> int:
         say(f"  line {number:<4} {said(loaded, path)}")
     if not later:
         say("  nothing: all that the file sets is enforced")
+    if warned:
+        say("\nwarnings")
+    for sentence in warned:
+        say(f"  {sentence}")
     return 0
 
 

@@ -21,6 +21,7 @@ from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.halts.hidden import hide_this_process
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
+from fuseboard.policy.warned import warnings_of
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
 
 
@@ -29,6 +30,8 @@ def command_run(options: argparse.Namespace) -> int:
     state = StateDirectory(options.state)
     state.identity()
     loaded = loaded_policy(options.policy or state.policy_file)
+    for sentence in warnings_of(loaded):
+        say(f"policy: warning: {sentence}")
     return uvloop.run(_run(options, state, loaded))
 
 

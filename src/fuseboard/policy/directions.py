@@ -16,6 +16,7 @@ from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import (
+    WAYS_SWITCHED,
     BackupRule,
     BreakerRule,
     CheckRule,
@@ -86,6 +87,12 @@ def _more(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
     return TIGHTER if all(entry in new for entry in old) else LOOSER
 
 
+def _ways(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
+    """Ways to the kill switch; a word that opens and closes nothing changes nothing."""
+    before, after = (tuple(way for way in ways if way in WAYS_SWITCHED) for ways in (old, new))
+    return NEUTRAL if sorted(before) == sorted(after) else _more(before, after)
+
+
 def _fewer(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
     """Entries that are only removed tighten."""
     return TIGHTER if all(entry in old for entry in new) else LOOSER
@@ -99,7 +106,16 @@ def _permitted(old: tuple[str, ...], new: tuple[str, ...]) -> Direction:
 
 
 def _kept(old: dict[str, str], new: dict[str, str]) -> Direction:
-    """Nothing enforces these yet; somebody relies on each, so only additions need no person."""
+    """Nothing enforces these yet; somebody relies on each, so only additions need no person.
+
+    A way to the kill switch that does not exist yet is no way that anybody has or loses.
+    """
+    old, new = (
+        {path: text for path, text in kept.items() if not path.startswith("safety.kill_switch.")}
+        for kept in (old, new)
+    )
+    if old == new:
+        return NEUTRAL
     return TIGHTER if all(new.get(path) == text for path, text in old.items()) else LOOSER
 
 
@@ -196,7 +212,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
     },
     KillSwitch: {
         "enabled": _switch_on,
-        "methods": _more,
+        "methods": _ways,
         "watchdog_timeout_ns": _down,
         "watchdog_flattens": _never,
         "drain": _DRAIN,

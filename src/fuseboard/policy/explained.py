@@ -22,6 +22,7 @@ from fuseboard.policy.rules import (
     StrategyRule,
 )
 from fuseboard.policy.sections_backup import UNENFORCED
+from fuseboard.policy.sections_safety import TRIGGER
 from fuseboard.policy.shapes import Either, Items, Open, Section, Shape, Value
 from fuseboard.policy.shown import shown
 
@@ -60,6 +61,12 @@ LATER_KEYS = (
         if isinstance(shape, Value) and not shape.enforced
     ),
     *(f"backup.{key}" for key in UNENFORCED),
+    *(
+        f"safety.kill_switch.{key}.{trigger}"
+        for key in ("triggers", "methods")
+        for trigger in TRIGGER.keys
+        if trigger != "watchdog"
+    ),
 )
 REQUIRED = "required"
 

@@ -68,8 +68,14 @@ class MarketBreakers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether limit-up limit-down pauses of single symbols pause these symbols."""
 
 
+WAYS_ALWAYS_OPEN: Final = ("cli",)
+WAYS_SWITCHED: Final = ("api", "file", "signal", "watchdog")
+WAYS_NOT_YET: Final = ("slack_command", "telegram_command", "web")
+"""Ways to the kill switch that a policy may name and that do not exist yet."""
+
+
 class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which ways to the kill switch are open."""
+    """Which ways to the kill switch are open; `methods` has none that does not exist."""
 
     enabled: bool = True
     methods: tuple[str, ...] = ("api", "cli", "file", "signal", "watchdog")

@@ -8,7 +8,16 @@ from fuseboard.policy import unit_table as unit
 from fuseboard.policy.impossible import bound_mistake, scope_mistake, trips_at_once
 from fuseboard.policy.limits import SECOND_NS, DynamicLimit, Limits
 from fuseboard.policy.reading import Reading
-from fuseboard.policy.rules import BreakerRule, CheckRule, KillSwitch, MarketBreakers, StrategyRule
+from fuseboard.policy.rules import (
+    WAYS_ALWAYS_OPEN,
+    WAYS_NOT_YET,
+    WAYS_SWITCHED,
+    BreakerRule,
+    CheckRule,
+    KillSwitch,
+    MarketBreakers,
+    StrategyRule,
+)
 from fuseboard.policy.sections_losses import ACTIONS, action_of
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 from fuseboard.vocabulary.money import NANOS, shown_percent
@@ -171,9 +180,7 @@ MARKET: Final[dict[str, Shape]] = {
         ("limit_up_limit_down",),
     ),
 }
-METHODS: Final = unit.words(
-    "cli", "api", "file", "signal", "watchdog", "slack_command", "telegram_command", "web"
-)
+METHODS: Final = unit.words(*WAYS_ALWAYS_OPEN, *WAYS_SWITCHED, *WAYS_NOT_YET)
 _SILENCE: Final = unit.at_least(unit.SECONDS, "1s")
 TIMEOUT: Final = Value(
     Unit(
@@ -198,7 +205,8 @@ WAYS: Final = Items(
     Either("the name of a way, or {watchdog: 10s}", word=Value(METHODS), keys=TRIGGER),
     "ways to the kill switch",
     20,
-    "Which ways are open: cli, api, file, signal, watchdog, slack_command, telegram_command, web.",
+    f"Which ways are open: {', '.join(WAYS_SWITCHED)}; the command line always is. Not yet"
+    f" enforced: {', '.join(WAYS_NOT_YET)}.",
 )
 KILL: Final[dict[str, Shape]] = {
     "enabled": Value(unit.FLAG, ("enabled",), "Whether the kill switch is there.", "kill switch"),
@@ -320,7 +328,7 @@ def market_of(reading: Reading, values: dict[str, Any]) -> MarketBreakers:
 
 
 def kill_switch_of(reading: Reading, values: dict[str, Any], later: dict[str, Any]) -> KillSwitch:
-    """The kill switch; the texts of its triggers are kept for who builds them."""
+    """The kill switch; ways that do not exist yet, and texts of triggers, are kept for later."""
     path = "safety.kill_switch"
     filled = reading.fields(values, path, KILL, "kill_switch")
     if "triggers" in values and "methods" in values:
@@ -342,13 +350,17 @@ def kill_switch_of(reading: Reading, values: dict[str, Any], later: dict[str, An
         methods.append("watchdog")
     if key in values:
         reading.set_line("kill_switch.methods", f"{path}.{key}")
-        filled["methods"] = tuple(sorted(dict.fromkeys(methods)))
+        filled["methods"] = tuple(sorted(set(methods).difference(WAYS_NOT_YET)))
     timeout = settings.pop("watchdog", values.get("watchdog"))
     if timeout is not None:
         filled["watchdog_timeout_ns"] = timeout
         reading.set_line("kill_switch.watchdog_timeout_ns", watchdogs[0])
-    if settings:
-        later[f"{path}.{key}"] = settings
+    kept: dict[str, Any] = {
+        **dict.fromkeys(way for way in WAYS_NOT_YET if way in methods),
+        **settings,
+    }
+    if kept:
+        later[f"{path}.{key}"] = kept
     return KillSwitch(**filled)
 
 
