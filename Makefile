@@ -100,13 +100,15 @@ study: $(STAMP) ## the flash crash study again: recorded tapes from FUSEBOARD_DA
 bench: $(STAMP) ## measure: every bench/*.py in order, each printing its table
 	@for bench in bench/[a-z]*.py; do echo; echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
-bench-peers: $(STAMP) ## the whole gate against NautilusTrader's risk engine, in an environment of its own
+bench-peers: $(STAMP) ## the whole gate, plain and compiled, against NautilusTrader's, in an environment of its own
 	@test -x $(PEERS)/bin/nautilus-is-here || { rm -rf $(PEERS); \
 	for python in $(PEERS_PYTHON); do $$python -c '' 2>/dev/null || continue; \
 	$$python -m venv $(PEERS) && $(BIN)/uv pip install --quiet --python $(PEERS)/bin/python nautilus_trader \
 	&& ln -s python $(PEERS)/bin/nautilus-is-here && break; rm -rf $(PEERS); done; }
 	@test -d $(PEERS) || echo "skipped the peer: nautilus_trader cannot be installed here (PEERS_PYTHON=PATH names another Python)"
 	@$(BIN)/python -m bench.gate_peer
+	@if $(BIN)/python -m compiled.build --check; then $(MAKE) --no-print-directory compiled \
+	&& echo && echo "== the same, its step compiled" && PYTHONPATH=build/compiled $(BIN)/python -m bench.gate_peer; fi
 
 compiled: $(STAMP) ## the package with its step compiled: build/compiled, and a wheel for this platform in build/
 	@$(BIN)/python -m compiled.build
