@@ -6,10 +6,11 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from fuseboard.app import guardian_link
+from fuseboard.app import guardian_link, starting
 from fuseboard.app.guardian_link import GuardianLink
 from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.guardian.orders import Place
@@ -93,11 +94,11 @@ def test_a_start_takes_the_broker_over_before_it_reads_what_the_guardian_closed(
             raise StateRefused("the guardian still cancels")
         return True
 
-    def closes(_link: GuardianLink) -> tuple[()]:
+    def closes(_journal: Path) -> tuple[()]:
         raise AssertionError("it was read while the guardian may still close")
 
     monkeypatch.setattr(GuardianLink, "is_idle", busy)
-    monkeypatch.setattr(GuardianLink, "closes", closes)
+    monkeypatch.setattr(starting, "closes_told", closes)
     done = missed.run("--port", "0")
     assert done.code == 1
     assert "the guardian still cancels" in done.err
