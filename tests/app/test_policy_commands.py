@@ -230,6 +230,54 @@ def test_measures_from_outside_are_given_by_name() -> None:
     ]
 
 
+ONE_CASE = (
+    "quotes: {AAPL: 250}\nTOPcases:\n  - {name: a, expect: allowed, OWN"
+    " order: {symbol: AAPL, side: buy, quantity: 1, limit: 250}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("measure", "says"),
+    [
+        ("drawdown: 0.30", "'drawdown' is not reported from outside: use one of vix, liquidity_"),
+        ("rsi: 1", "'rsi' is not reported from outside: use one of vix, liquidity_score, avg_"),
+        ("avg_daily_volume: 1000000", "avg_daily_volume is a symbol's: name it"),
+        ("avg_daily_volume aapl: 1000000", "is not a symbol such as `AAPL`"),
+        ("avg_daily_volume  AAPL: 1000000", "is not a symbol such as `AAPL`"),
+        ("vix AAPL: 35", "vix is the market's: leave the symbol out"),
+        ("liquidity_score: -1", "liquidity_score cannot be negative"),
+    ],
+)
+def test_a_measure_that_no_gateway_would_take_is_refused_at_its_place(
+    measure: str, says: str
+) -> None:
+    name = measure.partition(":")[0]
+    given = f"measures: {{{measure}}}"
+    for top, own, line in ((f"{given}\n", "", 2), ("", f"{given},", 3)):
+        text = ONE_CASE.replace("TOP", top).replace("OWN", own)
+        with pytest.raises(PolicyRefused) as refused:
+            read_cases(text, "c.yaml")
+        (problem,) = refused.value.problems
+        assert says in problem.what
+        assert problem.place.line == line
+        assert text.splitlines()[line - 1][problem.place.column - 1 :].startswith(
+            measure.partition(": ")[2]
+        )
+        assert problem.path.endswith(f"measures.{name}")
+
+
+def test_each_measure_that_a_case_may_give_reaches_the_kernel() -> None:
+    conditions = ("vix > 30", "liquidity_score < 20", "avg_daily_volume < 500")
+    given = ("vix: 31", "liquidity_score AAPL: 10", "avg_daily_volume AAPL: 400")
+    for condition, measure in zip(conditions, given, strict=True):
+        rule = f"[{{name: a, condition: not {condition}}}]"
+        policy = policy_from_yaml(f"safety: {{pre_trade_checks: {{checks: {rule}}}}}", "p")
+        text = ONE_CASE.replace("TOP", f"measures: {{{measure}}}\n").replace("OWN", "")
+        assert [one.got for one in outcomes(policy, read_cases(text, "c"))] == [
+            "denied: custom_check"
+        ]
+
+
 def test_a_dynamic_limit_that_lets_go_slowly_leaves_no_question_unanswered() -> None:
     policy = policy_from_yaml(
         "risk: {dynamic_limits: [{name: a, condition: vix > 30, limits: {max_order_value: 9},"

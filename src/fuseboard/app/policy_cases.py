@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from fuseboard.core.data_health import WELL_NS
 from fuseboard.core.kernel import Kernel
+from fuseboard.core.reporting import never_taken
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy import units
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
-from fuseboard.policy.reading import Reading
+from fuseboard.policy.reading import Reading, joined
 from fuseboard.policy.shapes import Either, Items, Open, Section, Shape, Unit, Value
 from fuseboard.policy.yaml_text import PROBLEMS_MAX, PolicyRefused, tree_of
 from fuseboard.vocabulary import effects as fx
@@ -80,7 +81,9 @@ GIVEN: Final[dict[str, Shape]] = {
     "quotes": QUOTES,
     "positions": Open(unit.SYMBOL, Value(SIGNED), "symbols with the quantity held"),
     "measures": Open(
-        unit.NAME, Value(SIGNED), "measures from outside, such as `vix: 20` or `NAME SYMBOL: 20`"
+        unit.NAME,
+        Value(SIGNED),
+        "measures from outside: `vix: 20`, `liquidity_score: 50`, `avg_daily_volume AAPL: 1000000`",
     ),
 }
 ORDER: Final[dict[str, Shape]] = {
@@ -154,15 +157,14 @@ def read_cases(text: str, source: str) -> tuple[Case, ...]:
     """The cases of a text; raises `PolicyRefused` with every mistake and its place."""
     reading = Reading(source)
     top = reading.read(tree_of(text, source, reading.problems), "", CASES) or {}
+    _refuse_measures(reading, "", top.get("measures", {}))
     cases = []
     for path, values in top.get("cases", ()):
         given = {key: {**top.get(key, {}), **values.get(key, {})} for key in GIVEN}
         for symbol in given["positions"]:
             if symbol not in given["quotes"]:
                 reading.refuse_value(path, f"{symbol} is held and has no quote: give it one")
-        for words in given["measures"]:
-            if words.partition(" ")[0] not in MEASURES:
-                reading.refuse_value(path, f"{words} is no measure: see docs/measures.md")
+        _refuse_measures(reading, path, values.get("measures", {}))
         if not {"name", "order", "expect"} <= values.keys():
             continue
         expect = values["expect"]
@@ -182,6 +184,20 @@ def read_cases(text: str, source: str) -> tuple[Case, ...]:
         in_order = sorted(reading.problems, key=lambda it: (it.place.line, it.place.column))
         raise PolicyRefused(tuple(in_order[:PROBLEMS_MAX]))
     return tuple(cases)
+
+
+def _refuse_measures(reading: Reading, path: str, measures: dict[str, int]) -> None:
+    """Refuse what no gateway would take from outside: the case would be judged without it."""
+    for words, nanos in measures.items():
+        place = joined(joined(path, "measures"), words)
+        name, _, symbol = words.partition(" ")
+        if what := never_taken(name, symbol, nanos):
+            reading.refuse_value(place, what)
+        elif symbol:
+            try:
+                unit.SYMBOL.read(symbol)
+            except units.Refused as refused:
+                reading.refuse_value(place, str(refused))
 
 
 def outcomes(policy: Policy, cases: tuple[Case, ...]) -> tuple[Outcome, ...]:
@@ -289,7 +305,7 @@ class _Desk:
     def _report(self, case: Case) -> None:
         """Quotes, and what somebody outside measures."""
         self._quotes(case)
-        for number, (words, nanos) in enumerate(case.measures.items()):
+        for number, (words, nanos) in enumerate(case.measures.items(), start=1):
             self._measure(number, words, nanos)
         self._take(facts.TimeAdvanced())
 
@@ -311,7 +327,7 @@ class _Desk:
     def _measure(self, number: int, words: str, nanos: int) -> None:
         """What somebody outside reports: `vix`, or `avg_daily_volume AAPL`."""
         name, _, symbol = words.partition(" ")
-        self._take(
+        effects = self._take(
             facts.MeasureReported(
                 request=number,
                 name=name,
@@ -320,6 +336,12 @@ class _Desk:
                 symbol=symbol,
             )
         )
+        refused = [
+            effect.message
+            for effect in effects
+            if isinstance(effect, fx.AnswerOperator) and not effect.accepted
+        ]
+        assert not refused, (words, refused)  # `read_cases` takes only what is taken here
 
     def _take(self, fact: facts.Input) -> tuple[fx.Effect, ...]:
         before = self._moment

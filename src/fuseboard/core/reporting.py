@@ -38,15 +38,20 @@ def _prior(known: Reported | None, fact: MeasureReported) -> int | None:
     return None if too_old else known.value
 
 
-def _refusal(turn: Turn, fact: MeasureReported) -> str:
-    if fact.name not in REPORTABLE:
-        return f"{fact.name!r} is not reported from outside: use one of {', '.join(REPORTABLE)}"
-    if fact.name in _OF_A_SYMBOL and not fact.symbol:
-        return f"{fact.name} is a symbol's: name it"
-    if fact.name == "vix" and fact.symbol:
+def never_taken(name: str, symbol: str, value: int) -> str:
+    """Why no value like this is ever taken, whoever reports it and when; empty when it may be."""
+    if name not in REPORTABLE:
+        return f"{name!r} is not reported from outside: use one of {', '.join(REPORTABLE)}"
+    if name in _OF_A_SYMBOL and not symbol:
+        return f"{name} is a symbol's: name it"
+    if name == "vix" and symbol:
         return "vix is the market's: leave the symbol out"
-    if fact.value < 0:
-        return f"{fact.name} cannot be negative"
+    return f"{name} cannot be negative" if value < 0 else ""
+
+
+def _refusal(turn: Turn, fact: MeasureReported) -> str:
+    if what := never_taken(fact.name, fact.symbol, fact.value):
+        return what
     if fact.event_ns - turn.wall_ns > AHEAD_NS_MAX:
         return "the value is dated in the future: look at the clocks"
     if len(turn.state.reported) >= REPORTED_MAX and _key(fact.name, fact.symbol) not in (
