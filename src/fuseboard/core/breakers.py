@@ -17,15 +17,15 @@ from fuseboard.core.measures.values import PRIOR, VALUES, Reading, reading_of
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import blind
 from fuseboard.core.watchlist import Watched
-from fuseboard.policy.conditions import Verdict
+from fuseboard.policy.conditions import Verdict, places_that_tell
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, Unit
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
-from fuseboard.vocabulary.measured import Value, shown_nanos
-from fuseboard.vocabulary.money import NANOS, text_from_nanos
+from fuseboard.vocabulary.measured import Value, shown_nanos, shown_value
+from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, DividendSaid
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -168,20 +168,21 @@ def _verdict(fuse: RuleFuse, watched: Watched, reading: Reading) -> Verdict:
     values = [VALUES[name](reading) for name in names]
     verdict = watched.condition.judge(values)
     if verdict is not Verdict.FAILS:
-        shown = (_shown(name, value) for name, value in zip(names, values, strict=True))
+        places = places_that_tell(watched.condition, values, verdict)
+        shown = (_shown(name, value, places) for name, value in zip(names, values, strict=True))
         fuse.said = f"{watched.condition.text} ({', '.join(shown)})"
     return verdict
 
 
-def _shown(name: str, value: Value) -> str:
+def _shown(name: str, value: Value, places: int) -> str:
     if value is None:
         return f"{name} unknown"
-    unit, nanos = MEASURES[name].unit, shown_nanos(name, value)
+    unit = MEASURES[name].unit
     if unit is Unit.FRACTION:
-        return f"{name} {text_from_nanos(nanos * 100)}%"
+        return f"{name} {shown_value(name, value, places, 100)}%"
     if unit is Unit.DURATION:
-        return f"{name} {duration(nanos)}"
-    return f"{name} {text_from_nanos(nanos)}{' USD' if unit is Unit.MONEY else ''}"
+        return f"{name} {duration(shown_nanos(name, value))}"
+    return f"{name} {shown_value(name, value, places)}{' USD' if unit is Unit.MONEY else ''}"
 
 
 def _unknown(turn: Turn, fuse: RuleFuse) -> bool:

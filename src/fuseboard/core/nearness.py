@@ -24,7 +24,13 @@ from fuseboard.core.state import State, Turn
 from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import NEAR_CLEAR_PERCENT, NEAR_PERCENT, Limits
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
-from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up, shown_money, shown_percent
+from fuseboard.vocabulary.money import (
+    ATTOS,
+    NANOS,
+    shown_money_apart,
+    shown_percents_apart,
+    shown_share,
+)
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -56,8 +62,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """Of `Limits`; empty: it is of another part of the policy, or the broker's."""
     elsewhere: str = ""
     """How a policy file, or a person, calls it where it is no field."""
-    said: Callable[[int, int], str]
-    """A measure, or the limit, in words; the second is the mark of a loss."""
+    said: Callable[[Level], tuple[str, str]]
+    """What is used, and the limit, in words."""
     passed: str = "passed: only reductions are allowed"
     """What it means that the limit is passed; empty: that is somebody else's to say."""
 
@@ -66,9 +72,10 @@ class Row(Struct, frozen=True, kw_only=True):
         return KEYS[Limits][self.field].partition(" ")[0] if self.field else self.elsewhere
 
 
-def _money(value: int, _mark_attos: int) -> str:
+def _money(level: Level) -> tuple[str, str]:
     """Of nano-units of atto-units, so that a fraction of equity stays undivided."""
-    return f"{shown_money(rounded_half_up(value, ATTOS))} USD"
+    used, limit = shown_money_apart(level.measured, level.limit, ATTOS * NANOS)
+    return f"{used} USD", f"{limit} USD"
 
 
 def _of_equity(measure: Callable[[State], int]) -> Callable[[Turn, int], Iterator[Level]]:
@@ -147,12 +154,12 @@ def _losses(turn: Turn, _limit: int) -> Iterator[Level]:
             yield Level(fuse.scope, lost, mark_attos * rule.limit_nanos, name, mark_attos)
 
 
-def _percent(value: int, mark_attos: int) -> str:
-    return shown_percent(rounded_half_up(value, mark_attos))
+def _percent(level: Level) -> tuple[str, str]:
+    return shown_percents_apart(level.measured, level.limit, level.mark_attos * NANOS)
 
 
-def _counted(value: int, _mark_attos: int) -> str:
-    return str(value)
+def _counted(level: Level) -> tuple[str, str]:
+    return str(level.measured), str(level.limit)
 
 
 ROWS: Final = (
@@ -309,19 +316,15 @@ def _judge_close(turn: Turn, row: Row, level: Level, near: dict[str, bool]) -> N
 
 def _alert(turn: Turn, row: Row, level: Level, *, passed: bool) -> None:
     measured, limit = level.measured, level.limit
-    share = (
-        shown_percent(rounded_half_up(measured * NANOS, limit)) if limit > 0 else "more than all"
-    )
+    share = shown_share(measured, limit) if limit > 0 else "more than all"
+    used_shown, limit_shown = row.said(level)
     what = row.passed if passed else "near"
     if measured >= limit and not row.passed:
         what = AT_LIMIT
     where = level.scope.partition(":")[2]
     head = f"{where}: " if where else ""
     name = row.name.format(level.what)
-    text = (
-        f"{head}{name} is {row.said(measured, level.mark_attos)}, {share} of its limit"
-        f" {row.said(limit, level.mark_attos)} ({row.key()}): {what}"
-    )
+    text = f"{head}{name} is {used_shown}, {share} of its limit {limit_shown} ({row.key()}): {what}"
     severity = Severity.WARNING if passed else Severity.INFO
     code = Reason.LIMIT_PASSED if passed else Reason.LIMIT_NEAR
     turn.alert(severity, code, text, level.scope)

@@ -34,12 +34,11 @@ from fuseboard.policy.limits import (
 )
 from fuseboard.vocabulary.identifiers import strategy_scope
 from fuseboard.vocabulary.money import (
+    ATTOS,
     NANOS,
-    nanos_from_attos,
-    rounded_half_up,
-    shown_money,
-    shown_percent,
-    text_from_nanos,
+    shown_money_apart,
+    shown_share,
+    texts_apart,
 )
 from fuseboard.vocabulary.orders import Intent, Severity, Side
 from fuseboard.vocabulary.reasons import Reason
@@ -65,8 +64,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """How much an order uses, by the limit, and of how much; both in one unit. Denied is more."""
     said: str
     """What is used, in words: `{}` is the order."""
-    shown: Callable[[int], str]
-    """Either number, in words."""
+    shown: Callable[[int, int], tuple[str, str]]
+    """Both numbers, in words."""
     of: str = "its limit"
 
 
@@ -101,16 +100,18 @@ def _floor(_turn: Turn, order: Order, at: Instrument, limit: int) -> tuple[int, 
     return limit * NANOS, lowest_nanos * NANOS
 
 
-def _shares(attos: int) -> str:
-    return text_from_nanos(nanos_from_attos(attos))
+def _shares(used: int, whole: int) -> tuple[str, str]:
+    return texts_apart(used, whole, ATTOS)
 
 
-def _money(attos: int) -> str:
-    return f"{shown_money(nanos_from_attos(attos))} USD"
+def _money(used: int, whole: int) -> tuple[str, str]:
+    used_shown, whole_shown = shown_money_apart(used, whole, ATTOS)
+    return f"{used_shown} USD", f"{whole_shown} USD"
 
 
-def _price(attos: int) -> str:
-    return f"{text_from_nanos(nanos_from_attos(attos))} USD"
+def _price(used: int, whole: int) -> tuple[str, str]:
+    used_shown, whole_shown = texts_apart(used, whole, ATTOS)
+    return f"{used_shown} USD", f"{whole_shown} USD"
 
 
 ROWS: Final = (
@@ -243,8 +244,8 @@ def _said_now(turn: Turn, limit: int, known: OrderNear | None) -> OrderNear:
 def _said(order: Order, row: Row, used: int, whole: int) -> str:
     """Who, which order, how much of what, by which line of the policy."""
     what = row.said.format(f"order {order.wire_id} in {order.symbol}")
-    share = shown_percent(rounded_half_up(used * NANOS, whole))
+    shown, limit = row.shown(used, whole)
     return (
-        f"{order.strategy}: {what} {row.shown(used)}, {share} of {row.of} {row.shown(whole)}"
+        f"{order.strategy}: {what} {shown}, {shown_share(used, whole)} of {row.of} {limit}"
         f" ({KEYS[Limits][row.field]}): near"
     )

@@ -23,7 +23,7 @@ from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import MINUTE_NS, Limits
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
-from fuseboard.vocabulary.money import NANOS, rounded_half_up, shown_percent
+from fuseboard.vocabulary.money import shown_share
 from fuseboard.vocabulary.orders import Intent, Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -160,7 +160,7 @@ def _said(limits: Limits, rate: _Rate, strategy: str, count: int) -> str:
         kills = rate.strategy and limits.order_rate_kills
         then = "above it the strategy is killed" if kills else "above it orders are denied"
         what = "orders"
-    share = shown_percent(rounded_half_up(count * NANOS, most))
+    share = shown_share(count, most)
     key = KEYS[Limits][rate.field]
     return (
         f"{who}: {count} {what} within {duration(window_ns)}{last}, {share} of the limit {most}"

@@ -20,11 +20,7 @@ from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.effects import PublishEquity
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import AccountSeen
-from fuseboard.vocabulary.money import (
-    NANOS,
-    nanos_from_attos,
-    shown_percent,
-)
+from fuseboard.vocabulary.money import NANOS, nanos_from_attos, shown_percents_apart
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -111,10 +107,12 @@ def _moved(turn: Turn, fuse: DrawdownFuse, event: FuseEvent) -> None:
     apply(turn, fuse, event)
     publish_postures(turn)
     if event is FuseEvent.WARNED:
-        lost, limit = (
-            shown_percent(fuse.drawdown_nanos()),
-            shown("limit_nanos", fuse.rule.limit_nanos),
+        mark_attos = fuse.mark_attos
+        lost_attos, limit_nanos = mark_attos - fuse.equity_attos, fuse.rule.limit_nanos
+        lost, _ = shown_percents_apart(
+            lost_attos * NANOS, limit_nanos * mark_attos, mark_attos * NANOS
         )
+        limit = shown("limit_nanos", limit_nanos)
         text = f"{fuse.name}: {lost} is lost, the limit is {limit}: new risk is halved"
         turn.alert(Severity.WARNING, Reason.DRAWDOWN, text, fuse.scope)
 

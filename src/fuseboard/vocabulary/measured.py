@@ -3,10 +3,11 @@
 A quotient whose denominator moves is a pair. One over a constant is an integer in a finer scale.
 """
 
+from fractions import Fraction
 from typing import Final, TypeAlias
 
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE
-from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up
+from fuseboard.vocabulary.money import ATTOS, NANOS, rounded_half_up, text_of_decimal
 
 Value: TypeAlias = int | tuple[int, int] | None
 """An integer in the measure's scale (`scale_of`); of a quotient its numerator and its denominator,
@@ -48,6 +49,25 @@ def scale_of(name: str) -> int:
 def whole_value(name: str, number: int) -> Value:
     """The value of a measure that is a whole number of its unit."""
     return (number, 1) if name in QUOTIENTS else number * scale_of(name)
+
+
+def shown_value(name: str, value: int | tuple[int, int], places: int, times: int = 1) -> str:
+    """A value for people, `times` so much, in whole units: exact as a fraction with no `places`."""
+    numerator, denominator = value if isinstance(value, tuple) else (value, scale_of(name))
+    if not places:
+        return str(Fraction(numerator * times, denominator))
+    scaled = rounded_half_up(numerator * 10**places, denominator)
+    return text_of_decimal(scaled * times, 10**places, places)
+
+
+def rounded_value(name: str, value: Value, places: int) -> Value:
+    """The value that is shown with so many `places`, nine or more."""
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return rounded_half_up(value[0] * 10**places, value[1]), 10**places
+    scale, ones = scale_of(name), 10**places
+    return int(rounded_half_up(value * ones, scale) * scale // ones)
 
 
 def shown_nanos(name: str, value: int | tuple[int, int]) -> int:

@@ -75,15 +75,64 @@ def nanos_from_attos(attos: int) -> int:
 
 def shown_money(nanos: int) -> str:
     """Money for people: two decimals and thousands separators, rounded half up."""
-    cents = rounded_half_up(nanos, NANOS // 100)
-    sign = "-" if cents < 0 else ""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{sign}{whole:,}.{rest:02d}"
+    return shown_decimal(nanos, NANOS)
 
 
 def shown_percent(fraction_nanos: int) -> str:
     """A fraction (1 = 10^9 nanos) for people: percent with two decimals, rounded half up."""
-    hundredths = rounded_half_up(fraction_nanos * 10_000, NANOS)
-    sign = "-" if hundredths < 0 else ""
-    whole, rest = divmod(abs(hundredths), 100)
-    return f"{sign}{whole}.{rest:02d}%"
+    return _percent(shown_decimal(fraction_nanos * 100, NANOS))
+
+
+def shown_decimal(value: int, unit: int, places: int = 2) -> str:
+    """`value` in whole `unit`s, with so many decimals and thousands separators, rounded half up."""
+    scaled = _scaled(value, unit, places)
+    whole, rest = divmod(abs(scaled), 10**places)
+    return f"{'-' if scaled < 0 else ''}{whole:,}.{rest:0{places}d}"
+
+
+def text_of_decimal(value: int, unit: int, places: int) -> str:
+    """The same, plain and short: without separators and trailing zeros."""
+    return shown_decimal(value, unit, places).replace(",", "").rstrip("0").rstrip(".")
+
+
+def places_apart(one: int, other: int, unit: int, places: int = 2) -> int:
+    """The decimals, so many or as many more as it takes, that show that two amounts differ.
+
+    What is shown of a measure and of its bound then says what was judged.
+    """
+    while one != other and _scaled(one, unit, places) == _scaled(other, unit, places):
+        places += 1
+    return places
+
+
+def shown_money_apart(one: int, other: int, unit: int) -> tuple[str, str]:
+    """Two amounts of money in `unit`s of a currency, for people."""
+    places = places_apart(one, other, unit)
+    return shown_decimal(one, unit, places), shown_decimal(other, unit, places)
+
+
+def shown_percents_apart(one: int, other: int, whole: int) -> tuple[str, str]:
+    """Two parts of a whole, in percent, for people."""
+    one, other = one * 100, other * 100
+    places = places_apart(one, other, whole)
+    shown, shown_other = shown_decimal(one, whole, places), shown_decimal(other, whole, places)
+    return _percent(shown), _percent(shown_other)
+
+
+def shown_share(used: int, whole: int) -> str:
+    """How much of a whole is used, in percent, for people: 100.00% is all of it, never nearly."""
+    return shown_percents_apart(used, whole, whole)[0]
+
+
+def texts_apart(one: int, other: int, unit: int) -> tuple[str, str]:
+    """Two amounts in whole `unit`s: short plain decimals, at most nine where that is enough."""
+    places = places_apart(one, other, unit, 9)
+    return text_of_decimal(one, unit, places), text_of_decimal(other, unit, places)
+
+
+def _scaled(value: int, unit: int, places: int) -> int:
+    return rounded_half_up(value * 10**places, unit)
+
+
+def _percent(decimal: str) -> str:
+    return f"{decimal.replace(',', '')}%"

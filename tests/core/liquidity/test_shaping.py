@@ -182,7 +182,9 @@ def test_a_spread_that_is_wider_than_the_tiers_denies_with_both_numbers() -> Non
     assert sent(ask(desk, BUY, 1))
     desk.quoted(24_937, 25_062)
     denied = denial(ask(desk, BUY, 1))
-    assert (denied.reason, denied.limit.split(",")[1]) == (Reason.LIQUIDITY_SPREAD, " spread 0.50%")
+    assert denied.reason is Reason.LIQUIDITY_SPREAD
+    assert denied.observed.endswith(", spread 0.50001%"), "two decimals would say 0.50%"
+    assert denied.limit.split(",")[1] == " spread 0.50000%"
 
 
 def test_an_order_that_is_cut_to_nothing_is_denied_and_an_unmeasured_symbol_too() -> None:

@@ -7,12 +7,17 @@ from fuseboard.core.checks.active import Finding, Row
 from fuseboard.core.checks.proposal import Proposal
 from fuseboard.core.checks.volume import volume_nanos
 from fuseboard.core.measures.values import value_of
-from fuseboard.policy.conditions import Condition, Verdict, all_hold, condition_from_text
+from fuseboard.policy.conditions import (
+    Condition,
+    Verdict,
+    all_hold,
+    condition_from_text,
+    places_that_tell,
+)
 from fuseboard.policy.rules import CheckRule
 from fuseboard.vocabulary.catalogue import MEASURES, Place
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
-from fuseboard.vocabulary.measured import Value, shown_nanos
-from fuseboard.vocabulary.money import text_from_nanos
+from fuseboard.vocabulary.measured import Value, shown_value
 from fuseboard.vocabulary.orders import Intent, Side
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
 
@@ -66,18 +71,19 @@ def _reader(name: str) -> Callable[[Proposal], Value]:
 
 
 def _found(rule: CheckRule, condition: Condition, values: list[Value]) -> Finding:
+    verdict = condition.judge(values)
+    places = places_that_tell(condition, values, verdict)
     pairs = zip(condition.names, values, strict=True)
-    shown = ", ".join(f"{name} = {shown_value(name, value)}" for name, value in pairs)
-    if condition.judge(values) is Verdict.UNKNOWN:
+    shown = ", ".join(f"{name} = {_shown(name, value, places)}" for name, value in pairs)
+    if verdict is Verdict.UNKNOWN:
         message = f"{SENTENCES[Reason.UNKNOWN_VALUE]}: {rule.name}"
         return Finding(Reason.UNKNOWN_VALUE, shown, condition.text, message)
     message = f"{rule.name}: {rule.message or SENTENCES[Reason.CUSTOM_CHECK]}"
     return Finding(Reason.CUSTOM_CHECK, shown, condition.text, message)
 
 
-def shown_value(name: str, value: Value) -> str:
-    """A measure's value for people, in whole units."""
-    return "unknown" if value is None else text_from_nanos(shown_nanos(name, value))
+def _shown(name: str, value: Value, places: int) -> str:
+    return "unknown" if value is None else shown_value(name, value, places)
 
 
 # --- what an order and its symbol say ------------------------------------------------------------

@@ -16,7 +16,12 @@ from fuseboard.core.liquidity.watching import POINT_NANOS
 from fuseboard.core.market import Instrument
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.liquidity import Tier
-from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
+from fuseboard.vocabulary.money import (
+    NANOS,
+    shown_percent,
+    shown_percents_apart,
+    text_from_nanos,
+)
 from fuseboard.vocabulary.orders import OrderType, Side
 from fuseboard.vocabulary.reasons import Reason
 
@@ -95,13 +100,15 @@ def found(proposal: Proposal) -> Finding:
         why = "no usable book"
         return Finding(Reason.LIQUIDITY_TIER, f"{tier.name}: {why}", "a two-sided book")
     spread = at.spread_nanos()
-    observed = f"{tier.name}, {_score(at)}, spread {shown_percent(spread)}"
     rules = tiers.of_tier[tier]
     if rules is None:
+        observed = f"{tier.name}, {_score(at)}, spread {shown_percent(spread)}"
         return Finding(Reason.LIQUIDITY_TIER, observed, "nothing opens in this tier")
+    spread_shown, most_shown = shown_percents_apart(spread, rules.spread_nanos_max, NANOS)
+    observed = f"{tier.name}, {_score(at)}, spread {spread_shown}"
     limit = (
         f"{text_from_nanos(rules.order_value_nanos_max)} USD, spread"
-        f" {shown_percent(rules.spread_nanos_max)}, offset {shown_percent(rules.offset_nanos)}"
+        f" {most_shown}, offset {shown_percent(rules.offset_nanos)}"
     )
     if spread > rules.spread_nanos_max:
         return Finding(Reason.LIQUIDITY_SPREAD, observed, limit)

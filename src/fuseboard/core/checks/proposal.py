@@ -9,7 +9,7 @@ from fuseboard.core.position import Position
 from fuseboard.core.state import Turn
 from fuseboard.core.throttles import Ring
 from fuseboard.policy.limits import Limits
-from fuseboard.vocabulary.money import nanos_from_attos, text_from_nanos
+from fuseboard.vocabulary.money import ATTOS, texts_apart
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
@@ -46,8 +46,4 @@ class Proposal(Struct, gc=False):
 
 def found_attos(reason: Reason, observed_attos: int, limit_attos: int) -> Finding:
     """What a check of money found, as text."""
-    return Finding(
-        reason,
-        text_from_nanos(nanos_from_attos(observed_attos)),
-        text_from_nanos(nanos_from_attos(limit_attos)),
-    )
+    return Finding(reason, *texts_apart(observed_attos, limit_attos, ATTOS))
