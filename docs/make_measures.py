@@ -24,7 +24,11 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
   always written with its unit.
 - Units multiply and divide as in physics (a price times a quantity is money, money over money is a
   fraction); adding or comparing different ones is refused. So is a comparison that always or never
-  holds by the ranges below: `drawdown > 5` is 500%, meant was `5%`.
+  holds by the ranges below, and a bare number that only a loss of more than all there was passes:
+  `drawdown > 5` is 500%, meant was `5%`.
+- A loss has no end: `drawdown` is more than 100% and `daily_pnl` under -100% where more than all
+  was lost, of a strategy's declared capital or of an account that is short. Such a bound is written
+  in percent: `daily_pnl < -100%`.
 - A measure that is missing, warming up or too old, and a division by zero, make the comparison
   **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
   Unknown denies new risk and alerts; it never flattens or kills.

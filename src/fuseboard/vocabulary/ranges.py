@@ -1,8 +1,7 @@
 """What a measure can be at all, in its unit's scale: a condition that asks for more is a mistake.
 
-`None`: no end. A fall of all that there was is the end of the losses: beyond it nothing is left
-to protect, as with a loss limit of 100 %. Less than 100 % ends 10^-9 below: who asks for a number
-in between asks for nothing that could still be protected.
+`None`: no end. Losses have none: a strategy loses more than the capital that its policy declares,
+and an account that is short more than its equity.
 """
 
 from typing import Final, TypeAlias
@@ -12,13 +11,10 @@ from fuseboard.vocabulary.money import NANOS, shown_percent
 
 Range: TypeAlias = tuple[int | None, int | None]
 
-_PNL: Final = (1 - NANOS, None)
-_FALL: Final = (0, NANOS - 1)
 _POINTS: Final = (0, 100 * NANOS)
 _FROM_ZERO: Final = (0, None)
 RANGES: Final[dict[str, Range]] = {
-    **dict.fromkeys(("daily_pnl", "weekly_pnl", "monthly_pnl"), _PNL),
-    **dict.fromkeys(("drawdown", "rolling_drawdown"), _FALL),
+    **dict.fromkeys(("drawdown", "rolling_drawdown"), _FROM_ZERO),
     **dict.fromkeys(("fill_quality", "liquidity_score"), _POINTS),
     "reject_rate": (0, NANOS),
     # One side may be long and the other short: twice the larger of the two.
@@ -35,6 +31,12 @@ RANGES: Final[dict[str, Range]] = {
     **dict.fromkeys(("max_order_value", "max_order_size"), _FROM_ZERO),
 }
 """By canonical name; a measure that is not here has no ends."""
+UNTIL_ALL_IS_LOST: Final[dict[str, Range]] = {
+    **RANGES,
+    **dict.fromkeys(("daily_pnl", "weekly_pnl", "monthly_pnl"), (1 - NANOS, None)),
+    **dict.fromkeys(("drawdown", "rolling_drawdown"), (0, NANOS - 1)),
+}
+"""While less than 100 % is lost (10^-9 less): what a bare number beyond it meant must be asked."""
 AT_REST: Final[dict[str, int]] = {
     **dict.fromkeys(("daily_pnl", "weekly_pnl", "monthly_pnl"), 0),
     **dict.fromkeys(("drawdown", "rolling_drawdown", "max_position_divergence"), 0),
@@ -48,15 +50,13 @@ AT_REST: Final[dict[str, int]] = {
 
 
 def shown_range(name: str) -> str:
-    """In words: `0% to less than 100%`, `0 or more`; empty for a measure without ends."""
+    """In words: `0% to 200%`, `0 or more`; empty for a measure without ends."""
     least, most = RANGES.get(name, (None, None))
     if least is None:
         return ""
     unit = MEASURES[name].unit
-    low = "more than -100%" if least == 1 - NANOS else _shown(least, unit)
-    if most is None:
-        return low if least == 1 - NANOS else f"{low} or more"
-    return f"{low} to {'less than 100%' if most == NANOS - 1 else _shown(most, unit)}"
+    low = _shown(least, unit)
+    return f"{low} or more" if most is None else f"{low} to {_shown(most, unit)}"
 
 
 def _shown(value: int, unit: Unit) -> str:

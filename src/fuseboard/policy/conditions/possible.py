@@ -2,9 +2,11 @@
 
 Each side is followed as a range of numbers from what its measures can be (`vocabulary/ranges.py`);
 where a range is not known to be narrower, it is the wider one: nothing that may go both ways is
-refused. What is unknown stays unknown and is no matter here.
+refused. What is unknown stays unknown and is no matter here. But for a bare number that only a loss
+of more than 100 % passes: `drawdown > 5` is mostly meant in percent, so the unit must be written.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final, TypeAlias
 
@@ -25,7 +27,7 @@ from fuseboard.policy.conditions.tree import (
 )
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
 from fuseboard.vocabulary.money import NANOS, shown_percent
-from fuseboard.vocabulary.ranges import RANGES, shown_range
+from fuseboard.vocabulary.ranges import RANGES, UNTIL_ALL_IS_LOST, Range, shown_range
 
 Span: TypeAlias = tuple[Fraction | None, Fraction | None]
 """The least and the most in whole units, both included; None: no end."""
@@ -41,34 +43,42 @@ def check_possible(tree: Node) -> None:
             check_possible(part)
         return
     for left, operator, right in tree.pairs():
+        compared = text_of(Comparison(left.offset, left, ((operator, right),)))
         holds = _holds(span_of(left), operator, span_of(right))
         if holds is not None:
-            compared = text_of(Comparison(left.offset, left, ((operator, right),)))
             what = "always holds" if holds else "can never hold"
             hint = _hint(left, right) or _hint(right, left)
             raise ConditionRefused(left.offset, f"`{compared}` {what}{hint}")
+        bare = _bare(left, right) or _bare(right, left)
+        holds = _holds(
+            span_of(left, UNTIL_ALL_IS_LOST), operator, span_of(right, UNTIL_ALL_IS_LOST)
+        )
+        if bare and holds is not None:
+            what = f"{'fails' if holds else 'holds'} only where more than all is lost"
+            said = f"`{compared}` {what}{bare}; if that is meant write it with `%`"
+            raise ConditionRefused(left.offset, said)
 
 
-def span_of(node: Node) -> Span:
+def span_of(node: Node, ranges: Mapping[str, Range] = RANGES) -> Span:
     """The range that holds each value a number can have."""
     match node:
         case Number():
             return node.value, node.value
         case Name():
-            least, most = RANGES.get(node.name, _EVERYTHING)
+            least, most = ranges.get(node.name, _EVERYTHING)
             scale = SCALE[MEASURES[node.name].unit]
             return (
                 None if least is None else Fraction(least, scale),
                 None if most is None else Fraction(most, scale),
             )
         case Negative():
-            return _negative(span_of(node.operand))
+            return _negative(span_of(node.operand, ranges))
         case Sum():
-            return _sum(node)
+            return _sum(node, ranges)
         case Product():
-            return _product(node)
+            return _product(node, ranges)
         case Call():
-            return _call(node)
+            return _call(node, ranges)
     raise AssertionError("a comparison has numbers on its sides")
 
 
@@ -77,23 +87,23 @@ def _negative(span: Span) -> Span:
     return (None if most is None else -most, None if least is None else -least)
 
 
-def _sum(node: Sum) -> Span:
+def _sum(node: Sum, ranges: Mapping[str, Range]) -> Span:
     least: Fraction | None = Fraction()
     most: Fraction | None = Fraction()
     for sign, term in node.terms:
-        low, high = span_of(term) if sign == "+" else _negative(span_of(term))
+        low, high = span_of(term, ranges) if sign == "+" else _negative(span_of(term, ranges))
         least = None if least is None or low is None else least + low
         most = None if most is None or high is None else most + high
     return least, most
 
 
-def _product(node: Product) -> Span:
+def _product(node: Product, ranges: Mapping[str, Range]) -> Span:
     """Constants stretch the one other factor; of several others only the sign is followed."""
     constant, others = Fraction(1), []
     for sign, factor in node.factors:
         value = constant_of(factor)
         if value is None:
-            others.append((sign, span_of(factor)))
+            others.append((sign, span_of(factor, ranges)))
         else:
             constant = Fraction(constant, value) if sign == "/" else constant * value
     if len(others) == 1 and others[0][0] == "*":
@@ -112,8 +122,8 @@ def _product(node: Product) -> Span:
     )
 
 
-def _call(node: Call) -> Span:
-    spans = [span_of(argument) for argument in node.arguments]
+def _call(node: Call, ranges: Mapping[str, Range]) -> Span:
+    spans = [span_of(argument, ranges) for argument in node.arguments]
     if node.function == "abs":
         return _greatest([*spans, _negative(spans[0]), (Fraction(), Fraction())])
     if node.function == "min":
@@ -157,12 +167,16 @@ def _hint(side: Node, other: Node) -> str:
     hint = ""
     if isinstance(side, Name) and side.name in RANGES:
         hint = f": `{side.name}` is {shown_range(side.name)}"
+    return hint + _bare(side, other)
+
+
+def _bare(side: Node, other: Node) -> str:
+    """What a bare number from 1 on beside a fraction means; empty where the other side is none."""
     number = other.operand if isinstance(other, Negative) else other
     fraction = dimension_of(side) == DIMENSIONS[Unit.FRACTION]
-    if fraction and isinstance(number, Number) and number.unit is None and number.value >= 1:
-        text, sign = text_of(other), -1 if isinstance(other, Negative) else 1
-        shown = shown_percent(sign * int(number.value * NANOS)).replace(".00%", "%")
-        hint += f"; `{text}` is {shown}"
-        if number.value < _PERCENTS_MAX:
-            hint += f": for a percent write `{text}%`"
-    return hint
+    if not (fraction and isinstance(number, Number) and number.unit is None and number.value >= 1):
+        return ""
+    text, sign = text_of(other), -1 if isinstance(other, Negative) else 1
+    shown = shown_percent(sign * int(number.value * NANOS)).replace(".00%", "%")
+    percent = f": for a percent write `{text}%`" if number.value < _PERCENTS_MAX else ""
+    return f"; `{text}` is {shown}{percent}"
