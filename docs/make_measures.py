@@ -37,9 +37,12 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
   10^-9, is what `sharpe` is in arithmetic: it is a root, which compares with a number of nine
   decimals exactly, and stands half way between two of them otherwise. Rounded before, against the
   trader, are a peak and an opening equity when cash moves (up, to 10^-18), what a fill scores for
-  `fill_quality` and each session's return for `sharpe` (down). `liquidity_score` and what is
-  reported have nine decimals. What people are shown is rounded half up, to 10^-9, or with as many
-  more decimals as it takes to say what was judged (`spread = 0.0002000001` where 0.0002 passes).
+  `fill_quality` and each session's return for `sharpe` (down). One number is rounded for the
+  trader: a mark, the middle of bid and ask, is cut to a whole nano, so that a short position counts
+  for up to half a nano a unit (5 * 10^-10 USD a share) too much; a long one for as much too little.
+  `liquidity_score` and what is reported have nine decimals. What people are shown is rounded half
+  up, to 10^-9, or with as many more decimals as it takes to say what was judged (`spread =
+  0.0002000001` where 0.0002 passes).
 - A breach over a measure **of marks** is confirmed by two marks before it trips anything.
 - What somebody else reports (`vix`, `maintenance_margin`, `buying_power`; for `liquidity_score` and
   `liquidity_tier` each quote or book) closes positions or kills only when the report before says so

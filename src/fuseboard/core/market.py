@@ -115,6 +115,7 @@ class Instrument(Struct):
             self.excluded = True
             self._doubt(boot_ns)
             return 0
+        # Long and short share the mark: half a nano is cut, for a short position in its favour.
         mark_nanos = self._mark(twice_middle // 2, rules, boot_ns)
         if mark_nanos == 0:
             return 0  # it jumped: no order is priced by it either, until a second one agrees

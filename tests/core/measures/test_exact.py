@@ -312,3 +312,11 @@ def test_what_is_shown_is_rounded_half_up_to_a_nano() -> None:
     assert shown_nanos("reject_rate", 3) == NANOS * 3 // 100
     assert shown_nanos("positions", 3) == 3 * NANOS
     assert shown_nanos("equity", ATTOS + NANOS // 2) == NANOS + 1
+
+
+@given(MARKS, st.integers(0, NANOS))
+def test_a_mark_is_the_middle_of_its_quote_or_half_a_nano_below(bid: int, wide: int) -> None:
+    desk = Books(rules())
+    desk.marks(bid, wide)
+    mark_nanos = desk.kernel._state.book.account.positions["AAPL"].mark_nanos
+    assert 0 <= Fraction(2 * bid + wide, 2) - mark_nanos <= Fraction(1, 2)
