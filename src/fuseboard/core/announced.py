@@ -6,7 +6,7 @@ before, nor what the price has fallen by already. What a person said of the same
 what they took back stays away.
 """
 
-from fuseboard.core.dividend import Dividend
+from fuseboard.core.dividend import dividend_of, key_of
 from fuseboard.core.dividends import (
     UNPAID_NS,
     counted,
@@ -49,14 +49,10 @@ def dividends_seen(turn: Turn, fact: DividendsSeen) -> None:
         turn.wake(due_ns)
 
 
-def _key(symbol: str, ex_date: str) -> str:
-    return f"{symbol} {ex_date}"
-
-
 def _withdraw(turn: Turn, fact: DividendsSeen) -> None:
     """What the broker no longer announces, and was not ex yet, is not to be."""
     known = turn.state.dividends.known
-    announced = {_key(each.symbol, each.ex_date): None for each in fact.dividends}
+    announced = {key_of(each): None for each in fact.dividends}
     asked = dict.fromkeys(fact.symbols)
     for key, at in list(known.items()):
         if at.announced and not at.is_ex and at.symbol in asked and key not in announced:
@@ -67,7 +63,7 @@ def _withdraw(turn: Turn, fact: DividendsSeen) -> None:
 
 def _announced(turn: Turn, each: Announced) -> None:
     dividends = turn.state.dividends
-    key = _key(each.symbol, each.ex_date)
+    key = key_of(each)
     at = dividends.known.get(key)
     if key in dividends.passed_over or (at is not None and not at.announced):
         return
@@ -86,16 +82,8 @@ def _announced(turn: Turn, each: Announced) -> None:
             turn.alert(Severity.WARNING, Reason.DIVIDEND, text, symbol_scope(each.symbol))
         return
     if at is None:
-        at = dividends.known[key] = Dividend(
-            symbol=each.symbol,
-            ex_date=each.ex_date,
-            rate_nanos=each.rate_nanos,
-            ex_ns=each.ex_ns,
-            payable_ns=each.payable_ns,
-            announced=True,
-        )
+        at = dividends.known[key] = dividend_of(each, announced=True)
         if late and not goes_ex(turn, key, at):
             return
-    at.rate_nanos, at.payable_ns = each.rate_nanos, each.payable_ns
-    at.counted_nanos = min(at.counted_nanos, each.rate_nanos)
+    at.say_again(each)
     turn.alert(Severity.INFO, Reason.DIVIDEND, text, symbol_scope(each.symbol))

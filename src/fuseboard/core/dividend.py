@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from fuseboard.vocabulary.dividend_facts import DividendOwed
+from fuseboard.vocabulary.dividend_facts import Announced, DividendOwed
 from fuseboard.vocabulary.money import nanos_from_attos
+from fuseboard.vocabulary.operator_inputs import DividendSaid
 
 PASSED_OVER_MAX: Final = 1_000
 """Announcements remembered that count for nothing; the oldest is forgotten, and told again."""
@@ -39,6 +40,11 @@ class Dividend(Struct, kw_only=True):
     announced: bool = False
     """Whether it is the broker's word alone; a person's stands over that."""
 
+    def say_again(self, said: DividendSaid | Announced) -> None:
+        """Take another rate and another day of its cash."""
+        self.rate_nanos, self.payable_ns = said.rate_nanos, said.payable_ns
+        self.counted_nanos = min(self.counted_nanos, said.rate_nanos)
+
     def owed_attos(self, quantity_nanos: int) -> int:
         """What counts as owed for so much that was held; negative where we owe it.
 
@@ -66,6 +72,23 @@ class Dividend(Struct, kw_only=True):
             self.reference_nanos = self.reference_nanos * old // new
             self.rate_nanos = self.rate_nanos * old // new
             self.counted_nanos = self.counted_nanos * old // new
+
+
+def key_of(said: DividendSaid | Announced) -> str:
+    """What one dividend is known by, whoever says it."""
+    return f"{said.symbol} {said.ex_date}"
+
+
+def dividend_of(said: DividendSaid | Announced, *, announced: bool) -> Dividend:
+    """A dividend as it is said, before its ex-date."""
+    return Dividend(
+        symbol=said.symbol,
+        ex_date=said.ex_date,
+        rate_nanos=said.rate_nanos,
+        ex_ns=said.ex_ns,
+        payable_ns=said.payable_ns,
+        announced=announced,
+    )
 
 
 class Dividends(Struct, kw_only=True):

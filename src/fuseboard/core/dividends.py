@@ -12,7 +12,7 @@ payable is taken back, as a loss. What came beyond what counted is a deposit: ma
 
 from typing import Final
 
-from fuseboard.core.dividend import Dividend
+from fuseboard.core.dividend import Dividend, dividend_of, key_of
 from fuseboard.core.doubts import SPLIT_PARTS
 from fuseboard.core.fuses.confirmation import DAY_NS
 from fuseboard.core.measures.recording import equity_of
@@ -51,22 +51,15 @@ def dividend_said(turn: Turn, fact: DividendSaid) -> None:
         turn.answer(fact.request, accepted=False, message=refusal)
         return
     dividends = turn.state.dividends
-    key = f"{fact.symbol} {fact.ex_date}"
+    key = key_of(fact)
     at, late = dividends.known.get(key), turn.wall_ns >= fact.ex_ns
     if fact.rate_nanos == 0:
         dividends.end(key, until_ns=fact.payable_ns + UNPAID_NS)
     elif at is not None:
         at.announced = False
-        at.rate_nanos, at.payable_ns = fact.rate_nanos, fact.payable_ns
-        at.counted_nanos = min(at.counted_nanos, fact.rate_nanos)
+        at.say_again(fact)
     else:
-        at = dividends.known[key] = Dividend(
-            symbol=fact.symbol,
-            ex_date=fact.ex_date,
-            rate_nanos=fact.rate_nanos,
-            ex_ns=fact.ex_ns,
-            payable_ns=fact.payable_ns,
-        )
+        at = dividends.known[key] = dividend_of(fact, announced=False)
         dividends.passed_over.pop(key, None)
         if late and goes_ex(turn, key, at):  # where the price was before it, nobody can tell now
             at.counted_nanos, at.until_ns, at.closed = at.rate_nanos, turn.wall_ns, True
@@ -81,7 +74,7 @@ def dividend_said(turn: Turn, fact: DividendSaid) -> None:
 def _refusal(turn: Turn, fact: DividendSaid) -> str:
     """Why what a person says of a dividend cannot be; empty when it can."""
     state = turn.state
-    known = state.dividends.known.get(f"{fact.symbol} {fact.ex_date}")
+    known = state.dividends.known.get(key_of(fact))
     if not state.reconciled:
         return "the books have not been compared with the broker's yet: try again"
     if fact.rate_nanos == 0:
