@@ -52,7 +52,7 @@ def ordered(state: StateDirectory, key_id: str) -> Orders:
 def test_the_gateways_orders_say_where_and_how(state: StateDirectory) -> None:
     orders = ordered(state, "A")
     way = way_of(state, "", KEYS)
-    assert way.terms == orders.terms()
+    assert way.terms == orders
     assert (way.broker.base_url, way.broker.key_id, way.broker.secret) == (URL, "A", "s")
 
 

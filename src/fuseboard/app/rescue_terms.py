@@ -61,7 +61,7 @@ def way_of(state: StateDirectory, base_url: str, environment: dict[str, str]) ->
         key_id=key[0],
         secret=key[1],
     )
-    return Way(terms=orders.terms(), broker=broker)
+    return Way(terms=orders, broker=broker)
 
 
 def _key_for(orders: Orders, environment: dict[str, str]) -> tuple[str, str]:

@@ -73,7 +73,7 @@ class Acts:
             latches_file=place.latches_file,
             now_s=now_s,
         )
-        self._rescue = Rescue(orders.terms(), key, doors)
+        self._rescue = Rescue(orders, key, doors)
 
     # --- without the broker ----------------------------------------------------------------------
 

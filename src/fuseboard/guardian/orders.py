@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from fuseboard.rescue.terms import CANCEL_WAIT_NS, CLOSE_WITHIN_NS, Terms
+from fuseboard.rescue.terms import Terms
 
 KEY_NAMES: Final = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 
@@ -37,31 +36,16 @@ class Place:
         self.alerts_file = state / "guardian.alerts"
 
 
-class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to watch for and what to do then. Times in nanoseconds of boot time."""
+class Orders(Terms, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to watch for and what to do then; on which terms, `Terms` has. Times in nanoseconds of
+    boot time.
+    """
 
-    instance: str
-    account: str
-    base_url: str
-    data_url: str
     key_mark: str
     timeout_ns: int
     """How long the gateway may be silent."""
     flatten: bool
     """Whether positions are closed, after everything is cancelled."""
-    close_collar_nanos: int
-    """From here on: see `Terms`."""
-    close_collar_nanos_max: int
-    close_wait_ns: int
-    close_attempts_max: int
-    close_within_ns: int = CLOSE_WITHIN_NS
-    """Older releases wrote none."""
-    absent_after_ns: int
-    cancel_wait_ns: int = CANCEL_WAIT_NS
-
-    def terms(self) -> Terms:
-        """What a rescue needs of it, under the same names."""
-        return Terms(**{name: getattr(self, name) for name in Terms.__struct_fields__})
 
 
 def key_mark(key_id: str) -> str:

@@ -25,7 +25,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     close_attempts_max: int
     """How many closes in a row the broker may refuse or end."""
     close_within_ns: int = CLOSE_WITHIN_NS
-    """For so long the market is asked for what it does not take."""
+    """For so long the market is asked for what it does not take. Older releases wrote none."""
     absent_after_ns: int
     """How long "not found" counts as still on its way to the broker."""
     cancel_wait_ns: int = CANCEL_WAIT_NS
