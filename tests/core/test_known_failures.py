@@ -125,17 +125,22 @@ class Desk:
         )
 
     def quote(self, symbol: str, middle: int) -> tuple[fx.Effect, ...]:
-        bid, ask = middle * NANOS - NANOS // 100, middle * NANOS + NANOS // 100
+        cent = NANOS // 100
+        return self.quote_nanos(symbol, middle * NANOS - cent, middle * NANOS + cent)
+
+    def quote_nanos(
+        self, symbol: str, bid_nanos: int, ask_nanos: int, size_nanos: int = NANOS
+    ) -> tuple[fx.Effect, ...]:
         return self.take(
             QuoteSeen(
                 symbol=symbol,
-                bid_nanos=bid,
-                ask_nanos=ask,
-                bid_size_nanos=NANOS,
-                ask_size_nanos=NANOS,
+                bid_nanos=bid_nanos,
+                ask_nanos=ask_nanos,
+                bid_size_nanos=size_nanos,
+                ask_size_nanos=size_nanos,
                 event_ns=0,
-                bid_low_nanos=bid,
-                ask_high_nanos=ask,
+                bid_low_nanos=bid_nanos,
+                ask_high_nanos=ask_nanos,
             )
         )
 

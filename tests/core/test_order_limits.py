@@ -21,7 +21,6 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordShaping
-from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, Severity, Side
 from fuseboard.vocabulary.postures import Posture
@@ -42,19 +41,7 @@ PAIR = "BTC/USD"
 
 def quoted(at: Desk, price: int = 100) -> None:
     """The pair is quoted at this price on both sides, and so much of it trades in a day."""
-    nanos = price * NANOS
-    at.take(
-        QuoteSeen(
-            symbol=PAIR,
-            bid_nanos=nanos,
-            ask_nanos=nanos,
-            bid_size_nanos=NANOS,
-            ask_size_nanos=NANOS,
-            event_ns=0,
-            bid_low_nanos=nanos,
-            ask_high_nanos=nanos,
-        )
-    )
+    at.quote_nanos(PAIR, price * NANOS, price * NANOS)
     at.take(
         facts.MeasureReported(
             request=0,

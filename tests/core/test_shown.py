@@ -16,7 +16,6 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary import money
 from fuseboard.vocabulary.actions import Reference
-from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.measured import SCALES, Value, rounded_value, scale_of, shown_value
 from fuseboard.vocabulary.money import (
     ATTOS,
@@ -196,18 +195,7 @@ def a_loss() -> None:
         )
     )
     desk.now_ns += NANOS
-    effects = desk.take(
-        QuoteSeen(
-            symbol="AAPL",
-            bid_nanos=225_010_000_000,
-            ask_nanos=225_010_000_000,
-            bid_size_nanos=NANOS,
-            ask_size_nanos=NANOS,
-            event_ns=0,
-            bid_low_nanos=225_010_000_000,
-            ask_high_nanos=225_010_000_000,
-        )
-    )
+    effects = desk.quote_nanos("AAPL", 225_010_000_000, 225_010_000_000)
     (text,) = texts(effects)
     assert "drawdown is 9.996%, 99.96% of its limit 10.000% " in text
     said = [alert.text for alert in of(effects, fx.RaiseAlert) if alert.code is Reason.DRAWDOWN]

@@ -1,12 +1,14 @@
 """Two gateways on one account: refused on one machine, found out and halted from two."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import processes
-from tests.e2e.processes import Bots, Gateway, World, accepted, fuseboard, until, world
+from tests.e2e.processes import Bots, Exchange, Gateway, World, accepted, fuseboard, until, world
 
 POLICY = "name: twins\n"
 ELSEWHERE = """
@@ -70,9 +72,11 @@ def test_a_second_gateway_with_a_state_of_its_own_is_refused_until_the_first_one
         assert second.stop() == 0
 
 
-def test_a_gateway_on_another_machine_is_found_by_its_orders_and_both_halt(
+@contextmanager
+def twins(
     here: World, tmp_path: Path, bots: Bots, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[tuple[Exchange, Gateway, World, Gateway]]:
+    """An exchange, a gateway, and the world and gateway of another machine on the same account."""
     here.init(POLICY)
     exchange = here.exchange(tape="normal", requests_per_minute=10_000)
     first = here.open_gateway(exchange.url)
@@ -84,6 +88,13 @@ def test_a_gateway_on_another_machine_is_found_by_its_orders_and_both_halt(
         second = other.gateway(exchange.url)
         patch.undo()
         second.wait_for(lambda now: now["posture"] == "OPEN", "nothing of the first one works yet")
+        yield exchange, first, other, second
+
+
+def test_a_gateway_on_another_machine_is_found_by_its_orders_and_both_halt(
+    here: World, tmp_path: Path, bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with twins(here, tmp_path, bots, monkeypatch) as (_, first, other, second):
         accepted(here.bot(first.url).buy_limit("AAPL", 1, 100))
         halted_by_the_other(second)
         bot = other.bot(second.url)
@@ -103,17 +114,7 @@ def test_a_reset_after_such_a_halt_looks_at_the_broker_first(
     here: World, tmp_path: Path, bots: Bots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one's market order is filled at once: our book is behind when we halt for it."""
-    here.init(POLICY)
-    exchange = here.exchange(tape="normal", requests_per_minute=10_000)
-    first = here.open_gateway(exchange.url)
-    exchange.start()
-    (tmp_path / "other").mkdir()
-    with world(tmp_path / "other", bots) as other, monkeypatch.context() as patch:
-        other.init(POLICY)
-        patch.setattr(processes, "FUSEBOARD", (sys.executable, "-c", ELSEWHERE))
-        second = other.gateway(exchange.url)
-        patch.undo()
-        second.wait_for(lambda now: now["posture"] == "OPEN", "nothing of the first one works yet")
+    with twins(here, tmp_path, bots, monkeypatch) as (exchange, first, other, second):
         accepted(other.bot(second.url).buy("AAPL", 3))
         first.wait_for(lambda now: now["posture"] == "HALTED", "the fill has our prefix")
         here.person("reset", "--reason", "seems fine")

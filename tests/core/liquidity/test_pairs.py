@@ -9,7 +9,6 @@ from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.liquidity_effects import RecordShaping
-from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side, TimeInForce
 from tests.core.liquidity.market import SECOND, LiquidDesk, of
@@ -32,19 +31,7 @@ PRICES = (
 
 
 def quoted(desk: LiquidDesk, bid_nanos: int, ask_nanos: int) -> LiquidDesk:
-    size_nanos = 10**6 * NANOS
-    desk.take(
-        QuoteSeen(
-            symbol=XRP,
-            bid_nanos=bid_nanos,
-            ask_nanos=ask_nanos,
-            bid_size_nanos=size_nanos,
-            ask_size_nanos=size_nanos,
-            event_ns=0,
-            bid_low_nanos=bid_nanos,
-            ask_high_nanos=ask_nanos,
-        )
-    )
+    desk.quote_nanos(XRP, bid_nanos, ask_nanos, size_nanos=10**6 * NANOS)
     return desk
 
 

@@ -12,7 +12,6 @@ from fuseboard.policy.rules import BreakerRule, CheckRule, StrategyRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import ATTOS, NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
@@ -82,19 +81,7 @@ class Books(SessionDesk):
         )
 
     def marks(self, bid_nanos: int, wide_nanos: int = NANOS // 50) -> None:
-        ask_nanos = bid_nanos + wide_nanos
-        self.take(
-            QuoteSeen(
-                symbol="AAPL",
-                bid_nanos=bid_nanos,
-                ask_nanos=ask_nanos,
-                bid_size_nanos=NANOS,
-                ask_size_nanos=NANOS,
-                event_ns=0,
-                bid_low_nanos=bid_nanos,
-                ask_high_nanos=ask_nanos,
-            )
-        )
+        self.quote_nanos("AAPL", bid_nanos, bid_nanos + wide_nanos)
 
     def asks(self, side: Side, quantity_nanos: int, price_nanos: int) -> tuple[fx.Effect, ...]:
         self.number += 1

@@ -1,6 +1,5 @@
 """A condition over quotients holds exactly where Fractions say so, however near its bound is."""
 
-import operator
 from collections.abc import Callable
 from fractions import Fraction
 from random import Random
@@ -33,17 +32,10 @@ from tests.core.measures.books import (
 )
 from tests.core.test_known_failures import denied, submitted
 from tests.deletion import assert_pinned
+from tests.policy.conditions.exact import COMPARED
 
 NEAR = Fraction(1, 10**30)
 """Far below a nano-unit, and below what any two of these quotients differ by."""
-COMPARED = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 CLOSE = 249_500_000_000, 250_500_000_000
 
 

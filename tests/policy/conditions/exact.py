@@ -5,6 +5,7 @@ replaced before. Truth is True, False or None; a number is a Fraction or None.
 """
 
 import ast
+import operator
 import re
 from collections.abc import Mapping
 from fractions import Fraction
@@ -25,6 +26,14 @@ _WORTH = {
     "m": Fraction(60),
     "h": Fraction(3600),
     "d": Fraction(86400),
+}
+COMPARED = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 Values = Mapping[str, Value]
 

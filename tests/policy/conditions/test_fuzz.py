@@ -1,6 +1,5 @@
 """Generated conditions: none crashes, hangs or disagrees with an independent exact evaluator."""
 
-import operator
 from collections import Counter
 from fractions import Fraction
 from random import Random
@@ -21,21 +20,13 @@ from fuseboard.policy.conditions import (
 from fuseboard.policy.conditions.tree import Node
 from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.measured import scale_of
-from tests.policy.conditions.exact import fraction_of, verdict_of
+from tests.policy.conditions.exact import COMPARED, fraction_of, verdict_of
 from tests.policy.conditions.generated import text_for, value_for, value_of_fraction, values_for
 
 EXPRESSIONS = 2_000
 SOAK_PARTS = 50
 """`make soak` judges 50 parts of 2,000 expressions."""
 MUTATIONS = 10_000
-COMPARED = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 
 
 def outcome(text: str, *, order: bool = True) -> Condition | ConditionRefused:
