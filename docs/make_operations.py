@@ -34,6 +34,7 @@ MASKS = (
     (r"[0-9][0-9.,]*( ?(?:µs|ms|a second))", r"…\1"),
     (r"[0-9][0-9,]*( records)", r"…\1"),
     (r"[0-9]+( reads in a row)", r"…\1"),
+    (r"(slowest )[0-9.]+( s)", r"\1…\2"),
     (r"(anchor )[0-9]+:([0-9a-f]{4})[0-9a-f]{60}", r"\g<1>…:…"),
     (r"(state digest |digest |policy +\S+ )[0-9a-f]{16,64}", r"\1…"),
     (r"(instance +)[a-z0-9]{8}", r"\1k3v9x2ma"),

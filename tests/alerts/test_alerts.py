@@ -8,7 +8,9 @@ import pytest
 
 from fuseboard.alerts.background import LINE_CHARACTERS_MAX, BackgroundLines
 from fuseboard.alerts.console import ConsolePager
+from fuseboard.alerts.delivery_times import IN_TIME_NS
 from fuseboard.alerts.logfile import LogFile
+from fuseboard.halts.heartbeats import boot_ns
 
 
 def _lines(path: Path) -> list[dict[str, str]]:
@@ -135,3 +137,41 @@ def test_a_log_on_a_full_disk_is_closed_without_a_word() -> None:
     log_file.page("page", "node_fault", "account", "the disk is full")
     log_file.close()
     assert log_file.lines.failed == 1
+
+
+def test_lines_of_alerts_count_how_long_after_their_events_they_were_written(
+    tmp_path: Path,
+) -> None:
+    logger = logging.getLogger("test_alerts.timed")
+    logger.propagate = False
+    console, log_file = ConsolePager(io.StringIO()), LogFile(tmp_path / "log")
+    log_file.attach(logger)
+    assert (console.lines.says(), log_file.lines.says()) == ("", "")
+    for pager in (console, log_file):
+        pager.page("page", "guardian", "account", "told")
+        pager.page("page", "guardian", "account", "late", age_ns=IN_TIME_NS)
+    logger.info("no alert")
+    for pager in (console, log_file):
+        pager.close()
+        assert (pager.lines.times.count, pager.lines.times.late) == (2, 1)
+        assert pager.lines.oldest_ns() == 0
+    assert console.lines.says().startswith("console: 2 written; slowest 5.0")
+    assert log_file.lines.says().startswith("log: 2 written; slowest 5.0")
+
+
+def test_a_line_that_is_stuck_or_found_no_room_is_not_taken() -> None:
+    stuck, over = threading.Event(), threading.Event()
+
+    def write(_line: str) -> None:
+        stuck.set()
+        over.wait(10)
+
+    lines = BackgroundLines(write, name="stuck", lines_max=1)
+    lines.put("first", missing_line=str, event_ns=boot_ns())
+    assert stuck.wait(10)
+    for text in ("second", "no room"):
+        lines.put(text, missing_line=str, event_ns=boot_ns() - 60 * IN_TIME_NS)
+    assert 0 < lines.oldest_ns() < IN_TIME_NS
+    over.set()
+    lines.close()
+    assert (lines.oldest_ns(), lines.times.count, lines.times.late, lines.dropped) == (0, 2, 1, 1)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from fuseboard.alerts import outward
+from fuseboard.alerts import line, outward
+from fuseboard.alerts.delivery_times import IN_TIME_NS
+from fuseboard.alerts.line import ALERTS_MAX
 from fuseboard.alerts.outward import (
-    ALERTS_MAX,
     OutwardPager,
     WebhookRefused,
     command,
     outward_pagers,
     webhook,
 )
+from fuseboard.vocabulary.money import NANOS
 from tests.e2e.processes import until
 
 
@@ -69,14 +71,25 @@ def test_a_webhook_is_tried_again_until_it_takes_the_alert(hook: Hook) -> None:
     assert body["path"] == "/hooks/a?b=c"
 
 
-def test_an_alert_is_given_up_after_its_tries_and_the_next_one_goes(hook: Hook) -> None:
-    hook.refuses = outward.TRIES_MAX
-    pager = webhook(hook.url)
+def test_a_lesser_alert_is_given_up_after_its_tries_and_holds_no_other_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outward, "PAUSE_S", 0.001)
+    tried: list[str] = []
+
+    def deliver(raw: bytes) -> None:
+        tried.append(json.loads(raw)["text"])
+        if tried[-1] == "one":
+            raise ConnectionError("not this one")
+
+    pager = OutwardPager(deliver, name="picky")
     pager.page("warning", "guardian", "account", "one")
     pager.page("warning", "guardian", "account", "two")
+    until(lambda: pager.failed == 1, "it is given up")
     pager.close()
-    assert pager.failed == 1
-    assert [body["text"] for body in hook.bodies] == ["two"]
+    assert (pager.delivered, pager.failed) == (1, 1)
+    assert tried.count("one") == outward.TRIES_MAX
+    assert tried.index("two") < outward.TRIES_MAX, "it waited for no pause of the other"
 
 
 @pytest.mark.parametrize("closing", [True, False])
@@ -108,36 +121,8 @@ def test_a_page_that_no_door_takes_lets_the_next_one_go() -> None:
         pager.page("page", "guardian", "account", "killed")
         until(lambda: pager.delivered == 1, "the next one goes")
         pager.close()
-        pager._thread.join(10)
+        until(lambda: pager.failed == 1, "given up at the close, and said")
     assert tried[:3] == ["poison", "killed", "poison"], "a new page waits for no other's pause"
-    assert pager.failed == 1, "given up at the close, and said"
-
-
-def test_pages_that_no_door_takes_let_lesser_alerts_through(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The pauses are nothing, so that a page is due at every turn."""
-    monkeypatch.setattr(outward, "PAUSE_S", 0.0)
-    monkeypatch.setattr(outward, "CLOSE_S_MAX", 0.2)
-    tried: list[str] = []
-    began = threading.Event()
-
-    def deliver(raw: bytes) -> None:
-        assert began.wait(10)
-        tried.append(json.loads(raw)["text"])
-        if tried[-1] == "poison":
-            raise ConnectionError("no")
-
-    pager = OutwardPager(deliver, name="picky")
-    for text in ("poison", "poison"):
-        pager.page("page", "guardian", "account", text)
-    for severity in ("info", "warning"):
-        pager.page(severity, "guardian", "account", severity)
-    began.set()
-    until(lambda: pager.delivered == 2, "both are taken")
-    pager.close()
-    tries = 2 * outward.TRIES_MAX
-    assert tried[: tries + 5] == [*["poison"] * (tries + 1), "warning", "poison", "info", "poison"]
 
 
 def test_a_lesser_alert_does_not_wait_for_the_pause_of_a_page(
@@ -196,9 +181,9 @@ def test_what_is_too_long_for_a_door_arrives_cut(hook: Hook) -> None:
     pager.page("page", "guardian", "account", "y" * 5_000)
     pager.close()
     cut, whole = hook.bodies
-    assert (len(str(cut["text"])), str(cut["text"])[-2:]) == (outward.CUT_CHARACTERS_MAX, "x…")
+    assert (len(str(cut["text"])), str(cut["text"])[-2:]) == (line.CUT_CHARACTERS_MAX, "x…")
     assert whole["text"] == "y" * 5_000
-    assert len(str(whole["content"])) == outward.TEXT_CHARACTERS_MAX
+    assert len(str(whole["content"])) == line.TEXT_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 407, 408, 409, 423, 425, 429])
@@ -225,56 +210,105 @@ def test_a_door_that_is_stuck_costs_alerts_and_never_the_caller() -> None:
     pager.close()
 
 
-def test_a_page_overtakes_what_is_tried_again_and_is_never_dropped_for_less(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The pause of a lesser alert's tries is longer than anybody waits."""
-    monkeypatch.setattr(outward, "PAUSE_S", 60.0)
-    tried: list[str] = []
-    came, paged = threading.Event(), threading.Event()
+def texts(tried: list[bytes]) -> list[str]:
+    return [str(json.loads(raw)["text"]) for raw in tried]
+
+
+def test_a_page_reaches_its_door_while_every_lesser_try_hangs_there() -> None:
+    """RTS 6 Art. 16: it waits for no try of a lesser alert, however long that hangs."""
+    hung, over, tried = threading.Semaphore(0), threading.Event(), list[bytes]()
 
     def deliver(raw: bytes) -> None:
-        alert = json.loads(raw)
-        tried.append(alert["text"])
-        if alert["severity"] != "page":
-            came.set()
-            raise ConnectionError("not now")
-        if tried.count(alert["text"]) == len(pages):
-            paged.set()
+        if json.loads(raw)["severity"] != "page":
+            hung.release()
+            over.wait()
+        tried.append(raw)
 
-    pages = ["killed"]
-    pager = OutwardPager(deliver, name="slow")
-    pager.page("info", "guardian", "account", "first")
-    assert came.wait(10)
-    for number in range(ALERTS_MAX):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(line, "HANGS_S", 0.0)
+        pager = OutwardPager(deliver, name="hangs")
+        for number in range(outward.LESSER_AT_ONCE_MAX):
+            pager.page("info", "guardian", "account", str(number))
+            assert hung.acquire(timeout=10)
+    for number in range(ALERTS_MAX + 10):
         pager.page("info", "guardian", "account", str(number))
+    for text in ("killed", "done"):
+        pager.page("page", "guardian", "account", text)
+    until(lambda: pager.delivered == 2, "both pages are taken")
+    assert texts(tried) == ["killed", "done"], "and in their order"
+    assert (pager.dropped, pager.times.count) == (10, 2)
+    over.set()
+    pager.close()
+    assert pager.delivered == 2 + outward.LESSER_AT_ONCE_MAX + ALERTS_MAX
+
+
+def test_a_page_goes_to_its_door_beside_pages_that_hang_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "HANGS_S", 0.01)
+    over, tried = threading.Event(), list[bytes]()
+
+    def deliver(raw: bytes) -> None:
+        if texts([raw])[0].startswith("hangs"):
+            over.wait()
+        tried.append(raw)
+
+    pager = OutwardPager(deliver, name="hangs")
+    for number in range(outward.PAGES_AT_ONCE_MAX - 1):
+        pager.page("page", "guardian", "account", f"hangs {number}")
     pager.page("page", "guardian", "account", "killed")
-    assert paged.wait(10), pager.says()
-    assert tried[:2] == ["first", "killed"]
-    assert pager.dropped >= 1
-    assert pager.delivered <= 1
-    assert "not now" in pager.says()
+    until(lambda: pager.delivered == 1, "it is taken")
+    assert texts(tried) == ["killed"]
+    assert pager.oldest_ns() > 0, "the others are not"
+    over.set()
+    pager.close()
+    assert (pager.delivered, pager.oldest_ns()) == (outward.PAGES_AT_ONCE_MAX, 0)
+
+
+def test_alerts_arrive_in_their_order_at_a_door_that_answers() -> None:
+    tried: list[bytes] = []
+    pager = OutwardPager(tried.append, name="answers")
+    wanted = [str(number) for number in range(100)]
+    for text in wanted:
+        pager.page("page", "guardian", "account", text)
+    pager.close()
+    assert texts(tried) == wanted
+
+
+def test_an_alerts_time_runs_from_its_event_and_exactly_five_seconds_are_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outward, "boot_ns", lambda: 100 * NANOS)
+    pager = OutwardPager(lambda _raw: None, name="door")
+    assert pager.says() == "door: 0 delivered, 0 given up, 0 dropped"
+    for age_ns in (0, IN_TIME_NS, IN_TIME_NS + 1):
+        pager.page("info", "guardian", "account", "told", age_ns=age_ns)
+    pager.close()
+    assert (pager.times.count, pager.times.slowest_ns, pager.times.late) == (3, IN_TIME_NS + 1, 1)
+    assert pager.says() == (
+        "door: 3 delivered, 0 given up, 0 dropped"
+        "; slowest 5.001 s after its event, 1 later than 5 s"
+    )
 
 
 def test_what_finds_no_room_is_dropped_for_what_is_more_severe() -> None:
-    began, stuck = threading.Event(), threading.Event()
-    taken: list[str] = []
+    stuck, taken = threading.Event(), list[str]()
 
     def wait(raw: bytes) -> None:
-        began.set()
         stuck.wait()
         taken.append(json.loads(raw)["severity"])
 
     pager = OutwardPager(wait, name="stuck")
-    pager.page("info", "guardian", "account", "it is tried already")
-    assert began.wait(10)
+    for severity in ("info", "page"):
+        pager.page(severity, "guardian", "account", "it is tried already")
+    until(lambda: not pager._pages and not pager._lesser, "both are tried")
     for severity in ("info", "page", "warning"):
         for number in range(ALERTS_MAX):
             pager.page(severity, "guardian", "account", str(number))
-    assert pager.dropped == 2 * ALERTS_MAX
+    assert pager.dropped == ALERTS_MAX
     stuck.set()
     pager.close()
-    assert taken == ["info", *["page"] * ALERTS_MAX]
+    assert sorted(taken) == ["info", *["page"] * (1 + ALERTS_MAX), *["warning"] * ALERTS_MAX]
 
 
 @pytest.mark.parametrize(

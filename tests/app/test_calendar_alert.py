@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from fuseboard.app.node import Node
+from fuseboard.app.alert_doors import AlertDoors
 from fuseboard.feeds.calendars import ExchangeCalendar
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.vocabulary.doors import BrokerUnavailable
@@ -19,7 +19,7 @@ class Heard:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         self.texts.append(f"{severity} {scope}: {text}")
 
 
@@ -34,14 +34,14 @@ class Still:
 
 
 def test_everybody_hears_that_no_session_begins(tmp_path: Path) -> None:
-    node, pagers = Node.__new__(Node), [Heard(), Heard(), Heard()]
-    node._pagers = list(pagers)
+    doors, pagers = AlertDoors.__new__(AlertDoors), [Heard(), Heard(), Heard()]
+    doors.pagers = list(pagers)
     schedule = SessionSchedule(
         calendar=ExchangeCalendar("XXXX", tmp_path),
         broker=Still(),
         clock=Still(),
         offer=lambda _: True,
-        tell=partial(node._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
+        tell=partial(doors.tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
     )
     asyncio.run(schedule.look())
     for pager in pagers:

@@ -18,7 +18,10 @@ async def living(*_: object, **__: object) -> None:
     await asyncio.Event().wait()
 
 
-PARTS = ["register", "guardian", "HALT", "sessions", "times of day", "backups", "dividends", "tape"]
+PARTS = [
+    *("register", "guardian", "HALT", "sessions", "times of day"),
+    *("backups", "dividends", "doors", "tape"),
+]
 
 
 @pytest.mark.parametrize("dies", [*PARTS, "nothing"])
@@ -41,7 +44,10 @@ def test_each_part_that_dies_beside_the_loop_is_told(
         sessions=True,
         tape_speed_nanos=0,
     )
-    here._tell = lambda severity, reason, text: told.append((severity.value, reason.value, text))
+    here._alerts = SimpleNamespace(
+        tell=lambda severity, reason, text: told.append((severity.value, reason.value, text)),
+        watch=part("doors").run,
+    )
     monkeypatch.setattr(node, "RegisterWatch", lambda *_, **_named: part("register"))
     monkeypatch.setattr(node, "HaltFile", lambda *_: part("HALT"))
     monkeypatch.setattr(node, "tell_sessions", part("sessions").run)
@@ -68,10 +74,14 @@ def assert_told(dies: str, told: list[tuple[str, str, str]], fault: str | None) 
     died = "died: OSError: [Errno 24] Too many open files"
     if dies == "nothing":
         assert (told, fault) == ([], None)
-    elif dies in ("backups", "dividends", "tape"):
+    elif dies in ("backups", "dividends", "doors", "tape"):
         assert fault is None
         ((severity, reason, text),) = told
-        wanted = {"backups": ("page", "backup"), "dividends": ("page", "dividend")}
+        wanted = {
+            "backups": ("page", "backup"),
+            "dividends": ("page", "dividend"),
+            "doors": ("page", "alerts_late"),
+        }
         assert (severity, reason) == wanted.get(dies, ("warning", "feed_dead"))
         assert dies in text
         assert text.endswith(died)

@@ -32,7 +32,7 @@ class Heard:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         self.texts.append(f"{severity} {code} {scope} {text}")
 
 
@@ -81,7 +81,7 @@ class Scene:
             key=(EXCHANGE_KEY, EXCHANGE_SECRET),
             run_ns=RUN_NS,
             journal=journal,
-            page=lambda severity, text: self.heard.page(
+            page=lambda severity, text, **_age: self.heard.page(
                 severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text
             ),
         )

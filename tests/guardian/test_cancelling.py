@@ -76,7 +76,7 @@ def cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         with closing(GuardianJournal(place.journal_file)) as journal:
             acts = Acts(
                 place=place, orders=orders, key=("key", "secret"), run_ns=5, journal=journal,
-                page=lambda _severity, _text: None, now_s=lambda: told.now_s,
+                page=lambda *_, **_age: None, now_s=lambda: told.now_s,
             )  # fmt: skip
             acts.secure(MISSED, None)
             told.now_s += waited_s

@@ -347,7 +347,7 @@ def test_a_history_that_cannot_start_costs_its_line_and_not_the_latch(
         key=(EXCHANGE_KEY, EXCHANGE_SECRET),
         run_ns=RUN_NS,
         journal=journal,
-        page=lambda severity, text: heard.page(severity.value, "", "", text),
+        page=lambda severity, text, **_age: heard.page(severity.value, "", "", text),
     )
     acts.secure(MISSED, None)
     journal.close()
@@ -390,10 +390,13 @@ def test_a_killed_process_that_only_waits_for_a_device_counts_as_dead(
     alive = sleeper()
     beat = beat_of(alive.pid)
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)
-    monkeypatch.setattr(killing, "DEAD_S_MAX", 0.1)
+    monkeypatch.setattr(killing, "DEAD_S_MAX", 0.3)
     monkeypatch.setattr(killing, "LOOK_S", 0.1)
     until(lambda: "S" in states(alive.pid), "it sleeps")
-    assert "is still there" in killed(beat), "a sleep can end"
+    told: list[str] = []
+    monkeypatch.setattr(killing, "SLOW_S", 0.01)
+    assert "is still there" in killed(beat, lambda: told.append("slow")), "a sleep can end"
+    assert told == ["slow"], "said once, while it is waited for"
     monkeypatch.setattr(killing, "_RUNS_NO_MORE", (b"Z", b"X", b"S"))
     assert killed(beat) == ""
     alive.kill()

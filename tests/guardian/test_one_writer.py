@@ -42,7 +42,7 @@ class Told:
     def __init__(self, told: list[str]) -> None:
         self._told = told
 
-    def page(self, severity: str, reason: str, scope: str, text: str) -> None:
+    def page(self, severity: str, reason: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         self._told.append(f"{severity} {reason} {scope}: {text}")
 
 

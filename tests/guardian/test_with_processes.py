@@ -84,7 +84,8 @@ def test_a_killed_gateway_s_positions_are_closed_once_and_a_named_person_opens_a
     now = again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
     assert any("guardian" in alert["text"] for alert in now["alerts"])
     counts = (
-        r"by the guardian since .* UTC: alert-command: [1-9]\d* delivered, 0 given up, 0 dropped"
+        r"by the guardian since .* UTC: alert-command: [1-9]\d* delivered, 0 given up, 0 dropped;"
+        r" slowest \d\.\d{3} s after its event, 0 later than 5 s"
     )
     again.wait_for(
         lambda now: re.fullmatch(counts, now["about"].get("alerted", "")), "its alerts are counted"

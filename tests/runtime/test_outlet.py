@@ -13,6 +13,7 @@ from fuseboard.vocabulary.doors import Throttled
 from fuseboard.vocabulary.effects import (
     CancelOrder,
     FindOrder,
+    RaiseAlert,
     ReadAccount,
     ReadExecutions,
     ReadLeg,
@@ -33,7 +34,7 @@ from fuseboard.vocabulary.inputs import (
     SubmitOutcome,
 )
 from fuseboard.vocabulary.market_effects import WatchSymbol
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.orders import OrderStatus, Severity
 from fuseboard.vocabulary.reasons import Reason
 from tests.runtime.worlds import (
     MILLISECOND_NS,
@@ -606,5 +607,19 @@ def test_a_loss_of_count_when_a_task_ends_is_a_fault() -> None:
             with pytest.raises(NodeStopped, match="lost its count"):
                 await node.running
             assert len(told) == 1
+
+    run_lockstep(START, main)
+
+
+def test_an_alert_is_as_old_as_the_input_that_it_was_decided_on() -> None:
+    alert = RaiseAlert(severity=Severity.PAGE, code=Reason.DRAWDOWN, scope="account", text="fell")
+
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            decided = clock.now()
+            node.outlet.leave(alert, decided)
+            await asyncio.sleep(0.25)
+            node.outlet.leave(alert, decided)
+            assert node.shown.ages_ns == [0, 250 * MILLISECOND_NS]
 
     run_lockstep(START, main)

@@ -445,6 +445,7 @@ class Shown:
         self.effects: list[Effect] = []
         self.submits: list[SubmitOrder] = []
         self.pages: list[tuple[str, str, str, str]] = []
+        self.ages_ns: list[int] = []
 
     def apply(self, effect: Effect) -> None:
         if isinstance(effect, SubmitOrder):
@@ -453,8 +454,9 @@ class Shown:
             self.effects.append(effect)
         self.story.append(type(effect).__name__)
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         self.pages.append((severity, code, scope, text))
+        self.ages_ns.append(age_ns)
         self.story.append(f"page {code}")
 
 

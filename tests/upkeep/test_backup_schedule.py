@@ -29,7 +29,7 @@ class Said:
     def __init__(self) -> None:
         self.alerts: list[tuple[str, str]] = []
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         assert (code, scope) == ("backup", "account")
         self.alerts.append((severity, text))
 

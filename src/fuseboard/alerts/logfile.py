@@ -12,6 +12,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from fuseboard.alerts.background import BackgroundLines
+from fuseboard.halts.heartbeats import boot_ns
 
 FILE_BYTES_MAX = 50 * 1024 * 1024
 FILES_KEPT_MAX = 4
@@ -32,13 +33,14 @@ class LogFile:
         self._file = _RotatingLines(
             path, maxBytes=bytes_max, backupCount=files_kept_max, encoding="utf-8"
         )
-        self.lines = BackgroundLines(self._file.write_line, name="log-file", lines_max=lines_max)
+        self.lines = BackgroundLines(self._file.write_line, name="log", lines_max=lines_max)
         self._logger: logging.Logger | None = None
         self._bridge = _Bridge(self)
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         """Log one alert."""
-        self._put({"level": severity, "code": code, "scope": scope, "text": text})
+        fields = {"level": severity, "code": code, "scope": scope, "text": text}
+        self._put(fields, event_ns=boot_ns() - age_ns)
 
     def attach(self, logger: logging.Logger, level: int = logging.INFO) -> None:
         """Log what `logger` and its children say, from `level` on, until `close`."""
@@ -65,9 +67,10 @@ class LogFile:
         with suppress(OSError):  # on a full disk what could not be written is tried once more
             self._file.close()
 
-    def _put(self, fields: dict[str, str]) -> None:
+    def _put(self, fields: dict[str, str], *, event_ns: int | None = None) -> None:
         self.lines.put(
             _json_line(fields),
+            event_ns=event_ns,
             missing_line=lambda count: _json_line(
                 {"level": "warning", "text": f"{count} lines are missing here: the log lagged"}
             ),

@@ -1,30 +1,36 @@
-"""Alerts that leave the machine: a webhook, a command. Each has a thread of its own and is retried.
+"""Alerts that leave the machine: a webhook, a command. Each has threads of its own and is retried.
 
-Nothing waits for them: an alert is put into a bounded line, pages first, and when that is full the
-least of them is dropped and counted; `status` shows the counts. The webhook gets `POST` with one
-JSON object (`severity`, `code`, `scope`, `text`, `host`, `wall_ns`, and `content` for chat services
-that show that field); the command gets the same object on its standard input.
+Nothing waits for them: an alert is put into a bounded line, one for pages and one for lesser
+alerts, and when that is full the least of them is dropped and counted; `status` shows the counts
+and how long the slowest took. The webhook gets `POST` with one JSON object (`severity`, `code`,
+`scope`, `text`, `host`, `wall_ns`, and `content` for chat services that show that field); the
+command gets the same object on its standard input.
 """
 
 import hashlib
 import http.client
-import json
 import socket
 import ssl
 import subprocess
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-ALERTS_MAX: Final = 200
-TRIES_MAX: Final = 5
+from fuseboard.alerts.delivery_times import DeliveryTimes
+from fuseboard.alerts.line import Alert, Line
+from fuseboard.halts.heartbeats import boot_ns
+
+TRIES_MAX: Final = 6
 TRY_S_MAX: Final = 10.0
-PAUSE_S: Final = 1.0
+PAUSE_S: Final = 0.5
+"""Before the second try; each later pause is twice as long."""
 PAUSE_S_MAX: Final = 30.0
 CLOSE_S_MAX: Final = 15.0
+PAGES_AT_ONCE_MAX: Final = 4
+LESSER_AT_ONCE_MAX: Final = 2
 COMMAND_WORDS_MAX: Final = 64
 WEBHOOK_NAME: Final = "FUSEBOARD_ALERT_WEBHOOK"
 COMMAND_NAME: Final = "FUSEBOARD_ALERT_COMMAND"
@@ -45,10 +51,6 @@ DELIVERY_FAILURES: Final = (
 )
 """What a try may end with, whatever a door does: its thread must not die of it."""
 _MARK_DIGITS: Final = 12
-TEXT_CHARACTERS_MAX: Final = 1_800
-"""Of a text as it is sent: chat services refuse a message of two thousand characters or more."""
-CUT_CHARACTERS_MAX: Final = 200
-"""What is left of a text when a door has refused the whole one for good."""
 _FOR_GOOD: Final = (400, 413, 422)
 """Refusals that speak of what was sent; any other may pass, or be mended at the door."""
 
@@ -61,47 +63,21 @@ class Refused(ConnectionError):
     """The door will never take this alert as it is."""
 
 
-class _Alert:
-    """One alert on its way, and how often it was tried."""
-
-    __slots__ = ("cut", "due_s", "rank", "said", "tries")
-
-    def __init__(self, said: dict[str, object], rank: int) -> None:
-        self.said = said
-        self.rank = rank
-        self.tries = 0
-        self.due_s = 0.0
-        """Of a page: when it is tried again, monotonic."""
-        self.cut = False
-
-    def body(self) -> bytes:
-        """As it is sent; `content` for chat services is cut sooner than the text."""
-        text = _cut(str(self.said["text"]), CUT_CHARACTERS_MAX) if self.cut else self.said["text"]
-        line = f"{str(self.said['severity']).upper()} {self.said['code']} {self.said['scope']}: "
-        content = _cut(f"{line}{text}", TEXT_CHARACTERS_MAX)
-        return json.dumps({**self.said, "text": text, "content": content}).encode()
-
-
-def _cut(text: str, characters_max: int) -> str:
-    if len(text) <= characters_max:
-        return text
-    return f"{text[: characters_max - 1]}…"
-
-
 class OutwardPager:
     """A `Pager` that hands each alert to `deliver`, which raises when it failed.
 
-    The most severe goes first: a page waits for one try of a lesser alert at most, and where there
-    is no room the newest of the least severe is dropped, a page only for pages.
+    Pages and lesser alerts have a line and threads each: neither waits for the other, nor for a
+    try that hangs (`line.py`). Where there is no room the newest of the least severe is dropped,
+    a page only for pages.
 
-    A lesser alert is given up after `TRIES_MAX` tries. A page never is, because what it tells may
-    be why the network is away: it is tried again after a pause of at most `PAUSE_S_MAX`, and each
-    `PAUSE_S` while we close. It keeps no other waiting meanwhile: those that were tried less go
-    first, and after `TRIES_MAX` tries a lesser alert goes between two turns of such pages. Only
+    What failed is tried again after a pause that grows up to `PAUSE_S_MAX`, and each `PAUSE_S`
+    while we close; what waits so keeps no other waiting. A lesser alert is given up after
+    `TRIES_MAX` tries. A page never is, because what it tells may be why the network is away. Only
     what the door refuses for good (`Refused`) is given up, after one more try with less text.
 
-    `delivered` counts alerts that were taken, `failed` those given up, also at the close,
-    `dropped` those that found no room; `failure` says why the last failed try did.
+    `delivered` counts alerts that were taken, `times` how long after their events; `failed` those
+    given up, also at the close, `dropped` those that found no room; `failure` says why the last
+    failed try did.
     """
 
     def __init__(self, deliver: Callable[[bytes], None], *, name: str) -> None:
@@ -110,18 +86,24 @@ class OutwardPager:
         self.failed = 0
         self.failure = ""
         self.dropped = 0
+        self.times = DeliveryTimes()
         self._deliver = deliver
-        self._lines: tuple[deque[_Alert], ...] = tuple(deque() for _ in RANKS)
+        self._pages = Line(tries_at_once_max=PAGES_AT_ONCE_MAX)
+        self._lesser = Line(tries_at_once_max=LESSER_AT_ONCE_MAX)
         self._changed = threading.Condition()
         self._closing = False
         self._closed_s = 0.0
-        self._yields = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=partial(self._run, line), name=name, daemon=True)
+            for line in (self._pages, self._lesser)
+            for _ in range(line.tries_at_once_max)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
-        """Queue one alert; never waits for its delivery."""
-        alert: dict[str, object] = {
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
+        """Queue one alert, whose event is so long ago; never waits for its delivery."""
+        said: dict[str, object] = {
             "severity": severity,
             "code": code,
             "scope": scope,
@@ -129,108 +111,92 @@ class OutwardPager:
             "host": socket.gethostname(),
             "wall_ns": time.time_ns(),
         }
-        rank = RANKS.index(severity) if severity in RANKS else 0
+        rank = RANKS.index(severity) if severity in RANKS else _PAGE
+        alert = Alert(said, rank=rank, event_ns=boot_ns() - age_ns)
         with self._changed:
-            self._lines[rank].append(_Alert(alert, rank))
-            if sum(map(len, self._lines)) > ALERTS_MAX:
-                next(line for line in reversed(self._lines) if line).pop()
-                self.dropped += 1
-            self._changed.notify()
+            self.dropped += not self._line(alert).add(alert)
+            self._changed.notify_all()
+
+    def oldest_ns(self) -> int:
+        """How long ago the oldest event was whose alert nobody has taken yet; 0: all are taken."""
+        with self._changed:
+            untaken = [*self._pages.untaken(), *self._lesser.untaken()]
+        return max((boot_ns() - alert.event_ns for alert in untaken), default=0)
 
     def says(self) -> str:
         """For the status: what became of the alerts since the start."""
         counts = f"{self.delivered} delivered, {self.failed} given up, {self.dropped} dropped"
-        waiting = sum(map(len, self._lines))
-        counts += f", {waiting} waiting" if waiting else ""
-        return f"{self.name}: {counts}" + (f"; last failure: {self.failure}" * bool(self.failure))
+        waiting = len(self._pages) + len(self._lesser)
+        parts = [f"{self.name}: {counts}" + (f", {waiting} waiting" if waiting else "")]
+        parts += [self.times.says()] if self.delivered else []
+        parts += [f"last failure: {self.failure}"] if self.failure else []
+        return "; ".join(parts)
 
     def close(self) -> None:
         """Deliver what is queued, for at most `CLOSE_S_MAX` seconds, and stop."""
         with self._changed:
             self._closing, self._closed_s = True, time.monotonic() + CLOSE_S_MAX
-            for page in self._lines[_PAGE]:
-                page.due_s = 0.0
-            self._changed.notify()
-        self._thread.join(CLOSE_S_MAX)  # a daemon: where the door is stuck it ends with the process
+            self._pages.hurry()
+            self._lesser.hurry()
+            self._changed.notify_all()
+        for thread in self._threads:  # daemons: where the door is stuck they end with the process
+            thread.join(max(0.0, self._closed_s - time.monotonic()))
 
-    def _run(self) -> None:
-        while (alert := self._next()) is not None:
+    def _line(self, alert: Alert) -> Line:
+        return self._pages if alert.rank == _PAGE else self._lesser
+
+    def _run(self, line: Line) -> None:
+        while (alert := self._next(line)) is not None:
             try:
                 self._deliver(alert.body())
             except Refused as refused:
-                self.failure = str(refused)
-                self._cut_or_give_up(alert)
+                self._cut_or_give_up(line, alert, str(refused))
             except DELIVERY_FAILURES as error:
-                self.failure = str(error) or type(error).__name__
-                self._try_later(alert)
+                self._try_later(line, alert, str(error) or type(error).__name__)
             else:
-                self.delivered += 1
+                with self._changed:
+                    self._end(line, alert)
+                    self.delivered += 1
+                    self.times.took(boot_ns() - alert.event_ns)
 
-    def _next(self) -> _Alert | None:
-        """Whose turn it is; None: closing, and nothing waits.
-
-        Of the pages that are due the one that was tried least, the oldest of these; between the
-        turns of pages that no try has brought out, one lesser alert.
-        """
-        pages = self._lines[_PAGE]
+    def _next(self, line: Line) -> Alert | None:
+        """Whose turn it is; None: closing, and nothing waits."""
         with self._changed:
-            while True:
-                page = min(self._due(), key=lambda alert: alert.tries, default=None)
-                lesser = next((line for line in self._lines[_PAGE + 1 :] if line), None)
-                if page is not None and (page.tries < TRIES_MAX or not (lesser and self._yields)):
-                    self._yields = page.tries >= TRIES_MAX
-                    pages.remove(page)
-                    return page
-                if lesser:
-                    self._yields = False
-                    return lesser.popleft()
-                if self._closing and not pages:
+            while (alert := line.begin(now_s := time.monotonic())) is None:
+                if self._closing and not line:
                     return None
-                self._changed.wait(self._next_page_s())
+                self._changed.wait(line.rests_s(now_s))
+            self._changed.notify_all()  # whoever takes the next one waits for this to hang
+            return alert
 
-    def _due(self) -> list[_Alert]:
-        now_s = time.monotonic()
-        return [alert for alert in self._lines[_PAGE] if alert.due_s <= now_s]
+    def _end(self, line: Line, alert: Alert) -> None:
+        line.end(alert)
+        self._changed.notify_all()
 
-    def _next_page_s(self) -> float | None:
-        """How long until a page is due; None while none waits."""
-        due_s = min((alert.due_s for alert in self._lines[_PAGE]), default=None)
-        return None if due_s is None else max(0.0, due_s - time.monotonic())
-
-    def _try_later(self, alert: _Alert) -> None:
-        """Put it back into its line: a page to be due again, a lesser one after a pause, which a
-        more severe one, and the close, end.
-        """
-        alert.tries += 1
-        grown_s = min(PAUSE_S * 2 ** (min(alert.tries, TRIES_MAX) - 1), PAUSE_S_MAX)
+    def _try_later(self, line: Line, alert: Alert, failure: str) -> None:
+        """Let it wait for its pause, or give it up."""
         with self._changed:
-            if alert.rank == _PAGE:
-                alert.due_s = time.monotonic() + (PAUSE_S if self._closing else grown_s)
-            else:
-                self._pause(alert.rank, grown_s)
+            self._end(line, alert)
+            self.failure = failure
+            alert.tries += 1
+            grown_s = min(PAUSE_S * 2 ** (min(alert.tries, TRIES_MAX) - 1), PAUSE_S_MAX)
+            alert.due_s = time.monotonic() + (PAUSE_S if self._closing else grown_s)
             is_over = self._closing and time.monotonic() >= self._closed_s
-            if is_over or (alert.tries >= TRIES_MAX and alert.rank != _PAGE):
+            if is_over or (alert.rank != _PAGE and alert.tries >= TRIES_MAX):
                 self.failed += 1
             else:
-                self._lines[alert.rank].appendleft(alert)
+                self.dropped += not line.add(alert)
 
-    def _pause(self, rank: int, pause_s: float) -> None:
-        ends_s = time.monotonic() + pause_s
-        while not (self._closing or self._due() or any(self._lines[_PAGE + 1 : rank])):
-            left_s = ends_s - time.monotonic()
-            if left_s <= 0:
-                break
-            page_s = self._next_page_s()
-            self._changed.wait(left_s if page_s is None else min(left_s, page_s))
-
-    def _cut_or_give_up(self, alert: _Alert) -> None:
+    def _cut_or_give_up(self, line: Line, alert: Alert, failure: str) -> None:
         """The door takes no such alert: once more with less text, at once, and then no more."""
         with self._changed:
+            self._end(line, alert)
+            self.failure = failure
             if alert.cut:
                 self.failed += 1
                 return
             alert.cut = True
-            self._lines[alert.rank].appendleft(alert)
+            self.dropped += not line.add(alert)
 
 
 def _address(url: str) -> tuple[SplitResult, str, int | None]:

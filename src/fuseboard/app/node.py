@@ -12,10 +12,8 @@ from typing import Final
 import msgspec
 
 from fuseboard import __version__
-from fuseboard.alerts.console import ConsolePager
-from fuseboard.alerts.logfile import LogFile
-from fuseboard.alerts.outward import outward_pagers
 from fuseboard.app.adopting import adoption_at_start
+from fuseboard.app.alert_doors import AlertDoors
 from fuseboard.app.broker_choice import account_of
 from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.calendar_choice import calendar_of, times_to_compare
@@ -60,7 +58,6 @@ from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.watermark import Watermark
 from fuseboard.upkeep.backup_schedule import BackupSchedule
 from fuseboard.upkeep.restore import restored_since
-from fuseboard.vocabulary.doors import Pager
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import NodeStarted
 from fuseboard.vocabulary.money import NANOS
@@ -118,9 +115,7 @@ class Node:
         now_ns = self._clock.now().wall_ns
         self._statistics = KeptStatistics(self._state, recovered.last_sequence, wall_ns=now_ns)
         self._board = Board(lambda: self._clock.now().wall_ns, self._statistics.counting)
-        self._console, self._log = ConsolePager(), LogFile(self._state.log_file)
-        self._outward = outward_pagers(os.environ)
-        self._pagers: list[Pager] = [self._console, self._log, self._board, *self._outward]
+        self._alerts = AlertDoors(self._state.log_file, self._board)
         self._latching = BrokerLatching(
             Place(self._state.path),
             broker=options.broker,
@@ -140,7 +135,7 @@ class Node:
             policy_digest=self._kernel.policy_digest,
             broker=self._options.broker,
             latching=self._latching,
-            pagers=self._pagers,
+            pagers=self._alerts.pagers,
             say=self._say,
         )
 
@@ -149,7 +144,7 @@ class Node:
             self._state,
             rule=lambda: self._in_force().backup,
             policy_digest=self._kernel.policy_digest,
-            pagers=self._pagers,
+            pagers=self._alerts.pagers,
         )
 
     def _in_force(self) -> Policy:
@@ -178,7 +173,7 @@ class Node:
             keys=operator_keys_of(self._state, self._options.policy.kill_switch),
             keeper=self._strategy.pid,
             halt_file=partial(halt_file_of, self._state, self._options.policy.kill_switch),
-            page=partial(self._tell, Severity.PAGE, Reason.INTRUDER),
+            page=partial(self._alerts.tell, Severity.PAGE, Reason.INTRUDER),
         )
         outlet = self._outlet(intake, broker, feed, door, api)
         loop = self._loop(intake, outlet)
@@ -242,7 +237,7 @@ class Node:
             serving=serving,
             hurry=self._hurry,
             say=self._say,
-            page=partial(self._tell, Severity.PAGE, Reason.DRAINING),
+            page=partial(self._alerts.tell, Severity.PAGE, Reason.DRAINING),
         )
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
@@ -292,7 +287,7 @@ class Node:
                 clock=self._clock,
                 tape_speed_nanos=speed,
                 offer=intake.offer,
-                tell=partial(self._tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
+                tell=partial(self._alerts.tell, Severity.WARNING, Reason.CLOCKS_DISAGREE),
             )
         work["the telling of times of day"] = tell_times_of_day(
             lambda: times_to_compare(self._options.policy.session, self._in_force()),
@@ -302,24 +297,23 @@ class Node:
             offer=intake.offer,
         )
         tasks = [begun_beside(each, name=name, died=intake.fail) for name, each in work.items()]
-        page = partial(self._tell, Severity.PAGE, Reason.BACKUP)
+        page = partial(self._alerts.tell, Severity.PAGE, Reason.ALERTS_LATE)
+        tasks.append(
+            begun_beside(self._alerts.watch(), name="the watch over slow doors", died=page)
+        )
+        page = partial(self._alerts.tell, Severity.PAGE, Reason.BACKUP)
         schedule = "the schedule of backups (none is made until the gateway is started again)"
         tasks.append(begun_beside(self._backups.run(), name=schedule, died=page))
         if self._options.sessions or speed:
-            page = partial(self._tell, Severity.PAGE, Reason.DIVIDEND)
+            page = partial(self._alerts.tell, Severity.PAGE, Reason.DIVIDEND)
             reading = tell_dividends(self._kernel.held, broker, self._clock, speed, intake.offer)
             tasks.append(begun_beside(reading, name="the reading of dividends", died=page))
         if self._options.plays_tape:
-            tell = partial(self._tell, Severity.WARNING, Reason.FEED_DEAD)
+            tell = partial(self._alerts.tell, Severity.WARNING, Reason.FEED_DEAD)
             tape = tell_tape_end(self._options.broker.base_url, tell)
             name = "the watch over the tape"
             tasks.append(begun_beside(tape, name=name, died=tell, may_end=True))
         return tasks
-
-    def _tell(self, severity: Severity, reason: Reason, text: str) -> None:
-        """Said wherever alerts go."""
-        for pager in self._pagers:
-            pager.page(severity.value, reason.value, ACCOUNT_SCOPE, text)
 
     def _outlet(
         self,
@@ -342,7 +336,7 @@ class Node:
                 randbelow=secrets.randbelow,
             ),
             views=[door, self._board, api, BooksWanted(feed, self._in_force)],
-            pagers=self._pagers,
+            pagers=self._alerts.pagers,
             randbelow=secrets.randbelow,
             latches=self._latching,
         )
@@ -368,11 +362,11 @@ class Node:
             restored=self._restored,
             guardian=Place(self._state.path).journal_file,
             last=self._last,
-            warn=partial(self._tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
+            warn=partial(self._alerts.tell, Severity.WARNING, Reason.HISTORY_DAMAGED),
         )
         intake.offer(started)
         for text in [*self._made_again, *flattens_not_begun(started, self._kernel)]:
-            self._tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
+            self._alerts.tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
         return started
 
     async def _until_stopped(
@@ -405,7 +399,7 @@ class Node:
 
     def _say_ready(self, port: int, control: int | None) -> None:
         for refused in self._refused_snapshots:
-            self._console.page("warning", Reason.NODE_FAULT.value, ACCOUNT_SCOPE, refused)
+            self._alerts.console.page("warning", Reason.NODE_FAULT.value, ACCOUNT_SCOPE, refused)
         url = f"http://{self._options.host}:{port}"
         ready = {"pid": os.getpid(), "url": url, "broker": self._options.broker.base_url}
         if control is not None:
@@ -426,7 +420,7 @@ class Node:
             "state": str(self._state.path),
             "guardian": self._guardian.says(),
             "backup": self._backups.says(),
-            "alerts": "; ".join(door.says() for door in self._outward) or "leave by no door",
+            **self._alerts.about(),
             **self._guardian.about(),
         }
 
@@ -438,10 +432,7 @@ class Node:
         self._journal.close()
         self._statistics.close()
         self._history.close()
-        for door in self._outward:
-            door.close()
-        self._console.close()
-        self._log.close()
+        self._alerts.close()
         self._state.gateway_file.unlink(missing_ok=True)
         self._state.socket_file.unlink(missing_ok=True)
         self._account_lock.close()

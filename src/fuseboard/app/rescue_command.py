@@ -112,8 +112,9 @@ class _Lines:
     def __init__(self, say: Say) -> None:
         self._say = say
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         """Say one alert."""
+        del age_ns
         self._say(f"{_now()} {severity.upper()} {code} {scope}: {text}")
 
 

@@ -208,8 +208,9 @@ class Board:
             case _:
                 pass
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         """Alerts come by the pagers' way, because they may overtake the disk."""
+        del age_ns
         if code == Reason.SESSION_ROLLED.value:
             self.counting.session_began(self._wall_ns())
         self.alerts.append(

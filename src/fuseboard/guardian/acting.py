@@ -51,7 +51,7 @@ class Acts:
         key: tuple[str, str],
         run_ns: int,
         journal: GuardianJournal,
-        page: Callable[[Severity, str], None],
+        page: Callable[..., None],
         moved: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -79,18 +79,23 @@ class Acts:
 
     def secure(self, finding: Finding, beat: Beat | None) -> bool:
         """Latch, then kill; whether the gateway is certainly dead. Never raises."""
-        detail = finding.says()
+        decided_ns, detail = boot_ns(), finding.says()
         self._find_trips()
         self._latch(detail)
         self._note("missed", detail=detail)
         alive = "its heartbeat cannot be read, so nothing was killed"
         if beat is not None:
-            alive = killed(beat)
+            said = f"the guardian acts: {detail}; process {beat.pid} is killed, not dead yet"
+            alive = killed(beat, lambda: self._say(said, decided_ns))
         self._dead_at_s = self._now_s()
         said = alive or f"process {beat.pid if beat else 0} is dead"
         self._note("killed", detail=said)
-        self._page(Severity.PAGE, f"the guardian acts: {detail}; {said}")
+        self._say(f"the guardian acts: {detail}; {said}", decided_ns)
         return not alive
+
+    def _say(self, text: str, decided_ns: int) -> None:
+        """Page what was decided then."""
+        self._page(Severity.PAGE, text, age_ns=boot_ns() - decided_ns)
 
     def _find_trips(self) -> None:
         """One of the account closes all; one of a symbol closes what the broker holds of it, so we

@@ -8,21 +8,25 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from fuseboard.halts.heartbeats import STAT_FIELD_STATE, Beat, process_seen
 
 DEAD_S_MAX: Final = 5.0
+SLOW_S: Final = 2.0
+"""A death that takes longer is told meanwhile: who pages has five seconds (RTS 6 Art. 16)."""
 LOOK_S: Final = 0.2
 _RUNS_NO_MORE: Final = (b"Z", b"X", b"D")
 """States of a killed process's threads (proc(5)): ended, or in a wait that no signal ends."""
 
 
-def killed(beat: Beat) -> str:
+def killed(beat: Beat, is_slow: Callable[[], None] = lambda: None) -> str:
     """Kill the process of a beat and wait until it is dead; empty when it is, else why not.
 
-    A process id that belongs to somebody else by now is left alone: then the gateway is dead.
+    `is_slow` is called once where that takes longer than `SLOW_S`. A process id that belongs to
+    somebody else by now is left alone: then the gateway is dead.
     """
     try:
         handle = os.pidfd_open(beat.pid)
@@ -36,9 +40,12 @@ def killed(beat: Beat) -> str:
             return ""
         # Also a stopped process dies of this at once; SIGCONT finds nobody.
         signal.pidfd_send_signal(handle, signal.SIGKILL)
-        ends_s = time.monotonic() + DEAD_S_MAX
-        dead = False
-        while not dead and time.monotonic() < ends_s:
+        began_s = time.monotonic()
+        dead = is_told = False
+        while not dead and time.monotonic() < began_s + DEAD_S_MAX:
+            if not is_told and time.monotonic() >= began_s + SLOW_S:
+                is_told = True
+                is_slow()
             dead = bool(select.select([handle], [], [], LOOK_S)[0]) or runs_no_more(beat.pid)
     except ProcessLookupError:
         return ""

@@ -44,6 +44,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
         Disk("first beat").do(partial(_beat_once, file))
         from fuseboard.alerts.console import ConsolePager
         from fuseboard.alerts.outward import WebhookRefused, outward_pagers
+        from fuseboard.alerts.slow_doors import SlowDoors
         from fuseboard.guardian.alerts_told import AlertsTold
         from fuseboard.guardian.orders import Place
         from fuseboard.guardian.serving import Guardian
@@ -55,6 +56,7 @@ def guard(state: Path, since: int = 0, environment: Mapping[str, str] = os.envir
             raise GuardianRefused(str(refused)) from refused
         console, place, stop_log = ConsolePager(), Place(state), _log_apart()
         told = AlertsTold(place.alerts_file, outward)
+        SlowDoors([console.lines, *outward], [console, *outward]).watch()
         try:
             return Guardian(
                 place,

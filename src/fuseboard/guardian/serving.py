@@ -224,6 +224,7 @@ class Guardian:
         beat = own_beat(phase, run_ns=self._began_ns, iteration=self._iteration)
         return self._beats.do(partial(self._file.write, Heart.GUARDIAN, beat))
 
-    def _page(self, severity: Severity, text: str) -> None:
+    def _page(self, severity: Severity, text: str, age_ns: int = 0) -> None:
+        said = (severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text)
         for pager in self._pagers:
-            pager.page(severity.value, Reason.GUARDIAN.value, ACCOUNT_SCOPE, text)
+            pager.page(*said, age_ns=age_ns)

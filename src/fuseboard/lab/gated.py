@@ -177,8 +177,9 @@ class GatedDesk:
         if way is not None:
             way(effect)
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         """One alert."""
+        del age_ns
         self._chronicle.note(self._now_ns(), "alert", code=code, text=f"{severity} {scope}: {text}")
 
     def _submitted(self, order: SubmitOrder) -> None:

@@ -112,6 +112,7 @@ class Outlet:
         self._views = tuple(views)
         self._pagers = tuple(pagers)
         self._randbelow = randbelow
+        self._clock = clock
         self._gate = Gate(budget, clock)
         self._crew = Crew(intake.fail)
         self._working = WorkingOrders()
@@ -343,9 +344,11 @@ class Outlet:
         await asyncio.sleep(CLEAR_AGAIN_S)
         self._clear(clear, moment)
 
-    def _alert(self, alert: RaiseAlert, _moment: Moment) -> None:
+    def _alert(self, alert: RaiseAlert, moment: Moment) -> None:
+        age_ns = self._clock.now().boot_ns - moment.boot_ns
+        said = (alert.severity.value, alert.code.value, alert.scope, alert.text)
         for pager in self._pagers:
-            pager.page(alert.severity.value, alert.code.value, alert.scope, alert.text)
+            pager.page(*said, age_ns=age_ns)
 
     def _publish_order(self, order: PublishOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)

@@ -64,9 +64,9 @@ class Memory:
         elif isinstance(effect, PublishPosture):
             self.postures[effect.scope] = (effect.posture, effect.reason)
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         """Take one alert."""
-        del scope
+        del scope, age_ns
         self.pages.append(Page(self.now_ns, severity, code, text))
 
     def holds(self, law: str, condition: bool, what: str) -> None:

@@ -217,8 +217,8 @@ class FileCalls(Protocol):
 class Pager(Protocol):
     """Where alerts go."""
 
-    def page(self, severity: str, code: str, scope: str, text: str) -> None:
-        """Deliver one alert; must not block."""
+    def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
+        """Deliver one alert, whose event is so long ago; must not block."""
 
 
 class Clock(Protocol):

@@ -117,6 +117,7 @@ class Reason(Enum):
     REPEATED_EXECUTIONS = "repeated_executions"
     DYNAMIC_LIMIT = "dynamic_limit"
     POLICY = "policy"
+    ALERTS_LATE = "alerts_late"
     BACKUP = "backup"
     DRILL = "drill"
 
@@ -234,6 +235,7 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
     Reason.POLICY: "the policy in force changed, or a change of it was refused",
+    Reason.ALERTS_LATE: "a door takes alerts later than five seconds after what they tell",
     Reason.BACKUP: "a backup of the state failed or is late",
     Reason.DRILL: "a drill tests the alerts; nothing happened",
 }
