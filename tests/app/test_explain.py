@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fuseboard.app.explaining import JUDGEMENTS_MAX
 from fuseboard.core.checks.table import TABLE
@@ -11,11 +12,13 @@ from fuseboard.journal.reader import records
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.effects import AnswerDenied, Effect, SubmitOrder
 from fuseboard.vocabulary.evidence_effects import RecordReplacement
+from fuseboard.vocabulary.guardian_inputs import Sender
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 from fuseboard.vocabulary.records import Record
 from tests.app.command_line import CommandLine
+from tests.core.test_guardian_closes import close_of, node
 from tests.core.test_replacing import Replacing
 from tests.journal.making import writing
 
@@ -178,3 +181,24 @@ def test_of_an_id_that_is_asked_for_again_and_again_the_first_and_the_newest_are
     told = fuseboard("explain", "x1", "--journal", journal, "--json").json()
     orders = [at["order"].split()[1] for at in (*told["earlier"], told)]
     assert orders == ["1", *(str(at) for at in range(5, JUDGEMENTS_MAX + 4))]
+
+
+@pytest.mark.parametrize(
+    ("sender", "who"), [(Sender.GUARDIAN, "the guardian"), (Sender.RESCUE, "a person's rescue")]
+)
+def test_a_close_of_a_time_without_a_gateway_is_explained_by_who_sent_it(
+    fuseboard: CommandLine, sender: Sender, who: str
+) -> None:
+    desk = Recorded()
+    close = structs.replace(close_of("guardian#7"), sent_by=sender)
+    older = structs.replace(close_of("guardian#7", 2), at_wall_ns=0)  # an earlier start took it
+    desk.take(node(older, close, close))
+    journal = desk.journal(fuseboard.folder / "r.db")
+    lines = fuseboard("explain", close.wire_id, "--journal", journal).out.splitlines()
+    assert lines[0] == f"{close.order_id}  sell 10 AAPL limit at 245 day"
+    assert f": sent by {who} at 1970-01-01 00:00:05 UTC while no gateway ran," in lines[1]
+    assert lines[2:] == ["  no check was asked"]
+    for name in (close.order_id, close.client_order_id):
+        told = fuseboard("explain", name, "--journal", journal, "--json").json()
+        assert (told["order_id"], told["checks"], told["earlier"]) == (close.order_id, [], [])
+    fuseboard.refused("explain", older.order_id, "--journal", journal)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as msgspec_replace
 
 from fuseboard.brokers.alpaca import AlpacaBroker, AlpacaOptions
-from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, Throttled
+from fuseboard.vocabulary.doors import Broker, BrokerUnavailable, KeyRefused, Throttled
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
@@ -346,6 +346,27 @@ def test_a_throttled_cancel_or_read_is_throttled() -> None:
     ):  # fmt: skip
         with pytest.raises(Throttled):
             asked({path: answer(429, {})}, ask)
+
+
+@pytest.mark.parametrize(
+    ("path", "scripted", "is_key"),
+    [
+        ("/v2/account", answer(401, {"message": "unauthorized."}), True),
+        ("/v2/account", error(403, 40_110_000, "access key verification failed"), True),
+        ("/v2/positions", answer(403, {"message": "forbidden."}), True),
+        ("/v2/positions", answer(403, "forbidden"), False),  # in nobody's shape
+        ("/v2/positions", answer(503, {"message": "unauthorized."}), False),
+        ("/v2/clock", answer(401, {"message": "unauthorized."}), True),
+        ("/v2/clock", answer(403, {"message": "forbidden."}), False),  # this one request
+        ("/v1beta1/news", answer(401, {"message": "unauthorized."}), False),  # a plan without it
+    ],
+)
+def test_a_refused_key_is_told_apart_from_a_refused_request_and_from_a_proxys_word(
+    path: str, scripted: Answer, is_key: bool
+) -> None:
+    with pytest.raises(BrokerUnavailable) as refused:
+        asked({f"GET {path}": scripted}, lambda b: b._session.read(path))
+    assert isinstance(refused.value, KeyRefused) is is_key
 
 
 def working(number: int, **changes: Any) -> dict[str, Any]:

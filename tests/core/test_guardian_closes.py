@@ -1,14 +1,14 @@
 """What the guardian closed while no gateway ran is in the book of the next one, once."""
 
 import pytest
-from msgspec import structs
+from msgspec import convert, json, structs
 
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.policy import digest_of
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.evidence_effects import RecordPlan
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.guardian_inputs import GuardianClose, Sender
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side
@@ -271,3 +271,20 @@ def test_what_was_taken_from_the_broker_as_it_stood_is_never_closed_a_second_tim
     reset = OperatorResetRequested(request=9, operator="ann", reason="seen", scope="account")
     desk.take(reset)
     assert looked_for(desk.take(node(close))) == []
+
+
+def test_the_alert_says_who_closed_what_and_old_closes_are_the_guardians() -> None:
+    desk = Desk(held=10)
+    by_guardian, by_rescue = close_of("guardian#7"), close_of("rescue#7", at=6 * NANOS)
+    by_rescue = structs.replace(by_rescue, sent_by=Sender.RESCUE)
+    old = json.decode(json.encode(by_guardian))
+    del old["sent_by"]
+    assert convert(old, GuardianClose) == by_guardian
+    begun = desk.take(node(by_guardian, by_rescue))
+    told = [
+        (at.code, at.text.partition(" while ")[0]) for at in begun if isinstance(at, fx.RaiseAlert)
+    ]
+    assert told == [
+        (Reason.GUARDIAN, "the guardian closed AAPL"),
+        (Reason.OPERATOR, "a person's rescue closed AAPL"),
+    ]

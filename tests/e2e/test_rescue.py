@@ -4,6 +4,7 @@ import http.client
 import json
 import signal
 import subprocess
+import time
 import urllib.request
 from argparse import Namespace
 from pathlib import Path
@@ -12,7 +13,8 @@ from fuseboard.app.init_command import command_init
 from fuseboard.app.rescue_command import LEFT
 from fuseboard.exchange.ledger import AccountConfigured
 from fuseboard.gateway.keys import Keys
-from fuseboard.rescue.journal import closes_told, read_lines
+from fuseboard.rescue.journal import closes_told, done_runs, read_lines
+from fuseboard.vocabulary.guardian_inputs import Sender
 from tests.e2e import truth
 from tests.e2e.processes import (
     EXCHANGE_KEY,
@@ -83,11 +85,16 @@ def rescue(
 def start_is_killed_and_a_reset_opens(here: World, exchange: Exchange, port: str) -> None:
     """The next start has the closes in its book, and goes on after one named person's reset."""
     again = here.gateway(exchange.url, "--port", port)
-    again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
+    now = again.wait_for(lambda now: now["posture"] == "KILLED", "the next start is killed")
+    closed = [at["text"] for at in now["alerts"] if "while no gateway ran" in at["text"]]
+    assert all(at.startswith("a person's rescue closed AAPL") for at in closed), closed
     again.wait_for(lambda now: not now["positions"], "what was closed is in the book")
     until(lambda: here.person("reset", "--reason", "seen").returncode == 0, "the books agree")
     now = again.wait_for(lambda now: now["posture"] == "OPEN", "a reset opens it")
     assert not now["discrepancies"]
+    said = [alert["text"] for alert in now["alerts"]]
+    assert "a person's rescue, rescue: Ada: it is on fire" in said, said
+    assert not any(at.startswith("the guardian") for at in said), "no guardian was there"
     assert not any("broker holds" in alert["text"] for alert in now["alerts"]), now["alerts"]
     assert again.stop() == 0
     here.evidence_is_clean()
@@ -116,11 +123,16 @@ def test_a_dead_gateways_account_is_left_and_the_next_start_has_the_closes_in_it
         ("AAPL", "guardian"),
         ("TSLA", "guardian"),
     }
+    assert {each.sent_by for each in closes} == {Sender.RESCUE}
     configured = [each for each in it.exchange.ledger() if isinstance(each, AccountConfigured)]
     assert configured[-1].suspend_trade, "the broker's own latch is set"
     start_is_killed_and_a_reset_opens(here, it.exchange, it.gateway.port())
     configured = [each for each in it.exchange.ledger() if isinstance(each, AccountConfigured)]
     assert not configured[-1].suspend_trade, "and lifted by the reset"
+    explained = fuseboard("explain", closes[0].wire_id, "--state", here.state)
+    assert "sent by a person's rescue at 20" in explained.stdout, (
+        explained.stdout + explained.stderr
+    )
 
 
 def test_a_gateway_that_answers_is_asked_instead_and_one_that_hangs_is_killed_when_told_to(
@@ -173,6 +185,31 @@ def test_a_guardian_at_work_is_left_to_it_and_what_it_may_not_close_is_closed_af
 
 def _done(it: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str] | None:
     return None if "a guardian watches" in it.stderr else it
+
+
+def test_a_key_that_the_broker_refuses_is_told_at_once_after_the_register_is_latched(
+    here: World,
+) -> None:
+    it = Left(here)
+    it.gateway.kill()
+    it.exchange.faults(refuse_key=100_000)
+    began_s = time.monotonic()
+    refused = rescue(here.state, "--yes")
+    assert refused.returncode == LEFT, refused.stdout + refused.stderr
+    assert time.monotonic() - began_s < 60, "not half an hour"
+    assert "account is latched in the register" in refused.stdout
+    assert "the broker refuses the key: /v2/orders: 401 unauthorized" in refused.stdout
+    assert f"ALPACA_SECRET_KEY of account 'default' at {it.exchange.url}" in refused.stdout
+    assert "30 minutes" not in refused.stdout
+    assert done_runs(read_lines(here.state / "guardian.jsonl")) == frozenset()
+    assert set(it.exchange.positions()) == {"AAPL", "TSLA"}
+    shown = rescue(here.state)
+    assert "cannot be read: the broker refuses the key: /v2/positions: 401" in shown.stderr
+    it.exchange.faults(refuse_key=3)  # a good one, for a moment
+    done = rescue(here.state, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    it.is_flat()
+    start_is_killed_and_a_reset_opens(here, it.exchange, it.gateway.port())
 
 
 def test_a_rescue_that_was_killed_goes_on_under_the_same_ids(here: World) -> None:

@@ -84,6 +84,22 @@ def test_lost_answers_and_refusals_lead_to_one_close_of_each_position(scene: Sce
     assert any("keeps" not in text and "is done" in text for text in scene.heard.texts)
 
 
+def test_a_key_that_is_refused_for_a_while_is_paged_at_once_and_asked_with_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fuseboard.rescue.asking.REFUSED_S", 0.2)
+    scene.send("AAPL", 10, "buy")
+    scene.send("AAPL", 1, "buy", limit_price="1.00")
+    scene.exchange.faults(refuse_key=12)
+    outcome = scene.act()
+    assert outcome.cancelled
+    assert outcome.has_key
+    assert [each.left_nanos for each in outcome.left] == [0]
+    (said,) = [text for text in scene.heard.texts if "refuses the key" in text]
+    assert "/v2/orders: 401 unauthorized; the guardian keeps asking with it" in said
+    assert positions_of(scene.ledger()) == {}
+
+
 def test_a_trip_that_the_gateway_had_begun_goes_on_under_its_ids(scene: Scene) -> None:
     trip = "drawdown:account#1"
     scene.send("AAPL", 10, "buy")

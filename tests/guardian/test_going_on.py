@@ -16,7 +16,7 @@ from fuseboard.rescue.journal import done_runs, read_lines
 from fuseboard.rescue.rescuing import Rescue
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import ReadLeg
-from fuseboard.vocabulary.inputs import LegRead, LegReadFailed, PositionsSeen
+from fuseboard.vocabulary.inputs import LegRead, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.wire.alpaca_orders import SeenOrder
 from tests.e2e.processes import EXCHANGE_KEY, EXCHANGE_SECRET
@@ -80,16 +80,16 @@ def test_a_fault_of_its_own_is_said_and_the_acts_begin_again(
 ) -> None:
     scene.send("AAPL", 10, "buy")
     scene.send("TSLA", 4, "buy")
-    real = AlpacaRequests.read_leg
+    real = AlpacaRequests.leg_read
     faults = [2]
 
-    async def read_leg(broker: AlpacaRequests, leg: ReadLeg) -> LegRead | LegReadFailed:
+    async def leg_read(broker: AlpacaRequests, leg: ReadLeg) -> LegRead:
         if leg.symbol == "AAPL" and faults[0]:
             faults[0] -= 1
             raise ValueError("nobody thought of it")
         return await real(broker, leg)
 
-    monkeypatch.setattr(AlpacaRequests, "read_leg", read_leg)
+    monkeypatch.setattr(AlpacaRequests, "leg_read", leg_read)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(serving, "FAULT_PAUSE_S", 0.0)
     monkeypatch.setattr(serving, "FAULTS_MAX", 2)

@@ -38,7 +38,6 @@ from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
     BrokerPosition,
     LegRead,
-    LegReadFailed,
     Moment,
     PositionsSeen,
 )
@@ -142,7 +141,7 @@ def test_a_hung_disk_stops_neither_the_kill_nor_the_cancels_nor_the_closes_and_d
     # later than its own look.
     held = {"AAPL": 10 * NANOS, "TSLA": -4 * NANOS}
     late = list(held)
-    real = AlpacaRequests.read_leg, AlpacaRequests.positions
+    real = AlpacaRequests.leg_read, AlpacaRequests.positions
 
     async def positions(broker: AlpacaRequests) -> PositionsSeen:
         if not late:
@@ -158,7 +157,7 @@ def test_a_hung_disk_stops_neither_the_kill_nor_the_cancels_nor_the_closes_and_d
         ]
         return PositionsSeen(positions=tuple(shown))
 
-    async def read_leg(broker: AlpacaRequests, leg: ReadLeg) -> LegRead | LegReadFailed:
+    async def leg_read(broker: AlpacaRequests, leg: ReadLeg) -> LegRead:
         if leg.symbol not in late:
             return await real[0](broker, leg)
         late.remove(leg.symbol)
@@ -168,7 +167,7 @@ def test_a_hung_disk_stops_neither_the_kill_nor_the_cancels_nor_the_closes_and_d
         )  # fmt: skip
 
     monkeypatch.setattr(AlpacaRequests, "positions", positions)
-    monkeypatch.setattr(AlpacaRequests, "read_leg", read_leg)
+    monkeypatch.setattr(AlpacaRequests, "leg_read", leg_read)
     assert guard(scene, lambda: hung._never("what became of its alerts")).serve() == 0
     assert hung.calls[2:] == ["pwrite", "what became of its alerts"]
     nothing_twice(scene.ledger())

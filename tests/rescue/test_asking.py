@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fuseboard.rescue.asking import Asking, OutOfTime
-from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.rescue.asking import Asking, NoKey, OutOfTime
+from fuseboard.vocabulary.doors import BrokerUnavailable, KeyRefused, Throttled
 from fuseboard.vocabulary.money import NANOS
 
 
@@ -85,3 +85,57 @@ def test_only_a_call_that_came_back_and_a_wait_that_is_over_are_steps() -> None:
         assert len(steps) == 4
 
     asyncio.run(main())
+
+
+def raised(refused: NoKey) -> None:
+    raise refused
+
+
+@pytest.mark.parametrize("other", [BrokerUnavailable("no connection"), Throttled(1), "done"])
+def test_only_a_key_that_each_answer_refuses_for_long_is_refused(
+    monkeypatch: pytest.MonkeyPatch, other: Exception | str
+) -> None:
+    """A good key was refused for a moment by brokers, all day long."""
+    monkeypatch.setattr("fuseboard.rescue.asking.REFUSED_S", 0.2)
+    monkeypatch.setattr("fuseboard.rescue.asking.PAUSE_S_MAX", 0.06)
+    others, calls = 3, 0
+    last_s = time.monotonic()
+
+    async def call() -> None:
+        nonlocal others, last_s, calls
+        calls += 1
+        if others and time.monotonic() - last_s > 0.1:
+            others, last_s = others - 1, time.monotonic()
+            if isinstance(other, Exception):
+                raise other
+            return
+        raise KeyRefused("/v2/orders: 401 unauthorized")
+
+    async def main() -> None:
+        asking = Asking(seconds_max=60, told=lambda _why: None, key_refused=raised)
+        while True:
+            await asking.answer(call)
+
+    with pytest.raises(NoKey, match="401") as refused:
+        asyncio.run(main())
+    assert others == 0
+    assert time.monotonic() - last_s >= 0.2
+    assert calls > 6
+    assert refused.value.says() == "the broker refuses the key: /v2/orders: 401 unauthorized"
+
+
+def test_who_has_no_other_key_goes_on_asking_with_a_refused_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fuseboard.rescue.asking.REFUSED_S", 0.1)
+    heard: list[NoKey] = []
+    began_s = time.monotonic()
+
+    async def call() -> str:
+        if time.monotonic() - began_s < 0.4:
+            raise KeyRefused("401")
+        return "done"
+
+    asking = Asking(seconds_max=60, told=lambda _why: None, key_refused=heard.append)
+    assert asyncio.run(asking.answer(call)) == "done"
+    assert heard

@@ -10,11 +10,12 @@ import pytest
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, Touch
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.rescue import closing
-from fuseboard.rescue.asking import Asking
+from fuseboard.rescue.asking import Asking, NoKey
 from fuseboard.rescue.closing import Close
 from fuseboard.rescue.journal import TOOK_NOTHING
 from fuseboard.rescue.outcome import Left
 from fuseboard.rescue.terms import Terms
+from fuseboard.vocabulary.doors import KeyRefused
 from fuseboard.vocabulary.effects import FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.identifiers import close_ids
@@ -48,7 +49,7 @@ class Venue:
         self.sent: list[tuple[float, int]] = []
         self.nothing: list[str] = []
 
-    async def read_leg(self, leg: ReadLeg) -> LegRead:
+    async def leg_read(self, leg: ReadLeg) -> LegRead:
         return LegRead(
             trip=leg.trip,
             symbol=leg.symbol,
@@ -101,7 +102,7 @@ class Venue:
         elif close is not None:
             self.events.append(("written", close.order_id))
 
-    def close(self) -> Left:
+    def close(self, asking: Callable[[], Asking] | None = None) -> Left:
         async def main() -> Left:
             return await Close(
                 trip="guardian#7",
@@ -111,7 +112,7 @@ class Venue:
                 terms=TERMS,
                 broker=cast("AlpacaRequests", self),
                 protection=cast("AlpacaProtection", self),
-                asking=Asking(seconds_max=20, told=lambda _why: None),
+                asking=asking() if asking else Asking(seconds_max=20, told=lambda _why: None),
                 room=asyncio.Semaphore(1),
                 note=self.note,
             ).run()
@@ -154,9 +155,9 @@ class Tried(Venue):
         self.earlier = [attempt_id(number) for number in range(1, attempts + 1)]
         self.working = self.earlier[-1:] if works else []
 
-    async def read_leg(self, leg: ReadLeg) -> LegRead:
+    async def leg_read(self, leg: ReadLeg) -> LegRead:
         self.asked += 3
-        return await super().read_leg(leg)
+        return await super().leg_read(leg)
 
     def _found(self, order_id: str) -> OrderSent | None:
         if order_id not in self.earlier:
@@ -199,3 +200,25 @@ def test_the_last_of_the_earlier_attempts_is_waited_for() -> None:
     assert venue.close().left_nanos == 0
     assert not venue.working, "it was taken back after its time"
     assert [sent for what, sent in venue.events if what == "sent"] == [attempt_id(10)]
+
+
+def test_a_key_that_is_refused_meanwhile_ends_a_close_without_the_market_s_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fuseboard.rescue.asking.REFUSED_S", 0.2)
+
+    class Refusing(Venue):
+        async def leg_read(self, leg: ReadLeg) -> LegRead:
+            raise KeyRefused("/v2/orders: 401 unauthorized")
+
+    def raised(refused: NoKey) -> None:
+        raise refused
+
+    venue = Refusing(held=10)
+    left = venue.close(lambda: Asking(seconds_max=60, told=print, key_refused=raised))
+    assert left == Left(
+        symbol="AAPL",
+        left_nanos=10 * NANOS,
+        why="the broker refuses the key: /v2/orders: 401 unauthorized",
+    )
+    assert venue.sent == []

@@ -13,7 +13,7 @@ from fuseboard.rescue.journal import (
     done_runs,
     read_lines,
 )
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.guardian_inputs import GuardianClose, Sender
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
 
@@ -70,3 +70,25 @@ def test_a_start_is_told_of_all_closes_since_the_last_one_and_of_a_thousand_at_l
         file.write_bytes(b"\n".join(map(msgspec.json.encode, lines)))
         numbers = [close.at_wall_ns for close in closes_told(file)]
         assert numbers == list(range(earlier + newest))[-told or earlier + newest :]
+
+
+def test_each_line_and_its_close_say_who_did_it_and_old_ones_are_the_guardians(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "guardian.jsonl"
+    close = GuardianClose(
+        at_wall_ns=1, trip="x", order_id="o1", wire_id="w1", client_order_id="close/x/AAPL/1",
+        symbol="AAPL", side=Side.SELL, quantity_nanos=NANOS, limit_price_nanos=None,
+    )  # fmt: skip
+    for by in Sender:
+        journal = GuardianJournal(file, by)
+        journal.write("close", run_ns=7, close=close)
+        journal.close()
+    assert [line.by for line in read_lines(file)] == list(Sender)
+    assert [each.sent_by for each in closes_told(file)] == list(Sender)
+    old = [msgspec.json.decode(line) for line in file.read_bytes().splitlines()]
+    for line in old:
+        del line["by"], line["close"]["sent_by"]
+    file.write_bytes(b"\n".join(map(msgspec.json.encode, old)))
+    assert [line.by for line in read_lines(file)] == [Sender.GUARDIAN] * 2
+    assert [each.sent_by for each in closes_told(file)] == [Sender.GUARDIAN] * 2

@@ -227,8 +227,8 @@ class Lost(Thin):
             return self._seen(order.order_id)
         return OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
 
-    async def read_leg(self, leg: ReadLeg) -> LegRead:
-        read = await super().read_leg(leg)
+    async def leg_read(self, leg: ReadLeg) -> LegRead:
+        read = await super().leg_read(leg)
         found = self._seen(leg.order_id) if leg.order_id in self._there else None
         return structs.replace(read, found=found)
 
@@ -254,7 +254,7 @@ def test_a_close_whose_answer_was_lost_counts_as_what_it_was(
 
 def test_a_position_that_the_broker_does_not_tell_again_is_said_to_be_open() -> None:
     class Silent(Venue):
-        async def read_leg(self, leg: ReadLeg) -> LegRead:
+        async def leg_read(self, leg: ReadLeg) -> LegRead:
             raise BrokerUnavailable("no connection")
 
     asking = Asking(seconds_max=0.0, told=lambda _why: None)

@@ -21,13 +21,15 @@ from fuseboard.policy.keys import key_of
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.policy import canonical_text, digest_of
 from fuseboard.policy.yaml_text import PolicyRefused
-from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, SubmitOrder
+from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, PublishOrder, SubmitOrder
 from fuseboard.vocabulary.evidence_effects import RecordPolicy, RecordReplacement
+from fuseboard.vocabulary.guardian_inputs import NAMED, GuardianClose
 from fuseboard.vocabulary.identifiers import OrderIds
 from fuseboard.vocabulary.inputs import NodeStarted, OrderRequested, PolicyAdopted, ReplaceRequested
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.reasons import SENTENCES
 from fuseboard.vocabulary.records import Record
+from fuseboard.vocabulary.wall_time import shown_utc
 
 JUDGEMENTS_MAX: Final = 10
 """Of one id that is asked for again and again, the first and the newest are explained."""
@@ -56,11 +58,12 @@ class Explanation(Struct, frozen=True, kw_only=True):
 class _Decision(Struct, frozen=True):
     """Where in the journal an order was decided."""
 
-    fact: OrderRequested | ReplaceRequested
+    fact: OrderRequested | ReplaceRequested | GuardianClose
     order_id: str
     moments: tuple[tuple[Record, str], ...]
     """The record of the decision with the policy's digest; of a replacement that was let through
-    also that of its end: sent, or ended unsent.
+    also that of its end: sent, or ended unsent. Of a close that was sent while no gateway ran, the
+    record of the start that took it into the book.
     """
 
 
@@ -109,9 +112,9 @@ def _explained(
         sequence=record.sequence,
         order_id=decision.order_id,
         client_order_id=decision.fact.client_order_id,
-        strategy=decision.fact.strategy,
+        strategy=_strategy(decision.fact),
         order=_order_text(decision.fact),
-        decision=_decision_text(record, decision.order_id),
+        decision=_decision_text(record, decision),
         policy=policy,
         checks=_checks(kernel, record, decision),
         lines=_lines(options, policy),
@@ -120,6 +123,8 @@ def _explained(
 
 def _checks(kernel: Kernel, record: Record, decision: _Decision) -> tuple[Explained, ...]:
     """What each check finds at a record; nothing where the order was not judged by them."""
+    if isinstance(decision.fact, GuardianClose):
+        return ()
     if isinstance(decision.fact, OrderRequested):
         return kernel.explained(record.moment, decision.fact)
     judged = dict(kernel.overheard(record.moment, record.input))
@@ -139,6 +144,9 @@ def _decided(wanted: str, journal: Iterable[Record]) -> list[_Decision]:
         fact = record.input
         if isinstance(fact, NodeStarted):
             ids = OrderIds(instance=fact.instance, account=fact.account)
+            found += [
+                _Decision(at, at.order_id, ((record, policy),)) for at in _taken(record, wanted)
+            ]
         elif isinstance(fact, PolicyAdopted):
             taken = [at.accepted for at in record.effects if isinstance(at, RecordPolicy)]
             policy = fact.digest if all(taken) else policy
@@ -155,6 +163,15 @@ def _decided(wanted: str, journal: Iterable[Record]) -> list[_Decision]:
                     moments = (*decision.moments, (record, policy))
                     found[at] = structs.replace(decision, moments=moments)
     return found
+
+
+def _taken(record: Record, wanted: str) -> list[GuardianClose]:
+    """What was sent under this id while no gateway ran, and a start took into the book."""
+    fact = record.input
+    closes = fact.guardian_closes if isinstance(fact, NodeStarted) else ()
+    shown = {at.order_id for at in record.effects if isinstance(at, PublishOrder)}
+    asked = [at for at in closes if wanted in (at.order_id, at.client_order_id, at.wire_id)]
+    return [at for at in asked if at.order_id in shown][:1]  # sent again it is the same order
 
 
 def _decides(record: Record) -> bool:
@@ -178,10 +195,18 @@ def _ends(record: Record, found: _Decision) -> bool:
     )
 
 
-def _order_text(fact: OrderRequested | ReplaceRequested) -> str:
+def _strategy(fact: OrderRequested | ReplaceRequested | GuardianClose) -> str:
+    return "" if isinstance(fact, GuardianClose) else fact.strategy
+
+
+def _order_text(fact: OrderRequested | ReplaceRequested | GuardianClose) -> str:
     if isinstance(fact, ReplaceRequested):
         return _replacement_text(fact)
     words = [fact.side.value, text_from_nanos(fact.quantity_nanos), fact.symbol]
+    if isinstance(fact, GuardianClose):
+        limit = fact.limit_price_nanos
+        price = "market" if limit is None else f"limit at {text_from_nanos(limit)}"
+        return " ".join([*words, price, fact.time_in_force.value])
     words.append(fact.order_type.value)
     if fact.limit_price_nanos is not None:
         words.append(f"at {text_from_nanos(fact.limit_price_nanos)}")
@@ -203,7 +228,13 @@ def _replacement_text(fact: ReplaceRequested) -> str:
     return " ".join(words)
 
 
-def _decision_text(record: Record, order_id: str) -> str:
+def _decision_text(record: Record, decision: _Decision) -> str:
+    close, order_id = decision.fact, decision.order_id
+    if isinstance(close, GuardianClose):
+        return (
+            f"sent by {NAMED[close.sent_by]} at {shown_utc(close.at_wall_ns)} while no gateway ran,"
+            f" for {close.trip}; this start took it into the book"
+        )
     for effect in record.effects:
         if isinstance(effect, AnswerDenied):
             return f"denied: {effect.reason.value}: {effect.message}"
@@ -230,7 +261,7 @@ def _say(explanation: Explanation) -> None:
         say(f"{len(explanation.earlier) + 1} judgements of this id, the oldest first")
     for number, at in enumerate((*explanation.earlier, explanation)):
         name = "\nasked for again" if number else at.order_id
-        say(f"{name}  {at.strategy}  {at.order}")
+        say("  ".join(word for word in (name, at.strategy, at.order) if word))
         _say_decision(at)
         if at.then is not None:
             say("\nand when the order that it replaces was final:")

@@ -31,6 +31,7 @@ from fuseboard.rescue.journal import read_lines
 from fuseboard.runtime.disk_wait import DiskWait
 from fuseboard.runtime.pulse import Pulse
 from fuseboard.vocabulary.doors import BrokerUnavailable, Pager, Throttled
+from fuseboard.vocabulary.guardian_inputs import NAMED
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -363,7 +364,7 @@ class GuardianLink:
             return
 
     def _report(self) -> None:
-        """Show what a guardian did since the last start that showed it."""
+        """Show what a guardian, or a rescue, did since the last start that showed it."""
         shown = self._place.state / "guardian.reported"
         lines = read_lines(self._place.journal_file)
         newest = 0
@@ -374,7 +375,7 @@ class GuardianLink:
             severity = (
                 Severity.WARNING if line.act in {"missed", "done", "restarted"} else Severity.INFO
             )
-            self._page(severity, f"the guardian, {line.act}: {line.detail}")
+            self._page(severity, f"{NAMED[line.by]}, {line.act}: {line.detail}")
         if news:
             write_atomically(shown, str(news[-1].wall_ns).encode())
 

@@ -32,14 +32,14 @@ from fuseboard.control.render import printable
 from fuseboard.control.saying import said_beside, say_json
 from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
-from fuseboard.guardian.orders import Place
+from fuseboard.guardian.orders import KEY_NAMES, Place
 from fuseboard.halts.hidden import hide_this_process
 from fuseboard.halts.register import RegisterUnwritable
 from fuseboard.rescue.journal import GuardianJournal
 from fuseboard.rescue.outcome import Outcome
 from fuseboard.rescue.rescuing import Doors, Rescue, Wanted
 from fuseboard.vocabulary.doors import Pager
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.guardian_inputs import GuardianClose, Sender
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
@@ -146,7 +146,7 @@ class _Rescuing:
         self._run_ns = 0 if alone is None else alone.run_ns()
         self._journal: GuardianJournal | None = None
         if alone is not None:
-            self._journal = GuardianJournal(self._place.journal_file)
+            self._journal = GuardianJournal(self._place.journal_file, Sender.RESCUE)
         doors = Doors(
             who="the rescue",
             note=self._note,
@@ -154,6 +154,7 @@ class _Rescuing:
             moved=lambda: None,
             disk=_no_disk if self._journal is None else self._journal.disk.do,
             latches_file=None if alone is None else self._place.latches_file,
+            ends_without_key=True,
         )
         self._rescue = Rescue(way.terms, (way.broker.key_id, way.broker.secret), doors)
 
@@ -215,7 +216,7 @@ class _Rescuing:
             self._page("the rescue was interrupted: look at the broker; the same command goes on")
             raise
         else:
-            self._note("done", detail=outcome.says())
+            self._note("done" if outcome.has_key else "no key", detail=outcome.says())
         finally:
             if self._journal is not None:
                 self._journal.close()
@@ -223,6 +224,13 @@ class _Rescuing:
         absent = [at for at in symbols if at not in {each.symbol for each in outcome.left}]
         if absent:
             self._say(f"no position was held in {', '.join(absent)}: mind the spelling")
+        if not outcome.has_key:
+            terms = self._way.terms
+            self._say(
+                f"set {' and '.join(KEY_NAMES)} of account {terms.account!r} at {terms.base_url} as"
+                " the broker's page shows them now, and give the same command again, or cancel and"
+                " close at that page"
+            )
         is_out = _is_out(outcome, wanted) and not absent
         if self._alone is not None:
             self._say(

@@ -229,25 +229,32 @@ class AlpacaRequests:
     # --- reads ---------------------------------------------------------------------------------
 
     async def read_leg(self, leg: ReadLeg) -> LegRead | LegReadFailed:
-        """Working orders first, then the position, then the close itself. Raises `Throttled`.
+        """As `leg_read`, or why not. Raises `Throttled`."""
+        try:
+            return await self.leg_read(leg)
+        except BrokerUnavailable as failure:
+            return LegReadFailed(
+                trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt, detail=str(failure)
+            )
+
+    async def leg_read(self, leg: ReadLeg) -> LegRead:
+        """Working orders first, then the position, then the close itself.
 
         In this order a fill in between makes what is already working look larger, never smaller:
         the close that follows can be too small, but cannot go through zero.
+
+        Raises `BrokerUnavailable` and `Throttled`.
         """
-        failed = LegReadFailed(trip=leg.trip, symbol=leg.symbol, attempt=leg.attempt, detail="")
         self._learn_spelling(leg.symbol)
-        try:
-            orders = await self._session.open_orders(symbol=quote(leg.symbol, safe=""))
-            position = await self._position(leg.symbol)
-        except BrokerUnavailable as failure:
-            return msgspec.structs.replace(failed, detail=str(failure))
+        orders = await self._session.open_orders(symbol=quote(leg.symbol, safe=""))
+        position = await self._position(leg.symbol)
         unread = [each.id for each in orders if each.side is None and each.may_trade(leg.symbol)]
         if unread:
-            detail = f"{len(unread)} working orders cannot be read, the first is {unread[0]}"
-            return msgspec.structs.replace(failed, detail=detail)
+            said = f"{len(unread)} working orders cannot be read, the first is {unread[0]}"
+            raise BrokerUnavailable(said)
         found = await self._look_up(leg.order_id, leg.wire_id)
         if isinstance(found, OrderUnknown):
-            return msgspec.structs.replace(failed, detail=found.detail)
+            raise BrokerUnavailable(found.detail)
         return LegRead(
             trip=leg.trip,
             symbol=leg.symbol,

@@ -7,15 +7,17 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
+from fuseboard.vocabulary.doors import BrokerUnavailable, KeyRefused, Throttled
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.wire.alpaca_errors import read_error
+from fuseboard.wire.alpaca_errors import is_error, read_error
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, listed_order
 from fuseboard.wire.alpaca_values import decoded_json
 from fuseboard.wire.http_client import AnswerLost, ClientLimits, HttpAnswer, HttpClient, NotWritten
 
 PAGE_ORDERS_MAX = 500
 PAGES_MAX = 40
+OWN_PATHS = frozenset({"/v2/account", "/v2/orders", "/v2/positions"})
+"""What every key of an account may read: a 403 there is no word on what was asked for."""
 DATA_PATHS = ("/v2/stocks/", "/v1beta1/", "/v1beta3/", "/v1/")
 _SECONDS = re.compile(r"(\d{1,6})(?:\.\d*)?", re.ASCII)
 _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
@@ -69,15 +71,16 @@ class AlpacaSession:
     async def read(self, target: str) -> object | None:
         """The decoded body of a read; None when the broker says there is no such thing.
 
-        Raises `Throttled` and `BrokerUnavailable`.
+        Raises `Throttled` and `BrokerUnavailable`, of a key that is refused `KeyRefused`.
         """
         answer = await self.fetch("GET", target)
         raise_if_throttled(answer)
         if is_absent(answer):
             return None
         if answer.status != 200:
-            error = read_error(answer.body)
-            raise BrokerUnavailable(f"{target.partition('?')[0]}: {answer.status} {error.message}")
+            path, said = target.partition("?")[0], read_error(answer.body).message
+            failure = KeyRefused if refuses_key(path, answer) else BrokerUnavailable
+            raise failure(f"{path}: {answer.status} {said}")
         try:
             return decoded_json(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
@@ -158,6 +161,15 @@ def raise_if_throttled(answer: HttpAnswer) -> None:
     reset = _UNIX_SECONDS.fullmatch(answer.headers.get("x-ratelimit-reset", ""))
     left_ns = 0 if reset is None else int(reset[0]) * NANOS - time.time_ns()
     raise Throttled(left_ns if left_ns > 0 else None)
+
+
+def refuses_key(path: str, answer: HttpAnswer) -> bool:
+    """Whether the trading host refuses our key to a read, in its own shape: not one request, not a
+    plan without that market data, nor a proxy on the way.
+    """
+    if not is_error(answer.body) or path.startswith(DATA_PATHS):
+        return False
+    return answer.status == 401 or (answer.status == 403 and path in OWN_PATHS)
 
 
 def is_absent(answer: HttpAnswer) -> bool:

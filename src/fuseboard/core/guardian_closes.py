@@ -1,6 +1,7 @@
 """The guardian's closes become orders of ours: what it did while we were dead is in our book.
 
-Theory of operation. The guardian writes each close down before it sends it. A start takes those
+Theory of operation. The guardian, and a person's rescue in its place, writes each close down before
+it sends it, and by whom. A start takes those
 that are new into the book as orders in doubt, of the account and of their trip; they are looked for
 at the broker like every other order before the books are compared, and what they filled moves the
 ledgers of who held it. So a position that the guardian closed is no difference. What it did not
@@ -14,7 +15,7 @@ then (`counted`): no later start takes it again.
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.outgoing import publish
 from fuseboard.core.state import Turn
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.guardian_inputs import NAMED, GuardianClose, Sender
 from fuseboard.vocabulary.orders import Intent, OrderStatus, OrderType, Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -27,7 +28,7 @@ def node_started(turn: Turn, closes: tuple[GuardianClose, ...]) -> None:
     """
     state = turn.state
     before_wall_ns = state.guardian_closes_wall_ns
-    taken: dict[str, None] = {}
+    taken: dict[Sender, dict[str, None]] = {}
     for close in closes:
         if close.at_wall_ns <= before_wall_ns:
             continue
@@ -37,14 +38,16 @@ def node_started(turn: Turn, closes: tuple[GuardianClose, ...]) -> None:
         known = state.book.orders.get(close.order_id)
         if known is None:
             _take(turn, close)
-            taken[close.symbol] = None
         elif known.status in NEVER_THERE:
             _take_again(turn, known, close)
-            taken[close.symbol] = None
-    if taken:
-        text = f"the guardian closed {', '.join(taken)} while no gateway ran: its orders are"
+        else:
+            continue
+        taken.setdefault(close.sent_by, {})[close.symbol] = None
+    for sender, symbols in taken.items():
+        code = Reason.OPERATOR if sender is Sender.RESCUE else Reason.GUARDIAN
+        text = f"{NAMED[sender]} closed {', '.join(symbols)} while no gateway ran: its orders are"
         text = f"{text} looked for at the broker and count in our book"
-        turn.alert(Severity.WARNING, Reason.GUARDIAN, text)
+        turn.alert(Severity.WARNING, code, text)
 
 
 def counted(turn: Turn) -> None:

@@ -110,6 +110,8 @@ class Face:
             return alpaca.error_answer(429, TOO_MANY_REQUESTS, "rate limit exceeded")
         if faults.takes("server_error"):
             return SERVER_ERROR
+        if faults.takes("refuse_key"):
+            return UNAUTHORIZED
         self._running.catch_up()
         if is_data:
             return self._data.answer(request)

@@ -21,6 +21,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     """Orders that are taken and then answered 500."""
     server_error: int = 0
     """Requests answered 500 with nothing done."""
+    refuse_key: int = 0
+    """Requests answered 401 with nothing done, though their key is the account's."""
     too_many_requests: int = 0
     """Requests answered 429 with nothing done."""
     drop_stream_events: int = 0

@@ -3,7 +3,7 @@
 Each close is written down before it is sent: the next start takes it into its book.
 
 Before each send the broker is asked for what works against the position, for the position, and for
-the close's own id, in this order (`Broker.read_leg`). The id is derived from (trip, symbol,
+the close's own id, in this order (`AlpacaRequests.leg_read`). The id is derived from (trip, symbol,
 attempt) as the gateway derives it: where the gateway had begun the same trip, its close and ours
 are one order to the broker. Attempt n + 1 begins only when n is final, and when `Trying` says.
 """
@@ -108,7 +108,7 @@ class Close:
                 if is_over:
                     break
         except OutOfTime as late:
-            self._why = f"the broker does not answer: {late}"
+            self._why = late.says()
         why = self._why or f"not closed by {ATTEMPTS_SEEN_MAX} attempts" * bool(self._left_nanos)
         return Left(symbol=self._symbol, left_nanos=self._left_nanos, why=why)
 
@@ -173,11 +173,7 @@ class Close:
             order_id=ours,
             wire_id=wire,
         )
-
-        read = await self._broker.read_leg(leg)
-        if not isinstance(read, LegRead):
-            raise BrokerUnavailable(read.detail)
-        return read
+        return await self._broker.leg_read(leg)
 
     async def _send(self, position_nanos: int, open_nanos: int) -> None:
         """One close of the present attempt. In doubt, the same id is looked for, then sent again:

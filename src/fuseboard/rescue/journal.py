@@ -1,4 +1,5 @@
-"""What the guardian did: JSON lines, each synced before the next act, read by the next gateway.
+"""What the guardian or a person's rescue did, in JSON lines, each synced before the next act, read
+by the next gateway.
 
 A disk that hangs is not waited for: see `Disk`.
 """
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fuseboard.rescue.disk import Disk
-from fuseboard.vocabulary.guardian_inputs import GuardianClose
+from fuseboard.vocabulary.guardian_inputs import GuardianClose, Sender
 
 DETAIL_CHARACTERS_MAX: Final = 2_000
 LINES_READ_MAX: Final = 100_000
@@ -32,12 +33,15 @@ class Line(Struct, frozen=True, kw_only=True):
     detail: str = ""
     close: GuardianClose | None = None
     """What is about to be sent, where the act is to close."""
+    by: Sender = Sender.GUARDIAN
+    """Older releases wrote none."""
 
 
 class GuardianJournal:
     """Appends lines. Where one cannot be made durable, acting goes on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, by: Sender = Sender.GUARDIAN) -> None:
+        self._by = by
         self.disk = Disk("guardian journal")
         self._path = path
         self._descriptor = -1
@@ -52,7 +56,8 @@ class GuardianJournal:
             run_ns=run_ns,
             wall_ns=time.time_ns(),
             detail=detail[:DETAIL_CHARACTERS_MAX],
-            close=close,
+            close=close and structs.replace(close, sent_by=self._by),
+            by=self._by,
         )
         self.disk.do(partial(self._append, msgspec.json.encode(line)))
 

@@ -39,6 +39,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Why positions that are not in `left` were not to be closed; empty where all were."""
     why: str = ""
     """What the broker said last, where it was asked until the time was over."""
+    has_key: bool = True
+    """False where the broker refuses it: nothing more was asked."""
 
     def says(self) -> str:
         """One line for people; "flat" is only what a read of the broker's showed after closing."""

@@ -26,7 +26,7 @@ import msgspec
 from fuseboard.brokers.alpaca_protection import AlpacaProtection, BrokerLatches
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import AlpacaOptions, AlpacaSession
-from fuseboard.rescue.asking import Asking, OutOfTime
+from fuseboard.rescue.asking import Asking, NoKey, OutOfTime
 from fuseboard.rescue.broker_latches import keep_before, kept_before
 from fuseboard.rescue.closing import Close
 from fuseboard.rescue.outcome import Left, Outcome, named
@@ -74,6 +74,8 @@ class Doors(NamedTuple):
     latches_file: Path | None
     """Where the broker's own latches are kept as they were before; None: they are let alone, since
     nobody would lift them."""
+    ends_without_key: bool = False
+    """Whether a key that the broker refuses ends it: a person has another, the guardian none."""
     now_s: Callable[[], float] = time.monotonic
 
 
@@ -103,6 +105,7 @@ class Rescue:
         self._terms = terms
         self._doors = doors
         self._dead_at_s = 0.0
+        self._is_key_told = False
         self._options = AlpacaOptions(
             base_url=terms.base_url,
             data_url=terms.data_url,
@@ -118,7 +121,7 @@ class Rescue:
         """
         self._dead_at_s = dead_at_s
         asking = self._asking(ACT_S_MAX)
-        cancelled, why, closes = False, "", wanted.closes()
+        cancelled, why, has_key, closes = False, "", True, wanted.closes()
         left: tuple[Left, ...] = ()
         seen: PositionsSeen | None = None
         async with self._at_broker() as (broker, protection):
@@ -138,12 +141,20 @@ class Rescue:
                 if not closes:
                     asking = self._asking(HELD_S_MAX)
                     seen = await asking.answer(broker.positions)
+            except NoKey as refused:
+                why, has_key = refused.says(), False
             except OutOfTime as late:
                 long = f"the broker was asked for {ACT_S_MAX / 60:g} minutes, the last answer: "
                 why = str(late) if cancelled and not closes else f"{long}{late}"
         held, unread = (None, ()) if seen is None else (seen.positions, seen.unread)
         return Outcome(
-            cancelled=cancelled, left=left, held=held, unread=unread, kept=wanted.kept, why=why
+            cancelled=cancelled,
+            left=left,
+            held=held,
+            unread=unread,
+            kept=wanted.kept,
+            why=why,
+            has_key=has_key,
         )
 
     async def says_open(self) -> str:
@@ -154,7 +165,7 @@ class Rescue:
                 seen = await asking.answer_within(OPEN_S_MAX, broker.positions)
                 working = await asking.answer_within(OPEN_S_MAX, protection.working_orders)
             except OutOfTime as late:
-                return f"what is open cannot be read: {late}; look at the broker"
+                return f"what is open cannot be read: {late.says()}; look at the broker"
         held = named(seen.positions, seen.unread) or "no position"
         return f"open at the broker: {held}; {len(working)} orders work"
 
@@ -168,7 +179,18 @@ class Rescue:
             await session.close()
 
     def _asking(self, seconds_max: float) -> Asking:
-        return Asking(seconds_max=seconds_max, told=self._waits, moved=self._doors.moved)
+        doors = self._doors
+        return Asking(
+            seconds_max=seconds_max, told=self._waits, moved=doors.moved, key_refused=self._no_key
+        )
+
+    def _no_key(self, refused: NoKey) -> None:
+        if self._doors.ends_without_key:
+            raise refused
+        if not self._is_key_told:
+            self._is_key_told = True
+            said = f"{refused.says()}; {self._doors.who} keeps asking with it"
+            self._doors.page(f"{said}; cancel and close at the broker's own page")
 
     def _waits(self, why: str) -> None:
         self._doors.page(f"{self._doors.who} is not done, it keeps asking the broker: {why}")

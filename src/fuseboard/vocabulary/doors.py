@@ -55,6 +55,10 @@ class BrokerUnavailable(Exception):
     """A read failed: no connection, no answer in time, or an answer that makes no sense."""
 
 
+class KeyRefused(BrokerUnavailable):
+    """The broker refuses our key. For a moment that happens to good ones, too."""
+
+
 class CalendarUnavailable(Exception):
     """Nobody can say when sessions begin; the message says why."""
 

@@ -1,6 +1,7 @@
-"""What the guardian did at the broker while the gateway was dead, as the next start is told it."""
+"""What was done at the broker while the gateway was dead, as the next start is told it."""
 
-from typing import Self
+from enum import Enum
+from typing import Final, Self
 
 from msgspec import Struct
 
@@ -8,8 +9,20 @@ from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.orders import Side, TimeInForce
 
 
+class Sender(Enum):
+    """Who acts at the broker beside a gateway."""
+
+    GUARDIAN = "guardian"
+    RESCUE = "rescue"
+
+
+NAMED: Final = {Sender.GUARDIAN: "the guardian", Sender.RESCUE: "a person's rescue"}
+"""In words for people."""
+
+
 class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
-    """A close that the guardian was about to send: what became of it, the broker knows.
+    """A close that the guardian, or a person's rescue, was about to send: what became of it, the
+    broker knows.
 
     `order_id` is the one that the gateway itself would give (trip, symbol, attempt) to its close.
     """
@@ -25,6 +38,8 @@ class GuardianClose(Struct, frozen=True, gc=False, kw_only=True):
     limit_price_nanos: int | None
     """None: a market order."""
     time_in_force: TimeInForce = TimeInForce.DAY
+    sent_by: Sender = Sender.GUARDIAN
+    """Older releases wrote none."""
 
     @classmethod
     def of(cls, order: SubmitOrder, *, trip: str, at_wall_ns: int) -> Self:

@@ -47,3 +47,12 @@ def read_error(body: bytes, *, chars_max: int = 300) -> AlpacaError:
     code = decoded.get("code")
     message = decoded.get("message", "")
     return AlpacaError(code if type(code) is int else 0, str(message)[:chars_max])
+
+
+def is_error(body: bytes) -> bool:
+    """Whether a body is an error in Alpaca's own shape, which a proxy's is not."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(decoded, dict) and isinstance(decoded.get("message"), str)
