@@ -1,7 +1,8 @@
-"""Arguments of commands: numbers within bounds, or a usage error; groups `tape` and `rescue`."""
+"""Arguments of commands: numbers within bounds, or a usage error; groups of several commands."""
 
 import argparse
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fuseboard.vocabulary.money import (
@@ -115,6 +116,34 @@ def money(text: str) -> int:
     if nanos <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
     return nanos
+
+
+def add_market(parser: argparse.ArgumentParser, *, known: bool = False) -> None:
+    """What the market plays; `known`: for what is not given, an exchange that still runs tells."""
+    says = f"what the simulated market plays{' (default: as the one that runs)' if known else ''}"
+    parser.add_argument("--tape", default="normal", metavar="NAME|PATH", help=says)
+    parser.add_argument("--speed", type=speed, default=NANOS, help="tape time per time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cash", type=money, default=100_000 * NANOS, metavar="USD")
+    shape = "SYMBOL:RATE:EX-DATE:PAYABLE-DATE"
+    pays = "a cash dividend of the simulated market, by the tape's dates; may be repeated"
+    pays += "; a gateway with --sessions reads it" if known else ""
+    parser.add_argument("--dividend", type=dividend, action="append", metavar=shape, help=pays)
+    if known:
+        parser.set_defaults(tape=None, speed=None, seed=None, cash=None)
+
+
+def add_exchange(parser: argparse.ArgumentParser) -> None:
+    """The options of `exchange`: its market, its door, its ledger, and how it behaves."""
+    add_market(parser)
+    parser.add_argument("--port", type=port, default=0, help="0: any free port")
+    parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
+    parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
+    parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
+    beyond = "429 beyond it"
+    parser.add_argument("--requests-per-minute", type=count, default=200, metavar="N", help=beyond)
+    parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
+    parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 
 
 def add_tapes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -14,18 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from fuseboard import __version__
 from fuseboard.arguments import (
+    add_exchange,
+    add_market,
     add_rescue,
     add_tapes,
     count,
-    count_or_none,
-    dividend,
-    money,
     port,
     seconds,
-    speed,
 )
 from fuseboard.lab_arguments import add_demo, add_lab
-from fuseboard.vocabulary.money import NANOS
 
 if TYPE_CHECKING:
     from fuseboard.control.asked import HaltAsked, OperatorAnswer
@@ -136,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_state(guardian)
     guardian.add_argument("--run", type=int, default=0, metavar="NS", help=argparse.SUPPRESS)
-    _add_exchange(commands)
+    text = "run the simulated exchange as a process of its own"
+    add_exchange(_command(commands, "exchange", text))
     add_demo(commands)
     add_lab(commands)
     add_tapes(commands)
@@ -198,7 +196,7 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--broker", choices=("sim", "alpaca"), help="default: alpaca with keys, else sim"
     )
-    _add_tape(parser, known=True)
+    add_market(parser, known=True)
     parser.add_argument(
         "--sessions", action="store_true", help="sessions roll by the tape's time (simulated only)"
     )
@@ -221,32 +219,6 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
         default=True,
         help="whether a guardian is started, which acts when this gateway dies or hangs",
     )
-
-
-def _add_tape(parser: argparse.ArgumentParser, *, known: bool = False) -> None:
-    """What the market plays; `known`: for what is not given, an exchange that still runs tells."""
-    says = f"what the simulated market plays{' (default: as the one that runs)' if known else ''}"
-    parser.add_argument("--tape", default="normal", metavar="NAME|PATH", help=says)
-    parser.add_argument("--speed", type=speed, default=NANOS, help="tape time per time")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cash", type=money, default=100_000 * NANOS, metavar="USD")
-    if known:
-        parser.set_defaults(tape=None, speed=None, seed=None, cash=None)
-
-
-def _add_exchange(commands: "Commands[argparse.ArgumentParser]") -> None:
-    parser = _command(commands, "exchange", "run the simulated exchange as a process of its own")
-    _add_tape(parser)
-    parser.add_argument("--port", type=port, default=0, help="0: any free port")
-    parser.add_argument("--port-file", type=Path, metavar="FILE", help="where to write host:port")
-    parser.add_argument("--ledger", type=Path, metavar="FILE", help="its append-only ledger")
-    parser.add_argument("--paused", action="store_true", help="wait for POST /sim/start")
-    beyond = "429 beyond it"
-    parser.add_argument("--requests-per-minute", type=count, default=200, metavar="N", help=beyond)
-    parser.add_argument("--latency-ms", type=count_or_none, default=0, help="from request to book")
-    pays = "SYMBOL:RATE:EX-DATE:PAYABLE-DATE"
-    parser.add_argument("--dividend", type=dividend, action="append", default=[], metavar=pays)
-    parser.add_argument("--starter-pipe", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_reads(commands: "Commands[argparse.ArgumentParser]") -> None:

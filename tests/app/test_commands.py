@@ -266,6 +266,8 @@ def test_a_damaged_identity_or_key_file_is_one_sentence(made: CommandLine) -> No
         ("run", "--speed", "1e12"),
         ("run", "--speed", "NaN"),
         ("run", "--cash", "-5"),
+        ("run", "--dividend", "AAPL:0.25:2010-05-07"),
+        ("run", "--dividend", "AAPL:0:2010-05-07:2010-05-12"),
         ("exchange", "--requests-per-minute", "0"),
         ("exchange", "--latency-ms", "x"),
         ("demo", "crash", "--ticks", "9"),

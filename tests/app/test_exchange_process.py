@@ -1,5 +1,6 @@
 """The simulated exchange's own process: found again, never a stranger's, its ledger kept."""
 
+import http.client
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ from fuseboard.app.exchange_process import (
     wanted_or_running,
 )
 from fuseboard.control.state_directory import StateDirectory, StateRefused
+from fuseboard.exchange.dividends import CORPORATE_ACTIONS
+from fuseboard.exchange.starter import DEFAULT_KEY_PAIRS
 from tests.app.command_line import CommandLine
 
 WANTED = ExchangeWanted(tape="normal", speed="1", seed=1, cash_nanos=10**14)
@@ -66,7 +69,9 @@ def started(state: StateDirectory, wanted: ExchangeWanted = WANTED) -> tuple[Exc
 def test_what_is_not_asked_for_is_what_the_exchange_that_still_runs_plays(
     state: StateDirectory,
 ) -> None:
-    plays = ExchangeWanted(tape="crash", speed="20", seed=7, cash_nanos=5)
+    plays = ExchangeWanted(
+        tape="crash", speed="20", seed=7, cash_nanos=5, dividends=("IBM:1:2010-05-07:2010-05-12",)
+    )
     assert wanted_or_running(state) == DEFAULTS
     words = ("-c", "input()", str(state.path.resolve() / "exchange.port"))
     runs = subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE)
@@ -79,6 +84,8 @@ def test_what_is_not_asked_for_is_what_the_exchange_that_still_runs_plays(
         assert wanted_or_running(state) == plays
         other = wanted_or_running(state, tape="normal", speed="1")
         assert other == structs.replace(plays, tape="normal", speed="1")
+        paid = wanted_or_running(state, dividends=("TSLA:1:2010-05-07:2010-05-12", "AAPL:2"))
+        assert paid.dividends == ("AAPL:2", "TSLA:1:2010-05-07:2010-05-12"), "in one order"
         mine = wanted_or_running(state, seed=3, cash_nanos=9)
         assert mine == structs.replace(plays, seed=3, cash_nanos=9)
     finally:
@@ -174,6 +181,51 @@ def test_a_start_that_is_refused_leaves_no_exchange_behind(fuseboard: CommandLin
     assert "Traceback" not in done.stderr
     pid = json.loads(state.exchange_file.read_bytes())["pid"]
     wait_until_gone(pid, state)
+
+
+def announced(port: int) -> list[tuple[str, str]]:
+    (key_id, secret), *_ = DEFAULT_KEY_PAIRS.items()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"APCA-API-KEY-ID": key_id, "APCA-API-SECRET-KEY": secret}
+    connection.request(
+        "GET", f"{CORPORATE_ACTIONS}?start=2010-05-01&end=2010-06-30", headers=headers
+    )
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return [(at["symbol"], at["ex_date"]) for at in answer["corporate_actions"]["cash_dividends"]]
+
+
+def test_run_gives_dividends_to_the_exchange_that_it_starts(fuseboard: CommandLine) -> None:
+    assert fuseboard.on_state("init").code == 0
+    state = StateDirectory(fuseboard.state)
+    apple, ibm = "AAPL:0.25:2010-05-07:2010-05-12", "IBM:0.65:2010-05-10:2010-06-10"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fuseboard", "run", "--state", str(state.path), *words]
+        return subprocess.run(
+            [*command, "--no-guardian", "--port", "0", "--", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    first = run("--dividend", ibm, "--dividend", apple)
+    assert first.returncode == 0, first.stderr
+    known = json.loads(state.exchange_file.read_bytes())
+    try:
+        assert known["wanted"]["dividends"] == [apple, ibm]
+        assert announced(known["port"]) == [("AAPL", "2010-05-07"), ("IBM", "2010-05-10")]
+        assert run().returncode == 0, "as the one that runs"
+        other = run("--dividend", ibm)
+        assert other.returncode == 1
+        assert "--seed, --cash and --dividend" in other.stderr
+        assert json.loads(state.exchange_file.read_bytes()) == known
+    finally:
+        os.kill(known["pid"], signal.SIGKILL)
+    alpaca = run("--broker", "alpaca", "--dividend", ibm)
+    assert alpaca.returncode == 1
+    assert "--dividend is of the simulated exchange" in alpaca.stderr
 
 
 DYING = """

@@ -23,7 +23,7 @@ def command_exchange(options: argparse.Namespace) -> int:
                 latency_ns=options.latency_ms * 1_000_000,
                 requests_per_minute=options.requests_per_minute,
                 start_paused=options.paused,
-                dividends=tuple(options.dividend),
+                dividends=tuple(options.dividend or ()),
                 starter_pipe=sys.stdin.fileno() if options.starter_pipe else None,
             )
         )

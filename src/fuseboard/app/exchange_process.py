@@ -35,6 +35,8 @@ class ExchangeWanted(Struct, frozen=True, kw_only=True):
     speed: str
     seed: int
     cash_nanos: int
+    dividends: tuple[str, ...] = ()
+    """In the shape of the option, sorted. Older releases wrote none."""
 
 
 DEFAULTS: Final = ExchangeWanted(tape="normal", speed="1", seed=1, cash_nanos=100_000 * NANOS)
@@ -59,6 +61,7 @@ def wanted_or_running(
     speed: str | None = None,
     seed: int | None = None,
     cash_nanos: int | None = None,
+    dividends: tuple[str, ...] | None = None,
 ) -> ExchangeWanted:
     """What is wanted: what is given, and for the rest what the exchange that still runs plays.
 
@@ -71,6 +74,7 @@ def wanted_or_running(
         speed=plays.speed if speed is None else speed,
         seed=plays.seed if seed is None else seed,
         cash_nanos=plays.cash_nanos if cash_nanos is None else cash_nanos,
+        dividends=plays.dividends if dividends is None else tuple(sorted(dividends)),
     )
 
 
@@ -91,7 +95,8 @@ async def found_or_started(
             raise StateRefused(
                 f"the simulated exchange of {state.path} still runs (pid {known.pid}) and plays"
                 f" {known.wanted.tape} at speed {known.wanted.speed}: stop it with"
-                f" `kill {known.pid}`, or run with the same --tape, --speed, --seed and --cash"
+                f" `kill {known.pid}`, or run with the same --tape, --speed, --seed, --cash and"
+                " --dividend"
             )
         if not await asyncio.to_thread(_answers, known.port):
             raise StateRefused(
@@ -152,6 +157,7 @@ async def _started(state: StateDirectory, wanted: ExchangeWanted) -> ExchangeRun
             reads,
             *("--tape", wanted.tape, "--speed", wanted.speed, "--seed", str(wanted.seed)),
             *("--cash", text_from_nanos(wanted.cash_nanos)),
+            *(word for each in wanted.dividends for word in ("--dividend", each)),
             *("--port-file", str(port_file), "--ledger", str(state.exchange_ledger_file)),
             "--starter-pipe",
         )

@@ -18,6 +18,7 @@ from fuseboard.control.policy_file import loaded_policy
 from fuseboard.control.saying import said_beside, say
 from fuseboard.control.settings import settings
 from fuseboard.control.state_directory import StateDirectory, StateRefused
+from fuseboard.exchange.dividends import text_of_dividend
 from fuseboard.halts.hidden import hide_this_process
 from fuseboard.policy.loader import Loaded
 from fuseboard.policy.not_yet import unenforced
@@ -44,6 +45,8 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
     forget_broker_secrets()
     chosen = options.broker or ("alpaca" if has_keys(environment) else "sim")
     if chosen == "alpaca":
+        if options.dividend:
+            raise StateRefused("--dividend is of the simulated exchange: Alpaca announces its own")
         if options.live and options.sessions:
             raise StateRefused("--sessions is for tapes: with real money sessions always roll")
         if options.live:
@@ -59,6 +62,7 @@ async def _run(options: argparse.Namespace, state: StateDirectory, loaded: Loade
         speed=None if options.speed is None else text_from_nanos(options.speed),
         seed=options.seed,
         cash_nanos=options.cash,
+        dividends=options.dividend and tuple(map(text_of_dividend, options.dividend)),
     )
     options.speed = nanos_from_text(wanted.speed)
     exchange, is_new = await found_or_started(state, wanted)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from fuseboard.exchange.calendar import new_york_time
 from fuseboard.feeds.tapes.times import new_york_ns
-from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text
+from fuseboard.vocabulary.money import NANOS, NumberRefused, nanos_from_text, text_from_nanos
 from fuseboard.wire import alpaca
 from fuseboard.wire.alpaca_values import number
 
@@ -45,6 +45,12 @@ def dividend_of_text(text: str) -> DividendSet:
     if not symbol or made.rate_nanos <= 0 or made.payable < made.ex:
         raise ValueError(f"{text!r}: a rate above 0, payable on the ex-date or later")
     return made
+
+
+def text_of_dividend(made: DividendSet) -> str:
+    """The same in `SHAPE`."""
+    rate = text_from_nanos(made.rate_nanos)
+    return f"{made.symbol}:{rate}:{made.ex.isoformat()}:{made.payable.isoformat()}"
 
 
 class Dividends:
