@@ -6,17 +6,25 @@ import msgspec
 import pytest
 
 from fuseboard.core.checks.table import TABLE
+from fuseboard.core.explaining import Explained
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.overrides import OVERRIDES_MAX, PRICED
 from fuseboard.policy.limits import Limits
+from fuseboard.policy.loader import read_policy
 from fuseboard.policy.policy import Policy
-from fuseboard.policy.rules import ResetRules
+from fuseboard.policy.rules import CheckRule, ResetRules
+from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.operator_inputs import OverrideRequested, OverrideVerified
+from fuseboard.vocabulary.operator_inputs import (
+    OperatorHaltRequested,
+    OverrideRequested,
+    OverrideVerified,
+)
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
+from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied, submitted
 from tests.core.test_limits import asked, desk
@@ -69,7 +77,7 @@ def test_an_override_lets_one_order_pass_and_no_second_one() -> None:
     assert denied(asked(at, quantity=LARGE, price=249 * NANOS)) == [Reason.ORDER_VALUE]
 
 
-def explained(at: Desk, price: int = 250) -> dict[str, tuple[str, str]]:
+def lines_of(at: Desk, price: int = 250) -> tuple[Explained, ...]:
     fact = facts.OrderRequested(
         request=1,
         strategy="alpha",
@@ -81,8 +89,11 @@ def explained(at: Desk, price: int = 250) -> dict[str, tuple[str, str]]:
         quantity_nanos=LARGE,
         limit_price_nanos=price * NANOS,
     )
-    found = at.kernel.explained(facts.Moment(at.now_ns, at.now_ns), fact)
-    return {line.check: (line.verdict, line.why) for line in found}
+    return at.kernel.explained(facts.Moment(at.now_ns, at.now_ns), fact)
+
+
+def explained(at: Desk, price: int = 250) -> dict[str, tuple[str, str]]:
+    return {line.check: (line.verdict, line.why) for line in lines_of(at, price)}
 
 
 def test_explaining_names_the_override_and_goes_on_behind_it() -> None:
@@ -188,6 +199,56 @@ def test_what_protects_from_ourselves_is_never_overridden(check: str) -> None:
 def test_posture_reconciliation_and_rates_are_not_overridable() -> None:
     never = {"posture", "reconciled", "order_rate", "messages", "quote", "tick", "buying_power"}
     assert never <= {row.name for row in TABLE if not row.overridable}
+
+
+def named_like(check: str, *, cash: int = 1_000_000, **limits: Any) -> Desk:
+    """A policy as an older release took it: a check of its own bears the name of a built-in one."""
+    own = CheckRule(name=check, condition="order_size < 5")
+    return Desk(Policy(checks=(own,), limits=Limits(**limits)), cash=cash)
+
+
+def test_an_own_check_with_the_name_of_posture_lets_no_order_pass_a_halt() -> None:
+    at = named_like("posture")
+    verified(at, check="posture")
+    halt = OperatorHaltRequested(
+        request=5, operator="eve", reason="stop", scope="account", level=HaltLevel.HALT
+    )
+    at.take(halt)
+    for quantity in (NANOS, LARGE):
+        effects = asked(at, quantity=quantity)
+        assert denied(effects) == [Reason.POSTURE_HALTED]
+        assert stages(effects) == []
+    rows = [line.verdict for line in lines_of(at) if line.check == "posture"]
+    assert rows == ["denied", "denied"], "the table's and the policy's own: neither is overridden"
+
+
+def test_an_override_lets_pass_the_own_check_that_bears_a_built_in_name_and_nothing_else() -> None:
+    at = named_like("buying_power", cash=2_000, gross_exposure_nanos_max=10 * NANOS)
+    verified(at, check="buying_power")
+    assert denied(asked(at, quantity=LARGE)) == [Reason.BUYING_POWER]
+    effects = asked(at, quantity=7 * NANOS)
+    assert submitted(effects)
+    assert stages(effects) == ["used"]
+
+
+@pytest.mark.parametrize("check", [row.name for row in TABLE])
+def test_no_policy_file_gives_a_check_of_its_own_the_name_of_a_row_of_the_table(check: str) -> None:
+    own = f"{{name: {check}, condition: price > 1}}"
+    text = f"safety: {{pre_trade_checks: {{checks: [{own}]}}}}"
+    with pytest.raises(PolicyRefused, match="call it something else"):
+        read_policy(text, "p.yaml")
+
+
+def test_two_rows_of_one_name_take_an_override_each() -> None:
+    at = named_like("order_value", order_value_nanos_max=1_000 * NANOS)
+    verified(at)
+    effects = asked(at, quantity=LARGE)
+    assert denied(effects) == [Reason.CUSTOM_CHECK]
+    assert stages(effects) == []
+    verified(at)
+    effects = asked(at, quantity=LARGE)
+    assert submitted(effects)
+    assert stages(effects) == ["used", "used"]
 
 
 @pytest.mark.parametrize(

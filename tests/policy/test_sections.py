@@ -273,6 +273,18 @@ REFUSED = [
         "quantity",
     ),
     (
+        "safety: {pre_trade_checks: {checks: [{name: posture, condition: price > 1}]}}",
+        1,
+        45,
+        "`posture` is a built-in check, and this is one of your own: call it something else",
+    ),
+    (
+        "safety: {pre_trade_checks: {checks: [{name: position, condition: price > 1}]}}",
+        1,
+        45,
+        "`position` is a built-in check",
+    ),
+    (
         "safety: {pre_trade_checks: {checks: [self_match], off: [self_match]}}",
         1,
         51,

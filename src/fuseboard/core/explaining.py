@@ -16,7 +16,7 @@ from fuseboard.core.checks.table import TABLE
 from fuseboard.core.liquidity.watching import judge_now
 from fuseboard.core.market import Instrument
 from fuseboard.core.outgoing import admit
-from fuseboard.core.state import Turn
+from fuseboard.core.state import Override, Turn
 from fuseboard.vocabulary.inputs import OrderRequested
 from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -66,22 +66,28 @@ def explain_proposal(
     """
     denied = False
     found: list[Explained] = []
+    used: list[Override] = []
     for row in (*TABLE, *turn.gate.customs):
         at = _explained(turn, row, proposal, skips, reached=not denied)
         if overrides_hold and not denied and at.verdict == DENIED:
-            at = _overridden(turn, proposal, at)
+            at = _overridden(turn, proposal, row, at, used)
         denied = denied or at.verdict == DENIED
         found.append(at)
     return tuple(found)
 
 
-def _overridden(turn: Turn, proposal: Proposal, at: Explained) -> Explained:
-    """The same denial as an override lets it pass, with who asked and who verified, if one does."""
-    used = overrides.fitting(turn, proposal, at.check)
-    if used is None:
+def _overridden(
+    turn: Turn, proposal: Proposal, row: Row, at: Explained, used: list[Override]
+) -> Explained:
+    """The same denial as an override lets it pass, with who asked and who verified, if one does;
+    that one is then `used`.
+    """
+    override = overrides.fitting(turn, proposal, row, used)
+    if override is None:
         return at
-    who = f"{used.override}: {used.asked_by} asked, {used.verified_by} verified"
-    return replace(at, verdict=OVERRIDDEN, why=f"{at.why}; {who}: {used.reason}")
+    used.append(override)
+    who = f"{override.override}: {override.asked_by} asked, {override.verified_by} verified"
+    return replace(at, verdict=OVERRIDDEN, why=f"{at.why}; {who}: {override.reason}")
 
 
 def _explained(
@@ -90,7 +96,7 @@ def _explained(
     limits = (f"limits.{name}" for name in row.needs)
     fields = (*limits, *row.fields)
     skipped = _skipped(turn, row, proposal)
-    if not skipped and row.name in skips:
+    if not skipped and row.name in skips and not row.own:
         skipped = "counted, or cannot be worse than the order that it replaces"
     if skipped:
         return Explained(check=row.name, verdict=SKIPPED, why=skipped, fields=fields)

@@ -114,7 +114,7 @@ def _by_table(
     proposal = proposed(turn, order, instrument)
     finding, ran = judge(proposal)
     if finding is not ALLOWED and turn.state.overrides:
-        finding, ran = overrides.judged_again(turn, proposal, finding, ran)
+        finding, ran = overrides.judged_again(turn, proposal)
     if finding is ALLOWED:
         return proposal
     _deny(turn, fact, finding, ran)

@@ -3,15 +3,14 @@
 One named person asks, a second verifies, both are journaled. An override names strategy, symbol,
 side, the largest quantity, the check and, for `PRICED`, the worst price; the first order that fits
 it, and that nothing else denies, uses it up. It expires by itself. Posture, reconciliation, rates
-and what cannot be understood at all are never overridden: the table says which checks are
-(`Row.overridable`).
+and what cannot be understood at all are never overridden: the row that denies says whether it may
+be (`Row.overridable`), whatever other rows bear its name.
 """
 
 from typing import Final
 
-from fuseboard.core.checks.active import ALLOWED, Finding
+from fuseboard.core.checks.active import ALLOWED, Finding, Row
 from fuseboard.core.checks.proposal import Proposal
-from fuseboard.core.checks.table import judge_but
 from fuseboard.core.exposure import MARKET_WORST_NANOS
 from fuseboard.core.state import Override, Turn
 from fuseboard.vocabulary.evidence_effects import RecordOverride
@@ -117,42 +116,48 @@ def _may_be_who_asked(turn: Turn, override: Override, fact: OverrideVerified) ->
     return same_name(override.asked_by, fact.operator)
 
 
-def judged_again(
-    turn: Turn, proposal: Proposal, finding: Finding, ran: tuple[str, ...]
-) -> tuple[Finding, tuple[str, ...]]:
-    """Judge a denied order without the checks that verified overrides let it pass.
+def judged_again(turn: Turn, proposal: Proposal) -> tuple[Finding, tuple[str, ...]]:
+    """Judge a denied order, and let it pass each row that a verified override of its own is for.
 
     They are used up only when nothing else denies it.
     """
     expire(turn)
     used: list[Override] = []
-    while finding is not ALLOWED:
-        override = fitting(turn, proposal, ran[-1])
-        if override is None:
-            return finding, ran
-        used.append(override)
-        finding, ran = judge_but(proposal, tuple(at.check for at in used))
+    ran: list[str] = []
+    for row in proposal.active.rows(proposal.order.intent):
+        if not row.passes(proposal):
+            override = fitting(turn, proposal, row, used)
+            if override is None:
+                return row.found(proposal), (*ran, row.name)
+            used.append(override)
+        else:
+            ran.append(row.name)
     for override in used:
         del turn.state.overrides[override.override]
         _record(turn, override, "used", order_id=proposal.order.order_id)
-    return finding, ran
+    return ALLOWED, tuple(ran)
 
 
-def fitting(turn: Turn, proposal: Proposal, check: str) -> Override | None:
-    """The verified override that lets an order pass a check; None when there is none."""
-    order = proposal.order
+def fitting(turn: Turn, proposal: Proposal, row: Row, used: list[Override]) -> Override | None:
+    """The verified override that lets an order pass the row that denies it; None when none does.
+
+    One that is `used` already is for the row that it let pass.
+    """
+    if not row.overridable:
+        return None
+    order, spent = proposal.order, [at.override for at in used]
     for override in turn.state.overrides.values():
         if (
             override.verified_by
-            and override.check == check
+            and override.check == row.name
+            and override.override not in spent
             and override.strategy == order.strategy
             and override.symbol == order.symbol
             and override.side is order.side
             and order.quantity_nanos <= override.quantity_nanos_max
             and _within_price(override, proposal)
         ):
-            overridable = [row.name for row in proposal.active.opening_rows if row.overridable]
-            return override if check in overridable else None
+            return override
     return None
 
 

@@ -20,6 +20,7 @@ from fuseboard.policy.rules import (
 )
 from fuseboard.policy.sections_losses import ACTIONS, action_of
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
+from fuseboard.policy.units import Refused
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
 CHECKS_MAX: Final = 100
@@ -43,7 +44,7 @@ LIMITED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 and the fields that any rule may set."""
 OFF_WORDS: Final = ("opposite_strategy", "self_match", "tick")
 """Built-in checks that are on by default and that a policy may switch off by name."""
-BUILT_IN: Final = unit.words(
+_NAMED: Final = (
     "price_collar",
     "order_quantity",
     "order_value",
@@ -62,6 +63,19 @@ BUILT_IN: Final = unit.words(
     "maintenance_margin",
     *SWITCHED_ON,
     *OFF_WORDS,
+)
+_UNNAMED: Final = (
+    "reconciled",
+    "posture",
+    "messages",
+    "daily_orders",
+    "working_orders",
+    "max_position",
+    "liquidity_tier",
+)
+"""What the table of checks has beside them, and no policy asks for by name."""
+BUILT_IN: Final = unit.words(
+    *_NAMED,
     synonyms={
         "price_reasonableness": "price_collar",
         "size_limit": "order_quantity",
@@ -76,8 +90,24 @@ BUILT_IN: Final = unit.words(
         "self_match_prevention": "self_match",
     },
 )
+
+
+def _own_name(text: str) -> str:
+    """A name that says in a denial, and of an override, that the check is not a built-in one."""
+    name = str(unit.NAME.read(text))
+    if name in (*_NAMED, *_UNNAMED):
+        what = f"`{name}` is a built-in check, and this is one of your own"
+        raise Refused(f"{what}: call it something else")
+    return name
+
+
+OWN_NAME: Final = Unit(
+    f"{unit.NAME.says}, not that of a built-in check",
+    _own_name,
+    {"allOf": [unit.NAME.schema, {"not": {"enum": [*_NAMED, *_UNNAMED]}}]},
+)
 CHECK: Final[dict[str, Shape]] = {
-    "name": Value(unit.NAME, ("name",), "Its name in denials."),
+    "name": Value(OWN_NAME, ("name",), "Its name in denials."),
     "condition": Value(
         unit.ORDER_CONDITION,
         ("condition",),

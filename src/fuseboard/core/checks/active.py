@@ -53,6 +53,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """Whether `checks_off` may name it."""
     overridable: bool = False
     """Whether two people may let one order pass it."""
+    own: bool = False
+    """Whether it is the policy's own and not of the table, whatever its name."""
     quick: bool = False
     """Whether the quick pass makes this comparison in its own way; if not, it asks `passes`."""
 

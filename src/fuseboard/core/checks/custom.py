@@ -41,6 +41,7 @@ def custom_row(rule: CheckRule) -> Row:
         intents=(Intent.OPEN,),
         fields=(f"checks[{rule.name}]",),
         overridable=True,
+        own=True,
         quick=True,
     )
 

@@ -317,10 +317,12 @@ def judge(proposal: Proposal) -> tuple[Finding, tuple[str, ...]]:
 
 
 def judge_but(proposal: Proposal, skips: tuple[str, ...]) -> tuple[Finding, tuple[str, ...]]:
-    """Run the checks of the order's intent but the named ones; the finding, and which ran."""
+    """Run the checks of the order's intent but those of the table that are named; the finding, and
+    which ran.
+    """
     ran: list[str] = []
     for row in proposal.active.rows(proposal.order.intent):
-        if row.name in skips:
+        if row.name in skips and not row.own:
             continue
         ran.append(row.name)
         if not row.passes(proposal):
