@@ -86,7 +86,8 @@ def test_a_way_to_the_kill_switch_that_is_not_there_is_said(
 ) -> None:
     Path("p.yaml").write_text(f"name: a\nsafety:\n  kill_switch: {{{key}: [{way}]}}\n")
     out = fuseboard("policy", "check", "p.yaml").out
-    assert f"\nnot yet enforced\n  line 3    safety.kill_switch.{key}: {way}\n" in out
+    no_way = f"safety.kill_switch.{key}.{way}: there is no such way, and nothing there halts; have"
+    assert f"\nnot yet enforced\n  line 3    {no_way}" in out
     assert f"\nwarnings\n  line 3: what safety.kill_switch lists {NO_WAY}: add" in out
     assert "  methods                  none                   line 3" in out
     told = fuseboard("policy", "check", "p.yaml", "--json").json()
@@ -95,11 +96,54 @@ def test_a_way_to_the_kill_switch_that_is_not_there_is_said(
     Path("q.yaml").write_text(f"name: a\nsafety: {{kill_switch: {{{key}: [file, {way}]}}}}\n")
     Path("r.yaml").write_text(f"name: a\nsafety: {{kill_switch: {{{key}: [file]}}}}\n")
     out = fuseboard("policy", "check", "q.yaml").out
-    assert f"safety.kill_switch.{key}: {way}\n" in out
+    assert no_way in out
     assert "\nwarnings" not in out
     for old, new in (("q.yaml", "r.yaml"), ("r.yaml", "q.yaml")):
         rows = fuseboard("policy", "diff", old, new, "--json").json()
         assert [row["direction"] for row in rows] == ["neutral"]
+
+
+@pytest.mark.parametrize(
+    ("more", "becomes"),
+    [
+        ("", 'its path is not used; a kill is `POST /v1/halt` with `{"level": "kill"}`'),
+        ("enabled: false, ", "its path is not used, and the way is closed: `enabled: false`"),
+    ],
+)
+@pytest.mark.parametrize("written", ["triggers: {api: /kill}", "methods: [{api: /kill}]"])
+def test_a_path_of_the_api_is_said_to_be_unused_and_what_to_ask_instead(
+    fuseboard: CommandLine, written: str, more: str, becomes: str
+) -> None:
+    Path("p.yaml").write_text(f"name: a\nsafety:\n  kill_switch: {{{more}{written}}}\n")
+    section = f"safety.kill_switch.{written.partition(':')[0]}"
+    out = fuseboard("policy", "check", "p.yaml").out
+    assert f"\nnot yet enforced\n  line 3    {section}.api: {becomes}" in out
+    assert "  methods                  api                    line 3" in out
+    told = fuseboard("policy", "check", "p.yaml", "--json").json()
+    assert told["not_yet_enforced"] == {section: 3}
+    (sentence,) = told["not_yet_enforced_says"][section]
+    assert sentence.startswith(f"{section}.api: {becomes}")
+
+
+@pytest.mark.parametrize("levels", ["[7%, 13%, 20%]", "[5%, 10%, 15%]"])
+def test_levels_of_the_market_are_said_to_be_compared_with_nothing(
+    fuseboard: CommandLine, levels: str
+) -> None:
+    key = "safety.market_circuit_breakers.levels"
+    Path("p.yaml").write_text(
+        f"name: a\nsafety:\n  market_circuit_breakers:\n    levels: {levels}\n"
+    )
+    out = fuseboard("policy", "check", "p.yaml").out
+    assert f"\nnot yet enforced\n  line 4    {key}: compared with nothing, for no index is" in out
+    assert "to stop at a loss of your own write a circuit breaker" in out
+    told = fuseboard("policy", "check", "p.yaml", "--json").json()
+    assert told["not_yet_enforced"] == {key: 4}
+    (row,) = fuseboard("policy", "explain", "p.yaml", key, "--json").json()
+    assert row["enforced"] == "not yet enforced"
+    fuseboard("policy", "init", "new.yaml")
+    assert "nothing: all that the file sets is enforced" in fuseboard(
+        "policy", "check", "new.yaml"
+    ).out  # fmt: skip
 
 
 def test_a_kill_switch_that_is_off_is_said(fuseboard: CommandLine) -> None:

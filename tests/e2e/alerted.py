@@ -128,13 +128,15 @@ def lines_of(log: Path) -> list[dict[str, Any]]:
 class Market:
     """A fall that plays in front of a gateway whose strategy holds what falls."""
 
-    def __init__(self, here: World, fall: Fall, *words: str, rate: int = 0, **more: str) -> None:
+    def __init__(
+        self, here: World, fall: Fall, *words: str, doors: dict[str, str], rate: int = 0
+    ) -> None:
         self.fall = fall
         here.init(fall.policy())
         self.exchange = here.exchange(
             tape=fall.tape(here.folder), cash="1000000", requests_per_minute=100_000_000
         )
-        self.gateway = here.gateway(self.exchange.url, *words, **more)
+        self.gateway = here.gateway(self.exchange.url, *words, **doors)
         self.gateway.wait_for(lambda now: now["posture"] == "OPEN", "the gateway is open")
         self.exchange.start()
         began_ns = time.monotonic_ns()

@@ -2,13 +2,14 @@
 
 import re
 
+from fuseboard.alerts.outward import WEBHOOK_NAME
 from tests.e2e.alerted import Fall, Hook, Market
 from tests.e2e.processes import World, until
 
 
 def test_a_page_is_told_within_five_seconds_beside_lesser_alerts_that_hang(here: World) -> None:
     hook = here.kept(Hook(here.folder, hangs=("warning", "info")))
-    market = Market(here, Fall(12, 2, 1), FUSEBOARD_ALERT_WEBHOOK=hook.url)
+    market = Market(here, Fall(12, 2, 1), doors={WEBHOOK_NAME: hook.url})
     until(lambda: 2 in market.lags_s(hook.posts()), "the trip's page is taken")
     posts = hook.posts()
     assert posts[0]["severity"] == "warning", "the lesser one came first, and hangs"

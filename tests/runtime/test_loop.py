@@ -10,6 +10,7 @@ from fuseboard.vocabulary.effects import (
     AnswerOrder,
     CancelOrder,
     Effect,
+    LatchHalt,
     PublishPosture,
     RaiseAlert,
     StopNode,
@@ -26,7 +27,7 @@ from fuseboard.vocabulary.inputs import (
     TimeAdvanced,
 )
 from fuseboard.vocabulary.orders import Severity
-from fuseboard.vocabulary.postures import Posture
+from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.runtime.worlds import (
     MILLISECOND_NS,
@@ -38,6 +39,32 @@ from tests.runtime.worlds import (
     quote,
     reset_requested,
 )
+
+
+def test_an_alert_waits_for_no_latch_whose_disk_may_hang() -> None:
+    def script(_moment: Moment, fact: Input) -> tuple[Effect, ...] | None:
+        if not isinstance(fact, TimeAdvanced):
+            return None
+        return (
+            CancelOrder(order_id="elsewhere", broker_order_id="b-1"),
+            LatchHalt(
+                scope="account",
+                level=HaltLevel.HALT,
+                reason=Reason.DRAWDOWN,
+                trip="t#1",
+                halt_epoch=1,
+                detail="",
+            ),
+            RaiseAlert(severity=Severity.PAGE, code=Reason.DRAWDOWN, scope="account", text="!"),
+        )
+
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock, kernel=SmallKernel(script), instant=False) as node:
+            node.offer(TimeAdvanced())
+            await node.pass_ms(100)
+            assert node.story == ["page drawdown", "latch account 1", "cancel b-1"]
+
+    run_lockstep(START, main)
 
 
 def test_nothing_but_protection_leaves_before_the_disk_has_it() -> None:

@@ -68,7 +68,6 @@ COMMON = {
 # Shown, or only carried.
 NOTHING_TO_ENFORCE = {
     "later",
-    "market.levels_nanos",
     "kill_switch",  # its fields are; which words of `methods`, the last test says
     "market",
     "data.price_check_action",  # `exclude` is the only one, and what is always done

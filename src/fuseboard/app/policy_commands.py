@@ -68,6 +68,7 @@ def _check(options: argparse.Namespace) -> int:
                 "limits": lines,
                 "required_on_defaults": defaults,
                 "not_yet_enforced": later,
+                "not_yet_enforced_says": {path: said(loaded, path) for path in later},
                 "warnings": warned,
             }
         )
@@ -87,7 +88,8 @@ def _check(options: argparse.Namespace) -> int:
         say("  all written out")
     say("\nnot yet enforced")
     for path, number in later.items():
-        say(f"  line {number:<4} {said(loaded, path)}")
+        for sentence in said(loaded, path):
+            say(f"  line {number:<4} {sentence}")
     if not later:
         say("  nothing: all that the file sets is enforced")
     if warned:

@@ -9,7 +9,7 @@ from fuseboard.policy.data_rules import DataRules, ExecutionRules, Reconciliatio
 from fuseboard.policy.limits import DynamicLimit, Limits
 from fuseboard.policy.liquidity_rules import EmergencyRules, LiquidityRules, TierRules
 from fuseboard.policy.loader import FILE
-from fuseboard.policy.not_yet import NOT_YET
+from fuseboard.policy.not_yet import KEYS_NOT_YET, NOT_YET
 from fuseboard.policy.rules import (
     BackupRule,
     BreakerRule,
@@ -179,6 +179,6 @@ def _enforced(path: str, shape: Shape) -> str:
     places = [path, *(f"{owner[0]}.{field}" for field in fields if owner)]
     if owner is not None and owner[0] in NOT_YET:
         return "not yet enforced"
-    if any(place in NOT_YET for place in places) or path in NOT_YET:
+    if any(place in NOT_YET for place in places) or path in KEYS_NOT_YET.values():
         return "not yet enforced"
     return shape.enforced if isinstance(shape, Value | Either) else ""

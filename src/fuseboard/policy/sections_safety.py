@@ -199,7 +199,7 @@ MARKET: Final[dict[str, Shape]] = {
         Value(unit.SHARE),
         "three falls of the index",
         3,
-        "Falls of the index at which markets halt: shown, never guessed from.",
+        "At which falls of the index the exchange halts: for people, compared with nothing.",
         3,
     ),
     "symbol_halts": Value(
@@ -227,7 +227,7 @@ TRIGGER: Final = Section(
     {
         "watchdog": TIMEOUT,
         "slack_command": Value(unit.TEXT, (), "The command in Slack.", "kill switch"),
-        "api": Value(unit.TEXT, (), "The route of the API.", "kill switch"),
+        "api": Value(unit.TEXT, (), "A path, which is not used: `api` has its own.", "kill switch"),
     },
     "A trigger with its setting.",
 )
@@ -235,8 +235,9 @@ WAYS: Final = Items(
     Either("the name of a way, or {watchdog: 10s}", word=Value(METHODS), keys=TRIGGER),
     "ways to the kill switch",
     20,
-    f"Which ways are open: {', '.join(WAYS_SWITCHED)}; the command line always is. Not yet"
-    f" enforced: {', '.join(WAYS_NOT_YET)}.",
+    f"Which ways are open: {', '.join(WAYS_SWITCHED)}; the command line always is. `api`"
+    " needs `fuseboard run --control-port` too."
+    f" Not yet enforced: {', '.join(WAYS_NOT_YET)}.",
 )
 KILL: Final[dict[str, Shape]] = {
     "enabled": Value(unit.FLAG, ("enabled",), "Whether the kill switch is there.", "kill switch"),

@@ -111,7 +111,8 @@ safety:
     # A halt of the exchange pauses us; its resumption plus the delay resumes.
     enabled: true
     resume_delay: 5m
-    levels: [7%, 13%, 20%]
+    # For people; the exchange's own halts count, at whatever fall of the index it calls them.
+    # levels: [7%, 13%, 20%]
     symbol_halts: true
   kill_switch:
     enabled: true

@@ -1,10 +1,11 @@
 """The loop: intake → kernel → journal → outlet, one input at a time, in one thread.
 
 Theory of operation. The kernel runs ahead of the disk, and nobody may see it. A turn takes a batch
-from the intake, folds each input, lets the overtaking effects (`CancelOrder`, `LatchHalt`,
-`RaiseAlert`) leave at once, gives the batch to the journal, and holds all other effects. When the
-journal's thread says how far the disk has come, the held effects up to there leave, in sequence.
-How far the kernel may run ahead is bounded; when the disk lags, nothing more is taken.
+from the intake, folds each input, lets the overtaking effects (`RaiseAlert`, `LatchHalt`,
+`CancelOrder`) leave at once, alerts first because they wait for nothing, gives the batch to the
+journal, and holds all other effects. When the journal's thread says how far the disk has come, the
+held effects up to there leave, in sequence. How far the kernel may run ahead is bounded; when the
+disk lags, nothing more is taken.
 
 Any exception in a turn (a failed assertion of the kernel, a failed commit, a view that throws) and
 any fault reported to the intake ends in the **fault path**: what is held never leaves, the
@@ -32,6 +33,7 @@ from fuseboard.vocabulary.effects import (
     OVERTAKING,
     CancelOrder,
     Effect,
+    RaiseAlert,
     StopNode,
     WakeAt,
 )
@@ -227,10 +229,11 @@ class Loop:
             record = Record(self.sequence, moment, fact, effects)
             self._unwritten.append(record)
             self._hold.add(record)
+            urgent = [effect for effect in effects if type(effect) in _OVERTAKING]
+            for effect in sorted(urgent, key=_waits):
+                self._overtake(effect, moment)
             for effect in effects:
-                if type(effect) in _OVERTAKING:
-                    self._overtake(effect, moment)
-                elif type(effect) is StopNode:
+                if type(effect) is StopNode:
                     self._stop = KernelStopped(effect.detail)
             if self._stop is not None:
                 self._begin_drain()
@@ -353,6 +356,11 @@ class Loop:
             self.sequence += 1
             self._unwritten.append(Record(self.sequence, moment, NodeFaulted(detail=detail), ()))
         self._write()
+
+
+def _waits(effect: Effect) -> bool:
+    """Whether it may have to wait for a disk, the register's: people are told before."""
+    return type(effect) is not RaiseAlert
 
 
 def _described(fault: Exception) -> str:
