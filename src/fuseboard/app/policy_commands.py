@@ -31,6 +31,7 @@ SECTIONS: Final = {
     "session": ("session",),
     "market halts": ("safety.market_circuit_breakers",),
     "kill switch": ("safety.kill_switch",),
+    "cancel on disconnect": ("safety.cancel_on_disconnect",),
     "market data": ("data.validation", "data.anomaly_detection"),
     "execution": ("execution",),
     "resets": ("resets", "overrides"),

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fuseboard.control.statistics import Counting, counting_from
 from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.disconnect_facts import PublishLost
 from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.effects import (
     AnswerDenied,
@@ -136,6 +137,7 @@ class Board:
         self.dynamic_limits: tuple[str, ...] = ()
         self.discrepancies: dict[str, PublishDiscrepancy] = {}
         self.dividends = PublishDividends(owed=())
+        self.lost: dict[str, PublishLost] = {}
         self.policy = PolicyLine()
         self.overrides: dict[str, RecordOverride] = {}
         self.resets_wanted: dict[str, RecordReset] = {}
@@ -176,15 +178,15 @@ class Board:
                     name=effect.name, digest=effect.digest, since_wall_ns=effect.since_wall_ns
                 )
             case RecordTier():
-                self.tiers[effect.symbol] = effect
-                if effect.after == Tier.NORMAL.name:
-                    del self.tiers[effect.symbol]
+                self._tier(effect)
             case RecordShaping():
                 self.shaped += 1
             case PublishDynamicLimits():
                 self.dynamic_limits = effect.names
             case PublishDividends():
                 self.dividends = effect
+            case PublishLost():
+                self._lost(effect)
             case PublishDiscrepancy():
                 self.discrepancies[effect.subject] = effect
                 if effect.stage in ("resolved", "accepted"):
@@ -260,6 +262,16 @@ class Board:
                 oldest = self._closed.popleft()
                 if oldest not in self._working:
                     self.orders.pop(oldest, None)
+
+    def _tier(self, effect: RecordTier) -> None:
+        self.tiers[effect.symbol] = effect
+        if effect.after == Tier.NORMAL.name:
+            del self.tiers[effect.symbol]
+
+    def _lost(self, effect: PublishLost) -> None:
+        self.lost.pop(effect.strategy, None)
+        if effect.since_wall_ns:
+            self.lost[effect.strategy] = effect
 
     def _recovery(self, effect: RecordRecovery) -> None:
         self.recoveries.pop(effect.scope, None)

@@ -61,9 +61,9 @@ def status_text(status: Status) -> str:
         lines += [] if status.register else ["register  holds no halt"]
         lines.append(f"journal   {status.journal_lost}")
         return "\n".join(printable(line) for line in lines)
-    if status.compared_wall_ns:
-        lines.append(f"compared  with the broker's books at {utc(status.compared_wall_ns)}")
-    lines += [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
+    compared = status.compared_wall_ns
+    lines += [f"compared  with the broker's books at {utc(compared)}"] if compared else []
+    lines += _lost_and_tightened(status)
     lines += [f"liquidity {line}" for line in status.liquidity[:DIFFERENCES_SHOWN_MAX]]
     more = len(status.liquidity) - DIFFERENCES_SHOWN_MAX
     lines += [f"liquidity and {more} more: see --json"] if more > 0 else []
@@ -93,6 +93,14 @@ def status_text(status: Status) -> str:
     lines += [f"alert     {alert_line(at)}" for at in status.alerts[-ALERTS_SHOWN_MAX:]]
     lines += [f"reset     {reset_line(at)}" for at in status.resets[-RESETS_SHOWN_MAX:]]
     return "\n".join(printable(line) for line in lines)
+
+
+def _lost_and_tightened(status: Status) -> list[str]:
+    """The strategies that are lost; then the dynamic limits that hold."""
+    shown = [f"lost      {line}" for line in status.lost[:DIFFERENCES_SHOWN_MAX]]
+    more = len(status.lost) - DIFFERENCES_SHOWN_MAX
+    shown += [f"lost      and {more} more: see --json"] if more > 0 else []
+    return shown + [f"tightened by the dynamic limit {name}" for name in status.dynamic_limits]
 
 
 def why_line(at: PostureLine) -> str:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from fuseboard.control.board import AlertLine, Board, FuseLine, OrderLine, PolicyLine, ResetLine
 from fuseboard.control.statistics import StatisticsLines, statistics_of
 from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.disconnect_facts import PublishLost
 from fuseboard.vocabulary.effects import PublishDiscrepancy, PublishPosition, PublishPosture
 from fuseboard.vocabulary.evidence_effects import RecordOverride
 from fuseboard.vocabulary.liquidity_effects import RecordTier
@@ -105,6 +106,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The last reset of each scope since this start, the oldest first."""
     history: tuple[str, ...] = ()
     """The register's last changes, the oldest first, when they were read."""
+    lost: tuple[str, ...] = ()
+    """The strategies that are lost, in words."""
     dividends: tuple[str, ...] = ()
     """What is owed of dividends until their cash comes, and whether announcements are read."""
     halt_file: str = ""
@@ -174,6 +177,7 @@ def status_of(
         recoveries=tuple(board.recoveries.values()),
         resets=tuple(board.resets.values()),
         discrepancies=tuple(_discrepancy(at) for at in board.discrepancies.values()),
+        lost=tuple(map(_lost_text, board.lost.values())),
         dividends=_dividends(board),
         halt_file=halt_file,
         compared_wall_ns=compared_wall_ns,
@@ -209,6 +213,12 @@ def _discrepancy(at: PublishDiscrepancy) -> DiscrepancyLine:
         since_ns=at.since_wall_ns,
         adopted=at.stage == "adopted",
     )
+
+
+def _lost_text(at: PublishLost) -> str:
+    kept = f", {at.kept} that protect stay" if at.kept else ""
+    since = shown_utc(at.since_wall_ns)
+    return f"{at.strategy} since {since}, {at.why}: {at.cancelled} orders cancelled{kept}"
 
 
 def _dividends(board: Board) -> tuple[str, ...]:

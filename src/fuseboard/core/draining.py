@@ -5,7 +5,7 @@ It is not a halt: nothing is latched, and the next start trades again once its b
 
 from typing import Final
 
-from fuseboard.core import plan
+from fuseboard.core import disconnects, plan
 from fuseboard.core.closes import ongoing
 from fuseboard.core.halting import cancel_scope, publish_postures
 from fuseboard.core.holdings import take_over
@@ -30,7 +30,8 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
     state.draining = True
     publish_postures(turn)
     if fact.rule is DrainRule.LEAVE:
-        turn.out.append(RecordDrain(rule=fact.rule, cancelled=()))
+        cancelled = disconnects.process_ended(turn, fact.ended)
+        turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled))
         return
     flattens = fact.rule is DrainRule.FLATTEN and not _account_is_closed_already(turn)
     level = HaltLevel.FLATTEN if fact.rule is DrainRule.FLATTEN else HaltLevel.HALT

@@ -189,8 +189,9 @@ def _latch_register(
     )
 
 
-def cancel_scope(turn: Turn, scope: str, level: HaltLevel) -> list[Order]:
-    """Cancel what works in a scope, but for a plan's closes and, unless killed, reducing stops.
+def cancel_scope(turn: Turn, scope: str, level: HaltLevel, *, again: bool = True) -> list[Order]:
+    """Cancel what works in a scope, but for a plan's closes and, unless killed, reducing stops;
+    `again`: also what is being cancelled already.
 
     Replacements that wait are dropped by the same rule: of an order and its replacement, only the
     latter can be kept, because the former is being cancelled already. Not in a flatten: whose plan
@@ -203,6 +204,8 @@ def cancel_scope(turn: Turn, scope: str, level: HaltLevel) -> list[Order]:
     book, tags = turn.state.book, turn.gate.tags if is_tag_scope(scope) else None
     for order in book.working_orders(strategy=strategy, symbol=symbol):
         if order.intent is Intent.PLAN or _is_spared(tags, scope, order):
+            continue
+        if order.cancel_wanted and not again:
             continue
         keeps = level is not HaltLevel.KILL
         if keeps and not order.cancel_wanted and protects(book, order, kept_nanos):

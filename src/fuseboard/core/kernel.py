@@ -20,6 +20,7 @@ from fuseboard.core import (
     compiling,
     consent,
     data_health,
+    disconnects,
     dividends,
     draining,
     drop_copy,
@@ -54,6 +55,7 @@ from fuseboard.core.state import State, Turn
 from fuseboard.core.waking import rests_until, wake_for_what_is_next
 from fuseboard.core.watchlist import ORDER
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.effects import Effect
 from fuseboard.vocabulary.identifiers import OrderIds
@@ -324,6 +326,8 @@ _STEPS: Final[dict[type[Any], Callable[[Turn, Any], None]]] = {
     ControlUsed: notes.control_used,
     RequestsThrottled: notes.requests_throttled,
     RequestsDenied: notes.requests_denied,
+    StrategyLost: disconnects.strategy_lost,
+    StrategySeen: disconnects.strategy_seen,
     CashMoved: cash.cash_moved,
     DividendSaid: _dividend_said,
     DividendsSeen: _dividends_seen,

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from fuseboard.core import dividends, drop_copy, ends, holdings, hygiene, plan, rates, valuation
+from fuseboard.core import (
+    disconnects,
+    dividends,
+    drop_copy,
+    ends,
+    holdings,
+    hygiene,
+    plan,
+    rates,
+    valuation,
+)
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
@@ -225,6 +235,8 @@ def _filled(
         ends.ended(turn, order)
         plan.order_closed(turn, order, failed=False)
     plan.filled(turn)
+    if turn.state.lost:
+        disconnects.filled(turn, order.symbol)
 
 
 def _executed(turn: Turn, order: Order, new_nanos: int) -> None:

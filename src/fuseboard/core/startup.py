@@ -13,6 +13,7 @@ from fuseboard.core import (
     comparing,
     consent,
     data_health,
+    disconnects,
     dividends,
     draining,
     drop_copy,
@@ -83,6 +84,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     rates.node_started(turn)
     order_limits.node_started(turn)
     draining.node_started(turn)
+    disconnects.node_started(turn)
     for instrument in state.instruments.values():
         instrument.forget_quote()
     for order in state.book.working_orders():

@@ -233,6 +233,8 @@ class State(Struct, kw_only=True):
     plans: dict[str, Plan] = {}
     trade_suspended: bool = False
     """Whether trading may be suspended at the broker by us: a close takes that back first."""
+    lost: dict[str, int] = {}
+    """By strategy that is lost, since when (wall time)."""
     draining: bool = False
     """Whether the node stops in order: HALTED without a latch, until the next start."""
     drains: int = 0

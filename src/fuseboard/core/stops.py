@@ -26,12 +26,12 @@ from fuseboard.vocabulary.reasons import Reason
 STOPS: Final = "stops"
 """What a leg waits for while its stops are cancelled."""
 NOT_GONE: Final = "its stops are not known to be cancelled"
-_STOP_TYPES: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
+STOP_TYPES: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 def protects(book: Book, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:
     """Whether it is a stop that, with those kept so far, is not larger than what it protects."""
-    if order.order_type not in _STOP_TYPES:
+    if order.order_type not in STOP_TYPES:
         return False
     held_nanos = book.account.position(order.symbol).quantity_nanos
     own_nanos = book.strategy(order.strategy).position(order.symbol).quantity_nanos
@@ -52,7 +52,7 @@ def _in_scope(orders: list[Order], plan: Plan) -> list[Order]:
     return [
         order
         for order in orders
-        if order.order_type in _STOP_TYPES
+        if order.order_type in STOP_TYPES
         and order.intent is not Intent.PLAN
         and not order.cancel_wanted
         and symbol in {"", order.symbol}
@@ -101,7 +101,7 @@ def are_gone(turn: Turn, plan: Plan, order: Order) -> bool:
     if leg is None or plan.stage != "closing" or leg.waits_for != STOPS:
         return False
     working = turn.state.book.working_orders(strategy=strategy_of(plan), symbol=order.symbol)
-    if any(other.order_type in _STOP_TYPES for other in working):
+    if any(other.order_type in STOP_TYPES for other in working):
         return False
     leg.why = ""
     return True

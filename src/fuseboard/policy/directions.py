@@ -20,6 +20,7 @@ from fuseboard.policy.rules import (
     BackupRule,
     BreakerRule,
     CheckRule,
+    DisconnectRule,
     KillSwitch,
     LossRule,
     MarketBreakers,
@@ -122,6 +123,16 @@ def _kept(old: dict[str, str], new: dict[str, str]) -> Direction:
 def _keeps_longer(old: int | None, new: int | None) -> Direction:
     """More days are tighter; not set keeps for ever."""
     return TIGHTER if new is None or (old is not None and new > old) else LOOSER
+
+
+def _disconnect(old: DisconnectRule, new: DisconnectRule) -> Direction:
+    """As a whole: switched off it does nothing, so nothing else of it is compared then."""
+    if not old.enabled or not new.enabled:
+        return NEUTRAL if old.enabled == new.enabled else _switch_on(old.enabled, new.enabled)
+    if old == new:
+        return NEUTRAL
+    same = old.connected_by is new.connected_by
+    return _down(old.after_ns, new.after_ns) if same else LOOSER
 
 
 def _condition(*, order: bool, holding_tightens: bool) -> Rule:
@@ -238,6 +249,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         # Another tag can take a strategy out of a desk that is halted.
         **dict.fromkeys(("trader", "desk", "client"), _never),
         "symbols": _permitted,
+        "disconnect": _disconnect,  # in place of no rule of its own stands the account's
     },
     SessionRule: {
         **dict.fromkeys(("calendar", "roll", "zone"), _never),
@@ -317,6 +329,7 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "restricted": _more,
         # A symbol that leaves a sector makes room there, one that enters may be opened.
         "sectors": _never,
+        "disconnect": _disconnect,
         "later": _kept,
     },
 }

@@ -11,6 +11,7 @@ from msgspec import Struct
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
+from fuseboard.policy import sections_disconnect as disconnects
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_losses as losses
@@ -24,6 +25,7 @@ from fuseboard.policy.rules import (
     BackupRule,
     BreakerRule,
     CheckRule,
+    DisconnectRule,
     KillSwitch,
     LossRule,
     MarketBreakers,
@@ -77,6 +79,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "methods": "methods",
         "watchdog_timeout_ns": "triggers (watchdog)",
     },
+    DisconnectRule: _filled(disconnects.KEYS),
     BackupRule: _filled(backups.KEYS),
     ResetRules: {
         **_filled(accounts.RESETS, "resets."),
@@ -90,6 +93,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "desk": "desk",
         "client": "client",
         "symbols": "symbols",
+        "disconnect": "cancel_on_disconnect",
     },
     SessionRule: _filled(accounts.SESSION),
     DataRules: {
@@ -126,6 +130,7 @@ KEYS: Final[dict[type[Struct], dict[str, str]]] = {
         "breakers": "safety.circuit_breakers",
         "market": "safety.market_circuit_breakers",
         "kill_switch": "safety.kill_switch",
+        "disconnect": "safety.cancel_on_disconnect",
         "resets": "",
         "data": "data",
         "execution": "execution",

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
+from fuseboard.policy import sections_disconnect as disconnects
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_losses as losses
@@ -69,6 +70,7 @@ FILE: Final = Section(
                     safety.MARKET, "What halts of the exchange do to us."
                 ),
                 "kill_switch": Section(safety.KILL, "Which ways to the kill switch are open."),
+                "cancel_on_disconnect": disconnects.DISCONNECT,
             },
             "What stops trading.",
         ),
@@ -154,7 +156,11 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
     dynamic = limits.dynamic_limits_of(reading, risk.get("dynamic_limits", []))
     checks, off, base = safety.checks_of(reading, guard.get("pre_trade_checks", {}), base, dynamic)
     reading.set_line("name", "name")
-    strategies = accounts.strategies_of(reading, top.get("strategies", []))
+    section = "cancel_on_disconnect"
+    disconnect = disconnects.disconnect_of(
+        reading, guard.get(section), f"safety.{section}", "disconnect"
+    )
+    strategies = accounts.strategies_of(reading, top.get("strategies", []), disconnect)
     policy = Policy(
         session=accounts.session_of(reading, top.get("session", {})),
         strategies=strategies,
@@ -170,6 +176,7 @@ def _policy(reading: Reading, top: dict[str, Any] | None, files: Files) -> Polic
         breakers=safety.breakers_of(reading, guard.get("circuit_breakers", []), strategies, base),
         market=safety.market_of(reading, guard.get("market_circuit_breakers", {})),
         kill_switch=safety.kill_switch_of(reading, guard.get("kill_switch", {}), later),
+        disconnect=disconnect or Policy().disconnect,
         resets=accounts.resets_of(reading, top.get("resets", {}), top.get("overrides", {})),
         data=data.data_of(reading, feed.get("validation", {}), feed.get("anomaly_detection", {})),
         execution=data.execution_of(reading, execution),

@@ -15,6 +15,7 @@ from fuseboard.policy.rules import (
     BackupRule,
     BreakerRule,
     CheckRule,
+    DisconnectRule,
     KillSwitch,
     LossRule,
     MarketBreakers,
@@ -45,6 +46,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     breakers: tuple[BreakerRule, ...] = ()
     market: MarketBreakers = MarketBreakers()
     kill_switch: KillSwitch = KillSwitch()
+    disconnect: DisconnectRule = DisconnectRule()
+    """For every strategy without a rule of its own."""
     resets: ResetRules = ResetRules()
     data: DataRules = DataRules()
     execution: ExecutionRules = ExecutionRules()
@@ -66,6 +69,12 @@ def tags_of(policy: Policy) -> dict[str, tuple[str, ...]]:
         for rule in policy.strategies
     }
     return {strategy: scopes for strategy, scopes in tags.items() if scopes}
+
+
+def own_disconnects(policy: Policy) -> dict[str, DisconnectRule]:
+    """By strategy, the rules that stand in place of the account's."""
+    rules = {rule.name: rule.disconnect for rule in policy.strategies}
+    return {strategy: rule for strategy, rule in rules.items() if rule is not None}
 
 
 def canonical_text(policy: Policy) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from fuseboard.policy.limits import MINUTE_NS, PERCENT_NANOS, SECOND_NS
-from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
+from fuseboard.vocabulary.actions import Action, ConnectedBy, DrainRule, Reference, ResetRule
 
 HOUR_NS: Final = 60 * MINUTE_NS
 
@@ -86,6 +86,15 @@ class KillSwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a stop by a signal does with what is open."""
 
 
+class DisconnectRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a strategy counts as lost, and what of its orders protects nothing is cancelled."""
+
+    enabled: bool = False
+    after_ns: int = 10 * SECOND_NS
+    """For how long it must have been away."""
+    connected_by: ConnectedBy = ConnectedBy.STREAM
+
+
 class ResetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may loosen, and how often."""
 
@@ -125,6 +134,8 @@ class StrategyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     client: str = ""
     symbols: tuple[str, ...] = ()
     """What it may trade (permissions); empty: everything."""
+    disconnect: DisconnectRule | None = None
+    """Its own; None: the account's."""
 
 
 class SessionRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,14 @@ from msgspec.structs import replace
 
 from fuseboard.policy import unit_table as unit
 from fuseboard.policy.reading import Reading
-from fuseboard.policy.rules import LossRule, ResetRules, SessionRule, StrategyRule
+from fuseboard.policy.rules import (
+    DisconnectRule,
+    LossRule,
+    ResetRules,
+    SessionRule,
+    StrategyRule,
+)
+from fuseboard.policy.sections_disconnect import OWN, disconnect_of
 from fuseboard.policy.sections_losses import LOSSES, losses_of
 from fuseboard.policy.shapes import Items, Section, Shape, Value
 
@@ -24,6 +31,7 @@ STRATEGY: Final[dict[str, Shape]] = {
     ),
     "drawdown": LOSSES.keys["drawdown"],
     "losses": Section(LOSSES.keys, LOSSES.about, aliases=("loss_limits",)),
+    "cancel_on_disconnect": OWN,
 }
 STRATEGIES: Final = Items(
     Section(
@@ -88,9 +96,11 @@ OVERRIDES: Final[dict[str, Shape]] = {
 
 
 def strategies_of(
-    reading: Reading, rows: list[tuple[str, dict[str, Any]]]
+    reading: Reading,
+    rows: list[tuple[str, dict[str, Any]]],
+    disconnect: DisconnectRule | None = None,
 ) -> tuple[StrategyRule, ...]:
-    """The strategies; a name that stands twice is refused."""
+    """The strategies; a name that stands twice is refused. `disconnect` is the account's rule."""
     rules: dict[str, StrategyRule] = {}
     for path, values in rows:
         name = values.get("name")
@@ -102,6 +112,13 @@ def strategies_of(
             own = {"drawdown": values["drawdown"]}
             losses = losses_of(reading, own, path, f"{prefix}.losses") + losses
         filled = reading.fields(values, path, STRATEGY, prefix)
+        filled["disconnect"] = disconnect_of(
+            reading,
+            values.get("cancel_on_disconnect"),
+            f"{path}.cancel_on_disconnect",
+            f"{prefix}.disconnect",
+            disconnect,
+        )
         if name is None or "capital" not in values:
             continue
         if name in rules:

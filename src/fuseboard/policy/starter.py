@@ -120,6 +120,11 @@ safety:
     watchdog: 10s
     # A stop by a signal: cancel what works, flatten (close everything too), or leave it.
     drain: cancel
+  # Off unless it is written: a strategy that is gone for so long has its orders cancelled, but for
+  # reduce-only stops. Not for a bot that is away on purpose and leaves its orders.
+  # cancel_on_disconnect:
+  #   after: 10s
+  #   connected_by: stream   # its trade_updates stream; or requests, or process
 
 data:
   validation:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from fuseboard.policy import sections_accounts as accounts
 from fuseboard.policy import sections_backup as backups
 from fuseboard.policy import sections_data as data
+from fuseboard.policy import sections_disconnect as disconnects
 from fuseboard.policy import sections_limits as limits
 from fuseboard.policy import sections_liquidity as liquidity
 from fuseboard.policy import sections_reconciliation as comparing
@@ -91,6 +92,7 @@ def summary(loaded: Loaded) -> tuple[Line, ...]:
         ("session", accounts.SESSION, policy.session, "session"),
         ("market halts", safety.MARKET, policy.market, "market"),
         ("kill switch", safety.KILL, policy.kill_switch, "kill_switch"),
+        ("cancel on disconnect", disconnects.KEYS, policy.disconnect, "disconnect"),
         ("market data", data.VALIDATION, policy.data, "data"),
         ("market data", data.ANOMALIES, policy.data, "data"),
         ("execution", data.EXECUTION, policy.execution, "execution"),
@@ -225,6 +227,12 @@ def _strategy(lines: dict[str, int], rule: StrategyRule) -> list[Line]:
     path = f"strategies[{rule.name}]"
     capital = f"capital {shown('capital_nanos', rule.capital_nanos)}"
     rows = [Line("strategies", rule.name, capital, about, lines.get(path))]
+    if rule.disconnect is not None:
+        where, own = f"{path}.disconnect", rule.disconnect
+        for row in _table(lines, "cancel on disconnect", disconnects.KEYS, own, where):
+            line_of_row = row.line or lines.get(where)
+            key = f"{rule.name}: {row.key}"
+            rows.append(Line(row.section, key, row.value, row.about, line_of_row))
     for loss in rule.losses:
         line = _loss(lines, loss, f"{path}.losses")
         rows.append(Line("losses", f"{rule.name}: {line.key}", line.value, line.about, line.line))

@@ -13,8 +13,8 @@ from fuseboard.policy.directions import LOOSER, RULES, TIGHTER, Direction
 from fuseboard.policy.keys import KEYS, row_key, under
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import LiquidityRules
-from fuseboard.policy.policy import Policy
-from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
+from fuseboard.policy.policy import Policy, own_disconnects
+from fuseboard.policy.rules import BreakerRule, DisconnectRule, LossRule, StrategyRule
 from fuseboard.policy.shown import NOT_SET, shown
 from fuseboard.vocabulary.actions import Action
 
@@ -58,7 +58,7 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every difference, in the order of the fields; empty for equal policies."""
-    return tuple(_struct(old, new, "", ""))
+    return (*_struct(old, new, "", ""), *_own_disconnects(old, new))
 
 
 def loosens(old: Policy, new: Policy) -> bool:
@@ -71,7 +71,7 @@ def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
     kind: type[Struct] = type(old)
     for field in kind.__struct_fields__:
         before, after = getattr(old, field), getattr(new, field)
-        if before == after:
+        if before == after or (kind is StrategyRule and field == "disconnect"):
             continue
         below = f"{path}.{field}" if path else field
         at = under(kind, field, key)
@@ -92,7 +92,25 @@ def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
     return found
 
 
+def _own_disconnects(old: Policy, new: Policy) -> list[Change]:
+    """Strategies' own rules: one that comes or goes is compared with the account's."""
+    before, after = own_disconnects(old), own_disconnects(new)
+    judge, found = RULES[StrategyRule]["disconnect"], []
+    for name in [*before, *(name for name in after if name not in before)]:
+        was, now = before.get(name), after.get(name)
+        if was == now:
+            continue
+        texts = [_said("disconnect", rule) for rule in (was, now)]
+        direction = judge(was or old.disconnect, now or new.disconnect)
+        path, key = f"strategies[{name}].disconnect", f"strategies[{name}].cancel_on_disconnect"
+        found.append(Change(path, key, texts[0], texts[1], direction))
+    return found
+
+
 def _said(field: str, value: Any) -> str:
+    if isinstance(value, DisconnectRule):
+        after, by = shown("after_ns", value.after_ns), value.connected_by.value
+        return f"{after} without {by}" if value.enabled else "off"
     if isinstance(value, dict):
         if field == "later":
             return ", ".join(value) or "none"

@@ -14,7 +14,7 @@ from fuseboard.policy.calendar_names import CALENDARS
 from fuseboard.policy.conditions import ConditionRefused, check_possible, condition_from_text
 from fuseboard.policy.shapes import Unit
 from fuseboard.policy.zone_names import ZONE_NAMES
-from fuseboard.vocabulary.actions import Action, DrainRule, Reference, ResetRule
+from fuseboard.vocabulary.actions import Action, ConnectedBy, DrainRule, Reference, ResetRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./_-]{0,31}", re.ASCII)
@@ -313,6 +313,11 @@ DRAIN = Unit(
     "`cancel`, `flatten` or `leave`",
     lambda text: DrainRule(words(*(rule.value for rule in DrainRule)).read(text)),
     {"enum": [rule.value for rule in DrainRule]},
+)
+CONNECTED_BY = Unit(
+    "`stream`, `requests` or `process`",
+    lambda text: ConnectedBy(words(*(by.value for by in ConnectedBy)).read(text)),
+    {"enum": [by.value for by in ConnectedBy]},
 )
 PEAKS = Unit(
     "`session_peak` or `peak`",

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from fuseboard.vocabulary import inputs
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.inputs import (
     Input,
@@ -59,8 +60,15 @@ from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 WAITED_NS: Final = 1_000_000
 """A quote, book or trade that stood longer than this in the intake waited for other work: 1 ms."""
 _Conflated = QuoteSeen | BookSeen | TradeSeen
-_Sealing = OrderRequested | ReplaceRequested | RequestsThrottled | RequestsDenied
-"""What a strategy asks for: it keeps its place among the quotes."""
+_Sealing = (
+    OrderRequested
+    | ReplaceRequested
+    | RequestsThrottled
+    | RequestsDenied
+    | StrategyLost
+    | StrategySeen
+)
+"""What a strategy asks for, and that it is gone or back: it keeps its place among the quotes."""
 
 OPERATOR: Final = 0
 BROKER: Final = 1
@@ -110,6 +118,8 @@ LANE_OF: Final[dict[type, int]] = {
     inputs.ReplaceRequested: MARKET,
     inputs.RequestsThrottled: MARKET,
     inputs.RequestsDenied: MARKET,
+    StrategyLost: MARKET,
+    StrategySeen: MARKET,
     QuoteSeen: MARKET,
     BookSeen: MARKET,
     TradeSeen: MARKET,

@@ -43,6 +43,17 @@ class DrainRule(Enum):
     """Everything is cancelled and closed."""
 
 
+class ConnectedBy(Enum):
+    """By what a strategy counts as connected."""
+
+    STREAM = "stream"
+    """At least one authorized `trade_updates` session."""
+    REQUESTS = "requests"
+    """Its authenticated requests; a stream alone says nothing."""
+    PROCESS = "process"
+    """The command that the gateway itself has started for it."""
+
+
 class ResetRule(Enum):
     """Who lifts a latch."""
 

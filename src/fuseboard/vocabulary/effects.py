@@ -9,6 +9,7 @@ from typing import TypeAlias
 from fuseboard.vocabulary.act import Act
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.denial_effects import RecordDenials
+from fuseboard.vocabulary.disconnect_facts import PublishLost
 from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.evidence_effects import (
     RecordCash,
@@ -334,6 +335,7 @@ Effect: TypeAlias = (
     | PublishDiscrepancy
     | PublishDynamicLimits
     | PublishDividends
+    | PublishLost
     | RecordOverride
     | RecordPolicy
     | RecordReset

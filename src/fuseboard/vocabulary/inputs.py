@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
+from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.fact import Fact
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
@@ -142,6 +143,8 @@ class DrainRequested(Fact, frozen=True, tag=True):
     """The node is to stop in order: no new risk until the next start, which forgets it."""
 
     rule: DrainRule
+    ended: str = ""
+    """The strategy whose supervised command ended, where that is why."""
 
 
 class NodeFaulted(Fact, frozen=True, tag=True):
@@ -434,6 +437,8 @@ Input: TypeAlias = (
     | ControlUsed
     | RequestsThrottled
     | RequestsDenied
+    | StrategyLost
+    | StrategySeen
     | CashMoved
     | DividendSaid
     | DividendsSeen

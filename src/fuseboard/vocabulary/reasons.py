@@ -115,6 +115,7 @@ class Reason(Enum):
     RESETS_EXHAUSTED = "resets_exhausted"
     TRIPS_EXHAUSTED = "trips_exhausted"
     REPEATED_EXECUTIONS = "repeated_executions"
+    STRATEGY_LOST = "strategy_lost"
     DYNAMIC_LIMIT = "dynamic_limit"
     POLICY = "policy"
     ALERTS_LATE = "alerts_late"
@@ -233,6 +234,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.REPEATED_EXECUTIONS: (
         "too many executions of one symbol and side: a person re-arms the strategy"
     ),
+    Reason.STRATEGY_LOST: "a strategy is gone: its orders are cancelled until it is back",
     Reason.DYNAMIC_LIMIT: "a dynamic limit began or ceased to hold",
     Reason.POLICY: "the policy in force changed, or a change of it was refused",
     Reason.ALERTS_LATE: "a door takes alerts later than five seconds after what they tell",
