@@ -19,7 +19,7 @@ async def living(*_: object, **__: object) -> None:
 
 
 PARTS = [
-    *("register", "guardian", "HALT", "sessions", "times of day"),
+    *("register", "guardian", "connected", "HALT", "sessions", "times of day"),
     *("backups", "dividends", "doors", "tape"),
 ]
 
@@ -56,9 +56,10 @@ def test_each_part_that_dies_beside_the_loop_is_told(
     monkeypatch.setattr(node, "tell_tape_end", part("tape").run)
     monkeypatch.setattr(node, "is_open", lambda *_: True)
     intake = Intake()
+    door = SimpleNamespace(presence=part("connected"))
 
     async def main() -> None:
-        beside = here._beside(intake, None, None)
+        beside = here._beside(intake, None, None, door)
         assert len(beside) == len(PARTS)
         for _ in range(3):  # it begins, it dies, it is told
             await asyncio.sleep(0)

@@ -13,6 +13,7 @@ from fuseboard.brokers import alpaca_trades
 from fuseboard.core.kernel import Kernel
 from fuseboard.feeds import alpaca
 from fuseboard.feeds.alpaca_both import AlpacaFeeds
+from fuseboard.gateway.presence import Presence
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy, canonical_text, digest_of, policy_from_canonical
 from fuseboard.runtime.intake import Intake
@@ -99,9 +100,10 @@ def test_the_node_tells_its_feed_of_the_policy(monkeypatch: pytest.MonkeyPatch) 
     policy = Policy(liquidity=LiquidityRules(enabled=True))
     here._kernel = Kernel()
     here._options = SimpleNamespace(policy=policy)
-    here._register = here._clock = here._board = here._pagers = here._latching = None
+    here._register = here._clock = here._board = here._latching = None
+    here._alerts = SimpleNamespace(pagers=[])
     broker, feed = outside(KEYS, "instance", lambda _fault: None)
-    door: Any = SimpleNamespace(apply=None)
+    door: Any = SimpleNamespace(apply=None, presence=Presence(Intake()))
     (view,) = [
         view
         for view in here._outlet(Intake(), broker, feed, door, None).views

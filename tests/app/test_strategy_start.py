@@ -25,7 +25,8 @@ def test_a_stop_while_the_books_are_compared_starts_no_strategy(
     async def start(_self: Supervised, port: int) -> None:
         started.append(port)
 
-    async def drain(_stop: object) -> str:
+    async def drain(_stop: object, *, ended: str) -> str:
+        assert not ended, "it did not end: the node was told to stop"
         raise Stopped
 
     monkeypatch.setattr(Supervised, "start", start)

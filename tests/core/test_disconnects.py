@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from fuseboard.control.board import Board
 from fuseboard.control.render import status_text
 from fuseboard.control.status import status_of
-from fuseboard.core import disconnects, draining, halting, orders, startup
+from fuseboard.core import adoption, disconnects, draining, halting, orders, startup
 from fuseboard.core.kernel import Kernel
 from fuseboard.policy.limits import Limits
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import DisconnectRule, StrategyRule
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.vocabulary import effects as fx
@@ -265,6 +265,29 @@ def test_a_start_forgets_who_was_lost_and_goes_on_cancelling() -> None:
     assert cancels(lost(desk)) == [late.order_id], "and the gateway tells it anew"
 
 
+def adopt(desk: Desk, policy: Policy) -> tuple[fx.Effect, ...]:
+    text = canonical_text(policy)
+    digest = digest_of(text)
+    return desk.take(
+        facts.PolicyAdopted(text=text, digest=digest, operator="ann", reason="she says so")
+    )
+
+
+def test_other_rules_begin_the_grace_anew_and_other_policies_do_not() -> None:
+    desk = desk_with()
+    resting(desk)
+    lost(desk)
+    same_rules = Policy(name="other", limits=ROOM, disconnect=RULE)
+    assert not any(isinstance(effect, PublishLost) for effect in adopt(desk, same_rules))
+    assert not lost(desk), "it is still lost"
+    effects = adopt(desk, Policy(limits=ROOM))
+    shown = [effect for effect in effects if isinstance(effect, PublishLost)]
+    assert shown == [PublishLost(strategy="alpha")]
+    assert not lost(desk), "the rule is off"
+    adopt(desk, policy())
+    assert [e.strategy for e in lost(desk) if isinstance(e, PublishLost)] == ["alpha"]
+
+
 @pytest.mark.parametrize("by", ConnectedBy)
 def test_a_process_that_ended_is_cancelled_for_where_the_stop_would_leave_everything(
     by: ConnectedBy,
@@ -388,7 +411,8 @@ def keeps_only_what_protects(desk: Desk) -> None:
     kept = [at for at in book.working_orders(strategy="alpha") if not at.cancel_wanted]
     assert all(at.order_type is OrderType.STOP for at in kept)
     ledger = book.strategies.get("alpha")
-    held_nanos = 0 if ledger is None else ledger.position("AAPL").quantity_nanos
+    at = None if ledger is None else ledger.positions.get("AAPL")
+    held_nanos = 0 if at is None else at.quantity_nanos
     assert sum(at.remaining_nanos() for at in kept) <= max(held_nanos, 0)
     others = book.working_orders(strategy="beta")
     assert not any(at.cancel_wanted for at in others)
@@ -417,8 +441,8 @@ def keeps_only_what_protects(desk: Desk) -> None:
         ),
         (
             disconnects._rule,
-            "(own[0] if own else None) or ",
-            "",
+            "own_disconnects(turn.policy)",
+            "{}",
             test_a_strategys_own_rule_stands_in_place_of_the_accounts,
         ),
         (
@@ -426,6 +450,12 @@ def keeps_only_what_protects(desk: Desk) -> None:
             "disconnects.filled(turn, order.symbol)",
             "pass",
             test_a_stop_that_a_fill_leaves_without_its_position_goes_too,
+        ),
+        (
+            adoption._take,
+            "disconnects.follow(turn, before)",
+            "pass",
+            test_other_rules_begin_the_grace_anew_and_other_policies_do_not,
         ),
         (
             startup.node_started,

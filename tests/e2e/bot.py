@@ -6,12 +6,19 @@ it trades and with which key is the first thing that it is told.
 
 import json
 import sys
+import threading
 import time
+import warnings
 from typing import Any
 
 from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
-from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest, ReplaceOrderRequest
+from alpaca.trading.requests import (
+    LimitOrderRequest,
+    MarketOrderRequest,
+    ReplaceOrderRequest,
+    StopOrderRequest,
+)
 
 
 def main() -> None:
@@ -20,6 +27,10 @@ def main() -> None:
         asked = json.loads(line)
         if asked["do"] == "connect":
             client = TradingClient(asked["key_id"], asked["secret"], url_override=asked["url"])
+            say({"ok": True, "seconds": 0.0})
+            continue
+        if asked["do"] == "listen":
+            listen(asked["key_id"], asked["secret"], asked["url"])
             say({"ok": True, "seconds": 0.0})
             continue
         began = time.monotonic()
@@ -48,8 +59,23 @@ def do(client: TradingClient, asked: dict[str, Any]) -> Any:
     if asked["do"] == "replace":
         order_id = wanted.pop("order_id")
         return shown(client.replace_order_by_id(order_id, ReplaceOrderRequest(**wanted)))
-    kind = LimitOrderRequest if "limit_price" in wanted else MarketOrderRequest
+    kind: type[Any] = LimitOrderRequest if "limit_price" in wanted else MarketOrderRequest
+    kind = StopOrderRequest if "stop_price" in wanted else kind
     return shown(client.submit_order(kind(**wanted)))
+
+
+def listen(key_id: str, secret: str, url: str) -> None:
+    """Follow its own orders for the rest of its life, as alpaca-py does it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # alpaca-py uses websockets.legacy
+        from alpaca.trading.stream import TradingStream
+
+    async def heard(_update: Any) -> None:
+        """What is told is not the point here."""
+
+    stream = TradingStream(key_id, secret, url_override="ws" + url.removeprefix("http") + "/stream")
+    stream.subscribe_trade_updates(heard)
+    threading.Thread(target=stream.run, daemon=True).start()
 
 
 def shown(model: Any) -> Any:

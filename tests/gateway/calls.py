@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.watchlists import Watchlists
+from fuseboard.wire.websocket_server import WebSocketLimits
 from tests.gateway.scripted import Gateway
 
 PATIENCE_S = 20.0
@@ -39,9 +40,10 @@ async def running_here(
     limits: GatewayLimits | None = None,
     keys: Keys | None = None,
     watchlists: Watchlists | None = None,
+    websocket_limits: WebSocketLimits | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on this event loop."""
-    gateway = Gateway(limits, keys, watchlists=watchlists)
+    gateway = Gateway(limits, keys, watchlists=watchlists, websocket_limits=websocket_limits)
     gateway.port = await gateway.door.start()
     try:
         yield gateway

@@ -40,6 +40,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Intent, OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.wire.alpaca import asset_object, clock_object, json_bytes
+from fuseboard.wire.websocket_server import WebSocketLimits
 
 NODE = Node(instance="testtest", account="paper")
 START_NS = 1_273_154_400_000_000_000
@@ -278,6 +279,7 @@ class Gateway:
         broker: ReadDoor | None = None,
         market: MarketDoor | None = None,
         watchlists: Watchlists | None = None,
+        websocket_limits: WebSocketLimits | None = None,
     ) -> None:
         self.loop = ScriptedLoop()
         self.broker = ReadingBroker()
@@ -293,6 +295,7 @@ class Gateway:
             market=market or self.feed,
             limits=limits,
             watchlists=watchlists,
+            websocket_limits=websocket_limits,
         )
         self.loop.apply = self.door.apply
         self.port = 0

@@ -80,11 +80,14 @@ class Drain:
         self._page = page
         self._unfinished: list[str] = []
 
-    async def run(self, stop_strategy: Callable[[], Awaitable[None]]) -> str:
-        """All steps up to the disk's; ends early when the node faults. What is left, in a line."""
+    async def run(self, stop_strategy: Callable[[], Awaitable[None]], *, ended: str = "") -> str:
+        """All steps up to the disk's; ends early when the node faults. What is left, in a line.
+
+        `ended` is the strategy whose own end is why.
+        """
         self._door.stop_accepting()
         self._outlet.hold_new_risk()
-        self._intake.offer(DrainRequested(rule=self._rule))
+        self._intake.offer(DrainRequested(rule=self._rule, ended=ended))
         self._say(f"stopping: no new risk; what is open: {self._rule.value}")
         ending = asyncio.ensure_future(stop_strategy())
         limits = self.limits

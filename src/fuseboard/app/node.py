@@ -9,9 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import msgspec
-
-from fuseboard import __version__
 from fuseboard.app.adopting import adoption_at_start
 from fuseboard.app.alert_doors import AlertDoors
 from fuseboard.app.broker_choice import account_of
@@ -23,7 +20,8 @@ from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
 from fuseboard.app.lost_register import usable_register
 from fuseboard.app.node_options import NodeOptions, port_refused
-from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, BooksWanted, outside, strategies_door
+from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, policy_views, strategies_door
+from fuseboard.app.ready import tell_ready
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.signals import obey_signals
 from fuseboard.app.starting import flattens_not_begun, node_started
@@ -42,7 +40,6 @@ from fuseboard.guardian.orders import Orders, Place
 from fuseboard.halts.block import SLOTS, Slot
 from fuseboard.halts.history import HaltsHistory
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.halts.whole_file import write_atomically
 from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, policy_from_canonical, tags_of
 from fuseboard.runtime.beside import begun_beside
@@ -160,7 +157,8 @@ class Node:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         intake = Intake()
         broker, feed = outside(self._options.broker, self._identity.instance, intake.fail)
-        door = strategies_door(self._state, self._keys, intake, broker, feed)
+        presence = self._strategy.presence(intake, self._kernel.strategies_at_work())
+        door = strategies_door(self._state, self._keys, intake, broker, feed, presence)
         api = OperatorApi(
             intake=intake,
             board=self._board,
@@ -186,7 +184,7 @@ class Node:
                 return 0
             started = self._offer_start(intake)
             serving = asyncio.create_task(loop.run())
-            beside = self._beside(intake, broker, started)
+            beside = self._beside(intake, broker, started, door)
             await outlet.start()
             port = await door.start(self._options.host, self._options.port)
             control = await api.start(self._state.socket_file, self._options.control_port)
@@ -264,7 +262,7 @@ class Node:
         return loop
 
     def _beside(
-        self, intake: Intake, broker: AlpacaBroker, started: NodeStarted
+        self, intake: Intake, broker: AlpacaBroker, started: NodeStarted, door: GatewayDoor
     ) -> "list[asyncio.Task[None]]":
         """What runs beside the loop and offers it facts, or watches who watches us.
 
@@ -274,6 +272,7 @@ class Node:
         work = {
             "the watch over the halts register": watch.run(),
             "the watch over the guardian": self._guardian.run(),
+            "the watch over who is connected": door.presence.run(),
         }
         if is_open(self._options.policy.kill_switch, "file"):
             halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
@@ -335,7 +334,7 @@ class Node:
                 reserved=execution.requests_a_minute * execution.protected_share_nanos // NANOS,
                 randbelow=secrets.randbelow,
             ),
-            views=[door, self._board, api, BooksWanted(feed, self._in_force)],
+            views=[door, self._board, api, *policy_views(feed, door, self._in_force)],
             pagers=self._alerts.pagers,
             randbelow=secrets.randbelow,
             latches=self._latching,
@@ -386,12 +385,12 @@ class Node:
                 wait.cancel()
         if serving.done():
             await serving
-        code = 0
+        code, ended = 0, ""
         if strategy is not None and strategy.done() and not strategy.cancelled():
-            code = strategy.result()
+            code, ended = strategy.result(), self._strategy.name
             self._say(f"the strategy ended with exit code {code}")
         self._stopping.set()  # from now on a signal is the second one
-        self._last_line = await drain.run(self._strategy.stop)
+        self._last_line = await drain.run(self._strategy.stop, ended=ended)
         loop.request_stop()
         await serving
         self._say(f"stopped in order: {self._watermark.sequence} records are durable")
@@ -400,17 +399,14 @@ class Node:
     def _say_ready(self, port: int, control: int | None) -> None:
         for refused in self._refused_snapshots:
             self._alerts.console.page("warning", Reason.NODE_FAULT.value, ACCOUNT_SCOPE, refused)
-        url = f"http://{self._options.host}:{port}"
-        ready = {"pid": os.getpid(), "url": url, "broker": self._options.broker.base_url}
-        if control is not None:
-            ready["control"] = f"http://127.0.0.1:{control}"
-            self._say(f"control API for who has a key: {ready['control']}")
-        write_atomically(self._state.gateway_file, msgspec.json.encode(ready))
-        self._say(f"fuseboard {__version__} guards account {self._identity.account!r}")
-        self._say(f"strategies connect to {url}")
-        self._say(f"broker: {self._options.broker_says}")
-        self._say(f"policy {self._options.policy.name!r}, digest {self._adopted.digest[:16]}")
-        self._say(f"state and journal: {self._state.path}")
+        tell_ready(
+            self._options,
+            account=self._identity.account,
+            digest=self._adopted.digest,
+            port=port,
+            control=control,
+            say=self._say,
+        )
 
     def _about(self) -> dict[str, str]:
         return {

@@ -14,8 +14,10 @@ from fuseboard.gateway.door import GatewayDoor
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node as OrderNode
+from fuseboard.gateway.presence import Grace, Graces, Presence
 from fuseboard.gateway.watchlists import Watchlists
-from fuseboard.policy.policy import Policy
+from fuseboard.policy.policy import Policy, own_disconnects
+from fuseboard.policy.rules import DisconnectRule
 from fuseboard.runtime.cancels import CancelLimits
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.questions import QuestionLimits
@@ -88,8 +90,43 @@ class BooksWanted:
             self._feed.tell_books(self._in_force().liquidity.enabled)
 
 
+class GracesFollowed:
+    """A view that has the gateway judge who is lost by the policy in force."""
+
+    def __init__(self, presence: Presence, in_force: Callable[[], Policy]) -> None:
+        self._presence = presence
+        self._in_force = in_force
+
+    def apply(self, effect: Effect) -> None:
+        """A policy may have come into force."""
+        if isinstance(effect, RecordPolicy):
+            self._presence.follow(graces_of(self._in_force()))
+
+
+def policy_views(
+    feed: AlpacaFeeds, door: GatewayDoor, in_force: Callable[[], Policy]
+) -> list[BooksWanted | GracesFollowed]:
+    """What around the kernel follows each policy that comes into force."""
+    return [BooksWanted(feed, in_force), GracesFollowed(door.presence, in_force)]
+
+
+def graces_of(policy: Policy) -> Graces:
+    """How long strategies may be away under a policy, and by what they are there."""
+    own = {name: _grace(rule) for name, rule in own_disconnects(policy).items()}
+    return Graces(_grace(policy.disconnect), own)
+
+
+def _grace(rule: DisconnectRule) -> Grace | None:
+    return Grace(rule.connected_by, rule.after_ns) if rule.enabled else None
+
+
 def strategies_door(
-    state: StateDirectory, keys: Keys, intake: Intake, broker: AlpacaBroker, feed: AlpacaFeeds
+    state: StateDirectory,
+    keys: Keys,
+    intake: Intake,
+    broker: AlpacaBroker,
+    feed: AlpacaFeeds,
+    presence: Presence,
 ) -> GatewayDoor:
     """The door that strategies come to."""
     identity = state.identity()
@@ -102,4 +139,5 @@ def strategies_door(
         limits=GatewayLimits(trading_reads_a_minute_max=GATEWAY_READS_A_MINUTE),
         numbers=itertools.count(1).__next__,
         watchlists=Watchlists(state.watchlists_file),
+        presence=presence,
     )

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from fuseboard.app.starting import strategies_of
 from fuseboard.gateway.keys import Keys
+from fuseboard.gateway.presence import Presence
+from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.launcher import Launched, strategy_environment
 
 GRACE_S: Final = 5.0
@@ -19,10 +21,20 @@ class Supervised:
     """One strategy under supervision, with a key of its own for this run; or none at all."""
 
     def __init__(self, command: Sequence[str], name: str, keys: Keys) -> None:
+        self.name = name if command else ""
+        """The strategy that is supervised; empty for none."""
         self._command = command
         self._keys = keys
         self._key = keys.add_ephemeral(name) if command else ("", "")
         self._launched: Launched | None = None
+        self._presence: Presence | None = None
+
+    def presence(self, intake: Intake, had_orders: Iterable[str]) -> Presence:
+        """Who is there: this strategy is about to be started, and is told when it was."""
+        presence = self._presence = Presence(intake, had_orders)
+        if self.name:
+            presence.process_starts(self.name)
+        return presence
 
     def names(self) -> tuple[str, ...]:
         """The strategies with a key, and so the one that is about to be started."""
@@ -53,6 +65,8 @@ class Supervised:
         )
         self._launched = Launched()
         await self._launched.start(self._command, environment)
+        if self._presence is not None:
+            self._presence.process_runs(self.name)
         return asyncio.create_task(self._launched.wait())
 
     async def stop(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.core import consent, gate, nearness, roster
+from fuseboard.core import consent, disconnects, gate, nearness, roster
 from fuseboard.core.compiling import compiled
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import publish_postures
@@ -178,9 +178,11 @@ def _take(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
     if verdict.changes or not state.policy_text:
         state.policy_since_wall_ns = turn.wall_ns
     state.policy_text, state.policy_digest = fact.text, fact.digest
+    before = turn.policy
     roster.change_capitals(turn, verdict.policy)
     taken = compiled(fact.text)
     gate.follow(turn, taken.gate)
+    disconnects.follow(turn, before)
     roster.follow(turn)
     turn.watchlist = taken.watchlist
     turn.looks_for_oddities = taken.looks_for_oddities

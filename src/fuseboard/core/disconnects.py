@@ -16,6 +16,7 @@ from fuseboard.core.halting import cancel_scope
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import Turn
 from fuseboard.core.stops import STOP_TYPES, protects
+from fuseboard.policy.policy import Policy, own_disconnects
 from fuseboard.policy.rules import DisconnectRule
 from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.actions import ConnectedBy
@@ -64,6 +65,15 @@ def node_started(turn: Turn) -> None:
     turn.state.lost = {}
 
 
+def follow(turn: Turn, before: Policy) -> None:
+    """With other rules each grace begins anew, as in the gateway, which tells again who is lost."""
+    after = turn.policy
+    if after.disconnect == before.disconnect and own_disconnects(after) == own_disconnects(before):
+        return
+    turn.out += [PublishLost(strategy=strategy) for strategy in turn.state.lost]
+    turn.state.lost = {}
+
+
 def filled(turn: Turn, symbol: str) -> None:
     """Cancel the stops of lost strategies that protect nothing any more after a fill."""
     book = turn.state.book
@@ -78,9 +88,7 @@ def filled(turn: Turn, symbol: str) -> None:
 
 def _rule(turn: Turn, strategy: str) -> DisconnectRule:
     """The strategy's own rule, else the account's."""
-    policy = turn.policy
-    own = [each.disconnect for each in policy.strategies if each.name == strategy]
-    return (own[0] if own else None) or policy.disconnect
+    return own_disconnects(turn.policy).get(strategy, turn.policy.disconnect)
 
 
 def _lose(turn: Turn, strategy: str, why: str) -> list[Order]:

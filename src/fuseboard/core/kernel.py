@@ -109,6 +109,7 @@ from fuseboard.vocabulary.operator_inputs import (
     OverrideRequested,
     OverrideVerified,
 )
+from fuseboard.vocabulary.orders import Intent
 from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 _encoder = msgspec.json.Encoder()
@@ -211,6 +212,11 @@ class Kernel:
     def held(self) -> list[str]:
         """The symbols with a position of the account."""
         return self._state.book.held()
+
+    def strategies_at_work(self) -> list[str]:
+        """The strategies with orders of their own that are not final."""
+        orders = self._state.book.working_orders()
+        return list(dict.fromkeys(at.strategy for at in orders if at.intent is not Intent.PLAN))
 
     def halt_epoch(self) -> int:
         """The number of the newest halt, of whatever scope; 0 before the first."""

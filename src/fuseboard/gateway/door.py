@@ -19,6 +19,7 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
 from fuseboard.gateway.orders import Node, OrderDesk
 from fuseboard.gateway.portfolio import Portfolio
+from fuseboard.gateway.presence import Presence
 from fuseboard.gateway.reads import Reads
 from fuseboard.gateway.repeats import Repeats
 from fuseboard.gateway.rest import StrategyRest
@@ -35,12 +36,14 @@ from fuseboard.vocabulary.effects import (
     PublishEquity,
     PublishOrder,
     PublishPosture,
+    SubmitOrder,
 )
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
 from fuseboard.vocabulary.inputs import AccountSeen
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.wire.http_messages import HttpLimits
 from fuseboard.wire.http_server import HttpServer, WebSocketSession
+from fuseboard.wire.websocket_server import WebSocketLimits
 
 LOOPBACK = "127.0.0.1"
 
@@ -64,6 +67,8 @@ class GatewayDoor:
         http_limits: HttpLimits | None = None,
         numbers: Callable[[], int] | None = None,
         watchlists: Watchlists | None = None,
+        presence: Presence | None = None,
+        websocket_limits: WebSocketLimits | None = None,
     ) -> None:
         limits = limits or GatewayLimits()
         http_limits = http_limits or HttpLimits()
@@ -84,12 +89,27 @@ class GatewayDoor:
         )
         self._denials = DoorDenials(intake, every_s=limits.door_denials_note_every_s)
         self._connections = Connections()
+        self.presence = presence or Presence(intake)
         self._portfolio = Portfolio(
             reads=reads, views=self.views, minutes_max=limits.equity_minutes_max
         )
-        self._trades = TradeStreams(keys, limits, self.views.is_killed)
+        self._trades = TradeStreams(keys, limits, self.views.is_killed, self.presence)
         self._data = DataStreams(keys, market, limits, self.views.is_killed)
-        rest = StrategyRest(
+        rest = self._rest(node, keys, reads, limits, watchlists or Watchlists(None))
+        self._server = HttpServer(
+            rest.handle, self._stream, limits=http_limits, websocket_limits=websocket_limits
+        )
+        market.listen(self._data.publish)
+
+    def _rest(
+        self,
+        node: Node,
+        keys: Keys,
+        reads: Reads,
+        limits: GatewayLimits,
+        watchlists: Watchlists,
+    ) -> StrategyRest:
+        return StrategyRest(
             keys=keys,
             views=self.views,
             orders=self._orders,
@@ -100,18 +120,17 @@ class GatewayDoor:
             reads=reads,
             assets=self._assets,
             connections=self._connections,
+            presence=self.presence,
             denials=self._denials,
             portfolio=self._portfolio,
             watchlists=WatchlistRoutes(
-                lists=watchlists or Watchlists(None),
+                lists=watchlists,
                 assets=self._assets,
                 account_id=shapes.account_id(node.account),
                 changes_a_minute_max=limits.watchlist_changes_a_minute_max,
             ),
             account=node.account,
         )
-        self._server = HttpServer(rest.handle, self._stream, limits=http_limits)
-        market.listen(self._data.publish)
 
     def bind(self, host: str = LOOPBACK, port: int = 0) -> None:
         """Take the address; who connects waits until `start`. Raises `OSError`."""
@@ -119,14 +138,18 @@ class GatewayDoor:
 
     async def start(self, host: str = LOOPBACK, port: int = 0) -> int:
         """Listen; returns the port really bound."""
-        return await self._server.start(host, port)
+        bound = await self._server.start(host, port)
+        self.presence.begin()
+        return bound
 
     def stop_accepting(self) -> None:
         """Take no new connection: over those that are open one may read and cancel."""
+        self.presence.close()
         self._server.stop_listening()
 
     async def stop(self) -> None:
         """End every wait, answer what can be answered, close every connection."""
+        self.presence.close()
         self._orders.close()
         await self._symbols.stop()
         await self._server.stop()
@@ -140,6 +163,8 @@ class GatewayDoor:
                 self.apply(rejected)
             return
         self.views.apply(shown)
+        if isinstance(shown, SubmitOrder):
+            self.presence.ordered(shown.strategy)
         if isinstance(shown, PublishEquity | AccountSeen):
             self._portfolio.see()
         if isinstance(shown, PublishPosture) and shown.posture >= Posture.KILLED:

@@ -28,6 +28,7 @@ from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.orders import OrderDesk, Outcome
 from fuseboard.gateway.portfolio import PATH as PORTFOLIO_PATH
 from fuseboard.gateway.portfolio import Portfolio
+from fuseboard.gateway.presence import Presence
 from fuseboard.gateway.queries import QueryRefused, close_asked, flag, order_filter
 from fuseboard.gateway.reads import Reads
 from fuseboard.gateway.repeats import Repeats
@@ -67,6 +68,7 @@ class StrategyRest:
         reads: Reads,
         assets: AssetBook,
         connections: Connections,
+        presence: Presence,
         denials: DoorDenials,
         portfolio: Portfolio,
         watchlists: WatchlistRoutes,
@@ -80,6 +82,7 @@ class StrategyRest:
         self._reads = reads
         self._assets = assets
         self._connections = connections
+        self._presence = presence
         self._denials = denials
         self._watchlists = watchlists
         self._account = account
@@ -102,6 +105,7 @@ class StrategyRest:
         if caller is None:
             return unauthorized()
         self._connections.note(caller.strategy, request.link)
+        self._presence.requested(caller.strategy)
         route = self._routes.get((request.method, request.path))
         if route is not None:
             return route(caller, request)

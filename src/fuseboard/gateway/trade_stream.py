@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from fuseboard.gateway.keys import Keys
 from fuseboard.gateway.limits import GatewayLimits
+from fuseboard.gateway.presence import Presence
 from fuseboard.gateway.sessions import Caller, caller_of_pair
 from fuseboard.wire.alpaca_stream import (
     AUTHORIZED,
@@ -44,8 +45,15 @@ class _Listener:
 class TradeStreams:
     """All `trade_updates` sessions; bounded in number, and per key."""
 
-    def __init__(self, keys: Keys, limits: GatewayLimits, is_killed: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        limits: GatewayLimits,
+        is_killed: Callable[[str], bool],
+        presence: Presence,
+    ) -> None:
         self._keys = keys
+        self._presence = presence
         self._is_killed = is_killed
         self._limits = limits
         self._open_count = 0
@@ -117,6 +125,7 @@ class TradeStreams:
         listener = _Listener(session, caller)
         listeners = self._listeners.setdefault(caller.strategy, [])
         listeners.append(listener)
+        self._presence.stream_opened(caller.strategy)
         try:
             while (message := await session.receive()) is not None:
                 asked = _decoded(message)
@@ -131,6 +140,7 @@ class TradeStreams:
             listeners.remove(listener)
             if not listeners:
                 self._listeners.pop(caller.strategy, None)
+            self._presence.stream_closed(caller.strategy)
 
     def _count(self, caller: Caller) -> int:
         listeners = self._listeners.get(caller.strategy, ())
