@@ -27,6 +27,7 @@ from tests.gateway.scripted import Gateway
 STREAM, REQUESTS, PROCESS = ConnectedBy.STREAM, ConnectedBy.REQUESTS, ConnectedBy.PROCESS
 AFTER_S = 10
 TICK_NS = NANOS // 5
+START_S = presence.RECONNECT_NS // NANOS
 
 
 class Door:
@@ -129,8 +130,20 @@ def test_after_a_restart_who_had_orders_has_the_grace_from_the_open_door(by: Con
     door.presence.process_starts("two")
     door.presence.process_runs("two")
     door.presence.stream_opened("two")
-    assert not door.wait(AFTER_S - 1)
-    door.presence.requested("two")
+    if by is not REQUESTS:
+        door.presence.requested("one")
+    for _ in range(START_S - 1):  # clients try again less and less often
+        door.presence.requested("two")
+        assert not door.wait(1)
+    assert door.wait(2) == ["lost one"]
+    door.presence.ordered("one")
+    assert "lost one" in door.wait(AFTER_S + 1), "what it sends later has waited enough"
+
+
+def test_a_grace_that_is_longer_than_a_start_waits_is_kept_at_a_start_too() -> None:
+    door = Door(STREAM, had_orders=("one",))
+    door.presence.follow(Graces(Grace(STREAM, 2 * presence.RECONNECT_NS)))
+    assert not door.wait(2 * START_S - 1)
     assert door.wait(2) == ["lost one"]
 
 
@@ -152,7 +165,7 @@ def test_a_supervised_strategy_has_its_grace_from_when_its_command_was_started(
     door.presence.process_starts("one")
     assert not door.wait(1_000), "we have not started it yet"
     door.presence.process_runs("one")
-    assert not door.wait(AFTER_S - 1)
+    assert not door.wait(START_S - 1)
     assert door.wait(2) == ["lost one"]
 
 
@@ -244,9 +257,9 @@ def test_without_a_rule_nobody_is_lost() -> None:
             test_once_the_door_closes_nobody_is_lost,
         ),
         (
-            Presence._away_since_ns,
-            'if at.process == "starts":',
-            "if False:",
+            Presence._judge,
+            'at.process == "starts" or ',
+            "",
             lambda: test_a_supervised_strategy_has_its_grace_from_when_its_command_was_started(
                 STREAM
             ),
@@ -256,6 +269,12 @@ def test_without_a_rule_nobody_is_lost() -> None:
             "self._from_ns = self._clock_ns()",
             "pass",
             test_another_rule_begins_each_grace_anew_and_the_same_one_does_not,
+        ),
+        (
+            Presence._judge,
+            "last_ns, least_ns = 0, 0 if at.is_lost else RECONNECT_NS",
+            "last_ns = 0",
+            lambda: test_after_a_restart_who_had_orders_has_the_grace_from_the_open_door(STREAM),
         ),
         (
             Presence.ordered,
@@ -270,7 +289,7 @@ def test_without_a_rule_nobody_is_lost() -> None:
             test_silence_of_requests_is_told_whatever_streams_are_open,
         ),
     ],
-    ids=["late", "closed", "starts", "rule", "ordered", "back"],
+    ids=["late", "closed", "starts", "rule", "reconnect", "ordered", "back"],
 )
 def test_without_this_line_its_test_fails(
     monkeypatch: pytest.MonkeyPatch,

@@ -3,8 +3,9 @@
 Theory of operation. Streams, requests and the supervised process are noted as they come and go, by
 the monotonic clock; several times a second somebody looks. A strategy counts by one of the three,
 as its grace says, and one that was never there in this run has nothing to lose: unless it had
-orders working when the gateway came up, for then its time begins with the open door. The passages
-alone are offered, in the strategies' own lane, so that what was asked for before stays before.
+orders working when the gateway came up, for then its time begins with the open door, and is long
+enough to connect again. The passages alone are offered, in the strategies' own lane, so that what
+was asked for before stays before.
 
 Time in which nobody looked is not held against anybody: after a look that comes late, and with
 another rule, each grace begins anew. What a lost strategy sends all the same has a grace of its
@@ -25,6 +26,10 @@ from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 LOOK_EVERY_S: Final = 0.2
 LATE_NS: Final = 1_000_000_000
 """A look that comes so long after the last one shows that we were away ourselves."""
+RECONNECT_NS: Final = 35_000_000_000
+"""Who finds nobody here tries again less and less often, alpaca-py after 30 s at most: so long a
+start waits at least for who was there before.
+"""
 
 
 class Grace(Struct, frozen=True):
@@ -184,29 +189,21 @@ class Presence:
             if self._intake.offer(StrategySeen(strategy=strategy)):
                 at.is_lost = at.is_done = False
             return
-        since_ns = self._away_since_ns(at, grace.by)
-        if since_ns is None or at.is_done:
+        if at.is_done or at.process == "starts" or _is_there(at, grace.by):
             return
+        last_ns, least_ns = _last_ns(at, grace.by), 0
+        if last_ns is None:
+            if not at.had_orders:
+                return
+            last_ns, least_ns = 0, 0 if at.is_lost else RECONNECT_NS
         now_ns = self._clock_ns()
-        absent_ns = now_ns - max(since_ns, self._from_ns, at.from_ns)
-        if absent_ns < grace.after_ns:
+        absent_ns = now_ns - max(last_ns, self._from_ns, at.from_ns)
+        if absent_ns < max(grace.after_ns, least_ns):
             return
         fact = StrategyLost(strategy=strategy, by=grace.by, absent_ns=absent_ns)
         if self._intake.offer(fact):
             at.is_lost = at.is_done = True
             at.lost_ns = now_ns
-
-    def _away_since_ns(self, at: _Known, by: ConnectedBy) -> int | None:
-        """Since when it is away, if it is not there now; None: it is, or has nothing to lose."""
-        if at.process == "starts":
-            return None
-        from_start_ns = self._from_ns if at.had_orders else None
-        if by is ConnectedBy.STREAM:
-            away_ns = from_start_ns if at.away_ns is None else at.away_ns
-            return None if at.streams else away_ns
-        if by is ConnectedBy.REQUESTS:
-            return from_start_ns if at.heard_ns is None else at.heard_ns
-        return None if at.process else from_start_ns
 
     def _of(self, strategy: str) -> _Known:
         known = self._known.get(strategy)
@@ -215,10 +212,22 @@ class Presence:
         return known
 
 
-def _is_back(at: _Known, by: ConnectedBy) -> bool:
-    """Whether one that was lost has shown itself since."""
+def _is_there(at: _Known, by: ConnectedBy) -> bool:
+    """Whether it is there at this moment; a request is over at once."""
     if by is ConnectedBy.STREAM:
         return at.streams > 0
+    return by is ConnectedBy.PROCESS and bool(at.process)
+
+
+def _is_back(at: _Known, by: ConnectedBy) -> bool:
+    """Whether one that was lost has shown itself since."""
     if by is ConnectedBy.REQUESTS:
         return at.heard_ns is not None and at.heard_ns >= at.lost_ns
-    return bool(at.process)
+    return _is_there(at, by)
+
+
+def _last_ns(at: _Known, by: ConnectedBy) -> int | None:
+    """When one that is away was there last; None: never in this run."""
+    if by is ConnectedBy.STREAM:
+        return at.away_ns
+    return at.heard_ns if by is ConnectedBy.REQUESTS else None
