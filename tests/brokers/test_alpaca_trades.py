@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fuseboard.brokers.alpaca_session import AlpacaOptions
-from fuseboard.brokers.alpaca_trades import TradeStream, fact_of_update
+from fuseboard.brokers.alpaca_trades import TradeStream, facts_of_update
 from fuseboard.vocabulary.inputs import (
     BrokerStreamChanged,
     FillReported,
@@ -15,7 +15,7 @@ from fuseboard.vocabulary.inputs import (
     OrderWorking,
 )
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.wire.alpaca_orders import ShapeUnknown
 from tests.brokers.scripted_broker import (
     INSTANCE,
@@ -32,7 +32,11 @@ UP, DOWN = BrokerStreamChanged(connected=True), BrokerStreamChanged(connected=Fa
 
 
 def fact(event: str, data: dict[str, Any] | None = None, **order: Any) -> Any:
-    return fact_of_update(INSTANCE, {"event": event, "order": order_entry(**order), **(data or {})})
+    """The only fact of an update; None where it says nothing."""
+    update = {"event": event, "order": order_entry(**order), **(data or {})}
+    found = facts_of_update(INSTANCE, update)
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def test_a_fill_carries_its_own_numbers_and_the_cumulative_ones() -> None:
@@ -78,7 +82,12 @@ def test_an_ended_order_ends_with_what_it_had_filled(event: str, status: OrderSt
 def test_a_strangers_order_is_foreign_unless_it_has_ended() -> None:
     for event in ("new", "fill"):
         assert fact(event, client_order_id="theirs") == ForeignOrderSeen(
-            wire_id="theirs", broker_order_id="b-1", symbol="AAPL", ours_by_prefix=False
+            wire_id="theirs",
+            broker_order_id="b-1",
+            symbol="AAPL",
+            ours_by_prefix=False,
+            side=Side.BUY,
+            quantity_nanos=10 * NANOS,
         )
     assert fact("new", client_order_id="fb-other123-x").ours_by_prefix
     assert fact("canceled", client_order_id="theirs") is None
@@ -105,7 +114,7 @@ def test_an_event_that_decides_nothing_is_no_fact() -> None:
 )
 def test_an_update_that_cannot_be_read_is_never_passed_over(data: Any) -> None:
     with pytest.raises(ShapeUnknown):
-        fact_of_update(INSTANCE, data)
+        facts_of_update(INSTANCE, data)
 
 
 def test_the_stream_authenticates_listens_delivers_and_comes_back_after_a_loss() -> None:

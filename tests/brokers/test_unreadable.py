@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fuseboard.brokers.alpaca import AlpacaBroker
-from fuseboard.brokers.alpaca_trades import fact_of_update
+from fuseboard.brokers.alpaca_trades import facts_of_update
 from fuseboard.vocabulary.doors import BrokerUnavailable
 from fuseboard.vocabulary.effects import ReadLeg
 from fuseboard.vocabulary.inputs import (
@@ -138,9 +138,10 @@ def test_a_position_that_cannot_be_read_is_named_and_never_left_out(
 
 
 def test_a_strangers_order_of_a_strange_shape_does_not_break_the_stream() -> None:
-    fact = fact_of_update(INSTANCE, {"event": "new", "order": spread()})
-    assert fact == ForeignOrderSeen(
+    facts = facts_of_update(INSTANCE, {"event": "new", "order": spread()})
+    left = ForeignOrderSeen(
         wire_id="by-hand", broker_order_id="m-1", symbol=UNNAMED, ours_by_prefix=False
     )
+    assert facts == (left,)
     with pytest.raises(ShapeUnknown):
-        fact_of_update(INSTANCE, {"event": "new", "order": spread(client_order_id=WIRE)})
+        facts_of_update(INSTANCE, {"event": "new", "order": spread(client_order_id=WIRE)})

@@ -27,8 +27,10 @@ def policy_of(
     scheduled: bool = True,
     every_ns: int = 30 * SECOND,
     foreign_orders: str = "leave",
+    off: tuple[str, ...] = (),
 ) -> Policy:
     return Policy(
+        checks_off=off,
         limits=Limits(order_value_nanos_max=NANOS**2),
         execution=ExecutionRules(order_timeout_ns=timeout_ns),
         reconciliation=ReconciliationRules(

@@ -446,7 +446,7 @@ def keeps_only_what_protects(desk: Desk) -> None:
             test_a_strategys_own_rule_stands_in_place_of_the_accounts,
         ),
         (
-            orders._filled,
+            orders.take_fill,
             "disconnects.filled(turn, order.symbol)",
             "pass",
             test_a_stop_that_a_fill_leaves_without_its_position_goes_too,

@@ -297,6 +297,8 @@ class MemoryBroker:
         """Order ids whose answer is lost after they arrived."""
         self.finds = 0
         self.asked_since: list[int] = []
+        self.asked_foreign: list[int] = []
+        self.foreign_ended: list[ForeignOrderSeen] = []
         self.absent_until_find = 0
         self.unavailable = 0
         self.deliver: Callable[[BrokerFact], None] = lambda _fact: None
@@ -395,6 +397,11 @@ class MemoryBroker:
         await self._sleep(1)
         self.asked_since.append(wall_ns)
         return OrdersSinceSeen(orders=())
+
+    async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        self._throttle()
+        self.asked_foreign.append(wall_ns)
+        return list(self.foreign_ended)
 
     async def executions(self, after: str | None) -> ExecutionsSeen:
         self._throttle()

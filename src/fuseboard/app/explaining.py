@@ -24,7 +24,7 @@ from fuseboard.policy.yaml_text import PolicyRefused
 from fuseboard.vocabulary.effects import AnswerDenied, AnswerOrder, PublishOrder, SubmitOrder
 from fuseboard.vocabulary.evidence_effects import RecordPolicy, RecordReplacement
 from fuseboard.vocabulary.guardian_inputs import NAMED, GuardianClose
-from fuseboard.vocabulary.identifiers import OrderIds
+from fuseboard.vocabulary.identifiers import OrderIds, is_foreign_order_id
 from fuseboard.vocabulary.inputs import NodeStarted, OrderRequested, PolicyAdopted, ReplaceRequested
 from fuseboard.vocabulary.money import text_from_nanos
 from fuseboard.vocabulary.reasons import SENTENCES
@@ -71,18 +71,49 @@ def command_explain(options: argparse.Namespace) -> int:
     """Show each check of one order with its numbers. Raises `StateRefused`, `JournalDamaged`."""
     path = journal_file(options)
     decisions = _decided(options.order, records(path))
-    if not decisions:
+    foreign = None if decisions else _adopted(options.order, records(path))
+    if foreign is not None:
+        explanation = foreign
+    elif decisions:
+        *earlier, last = _explanations(decisions, path, options)
+        explanation = structs.replace(last, earlier=tuple(earlier))
+    else:
         raise StateRefused(
             f"no order {options.order!r} was decided in this journal: give our order id or the"
             " strategy's client order id"
         )
-    *earlier, last = _explanations(decisions, path, options)
-    explanation = structs.replace(last, earlier=tuple(earlier))
     if options.json:
         say_json(explanation)
     else:
         _say(explanation)
     return 0
+
+
+def _adopted(wanted: str, found: Iterable[Record]) -> Explanation | None:
+    """A foreign order that was adopted, by our order id or the broker's client order id."""
+    policy = ""
+    for record in found:
+        for effect in record.effects:
+            if isinstance(effect, RecordPolicy) and effect.accepted:
+                policy = effect.digest
+            elif (
+                isinstance(effect, PublishOrder)
+                and is_foreign_order_id(effect.order_id)
+                and wanted in (effect.order_id, effect.client_order_id)
+            ):
+                words = [effect.side.value, text_from_nanos(effect.quantity_nanos), effect.symbol]
+                return Explanation(
+                    sequence=record.sequence,
+                    order_id=effect.order_id,
+                    client_order_id=effect.client_order_id,
+                    strategy="foreign",
+                    order=" ".join([*words, effect.order_type.value]),
+                    decision="adopted: it was placed at the broker, not through the gateway",
+                    policy=policy,
+                    checks=(),
+                    lines={},
+                )
+    return None
 
 
 def _explanations(

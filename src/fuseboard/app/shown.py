@@ -104,3 +104,7 @@ class ShownBroker:
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         """Look for orders with a Fuseboard's prefix, final ones too."""
         return await self._broker.orders_since(wall_ns)
+
+    async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        """Look for foreign orders that ended."""
+        return await self._broker.foreign_since(wall_ns)

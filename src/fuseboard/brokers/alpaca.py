@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from fuseboard.brokers.alpaca_activities import read_executions
 from fuseboard.brokers.alpaca_dividends import read_dividends
+from fuseboard.brokers.alpaca_foreign import foreign_order
 from fuseboard.brokers.alpaca_requests import AlpacaRequests
 from fuseboard.brokers.alpaca_session import (
     AlpacaOptions,
@@ -16,7 +17,6 @@ from fuseboard.vocabulary.doors import BrokerFact, BrokerUnavailable
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id
 from fuseboard.vocabulary.inputs import (
-    UNNAMED,
     AccountSeen,
     BrokerClockSeen,
     CancelRefused,
@@ -128,17 +128,16 @@ class AlpacaBroker:
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders whose wire id is not known. Raises `BrokerUnavailable`, `Throttled`."""
         return [
-            ForeignOrderSeen(
-                wire_id=order.client_order_id,
-                broker_order_id=order.id,
-                symbol=order.symbol or UNNAMED,
-                ours_by_prefix=is_fuseboard_wire_id(order.client_order_id),
-                side=order.side,
-                quantity_nanos=order.quantity_nanos,
-            )
+            foreign_order(order)
             for order in await self._session.open_orders()
             if not known(order.client_order_id)
         ]
+
+    async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        """Foreign orders that ended, after a part was filled, since a time. Raises as above."""
+        orders, _ = await self._session.newest_orders(wall_ns)
+        seen = [foreign_order(order) for order in orders if order.filled_quantity_nanos]
+        return [order for order in seen if order.terms is not None and order.terms.ended]
 
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         """Orders with a Fuseboard's prefix, newest first. Raises as `foreign_orders` does."""

@@ -143,8 +143,8 @@ class AlpacaRequests:
         return found
 
     async def find(self, order: FindOrder) -> SubmitOutcome:
-        """One look by wire id. Raises `Throttled`."""
-        found = await self._look_up(order.order_id, order.wire_id)
+        """One look by wire id, or by the broker's. Raises `Throttled`."""
+        found = await self._look_up(order.order_id, order.wire_id, order.broker_order_id)
         return _sent(order.order_id, found) if isinstance(found, SeenOrder) else found
 
     async def last_found(
@@ -172,9 +172,11 @@ class AlpacaRequests:
         return there, found
 
     async def _look_up(
-        self, order_id: str, wire_id: str
+        self, order_id: str, wire_id: str, broker_order_id: str = ""
     ) -> SeenOrder | OrderNotSent | OrderUnknown:
         target = f"/v2/orders:by_client_order_id?client_order_id={quote(wire_id, safe='')}"
+        if broker_order_id:
+            target = f"/v2/orders/{quote(broker_order_id, safe='')}"
         try:
             answer = await self._session.fetch("GET", target)
         except BrokerUnavailable as failure:

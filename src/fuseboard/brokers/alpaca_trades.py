@@ -8,20 +8,19 @@ from typing import Any
 import msgspec
 from websockets.asyncio.client import ClientConnection
 
+from fuseboard.brokers.alpaca_foreign import REASON_CHARS_MAX, execution_of, facts_of_foreign
 from fuseboard.brokers.alpaca_session import AlpacaOptions
 from fuseboard.vocabulary.doors import BrokerFact
-from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
+from fuseboard.vocabulary.identifiers import order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
-    UNNAMED,
     BrokerStreamChanged,
     FillReported,
-    ForeignOrderSeen,
     OrderEnded,
     OrderWorking,
 )
 from fuseboard.vocabulary.orders import OrderStatus
 from fuseboard.wire.alpaca_orders import SeenOrder, ShapeUnknown, listed_order, seen_order
-from fuseboard.wire.alpaca_values import decoded_json, nanos_of_number, nanos_rounded
+from fuseboard.wire.alpaca_values import decoded_json
 from fuseboard.wire.websocket_client import (
     Died,
     StreamLimits,
@@ -38,12 +37,11 @@ _ENDED = {
     "rejected": OrderStatus.REJECTED,
     "replaced": OrderStatus.CANCELED,
 }
-_REASON_CHARS_MAX = 300
 logger = logging.getLogger(__name__)
 
 
-def fact_of_update(instance: str, data: object) -> BrokerFact | None:
-    """The fact of one trade update; None when it changes nothing for us.
+def facts_of_update(instance: str, data: object) -> tuple[BrokerFact, ...]:
+    """The facts of one trade update; none when it changes nothing for us.
 
     Raises `ShapeUnknown`: an update that cannot be read must not be passed over in silence.
     """
@@ -53,28 +51,22 @@ def fact_of_update(instance: str, data: object) -> BrokerFact | None:
     order = _order(instance, data.get("order"))
     order_id = order_id_of_wire_id(instance, order.client_order_id)
     if order_id is None:
-        if event in _ENDED:
-            return None
-        return ForeignOrderSeen(
-            wire_id=order.client_order_id,
-            broker_order_id=order.id,
-            symbol=order.symbol or UNNAMED,
-            ours_by_prefix=is_fuseboard_wire_id(order.client_order_id),
-        )
+        return facts_of_foreign(order, data, fills=event in _FILLS, ends=_ENDED.get(event))
     if event in _FILLS:
-        return _fill(order_id, order, data)
+        return (_fill(order_id, order, data),)
     if event in _WORKING:
-        return OrderWorking(order_id=order_id, broker_order_id=order.id)
+        return (OrderWorking(order_id=order_id, broker_order_id=order.id),)
     if event in _ENDED:
-        return OrderEnded(
+        ended = OrderEnded(
             order_id=order_id,
             broker_order_id=order.id,
             status=_ENDED[event],
             filled_quantity_nanos=order.filled_quantity_nanos,
             filled_price_nanos=order.filled_price_nanos,
-            message=str(data.get("reason") or "")[:_REASON_CHARS_MAX],
+            message=str(data.get("reason") or "")[:REASON_CHARS_MAX],
         )
-    return None
+        return (ended,)
+    return ()
 
 
 def _order(instance: str, entry: object) -> SeenOrder:
@@ -89,13 +81,7 @@ def _order(instance: str, entry: object) -> SeenOrder:
 
 
 def _fill(order_id: str, order: SeenOrder, data: dict[str, Any]) -> FillReported:
-    try:
-        quantity = nanos_of_number(data.get("qty"))
-        price = nanos_rounded(data.get("price"))
-    except ValueError as wrong:
-        raise ShapeUnknown(f"a fill of order {order.id}: {wrong}") from wrong
-    if quantity <= 0 or order.filled_quantity_nanos < quantity:
-        raise ShapeUnknown(f"a fill of order {order.id} does not add up")
+    quantity, price = execution_of(order, data)
     return FillReported(
         order_id=order_id,
         broker_order_id=order.id,
@@ -169,11 +155,11 @@ class TradeStream:
             logger.info("the order stream said %s", stream[:40])
             return
         try:
-            fact = fact_of_update(self._options.instance, data)
+            facts = facts_of_update(self._options.instance, data)
         except ShapeUnknown as wrong:
             # Connecting again makes the loss visible: the books are then compared with the broker.
             raise StreamRefused(f"a trade update cannot be read: {wrong}") from wrong
-        if fact is not None:
+        for fact in facts:
             self._deliver(fact)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from fuseboard.control.board import AlertLine, FuseLine, PolicyLine, ResetLine
 from fuseboard.control.status import DiscrepancyLine, PostureLine, Status
 from fuseboard.runtime.meter import Measured
+from fuseboard.vocabulary.identifiers import is_foreign_order_id
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent, text_from_nanos
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -281,7 +282,7 @@ def orders_text(status: Status) -> str:
     """The working orders as a table."""
     rows = [
         (
-            order.strategy or "(plan)",
+            order.strategy or ("(foreign)" if is_foreign_order_id(order.order_id) else "(plan)"),
             order.symbol,
             order.side,
             text_from_nanos(order.quantity_nanos),

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fuseboard.core import consent, disconnects, gate, nearness, roster
+from fuseboard.core import consent, disconnects, gate, nearness, roster, taking_in
 from fuseboard.core.compiling import compiled
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import publish_postures
@@ -191,6 +191,7 @@ def _take(turn: Turn, fact: PolicyAdopted, verdict: Judged) -> None:
         begin_courses(turn)
     publish_postures(turn)
     nearness.follow(turn)
+    taking_in.follow_policy(turn)
     begin_breaches(turn)
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from fuseboard.core.asked import Asked
 from fuseboard.core.position import Position
 from fuseboard.core.succession import Succession
+from fuseboard.vocabulary.identifiers import is_foreign_order_id
 from fuseboard.vocabulary.orders import (
     TERMINAL_STATUSES,
     Intent,
@@ -29,6 +30,8 @@ from fuseboard.vocabulary.orders import (
 _BUY: Final = Side.BUY
 NEVER_THERE: Final = (OrderStatus.NOT_SENT, OrderStatus.REJECTED)
 """How an order ended that the broker does not hold: its id may be used again."""
+CLOSED_FOREIGN_MAX: Final = 1_000
+"""The same of adopted foreign orders, which crowd out none of ours."""
 CLOSED_ORDERS_MAX: Final = 10_000
 """Closed orders kept for idempotency and late fills; the oldest are forgotten first."""
 FORGOTTEN_MAX: Final = 50_000
@@ -235,6 +238,8 @@ class Book(Struct):
     """Ids of the orders that are not final, oldest first."""
     closed: dict[str, None] = {}
     """Ids of the final orders that are still kept, oldest first."""
+    closed_foreign: dict[str, None] = {}
+    """The same of foreign orders."""
     waiting: dict[str, None] = {}
     """Ids of replacements whose old order is not final yet, oldest first: known, not sent."""
     forgotten: dict[str, None] = {}
@@ -311,10 +316,12 @@ class Book(Struct):
     def _shares(self, order: Order, signed_nanos: int) -> list[tuple[Ledger, int]]:
         """Whose position a fill moves. The account's own closes move their holders', in order.
 
-        What nobody holds is the account's alone.
+        What nobody holds is the account's alone. A foreign order's are nobody's: `giving_way`.
         """
         if order.strategy:
             return [(self.strategy(order.strategy), signed_nanos)]
+        if is_foreign_order_id(order.order_id):
+            return []
         shares: list[tuple[Ledger, int]] = []
         left_nanos = signed_nanos
         for ledger in self.strategies.values():
@@ -363,7 +370,7 @@ class Book(Struct):
             del self.working[order.order_id]
             for ledger in self._ledgers(order):
                 ledger.work(order, -order.counted_nanos())
-            self.closed[order.order_id] = None
+            self._kept_closed(order.order_id)[order.order_id] = None
         elif order.order_id in self.waiting:
             del self.waiting[order.order_id]
             self.closed[order.order_id] = None
@@ -373,6 +380,12 @@ class Book(Struct):
             del self.closed[oldest]
             del self.orders[oldest]
             self._forget(oldest)
+        while len(self.closed_foreign) > CLOSED_FOREIGN_MAX:
+            oldest = next(iter(self.closed_foreign))
+            del self.closed_foreign[oldest], self.orders[oldest]
+
+    def _kept_closed(self, order_id: str) -> dict[str, None]:
+        return self.closed_foreign if is_foreign_order_id(order_id) else self.closed
 
     def _forget(self, order_id: str) -> None:
         """Keep the id alone: the broker may have had it."""
@@ -384,7 +397,7 @@ class Book(Struct):
     def reopen(self, order: Order) -> None:
         """An order that we had given up is at the broker after all, or may be: it counts again."""
         assert order.status in NEVER_THERE, f"{order.order_id} is {order.status}"
-        del self.closed[order.order_id]
+        del self._kept_closed(order.order_id)[order.order_id]
         self.working[order.order_id] = None
         order.status = OrderStatus.WORKING
         for ledger in self._ledgers(order):

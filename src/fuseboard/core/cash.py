@@ -56,7 +56,7 @@ def cash_read(turn: Turn) -> bool:
     _compare_when_apart(turn, difference_attos)
     if state.claim is not None and _confirmed(turn, state.claim, difference_attos, quiet=quiet):
         return True
-    if not quiet:
+    if not quiet or (difference_attos and _may_be_foreign(turn)):
         return False
     if difference_attos == 0:
         _agree(turn)
@@ -104,6 +104,16 @@ def _compare_when_apart(turn: Turn, difference_attos: int) -> None:
     elif not apart.compared and turn.boot_ns - apart.since_boot_ns >= APART_NS:
         apart.compared = True
         read_account(turn, positions=True)
+
+
+def _may_be_foreign(turn: Turn) -> bool:
+    """Whether a fill of a foreign order that is on its way may explain the difference: it is no fee
+    before the books were compared for it.
+    """
+    apart, state = turn.state.apart, turn.state
+    if turn.policy.reconciliation.foreign_orders != "adopt":
+        return False
+    return apart is None or not apart.compared or bool(state.uncompared_boot_ns)
 
 
 def _agree(turn: Turn) -> None:

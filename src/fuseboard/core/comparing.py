@@ -20,6 +20,7 @@ from fuseboard.core import (
     recovering,
     sessions,
     splits,
+    taking_in,
 )
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ONGOING_STAGES, UNREAD, unread_subject
@@ -27,7 +28,7 @@ from fuseboard.core.discrepancies import Difference
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import publish_postures, settle
 from fuseboard.core.measures.recording import begin_courses, note_comparison
-from fuseboard.core.outgoing import admit, await_comparison, find, read_account
+from fuseboard.core.outgoing import admit, ask_foreign, await_comparison, find, read_account
 from fuseboard.core.state import State, Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.core.waking import wake_for_what_is_next
@@ -149,9 +150,14 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
         quotes.broker_price_seen(turn, position.symbol, position.price_nanos)
     _find_missing(turn, fact.missing)
     differences = _differences(turn, fact)
+    if state.foreign.unplaced and taking_in.place(turn, fact, differences):
+        differences = _differences(turn, fact)
     _judge_unread(turn, fact.unread)
     may_have_moved = bool(state.book.working) or not state.quiet_since_read
+    may_have_moved |= taking_in.adopts(turn)  # a stranger's order, which nobody told of yet
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
+        if taking_in.adopts(turn):
+            ask_foreign(turn)
         state.comparisons += 1  # something may have filled whose report is on its way
         state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
         turn.wake(state.compare_again_boot_ns)
@@ -218,6 +224,7 @@ def _reconciled(turn: Turn) -> None:
     settle(turn)
     drop_copy.judge(turn, read_to_its_end=False)
     drop_copy.read(turn)
+    taking_in.tell_all_limits(turn)
     # The first reading's own wake may have passed while the broker was slow to answer.
     wake_for_what_is_next(turn)
 

@@ -1,6 +1,8 @@
 """An orderly stop: no new risk, what works is cancelled, and where the policy says so closed.
 
-It is not a halt: nothing is latched, and the next start trades again once its books are compared.
+An adopted foreign order works on, unless everything is closed: it needs no gateway, and the next
+start finds it again. It is no halt: nothing is latched, and the next start trades again once its
+books are compared.
 """
 
 from typing import Final
@@ -34,8 +36,9 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
         turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled))
         return
     flattens = fact.rule is DrainRule.FLATTEN and not _account_is_closed_already(turn)
-    level = HaltLevel.FLATTEN if fact.rule is DrainRule.FLATTEN else HaltLevel.HALT
-    orders = cancel_scope(turn, ACCOUNT_SCOPE, level)
+    closes = fact.rule is DrainRule.FLATTEN
+    level = HaltLevel.FLATTEN if closes else HaltLevel.HALT
+    orders = cancel_scope(turn, ACCOUNT_SCOPE, level, spares_foreign=not closes)
     trip = ""
     if flattens:
         state.drains += 1

@@ -23,7 +23,7 @@ from msgspec import Struct
 from fuseboard.core import discrepancies
 from fuseboard.core.book import Order
 from fuseboard.core.discrepancies import Difference
-from fuseboard.core.outgoing import find
+from fuseboard.core.outgoing import ask_foreign, find
 from fuseboard.core.state import Apart, Turn
 from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.effects import ReadExecutions
@@ -254,8 +254,12 @@ def _missing(
     state = turn.state
     due_boot_ns = at.theirs_boot_ns + SETTLE_NS
     order = _order(turn, key, at, ours)
-    if order is None and (at.symbol, at.side) in ours.unanswered:
+    may_be_foreign = turn.policy.reconciliation.foreign_orders == "adopt"
+    if order is None and (may_be_foreign or (at.symbol, at.side) in ours.unanswered):
         due_boot_ns = at.theirs_boot_ns + UNKNOWN_NS
+    if order is None and may_be_foreign:  # it filled and went unseen: what it was is asked for
+        state.compare_asked = True
+        ask_foreign(turn)
     if turn.boot_ns < due_boot_ns:
         waits = state.copy.judge_boot_ns
         state.copy.judge_boot_ns = min(waits, due_boot_ns) if waits else due_boot_ns

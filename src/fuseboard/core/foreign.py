@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from fuseboard.core import orders, replacing
+from fuseboard.core import orders, replacing, taking_in
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.orders import at_broker
+from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, Turn
 from fuseboard.vocabulary.effects import CancelOrder
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, foreign_order_id
 from fuseboard.vocabulary.inputs import FillReported, ForeignOrderSeen, OrderWorking
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
@@ -20,6 +21,8 @@ FOREIGN_ALERT_EVERY_NS: Final = 60 * NANOS
 def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     """An order that is not in our book: with our prefix it is a twin or a rollback, and we halt."""
     state = turn.state
+    if not fact.ours_by_prefix and _is_adopted(turn, fact):
+        return
     known = state.book.orders.get(fact.wire_id[-36:])
     if known is not None:
         if known.closed():  # it works although we believe that it is final
@@ -38,13 +41,40 @@ def foreign_order_seen(turn: Turn, fact: ForeignOrderSeen) -> None:
     if fact.ours_by_prefix:
         latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, Reason.FOREIGN_ORDER, detail=text)
         return
-    last_ns = state.foreign_alert_boot_ns
-    if last_ns is not None and turn.boot_ns - last_ns < FOREIGN_ALERT_EVERY_NS:
-        return
-    state.foreign_alert_boot_ns = turn.boot_ns
     cancels = turn.policy.reconciliation.foreign_orders == "cancel"
-    text = f"{text}; it was not placed through the gateway{': cancelled' if cancels else ''}"
-    turn.alert(Severity.WARNING, Reason.FOREIGN_ORDER, text)
+    done = ": cancelled" if cancels else ""
+    if taking_in.adopts(turn):
+        done = f": left, not adopted, because {taking_in.hindrance(turn, fact)}"
+    _tell(turn, f"{text}; it was not placed through the gateway{done}")
+
+
+def _is_adopted(turn: Turn, fact: ForeignOrderSeen) -> bool:
+    """Adopt a stranger's order where the policy says so; whether nothing else is to be done of it.
+
+    One that has ended is nobody's to cancel or to be told of.
+    """
+    if taking_in.known(turn, fact):
+        return True
+    ended = fact.terms is not None and fact.terms.ended is not None
+    if taking_in.adopts(turn) and ended:
+        taking_in.note_ended(turn, fact)
+    elif taking_in.adopts(turn) and not taking_in.hindrance(turn, fact):
+        order = taking_in.take_in(turn, fact)
+        text = f"{fact.symbol}: order {fact.wire_id} at the broker was not placed through the"
+        _tell(turn, f"{text} gateway: adopted")
+        if taking_in.is_unwanted(turn, order):
+            cancel(turn, order)
+        taking_in.tell_limits(turn, order)
+        return True
+    return ended
+
+
+def _tell(turn: Turn, text: str) -> None:
+    """Say it, at most once a minute."""
+    last_ns = turn.state.foreign_alert_boot_ns
+    if last_ns is None or turn.boot_ns - last_ns >= FOREIGN_ALERT_EVERY_NS:
+        turn.state.foreign_alert_boot_ns = turn.boot_ns
+        turn.alert(Severity.WARNING, Reason.FOREIGN_ORDER, text)
 
 
 def order_working(turn: Turn, fact: OrderWorking) -> None:
@@ -56,10 +86,13 @@ def order_working(turn: Turn, fact: OrderWorking) -> None:
 
 
 def fill_reported(turn: Turn, fact: FillReported) -> None:
-    """The stream says that an order was filled; one of ours that we never sent is a twin's."""
+    """The stream says that an order was filled; one of ours that we never sent is a twin's.
+
+    That of a stranger's which is not adopted changes nothing.
+    """
     if _is_known(turn, fact.order_id):
         replacing.fill_reported(turn, fact)
-    else:
+    elif fact.order_id != foreign_order_id(fact.broker_order_id):
         _twins(turn, fact.order_id, fact.broker_order_id)
 
 

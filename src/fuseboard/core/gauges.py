@@ -23,6 +23,8 @@ def asked_by_gauges(turn: Turn) -> list[tuple[str, Posture, Reason]]:
     if state.discrepancies and turn.policy.reconciliation.mismatch_action != "notify":
         first = next(iter(state.discrepancies.values()))
         asked.append((ACCOUNT_SCOPE, Posture.REDUCE_ONLY, first.code))
+    if state.foreign.unpriced:
+        asked.append((ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.UNVALUED))
     if state.comparison_late:
         asked.append((ACCOUNT_SCOPE, Posture.REDUCE_ONLY, Reason.COMPARISON_LATE))
     if state.period.clocks_apart:

@@ -24,7 +24,7 @@ from fuseboard.core.stops import protects
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import LatchHalt, PublishPosture, ReadAccount
 from fuseboard.vocabulary.evidence_effects import RecordTransition
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_tag_scope
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_foreign_order_id, is_tag_scope
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money, shown_percent
 from fuseboard.vocabulary.orders import Intent, Severity
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -189,7 +189,9 @@ def _latch_register(
     )
 
 
-def cancel_scope(turn: Turn, scope: str, level: HaltLevel, *, again: bool = True) -> list[Order]:
+def cancel_scope(
+    turn: Turn, scope: str, level: HaltLevel, *, again: bool = True, spares_foreign: bool = False
+) -> list[Order]:
     """Cancel what works in a scope, but for a plan's closes and, unless killed, reducing stops;
     `again`: also what is being cancelled already.
 
@@ -206,6 +208,8 @@ def cancel_scope(turn: Turn, scope: str, level: HaltLevel, *, again: bool = True
         if order.intent is Intent.PLAN or _is_spared(tags, scope, order):
             continue
         if order.cancel_wanted and not again:
+            continue
+        if spares_foreign and is_foreign_order_id(order.order_id):
             continue
         keeps = level is not HaltLevel.KILL
         if keeps and not order.cancel_wanted and protects(book, order, kept_nanos):

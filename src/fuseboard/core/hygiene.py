@@ -16,6 +16,7 @@ from typing import Final
 from fuseboard.core.book import Order
 from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
+from fuseboard.vocabulary.identifiers import is_foreign_order_id
 from fuseboard.vocabulary.liquidity import Tier
 from fuseboard.vocabulary.orders import Intent, OrderType
 
@@ -23,7 +24,12 @@ _STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 def began_to_work(turn: Turn, order: Order) -> None:
-    """The broker holds the order from now on, or a stop was filled for the first time."""
+    """The broker holds the order from now on, or a stop was filled for the first time.
+
+    A foreign one has no time-out: who placed it by hand said how long it is good for.
+    """
+    if is_foreign_order_id(order.order_id):
+        return
     timeout_ns = turn.policy.execution.order_timeout_ns
     if turn.liquidity is not None and order.intent is Intent.OPEN:
         of_tier_ns = _of_its_tier(turn, order.symbol)

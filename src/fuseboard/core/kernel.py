@@ -43,6 +43,7 @@ from fuseboard.core import (
     restoring,
     sessions,
     startup,
+    taking_in,
     trading_halts,
     valuation,
 )
@@ -269,6 +270,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     cash.advance(turn)
     if dividends.advance(turn):
         valuation.evaluate(turn, BOOKS_SOURCE)
+    taking_in.price_when_due(turn)
     nearness.judge_when_due(turn)
     rates.judge_when_due(turn)
     valuation.read_when_due(turn)

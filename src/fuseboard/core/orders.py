@@ -14,6 +14,7 @@ from fuseboard.core import (
     valuation,
 )
 from fuseboard.core.book import NEVER_THERE, Order
+from fuseboard.core.giving_way import give_way
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.measures.recording import note_error, note_fill, note_submitted
 from fuseboard.core.outgoing import (
@@ -30,7 +31,7 @@ from fuseboard.vocabulary.effects import (
     AnswerDenied,
     AnswerOrder,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_foreign_order_id, strategy_scope
 from fuseboard.vocabulary.inputs import (
     CancelRefused,
     CancelRequested,
@@ -46,6 +47,7 @@ from fuseboard.vocabulary.orders import (
     Intent,
     OrderStatus,
     Severity,
+    Side,
 )
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import SENTENCES, Reason
@@ -173,7 +175,7 @@ def fill_reported(turn: Turn, fact: FillReported) -> None:
     at_broker(turn, order, fact.broker_order_id, ended=fact.final)
     if order.filled_quantity_nanos + fact.quantity_nanos == fact.filled_quantity_nanos:
         cost_attos = fact.quantity_nanos * fact.price_nanos
-        _filled(turn, order, fact.filled_quantity_nanos, cost_attos)
+        take_fill(turn, order, fact.filled_quantity_nanos, cost_attos)
     else:
         _filled_up_to(turn, order, fact.filled_quantity_nanos, fact.filled_price_nanos)
     _answered(turn, order)  # whoever waits need not wait for the submit's own outcome
@@ -191,12 +193,15 @@ def _filled_up_to(turn: Turn, order: Order, filled_nanos: int, average_nanos: in
     cost_attos = filled_nanos * average_nanos - order.filled_attos
     if cost_attos <= 0:
         cost_attos = new_nanos * (average_nanos or order.worst_price_nanos)
-    _filled(turn, order, filled_nanos, cost_attos, rounded=True)
+    take_fill(turn, order, filled_nanos, cost_attos, rounded=True)
 
 
-def _filled(
+def take_fill(
     turn: Turn, order: Order, filled_nanos: int, cost_attos: int, *, rounded: bool = False
 ) -> None:
+    """Bring an order up to a cumulative fill; what is new of it cost so much. `rounded`: an average
+    price says so.
+    """
     book = turn.state.book
     waited = hygiene.waits_for_its_price(order)
     if order.symbol in turn.state.dividends.watched:
@@ -204,6 +209,8 @@ def _filled(
     new_nanos = book.fill(order, filled_nanos=filled_nanos, cost_attos=cost_attos)
     if new_nanos == 0:
         return
+    if is_foreign_order_id(order.order_id):
+        give_way(book, order.symbol, new_nanos if order.side is Side.BUY else -new_nanos)
     turn.state.quiet_since_read = False
     if turn.state.positions_apart:
         holdings.filled(turn.state, order, new_nanos)

@@ -11,8 +11,10 @@ from fuseboard.vocabulary.effects import (
     PublishOrder,
     PublishPosition,
     ReadAccount,
+    ReadOrdersSince,
     SubmitOrder,
 )
+from fuseboard.vocabulary.identifiers import is_foreign_order_id
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent
 
@@ -110,16 +112,33 @@ def cancel_again(turn: Turn) -> None:
 
 
 def find(turn: Turn, order: Order) -> None:
-    """Ask the broker for an order by its wire id."""
+    """Ask the broker for an order by its wire id, for a foreign one by the broker's."""
     absent_after_ns = turn.policy.execution.absent_after_ns
+    is_foreign = is_foreign_order_id(order.order_id)
     turn.out.append(
-        FindOrder(order_id=order.order_id, wire_id=order.wire_id, absent_after_ns=absent_after_ns)
+        FindOrder(
+            order_id=order.order_id,
+            wire_id=order.wire_id,
+            absent_after_ns=absent_after_ns,
+            broker_order_id=(order.broker_order_id or "") if is_foreign else "",
+        )
     )
 
 
 def await_comparison(turn: Turn) -> None:
     """A comparison is asked for: from the first one that is not done on, its absence counts."""
     turn.state.uncompared_boot_ns = turn.state.uncompared_boot_ns or turn.boot_ns
+
+
+def ask_foreign(turn: Turn) -> None:
+    """Ask which foreign orders came, filled and went since the last comparison, and nobody told us.
+
+    As at a start, the books are not compared before the answer.
+    """
+    state = turn.state
+    if not state.lost_since_wall_ns:
+        state.lost_since_wall_ns = state.compared_wall_ns or turn.wall_ns
+        turn.out.append(ReadOrdersSince(wall_ns=state.lost_since_wall_ns, foreign=True))
 
 
 def read_account(turn: Turn, *, positions: bool) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from fuseboard.core.book import Book, Ledger, Order
 from fuseboard.core.checks.active import Active, Dynamic, Gate
 from fuseboard.core.dividend import Dividends
+from fuseboard.core.foreign_state import ForeignOrders
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
@@ -311,6 +312,7 @@ class State(Struct, kw_only=True):
     compare_again_boot_ns: int = 0
     cancel_again_boot_ns: int = 0
     foreign_orders: dict[str, None] = {}
+    foreign: ForeignOrders = field(default_factory=ForeignOrders)
     restored_wall_ns: int = 0
     """When the state was last restored from a backup; 0: never."""
     lost_since_wall_ns: int = 0

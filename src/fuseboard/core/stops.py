@@ -34,7 +34,9 @@ def protects(book: Book, order: Order, kept_nanos: dict[tuple[str, str], int]) -
     if order.order_type not in STOP_TYPES:
         return False
     held_nanos = book.account.position(order.symbol).quantity_nanos
-    own_nanos = book.strategy(order.strategy).position(order.symbol).quantity_nanos
+    own_nanos = held_nanos
+    if order.strategy:  # a foreign one protects what the account holds
+        own_nanos = book.strategy(order.strategy).position(order.symbol).quantity_nanos
     if order.side is Side.BUY:
         held_nanos, own_nanos = -held_nanos, -own_nanos
     remaining_nanos = order.remaining_nanos()

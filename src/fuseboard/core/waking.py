@@ -14,6 +14,7 @@ from fuseboard.core import (
     nearness,
     quotes,
     rates,
+    taking_in,
     trading_halts,
     valuation,
 )
@@ -65,6 +66,7 @@ def _is_busy(state: State) -> bool:
         )
         or state.unresolved
         or state.comparisons
+        or state.foreign.unplaced
         or state.compare_asked
         or state.period.pending
         or state.recoveries
@@ -94,4 +96,5 @@ def _deadlines_but_reading(turn: Turn) -> tuple[int, ...]:
         nearness.next_deadline(state),
         rates.next_deadline(turn),
         consent.next_deadline(turn),
+        taking_in.next_deadline(turn),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from fuseboard.brokers.foreign_facts import facts_of_end, facts_of_fill
 from fuseboard.exchange.activities import PAGE_MAX, Activity
 from fuseboard.exchange.exchange import Exchange
 from fuseboard.exchange.halts import LEVEL_OF, RESUMED, StatusTold
@@ -10,6 +11,7 @@ from fuseboard.feeds.tapes.tape import TapeQuote, TapeTrade, shown_levels
 from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.doors import BrokerFact
 from fuseboard.vocabulary.effects import CancelOrder, FindOrder, ReadLeg, SubmitOrder
+from fuseboard.vocabulary.foreign_inputs import ForeignTerms
 from fuseboard.vocabulary.identifiers import is_fuseboard_wire_id, order_id_of_wire_id
 from fuseboard.vocabulary.inputs import (
     AccountSeen,
@@ -54,7 +56,7 @@ class DirectBroker:
     """One account at an exchange in this process; `pump` delivers what happened there.
 
     `pump` is given where several listen to one exchange: whoever drains its events for all of them
-    asks each `fact_of` them. `hears` is told each event before it is delivered.
+    asks each the `facts_of` them. `hears` is told each event before it is delivered.
     """
 
     def __init__(
@@ -91,9 +93,9 @@ class DirectBroker:
         for event in self._exchange.events():
             if self._hears is not None:
                 self._hears(event)
-            fact = self.fact_of(event)
-            if fact is not None and self._deliver is not None:
-                self._deliver(fact)
+            for fact in self.facts_of(event):
+                if self._deliver is not None:
+                    self._deliver(fact)
 
     async def submit(self, order: SubmitOrder, still_allowed: Callable[[], bool]) -> SubmitOutcome:
         """Send one order, if it is still allowed."""
@@ -135,8 +137,10 @@ class DirectBroker:
         return None
 
     async def find(self, order: FindOrder) -> SubmitOutcome:
-        """Look for an order by its wire id."""
+        """Look for an order by its wire id; a foreign one by the exchange's."""
         found = self._exchange.order_by_client_order_id(order.wire_id)
+        if order.broker_order_id:
+            found = self._exchange.orders_by_id.get(order.broker_order_id)
         if found is None:
             return OrderNotSent(order_id=order.order_id, reason=Reason.NEVER_ARRIVED)
         return _sent(order.order_id, found)
@@ -204,17 +208,16 @@ class DirectBroker:
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         """Working orders that `known` does not know."""
         return [
-            ForeignOrderSeen(
-                wire_id=order.ticket.client_order_id,
-                broker_order_id=order.order_id,
-                symbol=order.ticket.symbol,
-                ours_by_prefix=is_fuseboard_wire_id(order.ticket.client_order_id),
-                side=order.ticket.side,
-                quantity_nanos=order.ticket.quantity_nanos,
-            )
+            _foreign(order)
             for order in self._exchange.open_orders()
             if not known(order.ticket.client_order_id)
         ]
+
+    async def foreign_since(self, _wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        """Foreign orders that ended after a part was filled, newest first."""
+        ended = [it for it in self._exchange.orders_by_id.values() if it.is_final]
+        seen = [_foreign(order) for order in reversed(ended) if order.filled_nanos]
+        return [order for order in seen if order.terms is not None]
 
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         """All orders with a Fuseboard's prefix, newest first: its clock is a tape's."""
@@ -230,31 +233,72 @@ class DirectBroker:
             )
         )
 
-    def fact_of(self, event: OrderEvent) -> BrokerFact | None:
-        """An order event as its gateway hears of it; None for an order of somebody else."""
+    def facts_of(self, event: OrderEvent) -> tuple[BrokerFact, ...]:
+        """An order event as its gateway hears of it; nothing of another gateway's order."""
         order = event.order
         order_id = order_id_of_wire_id(self._instance, order.ticket.client_order_id)
-        if order_id is None:
-            return None
+        if order_id is not None:
+            return (_fact_of(order_id, event),)
+        if is_fuseboard_wire_id(order.ticket.client_order_id):
+            return ()
+        seen = _foreign(order)
         if event.fill is not None:
-            return FillReported(
-                order_id=order_id,
-                broker_order_id=order.order_id,
-                quantity_nanos=event.fill.quantity_nanos,
-                price_nanos=event.fill.price_nanos,
-                filled_quantity_nanos=order.filled_nanos,
-                filled_price_nanos=order.average_price_nanos,
+            fill = event.fill
+            return facts_of_fill(
+                seen,
+                quantity_nanos=fill.quantity_nanos,
+                price_nanos=fill.price_nanos,
                 final=order.is_final,
             )
-        if order.is_final:
-            return OrderEnded(
-                order_id=order_id,
-                broker_order_id=order.order_id,
-                status=_STATUS[order.status],
-                filled_quantity_nanos=order.filled_nanos,
-                filled_price_nanos=order.average_price_nanos,
-            )
-        return OrderWorking(order_id=order_id, broker_order_id=order.order_id)
+        return facts_of_end(seen, _STATUS[order.status]) if order.is_final else (seen,)
+
+
+def _fact_of(order_id: str, event: OrderEvent) -> BrokerFact:
+    """What an event of an order of ours says."""
+    order = event.order
+    if event.fill is not None:
+        return FillReported(
+            order_id=order_id,
+            broker_order_id=order.order_id,
+            quantity_nanos=event.fill.quantity_nanos,
+            price_nanos=event.fill.price_nanos,
+            filled_quantity_nanos=order.filled_nanos,
+            filled_price_nanos=order.average_price_nanos,
+            final=order.is_final,
+        )
+    if order.is_final:
+        return OrderEnded(
+            order_id=order_id,
+            broker_order_id=order.order_id,
+            status=_STATUS[order.status],
+            filled_quantity_nanos=order.filled_nanos,
+            filled_price_nanos=order.average_price_nanos,
+        )
+    return OrderWorking(order_id=order_id, broker_order_id=order.order_id)
+
+
+def _foreign(order: Order) -> ForeignOrderSeen:
+    ticket = order.ticket
+    ours_by_prefix = is_fuseboard_wire_id(ticket.client_order_id)
+    terms = ForeignTerms(
+        order_type=ticket.order_type,
+        time_in_force=ticket.time_in_force,
+        limit_price_nanos=ticket.limit_price_nanos,
+        stop_price_nanos=ticket.stop_price_nanos,
+        extended_hours=ticket.extended_hours,
+        filled_quantity_nanos=order.filled_nanos,
+        filled_price_nanos=order.average_price_nanos,
+        ended=_STATUS[order.status] if order.is_final else None,
+    )
+    return ForeignOrderSeen(
+        wire_id=ticket.client_order_id,
+        broker_order_id=order.order_id,
+        symbol=ticket.symbol,
+        ours_by_prefix=ours_by_prefix,
+        side=ticket.side,
+        quantity_nanos=ticket.quantity_nanos,
+        terms=None if ours_by_prefix else terms,
+    )
 
 
 def _sent(order_id: str, order: Order) -> OrderSent:

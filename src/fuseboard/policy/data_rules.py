@@ -75,6 +75,8 @@ class ReconciliationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mismatch_action: str = "halt"
     """`notify` people; `reduce_only` while it differs; `halt` the account until a reset."""
     foreign_orders: str = "leave"
-    """What is done to orders that were not placed through the gateway: `leave` or `cancel`."""
+    """What is done to orders that were not placed through the gateway: `leave` them uncounted,
+    `cancel` or `adopt` them.
+    """
     auto_correct: bool = False
     """Whether our book takes the broker's positions by itself; else a person's reset does."""

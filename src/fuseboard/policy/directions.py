@@ -285,6 +285,8 @@ RULES: Final[dict[type[Struct], dict[str, Rule]]] = {
         "at": _more,
         **dict.fromkeys(("every_ns", "tolerance_nanos", "cash_tolerance_nanos"), _down),
         "mismatch_action": _MISMATCH,
+        # Left, they are not counted; adopted, what they fill halts nothing; cancelled, a stop that
+        # somebody placed by hand protects nothing.
         "foreign_orders": _never,
         "auto_correct": _switch_off,
     },

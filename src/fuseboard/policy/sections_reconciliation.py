@@ -80,10 +80,12 @@ RECONCILIATION: Final[dict[str, Shape]] = {
         aliases=("on_mismatch", "action", "discrepancy_action"),
     ),
     "foreign_orders": Value(
-        unit.words("leave", "cancel", synonyms={"alert": "leave"}),
+        unit.words("leave", "cancel", "adopt", synonyms={"alert": "leave"}),
         ("foreign_orders",),
-        "What is done to working orders that were not placed through the gateway. People are told;"
-        " one with a gateway's prefix halts the account instead.",
+        "What is done to working orders that were not placed through the gateway: they are left"
+        " uncounted, cancelled, or adopted (the account's own: counted in its limits, their fills"
+        " booked, cancelled by a halt). People are told; one with a gateway's prefix halts the"
+        " account instead.",
         "reconciliation",
     ),
     "auto_correct": Value(

@@ -169,7 +169,8 @@ execution:
     every: 30s
     # What a difference that nothing explains does: notify, reduce_only or halt.
     mismatch_action: halt
-    # Working orders that were not placed through the gateway: leave or cancel.
+    # Working orders that were not placed through the gateway: leave, cancel, or adopt (count them,
+    # book what they fill, and let a halt cancel them).
     foreign_orders: leave
     # Whether our book takes the broker's positions by itself; else a person's reset does.
     auto_correct: false

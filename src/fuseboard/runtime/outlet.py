@@ -53,7 +53,7 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
     WakeAt,
 )
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, is_foreign_order_id
 from fuseboard.vocabulary.inputs import (
     FillReported,
     Input,
@@ -352,7 +352,9 @@ class Outlet:
 
     def _publish_order(self, order: PublishOrder, _moment: Moment) -> None:
         self._remember_wire_id(order.wire_id)
-        if not order.event and order.status not in TERMINAL_STATUSES:  # what an earlier run sent
+        if is_foreign_order_id(order.order_id):
+            self._working.adopted(order)
+        elif not order.event and order.status not in TERMINAL_STATUSES:  # what an earlier run sent
             self._working.sent(order.order_id, order.side, order.quantity_nanos)
         if order.status is not OrderStatus.SUBMITTING and order.status is not OrderStatus.IN_DOUBT:
             self._submits.answered(order.order_id)

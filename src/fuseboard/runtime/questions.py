@@ -31,6 +31,7 @@ from fuseboard.vocabulary.inputs import (
     OrderSent,
     PositionsSeen,
 )
+from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 
 LEG_REQUESTS = 3
 """Position, working orders, and the close by its id."""
@@ -62,6 +63,8 @@ class QuestionLimits(Struct, frozen=True, kw_only=True):
     in_flight_max: int = 16
     again_ns_first: int = SECOND_NS // 4
     again_ns_max: int = 5 * SECOND_NS
+    foreign_max: int = 1_000
+    """Foreign orders that ended which one answer tells, the newest."""
     missing_max: int = 64
     """Orders that one reading says to be missing; a later one has the others."""
 
@@ -162,7 +165,7 @@ class Questions:
     def read_orders_since(self, read: ReadOrdersSince) -> None:
         """Ask which orders the broker has had since a time, until it has said so."""
         if self._begin("since"):
-            self._crew.start(self._orders_since(read.wall_ns), lambda: self._end("since"))
+            self._crew.start(self._orders_since(read), lambda: self._end("since"))
 
     def read_executions(self, read: ReadExecutions) -> None:
         """Read the activity feed; it is under way once, whatever was asked for meanwhile."""
@@ -278,16 +281,22 @@ class Questions:
         gone = (order_id for order_id, at_broker in self._working() if at_broker not in there)
         return tuple(islice(gone, self.limits.missing_max))
 
-    async def _orders_since(self, wall_ns: int) -> None:
+    async def _orders_since(self, read: ReadOrdersSince) -> None:
         attempt = 0
-        answer = None
-        while answer is None:
-            await self._gate.turn(protective=True)
+        answer: OrdersSinceSeen | None = None
+        foreign: Sequence[ForeignOrderSeen] | None = None if read.foreign else ()
+        while answer is None or foreign is None:
+            await self._gate.turn(protective=True, requests=1 + read.foreign)
             async with self._protective_room:
-                answer = await self._answer(self._broker.orders_since(wall_ns))
-            if answer is None:
+                if foreign is None:
+                    foreign = await self._answer(self._broker.foreign_since(read.wall_ns))
+                if answer is None:
+                    answer = await self._answer(self._broker.orders_since(read.wall_ns))
+            if answer is None or foreign is None:
                 await self._pause(attempt, None)
                 attempt += 1
+        for order in reversed(foreign[: self.limits.foreign_max]):  # the oldest first
+            self._report(order)
         self._report(answer)
 
     async def _read_executions(self, after: str | None) -> None:

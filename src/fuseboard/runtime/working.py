@@ -7,6 +7,8 @@ and for comparing what we sent with what the broker says that it got: it knows n
 from collections.abc import Sequence
 
 from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
+from fuseboard.vocabulary.effects import PublishOrder
+from fuseboard.vocabulary.identifiers import is_foreign_order_id
 from fuseboard.vocabulary.inputs import (
     FillReported,
     ForeignOrderSeen,
@@ -20,6 +22,7 @@ from fuseboard.vocabulary.orders import TERMINAL_STATUSES, Side
 
 WORKING_ORDERS_MAX = 65_536
 ENDED_ORDERS_MAX = 4_096
+_OF_ORDERS = OrderSent | OrderWorking | FillReported | OrderEnded | OrderNotSent
 TOLD_MAX = 100
 """Orders that one comparison names, the oldest first; the others it counts."""
 
@@ -77,10 +80,21 @@ class WorkingOrders:
         named = tuple(differing[:TOLD_MAX])
         return WorkingSeen(differing=named, more=len(differing) - len(named))
 
+    def adopted(self, order: PublishOrder) -> None:
+        """Follow a foreign order that our book has adopted, as the kernel shows it."""
+        if order.status in TERMINAL_STATUSES:
+            self._end(order.order_id)
+        elif order.broker_order_id is not None:
+            self._ended.pop(order.order_id, None)  # what was final may be listed again
+            self._work(order.order_id, order.broker_order_id)
+            self.sent(order.order_id, order.side, order.quantity_nanos)
+
     def note(self, fact: Input) -> None:
         """Learn from a fact of the broker. The stream may be ahead of the answer to a submit, so
-        an order that has ended stays ended.
+        an order that has ended stays ended. Of a foreign one, which may not be adopted, nothing.
         """
+        if isinstance(fact, _OF_ORDERS) and is_foreign_order_id(fact.order_id):
+            return
         if isinstance(fact, OrderSent):
             if fact.status in TERMINAL_STATUSES:
                 self._end(fact.order_id)

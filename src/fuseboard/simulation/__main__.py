@@ -22,12 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=None,
         help="die at this door only; 0: at none; else by the seed",
     )
+    parser.add_argument("--stranger", action="store_true", help="somebody trades by hand, too")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     failed = 0
     for seed in range(options.seed, options.seed + options.seeds):
         try:
-            report = run_seed(seed, crash=options.crash)
+            report = run_seed(seed, crash=options.crash, stranger=options.stranger)
         except Broken as broken:
             failed += 1
             _say(f"seed {seed}: {broken}")

@@ -20,6 +20,7 @@ from fuseboard.journal.recovery import recover
 from fuseboard.policy.policy import Policy
 from fuseboard.runtime.replay import replay_lines
 from fuseboard.simulation.machine import JOURNAL, Machine
+from fuseboard.simulation.stranger import Stranger
 from fuseboard.simulation.world import World
 from fuseboard.vocabulary.effects import (
     ClearHalt,
@@ -31,7 +32,11 @@ from fuseboard.vocabulary.effects import (
 )
 from fuseboard.vocabulary.evidence_effects import RecordPlan, RecordTransition
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
-from fuseboard.vocabulary.identifiers import order_id_of_wire_id
+from fuseboard.vocabulary.identifiers import (
+    is_foreign_order_id,
+    is_fuseboard_wire_id,
+    order_id_of_wire_id,
+)
 from fuseboard.vocabulary.inputs import NodeStarted, OrderNotSent, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
@@ -50,8 +55,15 @@ _encoder = msgspec.json.Encoder()
 class Observer:
     """Watches every order that reaches the book."""
 
-    def __init__(self, world: World, machines: Sequence[Machine], policy: Policy) -> None:
+    def __init__(
+        self,
+        world: World,
+        machines: Sequence[Machine],
+        policy: Policy,
+        stranger: Stranger | None = None,
+    ) -> None:
         self.accepted = 0
+        self._stranger = stranger
         self._world = world
         self._memory = machines[0].memory
         self._alone = len(machines) == 1
@@ -62,8 +74,9 @@ class Observer:
         if event.event != "new":
             return
         self.accepted += 1
-        if event.order.opens and self._alone:
-            self._judge_exposure(event.order.ticket.client_order_id)
+        wire_id = event.order.ticket.client_order_id
+        if event.order.opens and self._alone and is_fuseboard_wire_id(wire_id):
+            self._judge_exposure(wire_id)
 
     def _judge_exposure(self, wire_id: str) -> None:
         """Law 6: positions and all working orders, each side on its own, within the limit."""
@@ -78,6 +91,8 @@ class Observer:
             gross_attos += max(abs(at + up), abs(at - down)) * price_nanos
         equity_nanos = exchange.account().equity_nanos
         limit_nanos = equity_nanos * (self._gross_nanos_max + PRICE_SLACK_NANOS) // NANOS
+        if self._stranger is not None:  # what nobody can have heard of yet is less than all of it
+            limit_nanos += self._stranger.turnover_attos // NANOS
         self._memory.holds(
             "6",
             gross_attos <= limit_nanos * NANOS,
@@ -92,8 +107,8 @@ class Close(Struct):
     ended_at: int = 0
 
 
-def judge(world: World, machines: Sequence[Machine]) -> list[str]:
-    """Every law that does not hold, in words."""
+def judge(world: World, machines: Sequence[Machine], *, by_hand: bool = False) -> list[str]:
+    """Every law that does not hold, in words; `by_hand`: a stranger traded, and was adopted."""
     broken: list[str] = []
     entries = ledger.entries_of(world.ledger)
     for machine in machines:
@@ -106,16 +121,24 @@ def judge(world: World, machines: Sequence[Machine]) -> list[str]:
         if not verdict.ok:
             broken.append(f"law 9: it does not replay: {verdict.difference}")
         broken += _what_was_told_is_durable(machine, records)
-        broken += broken_at_rest(machine.instance, records, entries, alone=len(machines) == 1)
+        alone = len(machines) == 1
+        broken += broken_at_rest(machine.instance, records, entries, alone=alone, by_hand=by_hand)
+        if by_hand:
+            broken += _foreign_orders_are_in_the_book(records, entries)
     return broken
 
 
 def broken_at_rest(
-    instance: str, records: list[Record], entries: list[ledger.LedgerEntry], *, alone: bool = True
+    instance: str,
+    records: list[Record],
+    entries: list[ledger.LedgerEntry],
+    *,
+    alone: bool = True,
+    by_hand: bool = False,
 ) -> list[str]:
     """What a whole journal and a whole ledger, compared while nothing moves, say was broken.
 
-    `alone`: no second gateway traded on the account.
+    `alone`: no second gateway traded on the account; `by_hand`: a stranger did.
     """
     held = {at.symbol: at.position_nanos for at in entries if isinstance(at, ledger.OrderFilled)}
     broken = _only_a_person_loosens(records)
@@ -124,6 +147,7 @@ def broken_at_rest(
     broken += _ledger_and_journal_agree(instance, records, entries)
     if alone:  # a second one moves positions between a reading and its close
         broken += _knows_its_own(records)
+    if alone and not by_hand:
         broken += _protective_orders_only_reduce(records, entries)
     broken += _positions_agree(instance, records, held, alone=alone)
     return broken
@@ -287,6 +311,38 @@ def _ledger_and_journal_agree(
                 f" (ended: {order_id in ended}), the journal says {quantity}"
                 f" ({None if view is None else view.status})"
             )
+    return broken
+
+
+def _foreign_orders_are_in_the_book(
+    records: list[Record], entries: list[ledger.LedgerEntry]
+) -> list[str]:
+    """What a stranger's orders fill is booked: it is no difference, and what works is known."""
+    broken = [
+        f"foreign: {record.sequence}: a stranger's orders are adopted, and yet: {effect.detail}"
+        for record in records
+        for effect in record.effects
+        if isinstance(effect, LatchHalt) and effect.reason is Reason.POSITION_MISMATCH
+    ]
+    decided = _decided(records)
+    working = {
+        entry.client_order_id: entry.order_id
+        for entry in entries
+        if isinstance(entry, ledger.OrderAccepted)
+        and not is_fuseboard_wire_id(entry.client_order_id)
+    }
+    for entry in entries:
+        if isinstance(entry, ledger.OrderEnded):
+            working = {
+                wire: order_id for wire, order_id in working.items() if order_id != entry.order_id
+            }
+    believed = {
+        wire_id
+        for wire_id, view in decided.views.items()
+        if is_foreign_order_id(view.order_id) and view.status not in TERMINAL_STATUSES
+    }
+    if believed != set(working):
+        broken.append(f"foreign: {sorted(believed)} is believed to work, {sorted(working)} does")
     return broken
 
 

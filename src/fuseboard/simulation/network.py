@@ -148,16 +148,17 @@ class Line:
 
     def _hear(self, event: OrderEvent) -> None:
         """Something happened at the exchange: tell it, once, twice or not at all."""
-        fact = self._direct.fact_of(event)
-        if fact is None or not self._connected or self._happens(self.weather.stream_lost):
+        facts = self._direct.facts_of(event)
+        if not facts or not self._connected or self._happens(self.weather.stream_lost):
             return
         times = 2 if self._happens(self.weather.stream_doubled) else 1
         for _ in range(times):
-            self._later(self._hop_ns(), lambda: self._say_if_connected(fact))
+            self._later(self._hop_ns(), lambda: self._say_if_connected(facts))
 
-    def _say_if_connected(self, fact: BrokerFact) -> None:
-        if self._connected:
-            self._say(fact)
+    def _say_if_connected(self, facts: tuple[BrokerFact, ...]) -> None:
+        for fact in facts:
+            if self._connected:
+                self._say(fact)
 
     def _watch_tape(self, quote: TapeQuote, trade: TapeTrade) -> None:
         if self._deliver is None:
@@ -262,6 +263,12 @@ class Line:
         if self._since_chance.randrange(1_000) < self.weather.lost_after:
             raise BrokerUnavailable("no answer in time")
         return await self._direct.orders_since(wall_ns)
+
+    async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        """Foreign orders that ended, after a part was filled. Raises `BrokerUnavailable`."""
+        if self._since_chance.randrange(1_000) < self.weather.lost_after:
+            raise BrokerUnavailable("no answer in time")
+        return await self._direct.foreign_since(wall_ns)
 
     # --- the wire --------------------------------------------------------------------------------
 

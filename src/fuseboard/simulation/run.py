@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import LossRule, StrategyRule
@@ -21,6 +22,7 @@ from fuseboard.simulation.machine import Machine
 from fuseboard.simulation.memory import Broken
 from fuseboard.simulation.network import CALM, ROUGH, STORM
 from fuseboard.simulation.people import People
+from fuseboard.simulation.stranger import Stranger
 from fuseboard.simulation.world import MILLI_NS, SECOND_NS, World
 from fuseboard.vocabulary.inputs import Moment
 from fuseboard.vocabulary.money import NANOS
@@ -29,7 +31,7 @@ TRADING_NS: Final = 20 * SECOND_NS
 QUIET_NS: Final = 14 * SECOND_NS
 """Without faults, at the end: whatever was in doubt has an answer by then."""
 TWIN_QUIET_NS: Final = 75 * SECOND_NS
-"""With a second gateway: longer than the time between two comparisons of the books."""
+"""With a second gateway or a stranger: longer than the time between two comparisons."""
 CRASHES_MAX: Final = 4
 DOORS_BETWEEN_CRASHES_MAX: Final = 700
 JUMPS_S: Final = (-3_600, -5, 5, 90, 86_400)
@@ -69,6 +71,9 @@ POLICY: Final = Policy(
         StrategyRule(name="beta", capital_nanos=50_000 * NANOS),
     ),
 )
+ADOPTING: Final = structs.replace(
+    POLICY, reconciliation=ReconciliationRules(foreign_orders="adopt")
+)
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -82,18 +87,23 @@ class Report(Struct, frozen=True, kw_only=True):
     faults: int
     accepted: int
     twin: bool
+    by_hand: int
+    """What a stranger asked for at the exchange."""
     broken: tuple[str, ...]
 
     def repeat(self) -> str:
         """The command that runs the same seed again, with its first crash where it was."""
         crash = f" --crash {self.crashes[0][0]}" if self.crashes else ""
-        return f"python -m fuseboard.simulation --seed {self.seed}{crash}"
+        stranger = " --stranger" if self.by_hand else ""
+        return f"python -m fuseboard.simulation --seed {self.seed}{crash}{stranger}"
 
 
-def run_seed(seed: int, *, crash: int | None = None) -> Report:
-    """Run one seed; `crash`: die at this door first, and at no other (0: at none)."""
+def run_seed(seed: int, *, crash: int | None = None, stranger: bool = False) -> Report:
+    """Run one seed; `crash`: die at this door first, and at no other (0: at none). `stranger`:
+    somebody trades by hand, and the policy adopts that.
+    """
     with tempfile.TemporaryDirectory(prefix="fuseboard-simulation-", dir=_memory_disk()) as home:
-        simulation = _Simulation(seed, crash, Path(home))
+        simulation = _Simulation(seed, crash, Path(home), stranger=stranger)
         try:
             simulation.run()
         finally:
@@ -108,28 +118,30 @@ def _memory_disk() -> str | None:
 
 
 class _Simulation:
-    def __init__(self, seed: int, crash: int | None, home: Path) -> None:
+    def __init__(self, seed: int, crash: int | None, home: Path, *, stranger: bool) -> None:
         self.world = World(seed)
         self._chance = self.world.chance("plan")
         self._crashes_left = self._chance.randrange(CRASHES_MAX + 1)
         self._only_crash = crash
         self.doors = Doors(self._next_gap)
         self.weather = self._chance.choice((CALM, ROUGH, ROUGH, STORM))
-        self.twin = self._chance.randrange(20) == 0
-        self.ends_ns = TRADING_NS + (TWIN_QUIET_NS if self.twin else QUIET_NS)
+        self.twin = self._chance.randrange(20) == 0 and not stranger
+        self.stranger = Stranger(self.world, ends_ns=TRADING_NS) if stranger else None
+        policy = ADOPTING if stranger else POLICY
+        self.ends_ns = TRADING_NS + (TWIN_QUIET_NS if self.twin or stranger else QUIET_NS)
         names = INSTANCES if self.twin else INSTANCES[:1]
         self.machines = [
             Machine(
                 self.world,
                 name,
                 doors=self.doors,
-                policy=POLICY,
+                policy=policy,
                 weather=self.weather,
                 home=home,
             )
             for name in names
         ]
-        self.observer = laws.Observer(self.world, self.machines, POLICY)
+        self.observer = laws.Observer(self.world, self.machines, policy, self.stranger)
         self.people = [
             People(self.world, machine, begins_ns=index * 6 * SECOND_NS + 1, ends_ns=TRADING_NS)
             for index, machine in enumerate(self.machines)
@@ -144,7 +156,7 @@ class _Simulation:
                 self._segment()
             if self.doors.dead:
                 self.doors.arm()
-            self.broken += laws.judge(self.world, self.machines)
+            self.broken += laws.judge(self.world, self.machines, by_hand=self.stranger is not None)
         except Exception as failure:  # whatever it is, the seed has found something
             self.broken.append(f"{type(failure).__name__}: {failure}")
             raise Broken("\n".join(self._all_broken())) from failure
@@ -161,6 +173,7 @@ class _Simulation:
             faults=sum(machine.faults for machine in self.machines),
             accepted=self.observer.accepted,
             twin=self.twin,
+            by_hand=0 if self.stranger is None else self.stranger.asked,
             broken=tuple(self._all_broken()),
         )
 

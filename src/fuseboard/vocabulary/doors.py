@@ -114,6 +114,11 @@ class Broker(Protocol):
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         """Every order with a Fuseboard's prefix since a time, working or final, newest first."""
 
+    async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
+        """Foreign orders that ended since a time, after a part was filled, newest first; others may
+        be among them. Raises `BrokerUnavailable`.
+        """
+
 
 class BrokerLatches(Protocol):
     """The broker's own latches of an account; only brokers that have some get this door."""

@@ -83,11 +83,13 @@ class FindOrder(Act, frozen=True, tag=True):
     """Ask the broker for an order of ours by its wire id: it was in doubt, or we were away.
 
     `absent_after_ns`: "not found" counts as still on its way until this long after the question.
+    `broker_order_id`: of a foreign order, which is asked for by this instead.
     """
 
     order_id: str
     wire_id: str
     absent_after_ns: int
+    broker_order_id: str = ""
 
 
 class ReadLeg(Act, frozen=True, tag=True):
@@ -107,9 +109,13 @@ class ReadAccount(Act, frozen=True, tag=True):
 
 
 class ReadOrdersSince(Act, frozen=True, tag=True):
-    """Ask which orders with a Fuseboard's prefix the broker has had since a wall time."""
+    """Ask which orders with a Fuseboard's prefix the broker has had since a wall time.
+
+    `foreign`: what foreign orders filled and ended as since then is told, too.
+    """
 
     wall_ns: int
+    foreign: bool = False
 
 
 class ReadExecutions(Act, frozen=True, tag=True):

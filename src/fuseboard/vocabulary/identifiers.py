@@ -10,6 +10,7 @@ import re
 from hashlib import sha256
 
 WIRE_PREFIX = "fb"
+FOREIGN_PREFIX = "foreign-"
 STOCKS_FEED = "stocks"
 CRYPTO_FEED = "crypto"
 ACCOUNT_SCOPE = "account"
@@ -72,6 +73,18 @@ def order_id_of_wire_id(instance: str, wire: str) -> str | None:
 def is_fuseboard_wire_id(wire: str) -> bool:
     """Whether some Fuseboard instance made this client order id."""
     return wire.startswith(f"{WIRE_PREFIX}-")
+
+
+def foreign_order_id(broker_order_id: str) -> str:
+    """Our id of an order that was not placed through the gateway: from the broker's alone, so that
+    whoever hears of the order finds it.
+    """
+    return f"{FOREIGN_PREFIX}{broker_order_id}"
+
+
+def is_foreign_order_id(order_id: str) -> bool:
+    """Whether an order of our book was not placed through the gateway: ours are UUIDs."""
+    return order_id.startswith(FOREIGN_PREFIX)
 
 
 def trip_id(*, fuse: str, generation: int) -> str:

@@ -17,6 +17,7 @@ from fuseboard.vocabulary.copy_inputs import ExecutionsSeen, WorkingSeen
 from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
 from fuseboard.vocabulary.fact import Fact
+from fuseboard.vocabulary.foreign_inputs import ForeignTerms
 from fuseboard.vocabulary.guardian_inputs import GuardianClose
 from fuseboard.vocabulary.market_inputs import (
     BookSeen,
@@ -238,7 +239,7 @@ class OrderWorking(Fact, frozen=True, tag=True):
 
 
 class FillReported(Fact, frozen=True, tag=True):
-    """The broker's stream reports one execution of an order of ours.
+    """The broker's stream reports one execution of an order of ours, or of a foreign one.
 
     `filled_quantity_nanos` is cumulative, so a repeated or reordered report adds nothing twice.
     """
@@ -272,7 +273,7 @@ class CancelRefused(Fact, frozen=True, tag=True):
 
 
 class ForeignOrderSeen(Fact, frozen=True, tag=True):
-    """The broker holds a working order that our book does not know."""
+    """The broker holds an order that our book does not know, as its list or its stream says it."""
 
     wire_id: str
     broker_order_id: str
@@ -281,6 +282,8 @@ class ForeignOrderSeen(Fact, frozen=True, tag=True):
     side: Side | None = None
     quantity_nanos: int | None = None
     """Of the whole order; None when the broker does not say, as for one by value."""
+    terms: ForeignTerms | None = None
+    """None: the broker does not say all of it clearly, or it is of a kind that is not modelled."""
 
 
 UNNAMED: Final = "?"
@@ -358,9 +361,6 @@ class BrokerStreamChanged(Fact, frozen=True, tag=True):
     """The broker's order stream connected or was lost."""
 
     connected: bool
-
-
-# --- operators ---------------------------------------------------------------------------------
 
 
 class RequestsThrottled(Fact, frozen=True, tag=True):

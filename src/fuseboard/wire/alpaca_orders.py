@@ -6,9 +6,11 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from fuseboard.vocabulary.foreign_inputs import ForeignTerms
 from fuseboard.vocabulary.money import NumberRefused
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.wire.alpaca_terms import terms_of
 from fuseboard.wire.alpaca_values import (
     nanos_of_number,
     nanos_of_raw,
@@ -299,6 +301,8 @@ class SeenOrder(Struct, frozen=True, kw_only=True):
     legs: tuple[str, ...] = ()
     """The symbols of the legs, of an order that cannot be read."""
     is_multi_leg: bool = False
+    terms: ForeignTerms | None = None
+    """What else an order says that is adopted; None: it cannot be."""
 
     def may_trade(self, symbol: str) -> bool:
         """Whether an order that cannot be read may trade a symbol: where it names none, any one;
@@ -340,17 +344,20 @@ def seen_order(entry: object) -> SeenOrder:
         raise ShapeUnknown(f"an order lacks its id, symbol, side or status: {texts}")
     try:
         filled = nanos_of_number(entry.get("filled_qty") or 0)
+        price = nanos_rounded(entry.get("filled_avg_price") or 0)
+        status = status_of_word(str(word), filled_nanos=filled)
         quantity = entry.get("qty")
         return SeenOrder(
             id=str(order_id),
             client_order_id=str(client_order_id),
             symbol=str(symbol),
             side=Side(side),
-            status=status_of_word(str(word), filled_nanos=filled),
+            status=status,
             quantity_nanos=None if quantity is None else nanos_of_number(quantity),
             filled_quantity_nanos=filled,
-            filled_price_nanos=nanos_rounded(entry.get("filled_avg_price") or 0),
+            filled_price_nanos=price,
             submitted_at=str(entry.get("submitted_at") or entry.get("created_at") or ""),
+            terms=terms_of(entry, status=status, filled_nanos=filled, price_nanos=price),
         )
     except ValueError as wrong:
         raise ShapeUnknown(f"order {order_id}: {wrong}") from wrong

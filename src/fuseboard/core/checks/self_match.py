@@ -85,5 +85,5 @@ def found(proposal: Proposal) -> Finding:
         return Finding(Reason.SELF_MATCH, "no order of ours crosses", "none may")
     price_nanos = other.limit_price_nanos
     price = "the market" if price_nanos is None else text_from_nanos(price_nanos)
-    observed = f"{other.side.value} of {other.strategy} at {price}"
+    observed = f"{other.side.value} of {other.strategy or 'a foreign order'} at {price}"
     return Finding(Reason.SELF_MATCH, observed, "no own order at a crossing price")

@@ -7,8 +7,14 @@ from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
+from fuseboard.core.position import Position
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
+from fuseboard.vocabulary.identifiers import (
+    ACCOUNT_SCOPE,
+    is_foreign_order_id,
+    strategy_scope,
+    symbol_scope,
+)
 from fuseboard.vocabulary.inputs import BrokerPosition
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
@@ -118,6 +124,9 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
             )
     signed_nanos, signed_attos = sign * filled_nanos, sign * cost_attos
     book = state.book
+    if is_foreign_order_id(order.order_id):
+        _go_on_from_here(turn, order.symbol)
+        return
     owners = [order.strategy] if order.strategy else list(book.strategies)
     waited = not _score(state, ACCOUNT_SCOPE).settled
     closed: list[str] = []
@@ -142,6 +151,27 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
         state.closed_last = tuple(dict.fromkeys([*earlier, *closed]))
 
 
+def _go_on_from_here(turn: Turn, symbol: str) -> None:
+    """A foreign fill moved positions: no trade of ours has a result by it. Those whose position it
+    moved go on from what is held.
+    """
+    state = turn.state
+    for owner, ledger in [("", state.book.account), *state.book.strategies.items()]:
+        held = ledger.positions.get(symbol)
+        scope = strategy_scope(owner) if owner else ACCOUNT_SCOPE
+        trade = state.trades.get(scope, {}).get(symbol)
+        known_nanos = 0 if trade is None else trade.quantity_nanos
+        if held is not None and held.quantity_nanos != known_nanos:
+            state.trades.setdefault(scope, {})[symbol] = _trade_of(held)
+
+
+def _trade_of(held: Position) -> Trade:
+    quantity_nanos = held.quantity_nanos
+    return Trade(
+        quantity_nanos=quantity_nanos, paid_attos=quantity_nanos * held.average_price_nanos
+    )
+
+
 def note_position(turn: Turn, symbol: str) -> None:
     """A position was taken from the broker: its trades go on from what the books now hold."""
     state = turn.state
@@ -149,10 +179,7 @@ def note_position(turn: Turn, symbol: str) -> None:
         held = ledger.positions.get(symbol)
         scope = strategy_scope(owner) if owner else ACCOUNT_SCOPE
         if held is not None:
-            state.trades.setdefault(scope, {})[symbol] = Trade(
-                quantity_nanos=held.quantity_nanos,
-                paid_attos=held.quantity_nanos * held.average_price_nanos,
-            )
+            state.trades.setdefault(scope, {})[symbol] = _trade_of(held)
 
 
 def note_fee(turn: Turn, fee_attos: int) -> None:
@@ -170,7 +197,9 @@ def note_cash_agrees(state: State) -> None:
 
 
 def note_submitted(turn: Turn, order: Order, *, rejected: bool) -> None:
-    """The broker took an order, or rejected it."""
+    """The broker took an order, or rejected it. A foreign one was not ours to submit."""
+    if is_foreign_order_id(order.order_id):
+        return
     for scope in scopes_of(order):
         _score(turn.state, scope).submitted(rejected=rejected)
     if rejected:

@@ -1,0 +1,29 @@
+"""What the kernel keeps of adopted foreign orders beside the book."""
+
+from msgspec import Struct
+
+from fuseboard.core.book import Order
+
+
+class Unplaced(Struct, kw_only=True):
+    """What a foreign order had filled when it was first seen: whether our positions have it in
+    them, a comparison with the broker's says.
+    """
+
+    quantity_nanos: int
+    attos: int
+    agreed: int = 0
+    """How many comparisons in a row found no difference without it."""
+    ended: Order | None = None
+    """The order, where it had ended and is not in the book; else None."""
+
+
+class ForeignOrders(Struct, kw_only=True):
+    """Of all that are adopted."""
+
+    unplaced: dict[str, Unplaced] = {}
+    """By order id, oldest first."""
+    unpriced: dict[str, None] = {}
+    """Orders that work at no known price: what they may cost at worst is not known."""
+    limits_told_boot_ns: int | None = None
+    """When people were last told that one passes a limit."""
