@@ -50,6 +50,12 @@ def test_the_last_try_is_kept_for_what_was_not_tried_yet() -> None:
     assert line.begin(HANGS_S) is again, "nothing else is tried"
 
 
+def test_no_more_tries_than_the_most_are_under_way_however_many_hang() -> None:
+    line = Line(tries_at_once_max=2)
+    filled(line, [0, 0, 0])
+    assert [line.begin(at * HANGS_S) is not None for at in range(4)] == [True, True, False, False]
+
+
 def test_where_a_line_has_one_try_at_once_what_failed_has_it_too() -> None:
     line = Line(tries_at_once_max=1)
     (again,) = filled(line, [0])

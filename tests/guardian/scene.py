@@ -31,9 +31,11 @@ MISSED = Finding(What.MISSED, Kind.GONE, 2_000_000_000)
 class Heard:
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.ages_ns: list[int] = []
 
     def page(self, severity: str, code: str, scope: str, text: str, *, age_ns: int = 0) -> None:
         self.texts.append(f"{severity} {code} {scope} {text}")
+        self.ages_ns.append(age_ns)
 
 
 class Scene:

@@ -136,6 +136,9 @@ def test_a_hung_disk_stops_neither_the_kill_nor_the_cancels_nor_the_closes_and_d
     said = "\n".join(scene.heard.texts)
     assert f"the disk hangs: {scene.place.register_file} is not latched on it" in said
     assert "all that was to be closed is flat; the disk hangs: " in scene.heard.texts[-1]
+    (acts,) = (at for at, each in enumerate(scene.heard.texts) if "the guardian acts" in each)
+    assert scene.heard.ages_ns[acts] >= disk.WAIT_S_MAX * NANOS, "it waited once for that disk"
+    assert scene.heard.ages_ns[-1] == 0, "what is said when it is done happened just now"
 
     # The next guardian finds no note, and what the first had sent reaches the broker a moment
     # later than its own look.
