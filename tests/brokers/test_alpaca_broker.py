@@ -336,10 +336,44 @@ def test_a_cancel_is_taken_or_refused_with_a_reason(
     assert (refused and refused.reason) == reason
 
 
+ALL = "DELETE /v2/orders"
+
+
+def test_all_are_cancelled_by_one_request_and_each_orders_answer_is_read() -> None:
+    entries = [
+        {"id": "b-1", "status": 200},
+        {"id": "b-2", "status": 500, "body": {"code": 50010000, "message": "not cancelable"}},
+        {"id": "b-3", "status": 422},
+        {"id": "b-4", "status": 204, "body": None},
+    ]
+    assert asked({ALL: answer(207, entries)}, lambda broker: broker.cancel_all()) == ["b-1", "b-4"]
+    assert asked({ALL: answer(207, [])}, lambda broker: broker.cancel_all()) == []
+
+
+@pytest.mark.parametrize(
+    "scripted",
+    [
+        error(500, 0, "Failed to cancel order"),
+        error(404, 0, "no"),
+        hanging,
+        answer(207, {"id": "b-1", "status": 200}),
+        answer(207, [{"id": "b-1"}]),
+        answer(207, [{"id": "b-1", "status": "200"}]),
+        Response(207, b"<html>"),
+    ],
+)
+def test_what_became_of_all_is_not_known_without_an_answer_that_makes_sense(
+    scripted: Answer,
+) -> None:
+    with pytest.raises(BrokerUnavailable):
+        asked({ALL: scripted}, lambda broker: broker.cancel_all(), timeout_s=0.3)
+
+
 def test_a_throttled_cancel_or_read_is_throttled() -> None:
     cancel = CancelOrder(order_id=OURS, broker_order_id="b-1")
     for path, ask in (
         ("DELETE /v2/orders/b-1", lambda b: b.cancel(cancel)),
+        (ALL, lambda b: b.cancel_all()),
         (BY_ID, lambda b: b.find(FIND)),
         ("GET /v2/account", lambda b: b.account()),
         ("GET /v2/orders", lambda b: b.read_leg(LEG)),

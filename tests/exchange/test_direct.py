@@ -116,6 +116,18 @@ def test_a_cancel_ends_the_order_once_and_a_second_is_refused() -> None:
     assert refused.reason is Reason.ORDER_NOT_CANCELABLE
 
 
+def test_all_that_works_is_cancelled_at_once() -> None:
+    desk = Desk()
+    sent = [desk.submit(order(name, limit=50)) for name in ("1", "2", "3")]
+    ids = [each.broker_order_id for each in sent if isinstance(each, OrderSent)]
+    assert asyncio.run(desk.broker.cancel_all()) == ids
+    ended = [at for at in desk.facts if isinstance(at, OrderEnded)]
+    assert [(at.order_id, at.status) for at in ended] == [
+        (name, OrderStatus.CANCELED) for name in ("1", "2", "3")
+    ]
+    assert asyncio.run(desk.broker.cancel_all()) == []
+
+
 def test_an_order_is_found_by_its_wire_id_or_never_arrived() -> None:
     desk = Desk()
     desk.submit(order("1", limit=50))

@@ -1,18 +1,23 @@
-"""Delete the wait for the disk, or the epoch check at the socket: a test that pins it fails.
+"""Delete the wait for the disk, the epoch check at the socket, or what keeps a bulk cancel from
+taking away what is to stay: a test that pins it fails.
 
 The rest of the list is in `tests/core/test_deletions.py`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from fuseboard.runtime.bulk_cancels import BulkCancels
+from fuseboard.runtime.cancels import CancelLine
 from fuseboard.runtime.hold import Hold
 from fuseboard.runtime.loop import Loop
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.runtime.submits import SubmitLine
 from tests.deletion import assert_pinned
+from tests.runtime import test_bulk_cancels as bulk
 from tests.runtime import test_loop as loop
 from tests.runtime import test_outlet as outlet
 
@@ -87,13 +92,58 @@ THE_EPOCH_CHECK: tuple[Row, ...] = (
     ),
 )
 
+ALL_AT_ONCE: tuple[Row, ...] = (
+    (
+        BulkCancels._ask_once,
+        "or not all(map(self._is_wanted, works))",
+        "",
+        partial(bulk.test_what_is_to_stay_is_not_taken_away_with_the_others, "a stop"),
+    ),
+    (
+        BulkCancels._ask_once,
+        "self._spares()",
+        "False",
+        bulk.test_a_close_on_its_way_is_waited_for_and_then_spares_all_from_it,
+    ),
+    (
+        BulkCancels.ask,
+        "self._over.clear()",
+        "pass",
+        bulk.test_a_close_waits_until_it_is_answered_and_is_not_taken_away,
+    ),
+    (
+        BulkCancels.is_worth,
+        " and self._may()",
+        "",
+        bulk.test_a_strategy_that_cancels_all_it_has_cancels_one_by_one_while_the_account_trades,
+    ),
+    (
+        SubmitLine._send,
+        " or not await self._bulk_is_over(submit)",
+        "",
+        bulk.test_a_close_waits_until_it_is_answered_and_is_not_taken_away,
+    ),
+    (
+        CancelLine._ask_for_many,
+        "each.is_moot = True",
+        "pass",
+        bulk.test_a_hundred_orders_of_a_halted_account_are_cancelled_by_one_request,
+    ),
+    (
+        CancelLine.forget,
+        "_drop(self._under_way[order_id])",
+        "pass",
+        bulk.test_a_cancel_that_waits_for_its_turn_is_dropped_when_its_order_ends,
+    ),
+)
+
 
 def _name(row: Row) -> str:
     function, text, instead, _ = row
     return f"{function.__qualname__}: {text.strip()} -> {instead}"
 
 
-@pytest.mark.parametrize("row", [*THE_WAIT_FOR_THE_DISK, *THE_EPOCH_CHECK], ids=_name)
+@pytest.mark.parametrize("row", [*THE_WAIT_FOR_THE_DISK, *THE_EPOCH_CHECK, *ALL_AT_ONCE], ids=_name)
 def test_without_this_line_the_test_that_pins_it_fails(
     monkeypatch: pytest.MonkeyPatch, row: Row
 ) -> None:

@@ -287,7 +287,12 @@ class MemoryBroker:
         self.after_socket_ms = 1
         self.written: list[SubmitOrder] = []
         self.cancels: list[CancelOrder] = []
+        self.bulk_cancels = 0
+        self.bulk_ms = 1
+        self.bulk_faults: list[str] = []
         self.working: dict[str, str] = {}
+        self.strangers: dict[str, str] = {}
+        """Wire id to broker order id of what others placed; all at once takes them away, too."""
         self.in_flight = 0
         self.in_flight_most = 0
         self.throttles = 0
@@ -359,6 +364,24 @@ class MemoryBroker:
         del self.working[ours[0]]
         return None
 
+    async def cancel_all(self) -> Sequence[str]:
+        self._throttle()
+        self.bulk_cancels += 1
+        self.story.append("cancel all")
+        await self._sleep(self.bulk_ms)
+        fault = self.bulk_faults.pop(0) if self.bulk_faults else ""
+        if fault == "nothing was done":
+            raise BrokerUnavailable("503")
+        self.strangers.clear()
+        taken = list(self.working.values())
+        if fault == "it took a part":
+            taken = taken[::2]
+        for order_id in [each for each, theirs in self.working.items() if theirs in taken]:
+            del self.working[order_id]
+        if fault == "the answer was lost":
+            raise BrokerUnavailable("no answer in time")
+        return taken
+
     async def find(self, order: FindOrder) -> SubmitOutcome:
         self._throttle()
         self.finds += 1
@@ -423,6 +446,12 @@ class MemoryBroker:
             )
             for order_id, broker_order_id in self.working.items()
             if not known(f"fb-12345678-{order_id}")
+        ] + [
+            ForeignOrderSeen(
+                wire_id=wire_id, broker_order_id=theirs, symbol="AAPL", ours_by_prefix=False
+            )
+            for wire_id, theirs in self.strangers.items()
+            if not known(wire_id)
         ]
 
 

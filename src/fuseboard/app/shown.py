@@ -73,6 +73,10 @@ class ShownBroker:
         """Cancel one order."""
         return await self._broker.cancel(order)
 
+    async def cancel_all(self) -> Sequence[str]:
+        """Cancel everything that works."""
+        return await self._broker.cancel_all()
+
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """Look for one order."""
         return await self._broker.find(order)

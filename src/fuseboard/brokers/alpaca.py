@@ -77,6 +77,10 @@ class AlpacaBroker:
         """Ask to cancel by broker order id. Raises `Throttled`."""
         return await self._requests.cancel(order)
 
+    async def cancel_all(self) -> Sequence[str]:
+        """Ask to cancel everything. Raises `BrokerUnavailable` and `Throttled`."""
+        return await self._requests.cancel_all()
+
     async def read_leg(self, leg: ReadLeg) -> LegRead | LegReadFailed:
         """What sizes a protective close. Raises `Throttled`."""
         return await self._requests.read_leg(leg)

@@ -14,10 +14,11 @@ What a submit came to, by what the broker did:
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from fuseboard.brokers.alpaca_session import AlpacaSession, is_absent, raise_if_throttled
 from fuseboard.vocabulary.doors import BrokerUnavailable
@@ -58,8 +59,17 @@ within four seconds, is younger; whoever uses an id anew that our book forgot se
 since. Plans repeat their ids on purpose: theirs are always their own.
 """
 _CRYPTO = "crypto"
+
+
 _QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
 """What Alpaca's crypto pairs are quoted in, the longer ones first."""
+
+
+class _Cancelled(Struct, frozen=True):
+    """What became of one order when all were to be cancelled."""
+
+    id: str
+    status: int
 
 
 class AlpacaRequests:
@@ -227,6 +237,27 @@ class AlpacaRequests:
             reason = Reason.BROKER_UNREACHABLE
         message = f"{answer.status} {read_error(answer.body).message}"
         return CancelRefused(order_id=order.order_id, reason=reason, message=message)
+
+    async def cancel_all(self) -> Sequence[str]:
+        """Ask to cancel every order that works; the ids of those whose cancel was taken, by the
+        multi-status answer. Raises `BrokerUnavailable` and `Throttled`.
+        """
+        session = self._session
+        try:
+            answer = await session.trading.request(
+                "DELETE", "/v2/orders", session.headers, timeout_s=session.timeout_s
+            )
+        except (NotWritten, AnswerLost) as failure:
+            raise BrokerUnavailable(str(failure)) from failure
+        raise_if_throttled(answer)
+        if not 200 <= answer.status < 300:
+            message = read_error(answer.body).message
+            raise BrokerUnavailable(f"DELETE /v2/orders: {answer.status} {message}")
+        try:
+            entries = msgspec.json.decode(answer.body, type=list[_Cancelled])
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            raise BrokerUnavailable(f"DELETE /v2/orders: the answer: {wrong}") from wrong
+        return [entry.id for entry in entries if 200 <= entry.status < 300]
 
     # --- reads ---------------------------------------------------------------------------------
 

@@ -136,6 +136,14 @@ class DirectBroker:
             return CancelRefused(order_id=order.order_id, reason=reason, message=taken.message)
         return None
 
+    async def cancel_all(self) -> Sequence[str]:
+        """Cancel every order that works."""
+        now_ns = self._now_ns()
+        ids = [order.order_id for order in self._exchange.open_orders()]
+        refused = [isinstance(self._exchange.cancel(now_ns, each), Refusal) for each in ids]
+        self.pump()
+        return [each for each, left in zip(ids, refused, strict=True) if not left]
+
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """Look for an order by its wire id; a foreign one by the exchange's."""
         found = self._exchange.order_by_client_order_id(order.wire_id)

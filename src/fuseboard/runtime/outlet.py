@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from fuseboard.runtime.broker_latches import BrokerLatchLine, LatchLimits
 from fuseboard.runtime.budget import Budget
+from fuseboard.runtime.bulk_cancels import BulkCancels, BulkLimits
 from fuseboard.runtime.cancels import CancelLimits, CancelLine
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
@@ -78,6 +79,7 @@ class OutletLimits(Struct, frozen=True, kw_only=True):
 
     submits: SubmitLimits = SubmitLimits()
     cancels: CancelLimits = CancelLimits()
+    bulk: BulkLimits = BulkLimits()
     questions: QuestionLimits = QuestionLimits()
     latches: LatchLimits = LatchLimits()
     wire_ids_max: int = 131_072
@@ -130,6 +132,8 @@ class Outlet:
             refused=self._deliver,
             limits=self.limits.cancels,
         )
+        bulk = self._new_bulk()
+        self._cancels.ask_for_many_with(bulk)
         self._submits = SubmitLine(
             broker=broker,
             gate=self._gate,
@@ -137,6 +141,7 @@ class Outlet:
             clock=clock,
             allowed=self._may_leave,
             unwanted=self._cancels.is_wanted,
+            bulk=bulk,
             report=self._deliver,
             limits=self.limits.submits,
         )
@@ -183,6 +188,17 @@ class Outlet:
             report=self._deliver,
             randbelow=self._randbelow,
             limits=self.limits.questions,
+        )
+
+    def _new_bulk(self) -> BulkCancels:
+        return BulkCancels(
+            broker=self._broker,
+            gate=self._gate,
+            clock=self._clock,
+            may=lambda: self._sealed or self._holds_new_risk or self._register.halts("", ""),
+            is_wanted=lambda it: self._cancels.wants(it) or (self._sealed and it.ours_by_prefix),
+            spares=lambda: not all(map(self._cancels.is_wanted, self._submits.started_ids())),
+            limits=self.limits.bulk,
         )
 
     def _new_latch_line(self) -> BrokerLatchLine | None:

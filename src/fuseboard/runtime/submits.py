@@ -18,6 +18,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from fuseboard.runtime.bulk_cancels import BulkCancels
 from fuseboard.runtime.crew import Crew
 from fuseboard.runtime.gate import SECOND_NS, Gate
 from fuseboard.runtime.reductions import Reductions
@@ -71,7 +72,8 @@ class SubmitLine:
     """Submits under way. `report` gets each one's outcome, once.
 
     `allowed` says whether an order may leave now; it is asked at the socket. `unwanted` says
-    whether a cancel waits for an order id. `started` counts the calls made to the broker.
+    whether a cancel waits for an order id. `bulk` holds back what has not started while everything
+    is cancelled at once. `started` counts the calls made to the broker.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SubmitLine:
         clock: Clock,
         allowed: Callable[[SubmitOrder], bool],
         unwanted: Callable[[str], bool],
+        bulk: BulkCancels,
         report: Callable[[SubmitOutcome], None],
         limits: SubmitLimits,
     ) -> None:
@@ -94,6 +97,7 @@ class SubmitLine:
         self._clock = clock
         self._allowed = allowed
         self._unwanted = unwanted
+        self._bulk = bulk
         self._report = report
         self._under_way: dict[str, _Submit] = {}
         self._ended = asyncio.Event()
@@ -164,6 +168,10 @@ class SubmitLine:
     def started_orders(self) -> list[SubmitOrder]:
         """The orders whose call to the broker has begun, and of which it has said nothing yet."""
         return [submit.order for submit in self._under_way.values() if _has_started(submit)]
+
+    def started_ids(self) -> list[str]:
+        """Their ids."""
+        return [order.order_id for order in self.started_orders()]
 
     def has_started(self, order_id: str) -> bool:
         """Whether the call for an order has begun and the broker has said nothing of it yet."""
@@ -242,7 +250,7 @@ class SubmitLine:
         protective = _is_protective(submit.order)
         attempts = 0
         while True:
-            if not await self._turn(submit, protective):
+            if not await self._turn(submit, protective) or not await self._bulk_is_over(submit):
                 self._finish(submit, _not_sent(submit.order, Reason.RATE_LIMITED))
                 return
             try:
@@ -271,6 +279,12 @@ class SubmitLine:
             return await self._gate.turn(protective=True)
         wait_ns = submit.deadline_ns - self._clock.now().boot_ns
         return wait_ns > 0 and await self._gate.turn(protective=False, wait_ns_max=wait_ns)
+
+    async def _bulk_is_over(self, submit: _Submit) -> bool:
+        """Wait while everything is being cancelled; False when an order is stale after that."""
+        if not await self._bulk.waited():
+            return True
+        return _is_protective(submit.order) or self._clock.now().boot_ns < submit.deadline_ns
 
     async def _call(self, submit: _Submit) -> SubmitOutcome:
         def still_allowed() -> bool:

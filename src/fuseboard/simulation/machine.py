@@ -17,10 +17,11 @@ from fuseboard.journal.writer import JournalWriter
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.build import build
+from fuseboard.runtime.bulk_cancels import BulkLimits
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.loop import Loop, LoopLimits, NodeStopped
-from fuseboard.runtime.outlet import Outlet
+from fuseboard.runtime.outlet import Outlet, OutletLimits
 from fuseboard.runtime.recovery import restored
 from fuseboard.runtime.register_watch import RegisterWatch
 from fuseboard.runtime.watermark import Watermark
@@ -193,6 +194,7 @@ class Process:
             views=[machine.memory],
             pagers=[machine.memory],
             randbelow=jitter,
+            limits=OutletLimits(bulk=BulkLimits(orders_min=2)),  # so few work at a time here
         )
         self.loop = Loop(
             kernel=came_back.kernel,

@@ -208,6 +208,11 @@ class Line:
                 order_id=order.order_id, reason=Reason.BROKER_UNREACHABLE, message=str(failure)
             )
 
+    async def cancel_all(self) -> Sequence[str]:
+        """Ask to cancel everything. Raises `BrokerUnavailable`, `Throttled`."""
+        await self._reach()
+        return await self._ask(self._direct.cancel_all)
+
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """One look by wire id. Raises `Throttled`."""
         try:

@@ -89,6 +89,11 @@ class Broker(Protocol):
     async def cancel(self, order: CancelOrder) -> CancelRefused | None:
         """Ask to cancel by broker order id. None: taken; the stream will say when it is final."""
 
+    async def cancel_all(self) -> Sequence[str]:
+        """Ask to cancel every order of the account that works, whoever placed it. The broker's ids
+        of those whose cancel it took. Raises `BrokerUnavailable`: any of them may be cancelled.
+        """
+
     async def find(self, order: FindOrder) -> SubmitOutcome:
         """One look for an order by wire id: `OrderSent`, `OrderNotSent(NEVER_ARRIVED)` when the
         broker says there is none, `OrderUnknown` when it could not be asked.
