@@ -20,6 +20,7 @@ from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.broker_latch_effects import LatchBroker
 from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.evidence_effects import (
+    PublishPlan,
     RecordCash,
     RecordPlan,
     RecordPolicy,
@@ -379,6 +380,7 @@ _SAID: dict[type, Callable[..., str]] = {
     fx.PublishPosture: lambda _, e: f"{e.scope} {e.posture.name}: {e.reason.value}",
     RecordTransition: _transition,
     RecordPlan: _plan,
+    PublishPlan: lambda p, e: _plan(p, e.plan),
     RecordPolicy: _policy_recorded,
     RecordCash: lambda _, e: f"{text(e.difference_nanos)} adopted, {text(e.day_nanos)} in 24 hours",
     RecordReplacement: lambda p, e: f"{p.name(e.order_id)} is not sent: {e.reason.value}",

@@ -26,6 +26,7 @@ from fuseboard.vocabulary.effects import (
     SubmitOrder,
 )
 from fuseboard.vocabulary.evidence_effects import (
+    PublishPlan,
     RecordDrain,
     RecordOverride,
     RecordPlan,
@@ -171,6 +172,8 @@ class Board:
                 self._transition(effect)
             case RecordPlan():
                 self._plan(effect)
+            case PublishPlan():
+                self._plan(effect.plan)
             case RecordDrain():
                 self.drain = effect
             case RecordPolicy() if effect.accepted:
@@ -188,9 +191,7 @@ class Board:
             case PublishLost():
                 self._lost(effect)
             case PublishDiscrepancy():
-                self.discrepancies[effect.subject] = effect
-                if effect.stage in ("resolved", "accepted"):
-                    del self.discrepancies[effect.subject]
+                self._discrepancy(effect)
             case RecordOverride():
                 self.overrides.pop(effect.override, None)
                 if effect.stage in ("requested", "verified"):
@@ -267,6 +268,11 @@ class Board:
         self.tiers[effect.symbol] = effect
         if effect.after == Tier.NORMAL.name:
             del self.tiers[effect.symbol]
+
+    def _discrepancy(self, effect: PublishDiscrepancy) -> None:
+        self.discrepancies[effect.subject] = effect
+        if effect.stage in ("resolved", "accepted"):
+            del self.discrepancies[effect.subject]
 
     def _lost(self, effect: PublishLost) -> None:
         self.lost.pop(effect.strategy, None)

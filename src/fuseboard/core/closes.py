@@ -9,7 +9,7 @@ from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import State, Turn
 from fuseboard.vocabulary import closes
 from fuseboard.vocabulary.closes import close_time_in_force
-from fuseboard.vocabulary.evidence_effects import RecordPlan
+from fuseboard.vocabulary.evidence_effects import PublishPlan, RecordPlan
 from fuseboard.vocabulary.identifiers import wire_id
 from fuseboard.vocabulary.inputs import UNNAMED
 from fuseboard.vocabulary.liquidity import Tier
@@ -164,9 +164,11 @@ def waits_for_liquidity(turn: Turn, plan: Plan, leg: Leg) -> bool:
 
 def left_of(state: State, plan: Plan) -> tuple[str, ...]:
     """What a plan leaves open, in words: positions, and orders that may still fill."""
+    without_why = "is being closed" if plan.stage in ONGOING_STAGES else "frozen"
     return (
         tuple(
-            f"{leg.symbol} {text_from_nanos(_held_nanos(state, plan, leg))} {leg.why or 'frozen'}"
+            f"{leg.symbol} {text_from_nanos(_held_nanos(state, plan, leg))}"
+            f" {leg.why or without_why}"
             for leg in plan.legs.values()
             if leg.stage != "flat"
         )
@@ -227,27 +229,39 @@ def _unread_of(state: State, plan: Plan) -> tuple[str, ...]:
     )
 
 
-def stand(leg: Leg) -> None:
-    """The exchange has halted the symbol: wait for its resumption, at the cost of no attempt."""
-    leg.stage, leg.why, leg.deadline_boot_ns = "waiting", "the exchange has halted trading", 0
+def work(turn: Turn, leg: Leg, order: Order) -> None:
+    """The leg's close is at the broker, or on its way: it has the time of a close."""
+    leg.stage, leg.order_id = "working", order.order_id
+    leg.deadline_boot_ns = turn.boot_ns + turn.policy.execution.close_wait_ns
+    leg.holds_boot_ns = leg.deadline_boot_ns + turn.policy.execution.cancel_wait_ns
+    turn.wake(leg.deadline_boot_ns)
+
+
+def _as_it_stands(turn: Turn, plan: Plan) -> RecordPlan:
+    return RecordPlan(
+        trip=plan.trip,
+        stage=plan.stage,
+        symbols=tuple(plan.legs),
+        cancelled=plan.cancelled,
+        closed=plan.closed,
+        errors=plan.errors,
+        duration_ns=turn.boot_ns - plan.began_boot_ns,
+        left=left_of(turn.state, plan),
+    )
+
+
+def show(turn: Turn) -> None:
+    """Fill the views of a gateway that starts: plans at work, frozen ones, and what others left."""
+    for plan in turn.state.plans.values():
+        turn.out.append(PublishPlan(plan=_as_it_stands(turn, plan)))
 
 
 def finish(turn: Turn, plan: Plan, stage: str) -> None:
     """A plan ends, or is frozen: say what it did and what is left."""
     plan.stage = stage
-    left = left_of(turn.state, plan)
-    turn.out.append(
-        RecordPlan(
-            trip=plan.trip,
-            stage=stage,
-            symbols=tuple(plan.legs),
-            cancelled=plan.cancelled,
-            closed=plan.closed,
-            errors=plan.errors,
-            duration_ns=turn.boot_ns - plan.began_boot_ns,
-            left=left,
-        )
-    )
+    record = _as_it_stands(turn, plan)
+    left = record.left
+    turn.out.append(record)
     text = f"the liquidation of {plan.trip} is {stage}: "
     named = "; ".join(left[:LEFT_SAID_MAX])
     if len(left) > LEFT_SAID_MAX:

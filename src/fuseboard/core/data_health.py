@@ -8,6 +8,7 @@ policy's own limit for one symbol. One that its exchange has halted is halted, n
 
 from typing import Final
 
+from fuseboard.core import standing
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import watching
@@ -34,6 +35,9 @@ def feed_heard(turn: Turn, fact: FeedHeard) -> None:
         return
     watching.feed_heard(state, fact)
     first = fact.feed not in state.feeds
+    silent_ns = turn.boot_ns - state.feeds.get(fact.feed, turn.boot_ns)
+    if silent_ns > turn.policy.data.heartbeat_ns_max:
+        standing.feed_returned(turn, fact.feed)
     state.feeds[fact.feed] = turn.boot_ns
     if not fact.real_time:
         state.feed_times.pop(fact.feed, None)

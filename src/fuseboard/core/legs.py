@@ -38,7 +38,9 @@ class Leg(Struct, kw_only=True):
     turns: int = 0
     """How many closes it has sent."""
     waits_for: str = ""
-    """`turn`, `book`, `market` (see `core.leaving`) or `stops` (`core.stops`) while it waits so."""
+    """`turn`, `book`, `market` (`core.leaving`), `stops` (`core.stops`) or `halt` (`core.standing`)
+    while it waits so.
+    """
     holds_boot_ns: int = 0
     """Until when its working close keeps other plans' from the symbol."""
     opened_boot_ns: int = 0
@@ -49,6 +51,10 @@ class Leg(Struct, kw_only=True):
     """Its `why` before that, which the next read that does not fail gives back."""
     taken_boot_ns: int = 0
     """When a close of it last filled, in part at least; 0: never."""
+    stood_boot_ns: int = 0
+    """Since when its exchange's halt keeps it; 0: none does."""
+    asks_boot_ns: int = 0
+    """When it may ask a market again whose resumption may have been missed; 0: it has not yet."""
 
 
 def began_boot_ns(plan: "Plan", leg: Leg) -> int:
@@ -74,5 +80,7 @@ class Plan(Struct, kw_only=True):
     """Whether people know that it takes long."""
     told_unread: bool = False
     """Whether people know that the broker cannot be read for it."""
+    told_standing: bool = False
+    """Whether people know that exchanges' halts keep it."""
     reason: Reason = Reason.DRAWDOWN
     """Why it was begun: the trip's own."""

@@ -41,6 +41,20 @@ class TradingHalt(Struct, kw_only=True):
     resumed: bool = False
     due_boot_ns: int = 0
     """When new risk is let on again; 0 while the exchange has not resumed trading."""
+    missed_boot_ns: int = 0
+    """Since when its resumption may have been missed; 0: nobody was away since it was told."""
+    traded: bool = False
+    """Whether a close was filled since: exits go on, new risk waits for the exchange's word."""
+
+    def stops_exits(self) -> bool:
+        """Whether nothing can be closed, as far as is known."""
+        return not (self.resumed or self.traded)
+
+
+def halts_of(halts: dict[str, TradingHalt], symbol: str) -> dict[str, TradingHalt]:
+    """Of these, the halts that a symbol is subject to: its own, and the market's."""
+    names = (symbol,) if "/" in symbol else (symbol, "")
+    return {name: halts[name] for name in names if name in halts}
 
 
 class FeedTimes(Struct):

@@ -23,7 +23,7 @@ do not touch it, only `freeze` does. Nothing is read or sent before the books ar
 
 from typing import Final
 
-from fuseboard.core import broker_latches, leaving, stops, trying
+from fuseboard.core import broker_latches, leaving, standing, stops, trying
 from fuseboard.core.book import Order
 from fuseboard.core.closes import (
     DONE_STAGES,
@@ -33,13 +33,13 @@ from fuseboard.core.closes import (
     finish,
     legs_are_done,
     own_is_flat,
-    stand,
     strategy_of,
     symbols_of,
     to_close,
     unread_symbols,
     unseen_nanos,
     waits_for_liquidity,
+    work,
 )
 from fuseboard.core.legs import Leg, Plan
 from fuseboard.core.measures.recording import note_error
@@ -101,8 +101,8 @@ def _ids(turn: Turn, plan: Plan, leg: Leg) -> tuple[str, str]:
 
 def _read(turn: Turn, plan: Plan, leg: Leg) -> None:
     leg.deadline_boot_ns, leg.waits_for = 0, ""
-    if turn.state.stands_still(leg.symbol):
-        stand(leg)
+    if standing.stands(turn, leg):
+        standing.stand(turn, leg)
         return
     broker_latches.trade_again(turn)
     leg.stage, leg.asked_boot_ns = "reading", turn.boot_ns
@@ -145,7 +145,8 @@ def leg_read(turn: Turn, fact: LegRead) -> None:
     elif why := trying.why_over(turn, plan, leg):
         _leave(turn, plan, leg, why)
     else:
-        trying.tell_if_late(turn, plan, leg)
+        if not turn.state.stands_still(leg.symbol):
+            trying.tell_if_late(turn, plan, leg)
         _size_and_send(turn, plan, leg, fact)
     _end_if_done(turn, plan)
 
@@ -179,13 +180,13 @@ def _found(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
             find(turn, order)
         _count(turn, plan, leg, order, fact.found)
     else:
-        _work(turn, leg, order)
+        work(turn, leg, order)
         find(turn, order)
 
 
 def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
-    if turn.state.stands_still(leg.symbol):
-        stand(leg)
+    if standing.stands(turn, leg):
+        standing.stand(turn, leg)
         return
     if leaving.waits_for_market(turn, plan, leg):
         _wait(turn, leg, leaving.look_boot_ns(turn, leg))
@@ -218,16 +219,7 @@ def _size_and_send(turn: Turn, plan: Plan, leg: Leg, fact: LegRead) -> None:
 
 def trading_resumed(turn: Turn) -> None:
     """Legs that stood still because of an exchange's halt go on where it has resumed."""
-    for leg in [leg for plan in turn.state.plans.values() for leg in plan.legs.values()]:
-        if leg.deadline_boot_ns or turn.state.stands_still(leg.symbol):
-            continue
-        if leg.stage == "waiting":
-            trying.time_again(turn, leg)
-            leg.opened_boot_ns = turn.boot_ns
-            leg.reads, leg.deadline_boot_ns = 0, turn.boot_ns
-        elif leg.stage == "working" and not turn.state.book.orders[leg.order_id].cancel_wanted:
-            trying.time_again(turn, leg)
-            _work(turn, leg, turn.state.book.orders[leg.order_id])
+    standing.go_on(turn)
     advance(turn)
 
 
@@ -246,24 +238,18 @@ def _send(turn: Turn, plan: Plan, leg: Leg, *, side: Side, open_nanos: int) -> N
         if known.closed():
             _next_attempt(turn, plan, leg)
         else:
-            _work(turn, leg, known)
+            work(turn, leg, known)
             find(turn, known)
         return
     quantity_nanos = leaving.quantity_nanos(turn, plan, leg, side=side, open_nanos=open_nanos)
     order = close_order(
         turn, plan, leg, ids=(client_order_id, order_id), side=side, quantity_nanos=quantity_nanos
     )
-    _work(turn, leg, order)
+    work(turn, leg, order)
     leg.turns += 1
     leg.sent_boot_ns = turn.boot_ns
+    standing.sent(turn, leg)
     submit(turn, order)
-
-
-def _work(turn: Turn, leg: Leg, order: Order) -> None:
-    leg.stage, leg.order_id = "working", order.order_id
-    leg.deadline_boot_ns = turn.boot_ns + turn.policy.execution.close_wait_ns
-    leg.holds_boot_ns = leg.deadline_boot_ns + turn.policy.execution.cancel_wait_ns
-    turn.wake(leg.deadline_boot_ns)
 
 
 def _next_attempt(turn: Turn, plan: Plan, leg: Leg) -> None:
@@ -313,7 +299,7 @@ def _after_close(turn: Turn, plan: Plan, leg: Leg, order: Order, *, failed: bool
     Only what the broker took or refused counts: without a way to the broker a leg keeps on.
     """
     sent = order.status is not OrderStatus.NOT_SENT
-    if sent and not turn.state.stands_still(leg.symbol):
+    if sent and not standing.is_told_of(turn, leg):
         _count(turn, plan, leg, order)
     elif failed:
         at_boot_ns = trying.not_sent(turn, plan, leg)
@@ -336,6 +322,7 @@ def _count(turn: Turn, plan: Plan, leg: Leg, order: Order, found: OrderSent | No
         at_once=order.time_in_force is TimeInForce.IOC,
     )
     leg.attempt += 1
+    standing.answered(turn, leg, filled_nanos=seen.filled_quantity_nanos)
     if seen.status is OrderStatus.FILLED and leg.chunk:  # more is left: nothing to ask for yet
         leaving.wait_for_book(leg)
         _wait(turn, leg)
@@ -362,6 +349,7 @@ def ask_again(turn: Turn, trip: str, orders: list[Order]) -> None:
         return
     plan.orders.update({order.order_id: None for order in orders})
     plan.told = plan.told_unread = False
+    standing.resume(plan)
     for leg in plan.legs.values():
         trying.all_again(turn, leg)
         leg.why = ""
@@ -390,7 +378,9 @@ def advance(turn: Turn) -> None:
 
 
 def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
-    if leg.stage == "waiting" and leaving.still_waits(turn, plan, leg):
+    if leg.stage == "waiting" and standing.still_stands(turn, plan, leg):
+        standing.stand(turn, leg)
+    elif leg.stage == "waiting" and leaving.still_waits(turn, plan, leg):
         _wait(turn, leg, leaving.look_boot_ns(turn, leg))
     elif leg.stage == "waiting":
         _read(turn, plan, leg)
@@ -398,7 +388,7 @@ def _leg_due(turn: Turn, plan: Plan, leg: Leg) -> None:
         order = turn.state.book.orders.get(leg.order_id)
         assert order is not None, f"{leg.order_id}: a working leg without its order"
         leg.deadline_boot_ns = 0  # from now on the cancel is repeated until the order is final
-        if not turn.state.stands_still(leg.symbol):  # in a halt it rests, and may be filled after
+        if not standing.is_told_of(turn, leg):  # in a halt it rests, and may be filled after
             cancel(turn, order)
 
 
@@ -413,6 +403,7 @@ def resume(turn: Turn) -> None:
                 _close(turn, plan)
         elif plan.stage == "closing":
             plan.deadline_boot_ns = turn.boot_ns + UNCONFIRMED_NS_MAX
+            standing.resume(plan)
             for leg in plan.legs.values():
                 if leg.stage not in DONE_STAGES:
                     trying.time_again(turn, leg)

@@ -10,6 +10,7 @@ from typing import Final
 from fuseboard.core import (
     broker_latches,
     cash,
+    closes,
     comparing,
     consent,
     data_health,
@@ -26,9 +27,9 @@ from fuseboard.core import (
     restoring,
     roster,
     sessions,
+    standing,
     waiting,
 )
-from fuseboard.core.closes import freeze
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.halting import (
@@ -80,6 +81,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     roster.follow(turn)
     sessions.node_started(turn)
     data_health.node_started(turn)
+    standing.node_started(turn)
     nearness.node_started(turn)
     rates.node_started(turn)
     order_limits.node_started(turn)
@@ -135,6 +137,7 @@ def _show_all(turn: Turn) -> None:
                 show_position(turn, strategy, symbol)
     publish_fuses(turn)
     publish_unmarked(turn)
+    closes.show(turn)
     dividends.node_started(turn)
 
 
@@ -217,7 +220,7 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
             settle(turn)
             return
     if latched.level is HaltLevel.FREEZE:
-        freeze(turn, latched.scope)
+        closes.freeze(turn, latched.scope)
     detail = f"{latched.reason.value} ({latched.trip or 'no trip'}) in the halts register"
     level = HaltLevel.KILL if latched.level is HaltLevel.KILL else HaltLevel.HALT
     latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)

@@ -18,7 +18,7 @@ from fuseboard.core.halted import LastHalt, OpenEnd
 from fuseboard.core.legs import Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
-from fuseboard.core.market import FeedTimes, Instrument, TradingHalt
+from fuseboard.core.market import FeedTimes, Instrument, TradingHalt, halts_of
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
@@ -356,16 +356,12 @@ class State(Struct, kw_only=True):
     published_boot_ns: int = 0
 
     def stands_still(self, symbol: str) -> bool:
-        """Whether the exchange has halted trading in this symbol and not resumed it.
+        """Whether the exchange has halted trading in this symbol and it does not trade again.
 
         Market-wide halts are those of US stock exchanges: crypto pairs trade on.
         """
         halts = self.trading_halts
-        if not halts:
-            return False
-        own = halts.get(symbol)
-        market = halts.get("") if "/" not in symbol else None
-        return any(halt is not None and not halt.resumed for halt in (own, market))
+        return bool(halts) and any(at.stops_exits() for at in halts_of(halts, symbol).values())
 
     def fuses(self) -> list[DrawdownFuse | RuleFuse | Latch]:
         """Every fuse on every scope."""

@@ -48,6 +48,7 @@ def _halt(turn: Turn, symbol: str, fact: TradingHalted) -> None:
             return  # older news than what is known
         if not known.resumed:  # halted on: the tighter level counts
             known.event_ns, known.level = fact.event_ns, max(known.level, level)
+            known.missed_boot_ns, known.traded = 0, False
             return
     halts[symbol] = TradingHalt(code=fact.code, level=level, event_ns=fact.event_ns)
     _record(turn, symbol, "halted")

@@ -89,13 +89,13 @@ def not_read(turn: Turn, plan: Plan, leg: Leg, detail: str) -> None:
     leg.why = detail[:WHY_CHARS_MAX] or "no reason given"
     # A machine that was started anew counts from there.
     leg.unread_boot_ns = min(leg.unread_boot_ns or turn.boot_ns, turn.boot_ns)
-    should_ns = _should_ns(turn)
-    if plan.told_unread or turn.boot_ns < leg.unread_boot_ns + should_ns:
+    at_most_ns = should_ns(turn)
+    if plan.told_unread or turn.boot_ns < leg.unread_boot_ns + at_most_ns:
         return
     plan.told_unread = True
     text = (
         f"the liquidation of {plan.trip} takes long: {leg.symbol} could not be read at the broker"
-        f" for {duration(should_ns)}, and nothing closes it: {leg.why};"
+        f" for {duration(at_most_ns)}, and nothing closes it: {leg.why};"
         " it asks again until it can be read, or a person freezes it"
     )
     turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
@@ -136,7 +136,7 @@ def why_over(turn: Turn, plan: Plan, leg: Leg) -> str:
     return ""
 
 
-def _should_ns(turn: Turn) -> int:
+def should_ns(turn: Turn) -> int:
     """How long a plan takes before people are told."""
     rules = turn.policy.execution
     should_ns = rules.close_attempts_max * rules.close_wait_ns
@@ -146,7 +146,7 @@ def _should_ns(turn: Turn) -> int:
 def tell_if_late(turn: Turn, plan: Plan, leg: Leg) -> None:
     """Page once that a plan takes longer than it should, while it goes on."""
     rules = turn.policy.execution
-    if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + _should_ns(turn):
+    if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + should_ns(turn):
         return
     plan.told = True
     text = (

@@ -12,6 +12,7 @@ from fuseboard.vocabulary.denial_effects import RecordDenials
 from fuseboard.vocabulary.disconnect_facts import PublishLost
 from fuseboard.vocabulary.dividend_facts import PublishDividends
 from fuseboard.vocabulary.evidence_effects import (
+    PublishPlan,
     RecordCash,
     RecordDrain,
     RecordOverride,
@@ -335,6 +336,7 @@ Effect: TypeAlias = (
     | PublishPosture
     | RecordTransition
     | RecordPlan
+    | PublishPlan
     | RecordDrain
     | RecordCash
     | RecordReplacement

@@ -42,6 +42,12 @@ class RecordPlan(Act, frozen=True, tag=True):
     left: tuple[str, ...] = ()
 
 
+class PublishPlan(Act, frozen=True, tag=True):
+    """A plan as it stands when a gateway starts, for views that start empty: no stage begins."""
+
+    plan: RecordPlan
+
+
 class RecordDrain(Act, frozen=True, tag=True):
     """Evidence of an orderly stop's beginning: the orders that it cancels, and its plan's trip.
 

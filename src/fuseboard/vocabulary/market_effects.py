@@ -12,6 +12,7 @@ class WatchSymbol(Act, frozen=True, tag=True):
 class RecordTradingHalt(Act, frozen=True, tag=True):
     """Evidence of an exchange's halt: `halted`, `resumed` by the exchange, `let_on` by us.
 
+    `traded`: a close was filled though nobody heard a resumption; exits go on, new risk does not.
     `operator` is who let on: `exchange` after its resumption and our delay, `calendar:NAME` at the
     session after a market-wide level 3, or a person. An empty symbol is the whole market.
     """
