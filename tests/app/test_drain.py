@@ -146,7 +146,7 @@ def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
 ) -> None:
     """A stop that cancels keeps stops that reduce; one that leaves keeps all."""
 
-    async def held() -> PositionsSeen:
+    async def held(*, timed: bool = False) -> PositionsSeen:
         if is_open == "unknown":
             raise BrokerUnavailable("no connection")
         return HELD

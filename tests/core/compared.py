@@ -94,19 +94,19 @@ class Compared(Desk):
 
     def tells(
         self, broker_id: str, shares: int, *, filled: int | None = None, price_nanos: int = PRICE,
-        side: Side = Side.BUY, name: str = "",
+        side: Side = Side.BUY, name: str = "", symbol: str = "AAPL", event_ns: int = 0,
     ) -> None:  # fmt: skip
         """The feed holds one more execution from now on."""
         self.told.append(
             Execution(
                 execution=name or f"e{len(self.told):04d}",
                 broker_order_id=broker_id,
-                symbol="AAPL",
+                symbol=symbol,
                 side=side,
                 quantity_nanos=shares * NANOS,
                 price_nanos=price_nanos,
                 filled_quantity_nanos=(shares if filled is None else filled) * NANOS,
-                event_ns=self.now_ns,
+                event_ns=event_ns or self.now_ns,
             )
         )
 
@@ -150,7 +150,7 @@ class Compared(Desk):
             )
         )
 
-    def positions(self, shares: int) -> tuple[fx.Effect, ...]:
+    def positions(self, shares: int, *, after_broker_ns: int = 0) -> tuple[fx.Effect, ...]:
         """The broker says that it holds so many shares."""
         at = facts.BrokerPosition(
             symbol="AAPL",
@@ -158,7 +158,10 @@ class Compared(Desk):
             average_price_nanos=PRICE,
             price_nanos=PRICE,
         )
-        return self.take(facts.PositionsSeen(positions=(at,) if shares else ()))
+        seen = facts.PositionsSeen(
+            positions=(at,) if shares else (), after_broker_ns=after_broker_ns
+        )
+        return self.take(seen)
 
     def held_nanos(self) -> int:
         return self.kernel._state.book.account.position("AAPL").quantity_nanos

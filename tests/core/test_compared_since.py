@@ -76,7 +76,8 @@ def test_what_the_comparison_finds_halts_anew_and_a_person_who_did_not_see_that_
     )
     effects = desk.take(short)
     assert [e.reason for e in effects if isinstance(e, fx.LatchHalt)] == [Reason.POSITION_MISMATCH]
-    assert effects.count(COMPARE) == 1, "the new halt asks again"
+    timed = structs.replace(COMPARE, timed=True)
+    assert effects.count(timed) == 1, "the new halt asks again, by the broker's clock"
     assert "was halted after you looked" in refusal(desk, structs.replace(reset(), seen_epoch=seen))
     assert refusal(desk).startswith(NOT_COMPARED)
     desk.take(structs.replace(short, halt_epoch=desk.kernel.halt_epoch()))

@@ -22,7 +22,7 @@ BOTH = fx.ReadAccount(positions=True)
 
 
 def reads(effects: list[fx.Effect]) -> int:
-    return sum(effect == BOTH for effect in effects)
+    return sum(isinstance(effect, fx.ReadAccount) and effect.positions for effect in effects)
 
 
 def reset(desk: Compared) -> tuple[fx.Effect, ...]:

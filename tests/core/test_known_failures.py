@@ -67,7 +67,7 @@ class Desk:
             if isinstance(asked, fx.ReadExecutions) and not self.has_feed:
                 absent = ExecutionsSeen(after=asked.after, newest="", problem="absent")
                 self.kernel.step(moment, absent)
-            if self.agrees and asked == fx.ReadAccount(positions=True):
+            if self.agrees and isinstance(asked, fx.ReadAccount) and asked.positions:
                 self.kernel.step(moment, self.own_positions())
         return effects
 

@@ -259,7 +259,10 @@ class World:
         if isinstance(question, fx.ReadAccount):
             for index, (asked_ns, other) in enumerate(self.questions):
                 if isinstance(other, fx.ReadAccount):
-                    both = fx.ReadAccount(positions=question.positions or other.positions)
+                    both = fx.ReadAccount(
+                        positions=question.positions or other.positions,
+                        timed=question.timed or other.timed,
+                    )
                     self.questions[index] = (asked_ns, both)
                     return
         if all(other != question for _, other in self.questions):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fuseboard.vocabulary.inputs import PositionsSeen
 from tests.e2e import processes
 from tests.e2e.processes import Bots, Exchange, Gateway, World, accepted, fuseboard, until, world
 
@@ -127,6 +128,34 @@ def test_a_reset_after_such_a_halt_looks_at_the_broker_first(
         )
         assert first.stop() == 0
         assert second.stop() == 0
+
+
+def test_a_fill_that_the_feed_tells_after_the_reset_that_took_it_over_wants_no_second_reset(
+    here: World, tmp_path: Path, bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with twins(here, tmp_path, bots, monkeypatch) as (exchange, first, other, second):
+        exchange.faults(late_activities=1)
+        accepted(other.bot(second.url).buy("AAPL", 3))
+        first.wait_for(lambda now: now["posture"] == "HALTED", "the fill has our prefix")
+
+        def read_twice() -> bool:
+            facts = [record.input for record in here.records()]
+            return sum(isinstance(at, PositionsSeen) and at.after_broker_ns > 0 for at in facts) > 1
+
+        until(read_twice, "the position that differs is read again, by the broker's clock")
+        reset = here.person("reset", "--reason", "the other one is stopped")
+        assert reset.returncode == 0, reset.stdout + reset.stderr
+        now = first.wait_for(
+            lambda now: any("the reset took over fills" in at["text"] for at in now["alerts"]),
+            "the feed tells it",
+        )
+        assert now["posture"] == "OPEN"
+        assert not now["discrepancies"]
+        book = {at["symbol"]: at["quantity"] for at in now["positions"] if not at["strategy"]}
+        assert book == exchange.positions() == {"AAPL": "3"}
+        assert first.stop() == 0
+        assert second.stop() == 0
+    here.evidence_is_clean()
 
 
 def halted_by_the_other(gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """The account's activities of the simulated exchange: Alpaca's shape and pages, and how it lies."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,19 @@ def test_the_activities_can_leave_an_execution_out_or_tell_it_twice(exchange: Se
     assert len(set(ids(exchange.get(FILLS)))) == 3
     filled = [entry.order_id for entry in exchange.entries() if isinstance(entry, OrderFilled)]
     assert filled == [hidden, twice, honest], "the ledger is what happened"
+
+
+def test_an_execution_can_come_into_its_place_late(
+    exchange: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fuseboard.exchange.face.LATE_S", 0.5)
+    exchange.fault(late_activities=1)
+    late = exchange.order().json()["id"]
+    at_once = exchange.order().json()["id"]
+    assert [each["order_id"] for each in exchange.get(FILLS)] == [at_once]
+    ends = time.monotonic() + 20
+    while len(exchange.get(FILLS)) < 2:
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    told = [each["order_id"] for each in exchange.get(f"{FILLS}?direction=asc")]
+    assert sorted(told) == sorted([late, at_once])

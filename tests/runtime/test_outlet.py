@@ -375,6 +375,22 @@ def test_leg_account_and_positions_come_back_as_facts() -> None:
     run_lockstep(START, main)
 
 
+def test_the_brokers_clock_is_read_with_the_positions_that_want_it() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.throttles = 3  # the account, and the first try of the positions
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            node.outlet.leave(ReadAccount(positions=True, timed=True), clock.now())
+            await node.pass_ms(20_000)
+            node.outlet.leave(ReadAccount(positions=True), clock.now())
+            await node.pass_ms(20_000)
+            seen = [f.after_broker_ns for f in node.kernel.seen if isinstance(f, PositionsSeen)]
+            assert seen == [7, 0]
+            assert node.broker.timed == [True, False]
+
+    run_lockstep(START, main)
+
+
 def test_positions_are_read_at_rest_and_our_own_orders_are_no_strangers() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock) as node:

@@ -304,6 +304,7 @@ class MemoryBroker:
         self.asked_since: list[int] = []
         self.asked_foreign: list[int] = []
         self.foreign_ended: list[ForeignOrderSeen] = []
+        self.timed: list[bool] = []
         self.absent_until_find = 0
         self.unavailable = 0
         self.deliver: Callable[[BrokerFact], None] = lambda _fact: None
@@ -410,10 +411,11 @@ class MemoryBroker:
             cash_nanos=1, equity_nanos=1, last_equity_nanos=1, multiplier=1, shorting_enabled=False
         )
 
-    async def positions(self) -> PositionsSeen:
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
         self._throttle()
         await self._sleep(5)
-        return PositionsSeen(positions=())
+        self.timed.append(timed)
+        return PositionsSeen(positions=(), after_broker_ns=7 if timed else 0)
 
     async def orders_since(self, wall_ns: int) -> OrdersSinceSeen:
         self._throttle()

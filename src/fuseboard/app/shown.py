@@ -91,9 +91,9 @@ class ShownBroker:
         self._show(seen)
         return seen
 
-    async def positions(self) -> PositionsSeen:
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
         """Read and show the positions."""
-        seen = await self._broker.positions()
+        seen = await self._broker.positions(timed=timed)
         self._show(seen)
         return seen
 

@@ -1,6 +1,9 @@
 """Alpaca behind the `Broker` door: any Alpaca-compatible base URL, one account."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from msgspec import structs
 
 from fuseboard.brokers.alpaca_activities import read_executions
 from fuseboard.brokers.alpaca_dividends import read_dividends
@@ -85,9 +88,16 @@ class AlpacaBroker:
         """What sizes a protective close. Raises `Throttled`."""
         return await self._requests.read_leg(leg)
 
-    async def positions(self) -> PositionsSeen:
-        """All positions. Raises `BrokerUnavailable` and `Throttled`."""
-        return await self._requests.positions()
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
+        """All positions; when `timed`, after a look at the clock, which need not be told. Raises
+        `BrokerUnavailable` and `Throttled`.
+        """
+        told_ns = 0
+        if timed:
+            with suppress(BrokerUnavailable):
+                told_ns = (await self.clock()).wall_ns
+        seen = await self._requests.positions()
+        return structs.replace(seen, after_broker_ns=told_ns)
 
     # --- reads ---------------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ MORE_ORDERS: Final = "more working orders"
 COMPARISONS_MAX: Final = 5
 """How often books that differ are compared again while orders are working."""
 COMPARE_AGAIN_NS: Final = NANOS
+SEEN_TWICE_NS: Final = 3 * NANOS
+"""A position that differs is read again with the next account that is read after so long: by then
+what explains it is older than the broker's clock (`drop_copy.TAKEN_NS`), and told by its feed."""
 LATE_AFTER: Final = 2
 """After how many of the policy's `every` a comparison that was asked for and not done is late."""
 LATE_NS_MIN: Final = 30 * NANOS
@@ -189,6 +192,8 @@ def _judged(turn: Turn, fact: PositionsSeen, differences: list[BrokerPosition]) 
     ours = {at.symbol: _held_nanos(turn, at.symbol) for at in differences}
     kept = {at.symbol: at for at in state.positions_apart.values() if _is_unread(fact, at.symbol)}
     state.positions_apart = kept | {at.symbol: at for at in differences}
+    symbols = [at.symbol for at in differences]
+    drop_copy.positions_compared(turn, symbols, clock_ns=fact.after_broker_ns)
     corrects = turn.policy.reconciliation.auto_correct
     scopes = [at.scope for at in state.plans.values() if at.stage in ONGOING_STAGES]
     for scope in [ACCOUNT_SCOPE] if corrects else scopes:
@@ -214,6 +219,10 @@ def _judged(turn: Turn, fact: PositionsSeen, differences: list[BrokerPosition]) 
         if known.source == POSITIONS and _is_unread(fact, holdings.symbol_of(known.subject)):
             but[known.subject] = None
     discrepancies.agreed(turn, POSITIONS, but=but)
+    for symbol in state.positions_apart:  # a reset takes it over as it stands by then
+        standing = state.discrepancies.get(holdings.subject_of(symbol))
+        if standing is not None and turn.wall_ns - standing.since_wall_ns < SEEN_TWICE_NS:
+            state.compare_asked = True
 
 
 def _reconciled(turn: Turn) -> None:

@@ -11,20 +11,28 @@ to the same, nothing is kept. What stays apart is judged:
 - We know more than the feed. It lags, so a reading that began half a minute after our fill decides.
 - As much, and at another price. It is a discrepancy at once.
 
+A person's reset takes positions over as the broker had them, and with them what a stranger filled
+until then. Where the feed tells such a fill only after the reset it is counted already: nothing
+differs, and people are told. Both times are the broker's: its clock as it was told before that
+reading was asked for, and the execution's own, which must be older by `TAKEN_NS`. Without one of
+them, of a symbol that was not taken over, of an order that may be ours, nothing is counted so.
+
 The feed is read from before the newest execution of the last reading on, and ids that were seen
 are passed over: an execution that is told late, or twice under its id, is counted once. A first
 reading only takes the place to begin at.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
 from fuseboard.core import discrepancies
+from fuseboard.core.apart import Apart, Taken
 from fuseboard.core.book import Order
 from fuseboard.core.discrepancies import Difference
 from fuseboard.core.outgoing import ask_foreign, find
-from fuseboard.core.state import Apart, Turn
+from fuseboard.core.state import Turn
 from fuseboard.vocabulary.copy_inputs import Execution, ExecutionsSeen
 from fuseboard.vocabulary.effects import ReadExecutions
 from fuseboard.vocabulary.money import NANOS, nanos_from_attos, text_from_nanos
@@ -41,6 +49,13 @@ UNKNOWN_NS: Final = 10 * NANOS
 """How long an order whose id the broker has not told us may explain an execution of nobody's."""
 SILENT_NS: Final = 300 * NANOS
 SILENT: Final = "silent"
+TAKEN_NS: Final = 2 * NANOS
+"""By how much an execution must be older than the broker's clock at a reading to be in it: a second
+in which positions may lag behind fills, and one because of which neither time need be exact."""
+TAKEN_FOR_NS: Final = 300 * NANOS
+"""How long after a reset the feed may tell what that took over."""
+TAKEN_MAX: Final = 1_000
+TAKEN_NAMED_MAX: Final = 3
 APART_MAX: Final = 10_000
 FINDS_MAX: Final = 50
 """Orders asked for after one judging; the others follow with the next."""
@@ -167,6 +182,7 @@ def _told(turn: Turn, execution: Execution) -> None:
     at.theirs_nanos += execution.quantity_nanos
     at.theirs_attos += execution.quantity_nanos * execution.price_nanos
     at.theirs_boot_ns = turn.boot_ns
+    at.theirs_event_ns = max(at.theirs_event_ns, execution.event_ns)
     _settle(turn, key, at)
 
 
@@ -225,16 +241,21 @@ def judge(turn: Turn, *, read_to_its_end: bool) -> None:
         return
     found: list[Difference] = []
     wanted: list[Order] = []
+    taken: list[str] = []
     ours: Ours | None = None
     for key, at in copy.apart.items():
         if at.theirs_nanos > at.ours_nanos:
             ours = ours or _ours(turn)
+            if _is_taken(turn, key, at, ours):
+                taken.append(key)
+                continue
             _missing(turn, key, at, ours, found, wanted, counts=read_to_its_end)
         elif at.ours_nanos > at.theirs_nanos:
             if read_to_its_end and copy.asked_boot_ns - at.ours_boot_ns >= LAG_NS:
                 found.append(_differs(key, at, NOT_TOLD, counts=True))
         else:
             found.append(_differs(key, at, OTHER_COST, counts=read_to_its_end, costs=True))
+    _counted(turn, taken)
     discrepancies.found(turn, found)
     for order in wanted[:FINDS_MAX]:
         find(turn, order)
@@ -274,6 +295,35 @@ def _missing(
         wanted.append(order)
 
 
+def _is_taken(turn: Turn, key: str, at: Apart, ours: Ours) -> bool:
+    """Whether a stranger's fill is in a position that a reset took over, see the head."""
+    taken = turn.state.copy.taken.get(at.symbol)
+    if taken is None or at.ours_nanos or not at.theirs_event_ns or at.order_id:
+        return False
+    if turn.policy.reconciliation.foreign_orders == "adopt":  # it may be booked by its order yet
+        return False
+    if _order(turn, key, at, ours) is not None or (at.symbol, at.side) in ours.unanswered:
+        return False
+    told_after_ns = at.theirs_boot_ns - taken.boot_ns  # before the reset, where it was not judged
+    is_told_in_time = -UNKNOWN_NS <= told_after_ns < TAKEN_FOR_NS
+    return is_told_in_time and at.theirs_event_ns + TAKEN_NS <= taken.read_ns
+
+
+def _counted(turn: Turn, keys: list[str]) -> None:
+    """Fills that are in a position which a reset took over: they are said, and forgotten."""
+    apart = turn.state.copy.apart
+    said = []
+    for key in keys:
+        at = apart.pop(key)
+        quantity = text_from_nanos(at.theirs_nanos)
+        said.append(f"{at.symbol} {at.side.value} {quantity}, order {key}")
+    if said:
+        more = f"; and {len(said) - TAKEN_NAMED_MAX} more" * (len(said) > TAKEN_NAMED_MAX)
+        text = f"the reset took over fills that the activity feed tells only now: {said[0]}"
+        text = "; ".join([text, *said[1:TAKEN_NAMED_MAX]]) + more
+        turn.alert(Severity.INFO, Reason.DISCREPANCY, text)
+
+
 def _order(turn: Turn, key: str, at: Apart, ours: Ours) -> Order | None:
     """The order of ours that has this id at the broker."""
     known = turn.state.book.orders.get(at.order_id) or ours.by_broker_id.get(key)
@@ -310,9 +360,27 @@ def _subject(key: str) -> str:
     return f"fill {key}"
 
 
-def accept(turn: Turn) -> None:
-    """A person takes the broker's word for what is a discrepancy now."""
+def positions_compared(turn: Turn, seen: Iterable[str], *, clock_ns: int) -> None:
+    """Positions were read and these differ; `clock_ns` is the broker's, 0 where it did not tell.
+
+    Those that differed and were not seen this time differ as they were read before.
+    """
     state = turn.state
+    before = state.copy.read_ns
+    state.copy.read_ns = {at: before.get(at, 0) for at in state.positions_apart}
+    for symbol in seen:
+        state.copy.read_ns[symbol] = clock_ns
+
+
+def accept(turn: Turn, *, taken: Iterable[str]) -> None:
+    """A person takes the broker's word for what is a discrepancy now, and these positions."""
+    state = turn.state
+    for symbol in taken:
+        state.copy.taken.pop(symbol, None)
+        read_ns = state.copy.read_ns.pop(symbol, 0)
+        state.copy.taken[symbol] = Taken(read_ns=read_ns, boot_ns=turn.boot_ns)
+    while len(state.copy.taken) > TAKEN_MAX:
+        del state.copy.taken[next(iter(state.copy.taken))]
     for key in [key for key in state.copy.apart if _subject(key) in state.discrepancies]:
         del state.copy.apart[key]
 

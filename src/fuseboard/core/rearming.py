@@ -37,8 +37,9 @@ def accept_difference(turn: Turn, *, operator: str, reason: str) -> None:
     """
     state = turn.state
     if state.discrepancies:
+        apart = list(state.positions_apart)
         take_over(turn)
-        drop_copy.accept(turn)
+        drop_copy.accept(turn, taken=[at for at in apart if at not in state.positions_apart])
         discrepancies.accept(turn, operator=operator, reason=reason)
     if state.equity_disagreements:
         state.equity_disagreements = 0

@@ -1,9 +1,9 @@
 """What happened on the account, told a second time and on its own: Alpaca's account activities.
 
 A list apart from the order stream and from the orders themselves, so that it can disagree with
-them, as a broker's can: the faults `hide_activities` and `repeat_activities` do so to order. Kinds
-are `FILL`, `CSD` (money paid in), `CSW` (out) and `DIV` (a dividend). An id is a New York time to
-the millisecond, two colons and a UUID; it is also the page token.
+them, as a broker's can: the faults `hide_activities`, `late_activities` and `repeat_activities` do
+so to order. Kinds are `FILL`, `CSD` (money paid in), `CSW` (out) and `DIV` (a dividend). An id is a
+New York time to the millisecond, two colons and a UUID; it is also the page token.
 """
 
 import uuid
@@ -75,9 +75,15 @@ class Activities:
             )
         )
 
-    def hide(self, execution_id: str) -> None:
-        """The list lies: this execution is left out."""
+    def hide(self, execution_id: str) -> list[Activity]:
+        """The list lies: this execution is left out; what was."""
+        left_out = [each for each in self.entries if _is_of(each, execution_id)]
         self.entries = [each for each in self.entries if not _is_of(each, execution_id)]
+        return left_out
+
+    def show(self, left_out: list[Activity]) -> None:
+        """What was left out stands in its place after all."""
+        self.entries = sorted([*self.entries, *left_out], key=lambda each: each.at_ns)
 
     def repeat(self, execution_id: str) -> None:
         """The list lies: this execution stands in it a second time, under another id."""

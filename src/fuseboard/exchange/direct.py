@@ -185,9 +185,10 @@ class DirectBroker:
             shorting_enabled=view.shorting_enabled,
         )
 
-    async def positions(self) -> PositionsSeen:
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
         """All positions."""
         return PositionsSeen(
+            after_broker_ns=self._exchange.now_ns if timed else 0,
             positions=tuple(
                 BrokerPosition(
                     symbol=at.symbol,
@@ -196,7 +197,7 @@ class DirectBroker:
                     price_nanos=at.mark_nanos,
                 )
                 for at in self._exchange.positions()
-            )
+            ),
         )
 
     async def executions(self, after: str | None) -> ExecutionsSeen:

@@ -11,6 +11,7 @@ from fuseboard.exchange.face_data import DataFace, is_data_path
 from fuseboard.exchange.face_simulation import SimulationFace
 from fuseboard.exchange.face_streams import Streams
 from fuseboard.exchange.face_trading import TradingFace
+from fuseboard.exchange.faults import LATE_S
 from fuseboard.exchange.orders import OrderEvent
 from fuseboard.exchange.request_limit import Admission, RequestLimit
 from fuseboard.exchange.running import RunningExchange
@@ -129,6 +130,9 @@ class Face:
         for event in events:
             if event.fill is not None and faults.takes("hide_activities"):
                 activities.hide(event.fill.execution_id)
+            elif event.fill is not None and faults.takes("late_activities"):
+                left_out = activities.hide(event.fill.execution_id)
+                asyncio.get_running_loop().call_later(LATE_S, activities.show, left_out)
             elif event.fill is not None and faults.takes("repeat_activities"):
                 activities.repeat(event.fill.execution_id)
         self.streams.send_orders(events)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 COUNT_MAX = 1_000_000
 DELAY_MS_MAX = 60_000
+LATE_S = 12.0
 
 
 class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +34,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     """Executions that `trade_updates` tells twice."""
     hide_activities: int = 0
     """Executions that are left out of the account's activities."""
+    late_activities: int = 0
+    """Executions that stand in the account's activities `LATE_S` seconds after they happened."""
     repeat_activities: int = 0
     """Executions that stand twice in the account's activities, under two ids."""
     delay_ms: int = 0

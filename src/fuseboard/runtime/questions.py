@@ -118,6 +118,7 @@ class Questions:
         self._finds: dict[str, _Find] = {}
         self._account_wanted = False
         self._positions_wanted = False
+        self._timed_wanted = False
         self._watched: set[str] = set()
 
     def find(self, order: FindOrder) -> None:
@@ -159,6 +160,7 @@ class Questions:
         """Read the account, and positions at rest. Asked again meanwhile: it is read once more."""
         self._account_wanted = True
         self._positions_wanted = self._positions_wanted or read.positions
+        self._timed_wanted = self._timed_wanted or read.timed
         if self._begin("account"):
             self._crew.start(self._read_wanted(), lambda: self._end("account"))
 
@@ -235,9 +237,10 @@ class Questions:
                     self._report(account)
             # Positions mean nothing to a kernel that has not seen the account: they come after it.
             if self._positions_wanted and not self._account_wanted:
-                self._positions_wanted = False
-                read = await self._positions()
+                timed, self._positions_wanted, self._timed_wanted = self._timed_wanted, False, False
+                read = await self._positions(timed=timed)
                 self._positions_wanted = self._positions_wanted or not read
+                self._timed_wanted = self._timed_wanted or (timed and not read)
             if self._account_wanted or self._positions_wanted:
                 await self._pause(attempt, None)
                 attempt += 1
@@ -250,14 +253,16 @@ class Questions:
         async with self._protective_room:
             return await self._answer(self._broker.account())
 
-    async def _positions(self) -> bool:
+    async def _positions(self, *, timed: bool) -> bool:
         """Read positions and strangers' orders; False when it has to be tried again."""
-        await self._gate.turn(protective=True, requests=POSITIONS_REQUESTS)
+        await self._gate.turn(protective=True, requests=POSITIONS_REQUESTS + timed)
         async with self._protective_room:
             before, halt_epoch = self._at_rest(), self._halt_epoch()
             if before is None:
                 return False
-            positions: PositionsSeen | None = await self._answer(self._broker.positions())
+            positions: PositionsSeen | None = await self._answer(
+                self._broker.positions(timed=timed)
+            )
             if positions is None or self._at_rest() != before:
                 return False
             listed = await self._answer(self._broker.foreign_orders(_nobody))

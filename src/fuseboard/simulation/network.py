@@ -241,10 +241,10 @@ class Line:
         await self._reach()
         return await self._ask(self._direct.account)
 
-    async def positions(self) -> PositionsSeen:
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
         """All positions. Raises `BrokerUnavailable`, `Throttled`."""
         await self._reach()
-        return await self._ask(self._direct.positions)
+        return await self._ask(lambda: self._direct.positions(timed=timed))
 
     async def executions(self, after: str | None) -> ExecutionsSeen:
         """The activity feed. Raises `BrokerUnavailable`, `Throttled`."""

@@ -105,8 +105,10 @@ class Broker(Protocol):
     async def account(self) -> AccountSeen:
         """The account. Raises `BrokerUnavailable`."""
 
-    async def positions(self) -> PositionsSeen:
-        """All positions. Raises `BrokerUnavailable`."""
+    async def positions(self, *, timed: bool = False) -> PositionsSeen:
+        """All positions; when `timed`, with its clock as it was before them, where it tells one.
+        Raises `BrokerUnavailable`.
+        """
 
     async def executions(self, after: str | None) -> ExecutionsSeen:
         """What the broker's activity feed says was executed after the execution with this id, from

@@ -104,9 +104,12 @@ class ReadLeg(Act, frozen=True, tag=True):
 
 
 class ReadAccount(Act, frozen=True, tag=True):
-    """Read account and, when `positions`, all positions and working orders from the broker."""
+    """Read account and, when `positions`, all positions and working orders from the broker; when
+    `timed`, its clock before them.
+    """
 
     positions: bool
+    timed: bool = False
 
 
 class ReadOrdersSince(Act, frozen=True, tag=True):

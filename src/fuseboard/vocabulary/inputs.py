@@ -50,9 +50,6 @@ class Moment(Struct, frozen=True, gc=False):
     wall_ns: int
 
 
-# --- the node itself ---------------------------------------------------------------------------
-
-
 class LatchedScope(Struct, frozen=True, gc=False, kw_only=True):
     """One latch as the halts register holds it; `trip` is empty when no fuse tripped."""
 
@@ -325,12 +322,14 @@ class PositionsSeen(Fact, frozen=True, tag=True):
     `missing`: ids of orders that work as far as we know, and not by the broker's list of them.
     `unread`: symbols whose positions cannot be read, `UNNAMED` where not even that is clear.
     `halt_epoch`: of the newest halt since the start when the reading began; None: read just now.
+    `after_broker_ns`: the broker's clock before they were read; 0: not asked, or not told.
     """
 
     positions: tuple[BrokerPosition, ...]
     missing: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     halt_epoch: int | None = None
+    after_broker_ns: int = 0
 
 
 class LegRead(Fact, frozen=True, tag=True):
