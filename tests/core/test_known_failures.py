@@ -364,6 +364,15 @@ def test_no_limit_and_no_posture_ever_blocks_a_cancel() -> None:
         assert any(isinstance(effect, fx.CancelOrder) for effect in effects)
 
 
+def test_working_orders_that_open_trap_no_exit() -> None:
+    desk = Desk(Policy(limits=Limits(working_orders_max=2)), held=10)
+    desk.quote("MSFT", 100)
+    for _ in range(2):
+        assert submitted(desk.order(Side.BUY, NANOS, 100, symbol="MSFT"))
+    assert denied(desk.order(Side.BUY, NANOS, 100, symbol="MSFT")) == [Reason.WORKING_ORDERS_FULL]
+    assert submitted(desk.order(Side.SELL, 10 * NANOS)), "law 13: an exit is not counted out"
+
+
 def test_fills_during_a_disconnect_are_recovered() -> None:
     desk = Desk()
     (order,) = submitted(desk.order(Side.BUY, NANOS))

@@ -27,9 +27,10 @@ from fuseboard.vocabulary.market_inputs import (
 )
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Side
+from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, denied
-from tests.core.test_operators import CALM
+from tests.core.test_operators import CALM, reset
 from tests.deletion import assert_pinned
 
 RULES = DataRules()
@@ -202,21 +203,77 @@ def test_a_dead_feed_is_forgotten_by_a_restart_that_knows_no_quote() -> None:
     assert buys(desk) == []
 
 
-@pytest.mark.parametrize(
-    ("action", "reason"),
-    [("reduce_only", Reason.POSTURE_REDUCE_ONLY), ("halt", Reason.POSTURE_HALTED)],
-)
-def test_stale_prices_of_what_is_held_tighten_the_account_as_the_policy_says(
-    action: str, reason: Reason
-) -> None:
-    desk = Desk(with_data(stale_action=action), held=100)
+def stale_then_fresh(desk: Desk) -> tuple[list[Reason], list[Reason]]:
+    """What a purchase is denied for once what is held is stale, and long after it is not."""
+    tick(desk, SECOND)
     tick(desk, RULES.quote_age_ns_max)
     desk.quote("MSFT", 100)
-    assert buys(desk) == [reason]
+    then = buys(desk)
+    desk.quote("AAPL", 250)
+    for _ in range(3):
+        tick(desk, SECOND)
+    return then, buys(desk)
+
+
+def test_stale_prices_of_what_is_held_tighten_the_account_while_they_are_stale() -> None:
+    desk = Desk(with_data(stale_action="reduce_only"), held=100)
+    assert stale_then_fresh(desk) == ([Reason.POSTURE_REDUCE_ONLY], [])
+
+
+def stale_data_halts() -> None:
+    desk = Desk(with_data(stale_action="halt"), held=100)
+    halted = [Reason.POSTURE_HALTED]
+    assert stale_then_fresh(desk) == (halted, halted), "no recovered number loosens (law 2)"
+    assert desk.take(reset())
+    assert buys(desk) == []
+    assert stale_then_fresh(desk) == (halted, halted), "again, once a person had lifted it"
+
+
+def a_dead_feed_halts() -> None:
+    desk = Desk(with_data(stale_action="halt"))
+    beat(desk)
+    effects = tick(desk, HEARTBEAT + 1)
+    assert [each.scope for each in effects if isinstance(each, fx.LatchHalt)] == ["account"]
+    assert said(effects) == ["feed_dead"], "one page, and no warning beside it"
+    beat(desk)
+    tick(desk, 3 * SECOND)
+    assert buys(desk) == [Reason.POSTURE_HALTED]
+
+
+def test_data_that_goes_bad_halts_until_a_person_resets_where_the_policy_says_halt() -> None:
+    stale_data_halts()
+    a_dead_feed_halts()
+
+
+def a_start_waits_for_its_first_quotes() -> None:
+    desk = Desk(with_data(stale_action="halt"), held=100)
+    desk.start()
+    tick(desk, 2 * RULES.quote_age_ns_max)
+    assert buys(desk) == [Reason.POSTURE_HALTED]
     desk.quote("AAPL", 250)
     tick(desk, SECOND)
     tick(desk, SECOND)
     assert buys(desk) == []
+
+
+def a_night_waits_for_the_morning() -> None:
+    desk = Desk(with_data(stale_action="halt"), held=100)
+    tick(desk, SECOND)
+    desk.take(facts.BrokerClockSeen(wall_ns=desk.now_ns, is_open=False))
+    effects = tick(desk, RULES.quote_age_ns_max)
+    assert not [each for each in effects if isinstance(each, fx.LatchHalt)]
+    state = msgspec.json.decode(desk.kernel.snapshot(), type=State)
+    assert state.postures["account"] is Posture.HALTED
+    desk.take(facts.BrokerClockSeen(wall_ns=desk.now_ns, is_open=True))
+    desk.quote("AAPL", 250)
+    tick(desk, SECOND)
+    tick(desk, SECOND)
+    assert buys(desk) == []
+
+
+def test_data_that_nobody_can_have_yet_halts_no_longer_than_it_is_missing() -> None:
+    a_start_waits_for_its_first_quotes()
+    a_night_waits_for_the_morning()
 
 
 def test_an_exchange_halted_symbol_is_halted_and_not_stale() -> None:
@@ -238,6 +295,10 @@ def too_few_good_quotes() -> None:
     desk.take(wide)
     tick(desk, SECOND)
     assert buys(desk) == [Reason.POSTURE_HALTED]
+    desk.quote("MSFT", 100)
+    for _ in range(3):
+        tick(desk, SECOND)
+    assert buys(desk) == [Reason.POSTURE_HALTED], "they went bad in an open market"
 
 
 def test_too_few_good_quotes_do_what_the_policy_says() -> None:
@@ -419,6 +480,16 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
             a_dead_feed_is_told_from_a_quiet_symbol,
         ),
         (data_health._missing, "not at.excluded and ", "", too_few_good_quotes),
+        (data_health._halted, 'action != "halt"', "True", stale_data_halts),
+        (data_health._halted, 'action != "halt"', "True", a_dead_feed_halts),
+        (data_health._follow, "and _came(turn.state)", "", a_start_waits_for_its_first_quotes),
+        (data_health._halted, "reason.value in", "False and", a_start_waits_for_its_first_quotes),
+        (
+            data_health._halted,
+            "or session.closed(turn, turn.state.period)",
+            "",
+            a_night_waits_for_the_morning,
+        ),
         (Instrument._doubt, "= boot_ns", "= 0", jumping_marks_ask_the_broker),
         (Instrument._mark, "self._doubt(boot_ns)", "", jumping_marks_ask_the_broker),
         (Instrument.withdraw, "self.mark_nanos = self.last_trade_nanos", "", a_trade_is_withdrawn),

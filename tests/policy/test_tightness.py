@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.directions import RULES, Direction
 from fuseboard.policy.explained import every_key
+from fuseboard.policy.feeding import FEEDING
 from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import PERCENT_NANOS, DynamicLimit, Limits, Tightening
 from fuseboard.policy.loader import policy_from_yaml
@@ -28,6 +29,7 @@ from fuseboard.policy.rules import (
 )
 from fuseboard.policy.tightness import NESTED, changes, loosens
 from fuseboard.vocabulary.actions import Action, DrainRule, ResetRule
+from fuseboard.vocabulary.catalogue import MEASURES
 from fuseboard.vocabulary.money import NANOS
 
 TIGHTER, LOOSER, NEUTRAL = Direction.TIGHTER, Direction.LOOSER, Direction.NEUTRAL
@@ -212,7 +214,7 @@ SLACK = {"safety.kill_switch.methods": '{"slack_command":null}'}
         (drained(DrainRule.FLATTEN), drained(DrainRule.LEAVE), [LOOSER]),
         (Policy(later={"a": "1"}), Policy(), [LOOSER]),
         (Policy(later={"a": "1"}), Policy(later={"a": "2", "b": "1"}), [LOOSER]),
-        (Policy(later={"a": "1"}), Policy(later={"a": "1", "b": "1"}), [TIGHTER]),
+        (Policy(later={"a": "1"}), Policy(later={"a": "1", "b": "1"}), [LOOSER]),
         (Policy(later=SLACK), Policy(), [NEUTRAL]),
         (Policy(later={"a": "1", **SLACK}), Policy(), [LOOSER]),
         (ways("api"), ways("api", "file"), [TIGHTER]),
@@ -375,3 +377,44 @@ def test_a_change_is_called_as_the_file_calls_it() -> None:
         "data.validation.max_age",
         "data.anomaly_detection.gaps",
     }
+
+
+THIN = """
+safety: {circuit_breakers: [{name: thin, condition: NAME, action: ACTION}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "now"),
+    [
+        (
+            "liquidity_score < 40",
+            "liquidity: {scales: {spread: 0.05%, depth: 100x, impact: 0.01%}}",
+        ),
+        ("liquidity_tier > 1", "liquidity: {scales: {spread: 0.05%}}"),
+        ("liquidity_score < 40", "liquidity: {}\ndata: {validation: {max_age: 1s}}"),
+        ("fill_quality < 80", "liquidity: {}\nexecution: {slippage: {max_bps: 1}}"),
+    ],
+)
+def test_what_makes_the_number_of_a_breaker_that_flattens_is_changed_by_a_person(
+    condition: str, now: str
+) -> None:
+    for action, expected in (("flatten", LOOSER), ("halt", TIGHTER)):
+        head = THIN.replace("NAME", condition).replace("ACTION", action)
+        old = policy_from_yaml(f"{head}liquidity: {{}}\n", "old")
+        new = policy_from_yaml(f"{head}{now}\n", "new")
+        assert {change.direction for change in changes(old, new)} == {expected}
+
+
+def test_what_feeds_a_breaker_is_named_by_measures_and_settings_that_exist() -> None:
+    for name, settings in FEEDING.items():
+        assert name in MEASURES
+        for kind, fields in settings.items():
+            assert kind in parts(Policy)
+            assert set(fields) <= set(kind.__struct_fields__)
+
+
+@pytest.mark.parametrize("later", ["audit: {enabled: false}", "alerting: {enabled: false}"])
+def test_what_nothing_enforces_yet_is_never_provably_tighter(later: str) -> None:
+    old, new = policy_from_yaml("name: a", "old"), policy_from_yaml(f"name: a\n{later}", "new")
+    assert [change.direction for change in changes(old, new)] == [LOOSER]

@@ -2,28 +2,36 @@
 something held that neither prices nor the broker's equity value.
 
 Gauges: each tightens the account as the policy says and lets go by itself once it was well for
-`WELL_NS`. A quiet symbol is not stale while its feed is heard: its age is judged against the
-policy's own limit for one symbol. One that its exchange has halted is halted, not stale.
+`WELL_NS`. With the action `halt` data that goes bad while the market is open halts the account
+besides, by a latch that a named person resets (law 2); what has yet to come after a start, or is
+gone while the market is closed, asks for HALTED as long as it is so. A quiet symbol is not stale
+while its feed is heard: its age is judged against the policy's own limit for one symbol. One that
+its exchange has halted is halted, not stale.
 """
 
 from typing import Final
 
 from fuseboard.core import standing
-from fuseboard.core.halting import publish_postures
+from fuseboard.core.checks import session
+from fuseboard.core.halting import latch_scope, publish_postures
 from fuseboard.core.hygiene import cancel_openings
 from fuseboard.core.liquidity import watching
-from fuseboard.core.market import FeedTimes
+from fuseboard.core.market import DataDoubt, FeedTimes
 from fuseboard.core.outgoing import ACCOUNT_READ_EVERY_NS
-from fuseboard.core.state import DataDoubt, State, Turn
+from fuseboard.core.state import State, Turn
 from fuseboard.policy.shown import duration
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.market_inputs import FeedHeard
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 
 FEEDS_MAX: Final = 16
 WELL_NS: Final = NANOS
 JUDGED_EVERY_NS: Final = NANOS
+_AWAITED: Final = (Reason.DATA_STALE.value, Reason.DATA_MISSING.value)
+"""What no start can have before the first quotes."""
 UNVALUED_NS: Final = 2 * ACCOUNT_READ_EVERY_NS
 """How long what is held may be without a good price and without the broker's own equity."""
 
@@ -52,6 +60,7 @@ def feed_heard(turn: Turn, fact: FeedHeard) -> None:
 def node_started(turn: Turn) -> None:
     """Nothing was heard yet, and nothing is known to be dead; no quote prices anything either."""
     turn.state.feeds, turn.state.data_doubts = {}, {}
+    turn.state.data_awaited = dict.fromkeys(_AWAITED)
     watching.node_started(turn)
 
 
@@ -139,10 +148,12 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
     """Begin, continue or end one doubt; whether postures may have changed."""
     doubts = turn.state.data_doubts
     known = doubts.get(reason.value)
+    if not text and turn.state.reconciled and _came(turn.state):
+        turn.state.data_awaited.pop(reason.value, None)
     if text and known is None:
         doubts[reason.value] = DataDoubt(text)
-        turn.alert(Severity.WARNING, reason, text)
-        _cancel_when_halting(turn, reason)
+        if not _halted(turn, reason, text):
+            turn.alert(Severity.WARNING, reason, text)
         return True
     if text and known is not None:
         known.text, known.well_boot_ns = text, None
@@ -155,12 +166,25 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
     return False
 
 
-def _cancel_when_halting(turn: Turn, reason: Reason) -> None:
-    """The action `halt` also takes away what would raise exposure."""
+def _came(state: State) -> bool:
+    """Whether what is held was quoted since the start: until then its data has yet to come."""
+    known = [state.instruments.get(symbol) for symbol in state.book.held()]
+    return all(at is not None and at.bid_nanos > 0 for at in known)
+
+
+def _halted(turn: Turn, reason: Reason, text: str) -> bool:
+    """Whether the action is `halt` and the account was halted until a person resets it; either way
+    it takes away what would raise exposure.
+    """
     rules = turn.policy.data
     action = rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
-    if action == "halt":
+    if action != "halt":
+        return False
+    if reason.value in turn.state.data_awaited or session.closed(turn, turn.state.period):
         cancel_openings(turn)
+        return False
+    latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, reason, detail=text)
+    return True
 
 
 def next_deadline(turn: Turn) -> int:

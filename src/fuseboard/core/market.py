@@ -239,3 +239,11 @@ class Instrument(Struct):
             return True
         latest_boot_ns = max(self.quoted_boot_ns, self.traded_boot_ns)
         return boot_ns - latest_boot_ns > rules.quote_age_ns_max
+
+
+class DataDoubt(Struct):
+    """Why market data as a whole tightens the account: a gauge, gone once it was well for long."""
+
+    text: str
+    well_boot_ns: int | None = None
+    """Since when it is well again; None while it is not."""

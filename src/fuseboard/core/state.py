@@ -19,7 +19,7 @@ from fuseboard.core.halted import LastHalt, OpenEnd
 from fuseboard.core.legs import Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
-from fuseboard.core.market import FeedTimes, Instrument, TradingHalt, halts_of
+from fuseboard.core.market import DataDoubt, FeedTimes, Instrument, TradingHalt, halts_of
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
@@ -146,14 +146,6 @@ class Discrepancy(Struct, kw_only=True):
     """Whether a liquidation took the broker's word: books that agree again do not end it."""
 
 
-class DataDoubt(Struct):
-    """Why market data as a whole tightens the account: a gauge, gone once it was well for long."""
-
-    text: str
-    well_boot_ns: int | None = None
-    """Since when it is well again; None while it is not."""
-
-
 class State(Struct, kw_only=True):
     """The whole state of one account's kernel."""
 
@@ -179,6 +171,8 @@ class State(Struct, kw_only=True):
     """When a symbol may have been silent for too long; 0: none is watched for it."""
     data_doubts: dict[str, DataDoubt] = {}
     """What is wrong with market data as a whole, by its reason's code."""
+    data_awaited: dict[str, None] = {}
+    """The doubts that were never found to be over since the start: data has yet to come."""
     drawdowns: dict[str, DrawdownFuse] = {}
     breakers: dict[str, RuleFuse] = {}
     retired_drawdowns: dict[str, DrawdownFuse] = {}

@@ -17,6 +17,8 @@ NEAR_PERCENT: Final = 80
 """From this part of a limit on, people are told: its soft limit."""
 NEAR_CLEAR_PERCENT: Final = 75
 """Only below this part of it they may be told again."""
+WORKING_ORDERS_MAX: Final = 20_000
+"""Up to so many working orders an exit is let in, whatever the policy says of orders that open."""
 LIMITS_REQUIRED: Final = (
     "order_quantity_nanos_max",
     "order_value_nanos_max",
@@ -49,7 +51,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     repeated_executions_window_ns: int = MINUTE_NS
     duplicate_window_ns: int | None = None
     """An order equal to one of this strategy's in the window is denied."""
-    working_orders_max: int = 20_000
+    working_orders_max: int = WORKING_ORDERS_MAX
     position_value_nanos_max: int | None = None
     position_fraction_nanos_max: int | None = None
     """Largest position of one symbol as a fraction of equity."""

@@ -47,7 +47,8 @@ VALIDATION: Final[dict[str, Shape]] = {
     "stale_action": Value(
         STALE_ACTION,
         ("stale_action",),
-        "What stale data does: deny new risk in the symbol, reduce_only the account, or halt it.",
+        "What stale data does: deny new risk in the symbol, reduce_only the account while it is"
+        " stale, or halt it until a person resets.",
         "quotes",
     ),
     "min_assets": Value(
@@ -57,7 +58,10 @@ VALIDATION: Final[dict[str, Shape]] = {
         "quotes",
     ),
     "missing_action": Value(
-        STALE_ACTION, ("missing_action",), "What happens under `min_assets`.", "quotes"
+        STALE_ACTION,
+        ("missing_action",),
+        "What happens under `min_assets`; `halt` stays until a person resets.",
+        "quotes",
     ),
     "price_change_limit": Value(
         unit.SHARE,

@@ -89,7 +89,7 @@ LIMITS: Final[dict[str, Shape]] = {
     "max_working_orders": Value(
         unit.COUNT,
         ("working_orders_max",),
-        "How many orders may work at the broker at once.",
+        "How many orders may work at the broker at once for one more to open; an exit passes it.",
         "check working_orders",
     ),
     "max_position_value": Value(

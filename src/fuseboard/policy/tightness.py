@@ -1,8 +1,8 @@
 """Which of two policies is tighter, field by field: what may come into force without a person.
 
 `directions.RULES` judges each field that differs. A new rule that may close positions counts as
-LOOSER too (docs/adr/0011). So a change may be LOOSER in both directions; it is never TIGHTER in
-both.
+LOOSER too (docs/adr/0011), and so does a setting that makes the number such a rule judges
+(`feeding`). So a change may be LOOSER in both directions; it is never TIGHTER in both.
 """
 
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from fuseboard.policy.directions import LOOSER, RULES, TIGHTER, Direction
+from fuseboard.policy.feeding import Fed, fed_to_flattening
 from fuseboard.policy.keys import KEYS, row_key, under
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import LiquidityRules
@@ -58,7 +59,8 @@ NESTED: Final[dict[type[Struct], tuple[str, ...]]] = {
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every difference, in the order of the fields; empty for equal policies."""
-    return (*_struct(old, new, "", ""), *_own_disconnects(old, new))
+    fed = fed_to_flattening(new)
+    return (*_struct(old, new, "", "", fed), *_own_disconnects(old, new))
 
 
 def loosens(old: Policy, new: Policy) -> bool:
@@ -66,7 +68,7 @@ def loosens(old: Policy, new: Policy) -> bool:
     return any(change.direction is LOOSER for change in changes(old, new))
 
 
-def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
+def _struct(old: Any, new: Any, path: str, key: str, fed: Fed) -> list[Change]:
     found: list[Change] = []
     kind: type[Struct] = type(old)
     for field in kind.__struct_fields__:
@@ -81,14 +83,16 @@ def _struct(old: Any, new: Any, path: str, key: str) -> list[Change]:
                 direction = LOOSER  # it may hold now, and close what is held
             elif field == "watchdog_timeout_ns" and new.watchdog_flattens:
                 direction = LOOSER  # a dead man that acts sooner closes sooner
+            elif field in fed.get(kind, {}):
+                direction = LOOSER  # a rule that closes what is held judges another number now
             texts = _said(field, before), _said(field, after)
             found.append(Change(below, at, *texts, direction))
         elif field == "tighten":
             found += _tightenings(before, after, path, at)
         elif isinstance(before, tuple):
-            found += _rows(before, after, below, at)
+            found += _rows(before, after, below, at, fed)
         else:
-            found += _struct(before, after, below, at)
+            found += _struct(before, after, below, at, fed)
     return found
 
 
@@ -118,7 +122,9 @@ def _said(field: str, value: Any) -> str:
     return shown(field, value)
 
 
-def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str, key: str) -> list[Change]:
+def _rows(
+    old: tuple[Any, ...], new: tuple[Any, ...], path: str, key: str, fed: Fed
+) -> list[Change]:
     """Rows by name. A rule that goes loosens, one that comes tightens; strategies the reverse.
 
     One that comes with leave to close positions is not provably tighter.
@@ -139,7 +145,7 @@ def _rows(old: tuple[Any, ...], new: tuple[Any, ...], path: str, key: str) -> li
             comes = LOOSER if may_flatten(after[name]) else added
             found.append(Change(below, at, NOT_SET, _row(after[name]), comes))
         else:
-            found += _struct(before[name], after[name], below, at)
+            found += _struct(before[name], after[name], below, at, fed)
     return found
 
 
