@@ -2,7 +2,8 @@
 
 What is taken out: the syncs, the halt epoch and the register's reading at the socket, the clamp of
 a close and the proof of a reduction, what waits behind one, the derivation of a close's id, the
-question after an order in doubt and the time for which "not found" counts as on its way.
+question after an order in doubt and the time for which "not found" counts as on its way, and what a
+strategy that is lost would leave working.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fuseboard.core import exposure, orders, plan
+from fuseboard.core import disconnects, exposure, orders, plan
 from fuseboard.halts.register import HaltsRegister
 from fuseboard.journal import file as journal_file
 from fuseboard.runtime.outlet import Outlet
@@ -39,6 +40,14 @@ class Cut(NamedTuple):
 
 
 CUTS = (
+    Cut(
+        "the cancels of a strategy that is lost",
+        disconnects._lose,
+        "orders = cancel_scope(turn, scope, HaltLevel.HALT, again=False)",
+        "orders = []",
+        "lost strategy: ",
+        first=11,
+    ),
     Cut(
         "the journal's fsync",
         journal_file._become_durable,

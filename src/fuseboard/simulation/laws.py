@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from fuseboard.core.kernel import Kernel
+from fuseboard.core.stops import STOP_TYPES
 from fuseboard.exchange import ledger
 from fuseboard.exchange.orders import OrderEvent
 from fuseboard.journal.reader import lines
@@ -22,6 +23,7 @@ from fuseboard.runtime.replay import replay_lines
 from fuseboard.simulation.machine import JOURNAL, Machine
 from fuseboard.simulation.stranger import Stranger
 from fuseboard.simulation.world import World
+from fuseboard.vocabulary.disconnect_facts import PublishLost
 from fuseboard.vocabulary.effects import (
     ClearHalt,
     LatchHalt,
@@ -145,6 +147,7 @@ def broken_at_rest(
     broken += _once(records, alone=alone, held=any(held.values()))
     broken += _restarts_are_no_looser(records)
     broken += _ledger_and_journal_agree(instance, records, entries)
+    broken += _the_lost_leave_nothing(instance, records, entries)
     if alone:  # a second one moves positions between a reading and its close
         broken += _knows_its_own(records)
     if alone and not by_hand:
@@ -344,6 +347,34 @@ def _foreign_orders_are_in_the_book(
     if believed != set(working):
         broken.append(f"foreign: {sorted(believed)} is believed to work, {sorted(working)} does")
     return broken
+
+
+def _the_lost_leave_nothing(
+    instance: str, records: list[Record], entries: list[ledger.LedgerEntry]
+) -> list[str]:
+    """What a strategy had decided when it was lost is final in the end, but for its stops and for
+    what is closed for it; coming back takes no cancel back, nor does a crash.
+    """
+    decided: dict[str, SubmitOrder] = {}
+    gone: dict[str, None] = {}
+    for record in records:
+        for effect in record.effects:
+            if isinstance(effect, SubmitOrder):
+                decided[effect.order_id] = effect
+            elif isinstance(effect, PublishLost) and effect.since_wall_ns:
+                own = (it for it in decided.values() if it.strategy == effect.strategy)
+                gone |= {it.order_id: None for it in own if it.order_type not in STOP_TYPES}
+    working: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry, ledger.OrderAccepted):
+            working[entry.order_id] = entry.client_order_id
+        elif isinstance(entry, ledger.OrderEnded):
+            working.pop(entry.order_id, None)
+    return [
+        f"lost strategy: {wire_id} still works"
+        for wire_id in working.values()
+        if order_id_of_wire_id(instance, wire_id) in gone
+    ]
 
 
 def _protective_orders_only_reduce(

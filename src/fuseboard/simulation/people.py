@@ -1,7 +1,8 @@
 """The strategies and operators of one seed: what they ask for, and when.
 
 A strategy repeats a request that was not answered, under the same client order id, and sometimes
-one that was. Operators halt, reset what is halted, and write into the register from outside.
+one that was. Operators halt, reset what is halted, and write into the register from outside. Here
+and there a strategy's stream is lost while its requests go on, and mostly it comes back.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ import msgspec
 
 from fuseboard.simulation.machine import STRATEGIES, Machine
 from fuseboard.simulation.world import CENT_NANOS, MILLI_NS, SECOND_NS, SYMBOLS, World
+from fuseboard.vocabulary.disconnect_facts import StrategyLost, StrategySeen
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.inputs import (
@@ -40,6 +42,9 @@ class People:
         self._chance = world.chance(f"people of {machine.instance}")
         self._requests = 0
         self._pace_ns = self._chance.choice((100, 250, 600)) * MILLI_NS
+        self._fate = world.chance(f"streams of {machine.instance}")
+        for _ in range(self._fate.randrange(3)):
+            world.after(begins_ns + self._fate.randrange(2, 18) * SECOND_NS, self._vanish)
         world.after(begins_ns, self._act)
         world.after(begins_ns + 3 * SECOND_NS, self._look_after)
 
@@ -78,6 +83,15 @@ class People:
         if self._world.now_ns < self._ends_ns:
             delay_ns = self._chance.randrange(500, 4_000) * MILLI_NS
             self._world.after(delay_ns, self._look_after)
+
+    def _vanish(self) -> None:
+        """A strategy has been away for long enough, as a gateway would tell it."""
+        rule, strategy = self._machine.policy.disconnect, self._fate.choice(STRATEGIES)
+        by, after_ns = rule.connected_by, rule.after_ns
+        self._offer(StrategyLost(strategy=strategy, by=by, absent_ns=after_ns))
+        if self._fate.random() < 0.6:
+            delay_ns = self._fate.randrange(1, 5_000) * MILLI_NS
+            self._world.after(delay_ns, lambda: self._offer(StrategySeen(strategy=strategy)))
 
     def _offer(self, fact: Input) -> None:
         process = self._machine.process

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy
-from fuseboard.policy.rules import LossRule, StrategyRule
+from fuseboard.policy.rules import DisconnectRule, LossRule, StrategyRule
 from fuseboard.runtime.lockstep import LockstepEventLoop
 from fuseboard.simulation import laws
 from fuseboard.simulation.crashes import Crashed, Doors
@@ -45,6 +45,7 @@ POLICY: Final = Policy(
         gross_exposure_nanos_max=NANOS,
         order_rate_max=50,
     ),
+    disconnect=DisconnectRule(enabled=True),
     losses=(
         LossRule(
             limit_nanos=NANOS // 50,
