@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fuseboard.control.board import Board
 from fuseboard.control.render import status_text
@@ -26,6 +27,7 @@ from fuseboard.vocabulary.orders import OrderStatus, OrderType, Severity, Side, 
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record, decoded_record, encoded_record
+from tests.core.by_hand import ADOPTS, HAND, ByHand, by_hand
 from tests.core.test_known_failures import Desk, accept, submitted
 from tests.deletion import assert_pinned
 
@@ -311,6 +313,17 @@ def test_a_stop_that_leaves_everything_leaves_it_where_nobody_ended_or_the_rule_
     resting(desk)
     effects = desk.take(facts.DrainRequested(rule=DrainRule.LEAVE, ended=ended_strategy))
     assert not cancels(effects)
+
+
+def test_whose_orders_work_is_known_and_what_was_placed_by_hand_is_nobodys() -> None:
+    desk = ByHand(policy=replace(ADOPTS, disconnect=RULE))
+    desk.take(by_hand())
+    assert desk.kernel.strategies_at_work() == []
+    orders_of = [resting(desk, name, name) for name in ("beta", "alpha")]
+    assert desk.kernel.strategies_at_work() == ["beta", "alpha"]
+    assert cancels(lost(desk, "beta")) == [orders_of[0].order_id]
+    assert HAND in desk.working()
+    assert not lost(desk, "")
 
 
 def test_the_status_shows_who_is_lost_until_it_is_back() -> None:

@@ -216,8 +216,8 @@ class Kernel:
 
     def strategies_at_work(self) -> list[str]:
         """The strategies with orders of their own that are not final."""
-        orders = self._state.book.working_orders()
-        return list(dict.fromkeys(at.strategy for at in orders if at.intent is not Intent.PLAN))
+        own = (at for at in self._state.book.working_orders() if at.intent is not Intent.PLAN)
+        return list(dict.fromkeys(at.strategy for at in own if at.strategy))
 
     def halt_epoch(self) -> int:
         """The number of the newest halt, of whatever scope; 0 before the first."""
