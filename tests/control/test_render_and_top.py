@@ -125,6 +125,7 @@ def test_when_the_books_were_last_compared_is_said() -> None:
         ("MONITORING", "account", Reason.NOT_RECONCILED, "wait: the gateway is comparing"),
         ("TRIGGERED", "account", Reason.DRAWDOWN, "wait: the plan and the cooldown"),
         ("HALTED", "strategy:a", Reason.OPERATOR, "reset --scope strategy:a --operator"),
+        ("REDUCE_ONLY", "strategy:a", Reason.BREAKER, "reset --scope strategy:a --operator"),
         ("KILLED", "account", Reason.OPERATOR, "`fuseboard reset --operator NAME"),
     ],
 )

@@ -18,7 +18,7 @@ from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 from tests.core.succession import Promise, Promises
 
-LATCHED = ("TRIGGERED", "COOLING_DOWN", "HALTED", "KILLED", "RECOVERY")
+LATCHED = ("TRIGGERED", "COOLING_DOWN", "REDUCE_ONLY", "HALTED", "KILLED", "RECOVERY")
 CENT_ATTOS = NANOS * NANOS // 100
 """The broker's average prices are rounded: equity is known to a cent only."""
 NEW_RISK_REASONS = (
@@ -279,7 +279,9 @@ class Shadow:
         rules: list[LossRule | BreakerRule] = [*self.policy.losses, *self.policy.breakers]
         rules += [rule for strategy in self.policy.strategies for rule in strategy.losses]
         named = [rule.name for rule in rules if rule.reset is ResetRule.NEXT_TRADING_DAY]
-        stopped = effect.before in {"COOLING_DOWN", "HALTED"} and effect.event == "RESET"
+        stopped = (
+            effect.before in {"COOLING_DOWN", "REDUCE_ONLY", "HALTED"} and effect.event == "RESET"
+        )
         by_calendar = effect.operator.startswith("calendar:") and effect.fuse.split(":")[0] in named
         return by_calendar and stopped and self.clocks_agree
 

@@ -80,7 +80,7 @@ LOSSES = st.lists(
         limit_nanos=st.sampled_from([NANOS // 100, NANOS // 50, NANOS // 2]),
         warning_nanos=maybe(NANOS // 500, NANOS // 100),
         warning_clear_nanos=maybe(NANOS // 1000, NANOS // 500),
-        action=st.sampled_from([Action.HALT, Action.FLATTEN, Action.KILL]),
+        action=st.sampled_from([Action.REDUCE_ONLY, Action.HALT, Action.FLATTEN, Action.KILL]),
         reset=st.sampled_from(list(ResetRule)),
         cooldown_ns=st.sampled_from([SECOND, 9 * SECOND]),
     ),
@@ -94,7 +94,7 @@ BREAKERS = st.lists(
         condition=st.sampled_from(
             ["drawdown > 0.1%", "drawdown > 5%", "vix > 30", "error_count_1h < 1000", "cash > 1"]
         ),
-        action=st.sampled_from([Action.NOTIFY, Action.REDUCE, Action.HALT, Action.FLATTEN]),
+        action=st.sampled_from([action for action in Action if action is not Action.KILL]),
         scope=st.sampled_from(["account", "strategy:*", "strategy:alpha", "symbol:AAA"]),
         cooldown_ns=st.sampled_from([SECOND, 9 * SECOND]),
     ),

@@ -139,13 +139,13 @@ THE_CLAMP: tuple[Row, ...] = (
         clamp.test_while_a_plan_closes_a_symbol_nobody_else_reduces_it,
     ),
     (
-        stops.protects,
+        stops.reduces,
         "kept > held_nanos or ",
         "",
         clamp.test_stops_that_a_halt_keeps_are_together_no_larger_than_the_accounts_position,
     ),
     (
-        stops.protects,
+        stops.reduces,
         " or kept_own > own_nanos",
         "",
         clamp.test_stops_that_a_halt_keeps_are_together_no_larger_than_the_strategys_own_share,

@@ -13,6 +13,7 @@ from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.copy_inputs import ExecutionsSeen
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS
@@ -294,6 +295,28 @@ def test_the_loss_is_not_forgotten_by_a_restart() -> None:
     desk.quote("AAPL", 240)
     desk.quote("AAPL", 237)
     assert any(isinstance(effect, fx.LatchHalt) for effect in desk.quote("AAPL", 237))
+
+
+def test_a_tripped_limit_that_lets_exits_pass_blocks_no_stop_and_no_exit() -> None:
+    rule = LossRule(limit_nanos=NANOS // 20, action=Action.REDUCE_ONLY)
+    limits = Limits(order_value_nanos_max=NANOS**2)
+    desk = Desk(Policy(limits=limits, losses=(rule,)), cash=0, held=100)
+    for _ in range(2):
+        desk.quote("AAPL", 230)
+    assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
+    assert submitted(desk.order(Side.SELL, 60 * NANOS))
+    stop = facts.OrderRequested(
+        request=7,
+        strategy="alpha",
+        client_order_id="stop",
+        symbol="AAPL",
+        side=Side.SELL,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        quantity_nanos=40 * NANOS,
+        stop_price_nanos=220 * NANOS,
+    )
+    assert submitted(desk.take(stop))
 
 
 def test_a_halt_does_not_take_away_the_stop_that_protects_a_position() -> None:

@@ -56,6 +56,17 @@ def test_a_fuse_trips_only_by_a_breach_while_it_watches(state: FuseState, event:
 
 
 @pytest.mark.parametrize("state", FuseState)
+def test_exits_pass_only_of_what_has_just_tripped(state: FuseState) -> None:
+    becomes = after(state, E.REDUCE_ONLY_ASKED)
+    assert becomes is (S.REDUCE_ONLY if state is S.TRIGGERED else state)
+
+
+def test_a_reset_that_is_refused_does_not_trap_exits() -> None:
+    assert after(S.REDUCE_ONLY, E.RESETS_EXHAUSTED) is S.REDUCE_ONLY
+    assert transition(S.REDUCE_ONLY, E.RESETS_EXHAUSTED) is not Outcome.IGNORED
+
+
+@pytest.mark.parametrize("state", FuseState)
 def test_a_kill_always_ends_in_killed(state: FuseState) -> None:
     assert after(state, E.KILL_ASKED) is S.KILLED
 
@@ -90,6 +101,7 @@ def test_the_states_ask_for_the_postures_that_the_design_names() -> None:
         "WARNING": "REDUCED",
         "TRIGGERED": "REDUCE_ONLY",
         "COOLING_DOWN": "HALTED",
+        "REDUCE_ONLY": "REDUCE_ONLY",
         "HALTED": "HALTED",
         "KILLED": "KILLED",
         "RECOVERY": "HALTED",

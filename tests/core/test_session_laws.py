@@ -66,7 +66,7 @@ SESSIONS: Policy = msgspec.structs.replace(
         breaker("fall", "drawdown >= 1.8%", Action.FLATTEN),
         breaker("fear", "vix > 30", Action.REDUCE),
         breaker("errors", "error_count_1h > 40 or reject_rate > 20%", Action.NOTIFY),
-        breaker("symbol", "gross_exposure > 20%", Action.HALT, f"symbol:{SYMBOLS[0]}"),
+        breaker("symbol", "gross_exposure > 20%", Action.REDUCE_ONLY, f"symbol:{SYMBOLS[0]}"),
     ),
 )
 

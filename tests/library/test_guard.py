@@ -367,6 +367,18 @@ def test_a_drawdown_trips_says_what_to_cancel_and_stays_until_a_person_resets() 
     assert guard.posture == "OPEN"
 
 
+def test_a_loss_whose_action_lets_exits_pass_lets_them_pass_a_guard_too() -> None:
+    guard = ready(Policy(losses=(LossRule(action=Action.REDUCE_ONLY),)))
+    guard.filled(allowed(guard.check(buy(500))), 500, 100)
+    opens, leaves = allowed(guard.check(buy(1, 99))), allowed(guard.check(sell(100, 110)))
+    for _ in range(4):
+        guard.quote("AAPL", Decimal("89.99"), Decimal("90.01"))
+    assert guard.posture == "REDUCE_ONLY"
+    assert list(guard.cancels_wanted) == [opens], leaves
+    assert reason_of(guard.check(buy(1, 90))) == "posture_reduce_only"
+    allowed(guard.check(sell(400, 90)))
+
+
 def test_the_brokers_own_equity_confirms_a_breach() -> None:
     guard = ready()
     guard.filled(allowed(guard.check(buy(500))), 500, 100)

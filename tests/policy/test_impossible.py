@@ -108,7 +108,7 @@ def test_a_rate_that_can_be_reached_is_taken(condition: str) -> None:
     assert read(condition)
 
 
-@pytest.mark.parametrize("action", ["halt", "flatten", "kill"])
+@pytest.mark.parametrize("action", ["exits_only", "halt", "flatten", "kill"])
 @pytest.mark.parametrize(
     "condition",
     [

@@ -429,6 +429,17 @@ def test_sectors_come_from_a_file_beside_the_policy_and_go_into_it() -> None:
         read_policy("sectors: s.csv", "p.yaml", files=absent)
 
 
+@pytest.mark.parametrize("word", ["reduce_only", "close_only", "exits_only"])
+def test_exits_pass_by_each_of_its_words_for_losses_and_breakers(word: str) -> None:
+    policy = read(
+        f"safety: {{loss_limits: {{daily: {{hard: 3%, action: {word}}}}},"
+        f" circuit_breakers: [{{name: a, condition: vix > 30, action: {word}}}]}}"
+    )
+    (loss,) = [rule for rule in policy.losses if rule.name == "daily_loss"]
+    (breaker,) = policy.breakers
+    assert (loss.action, breaker.action) == (Action.REDUCE_ONLY, Action.REDUCE_ONLY)
+
+
 @given(actions=st.lists(st.sampled_from(list(ACTION_WORDS)), min_size=1, max_size=5))
 def test_of_several_actions_the_hardest_counts(actions: list[str]) -> None:
     meant = [ACTION_WORDS[word] for word in actions]

@@ -16,7 +16,14 @@ def line_of(text: str, key: str) -> Line:
     [
         ("reduce", "new risk is halved while it holds; ends once it was false for 10m."),
         ("notify_desk", "people are told; ends once it was false for 10m."),
-        ("halt", "cancelled; lifted by the next trading day, or a person."),
+        (
+            "close_only",
+            "what works and raises risk is cancelled; lifted by the next trading day, or a person.",
+        ),
+        (
+            "halt",
+            "stops that already work stay; lifted by the next trading day, or a person.",
+        ),
         ("kill", "disconnected; lifted by people, never by the calendar."),
     ],
 )

@@ -8,7 +8,7 @@ from fuseboard.core.checks.table import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "controls.md").read_text()
-ELSEWHERE = {"repeated_executions", "trade_updates"}
+ELSEWHERE = {"reduce_only", "repeated_executions", "trade_updates"}
 """Names that the page gives in the second column and that are no checks."""
 
 DEMANDED = """\

@@ -23,7 +23,7 @@ CELL_CHARACTERS_MAX: Final = 128
 SHARD_FROM_ONE_IN: Final = 200
 """When more than one evaluation of so many waits, 0.5 %, one gateway is asked too much."""
 _NOT_TAKEN_UP: Final = "the gateway has not taken it up, and sends nothing new there"
-_SETTLED: Final = frozenset({"COOLING_DOWN", "HALTED", "KILLED"})
+_SETTLED: Final = frozenset({"COOLING_DOWN", "REDUCE_ONLY", "HALTED", "KILLED"})
 _COMING_UP: Final = frozenset({Reason.NOT_RECONCILED.value, Reason.BROKER_UNREACHABLE.value})
 
 

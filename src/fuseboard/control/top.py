@@ -44,6 +44,7 @@ _STATE_COLOURS: Final = {
     "MONITORING": _GREEN,
     "WARNING": _YELLOW,
     "TRIGGERED": _ORANGE,
+    "REDUCE_ONLY": _ORANGE,
     "KILLED": "bold white on red",
 }
 

@@ -20,7 +20,7 @@ from fuseboard.core.holdings import take_over
 from fuseboard.core.outgoing import cancel, read_account
 from fuseboard.core.reset_counts import next_resets
 from fuseboard.core.state import Turn
-from fuseboard.core.stops import protects
+from fuseboard.core.stops import protects, reduces, stops_first
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.effects import LatchHalt, PublishPosture, ReadAccount
 from fuseboard.vocabulary.evidence_effects import RecordTransition
@@ -35,10 +35,11 @@ Tripping: TypeAlias = DrawdownFuse | RuleFuse
 LATCHES_MAX: Final = 1_000
 _LEVELS: Final = {Action.FLATTEN: HaltLevel.FLATTEN, Action.KILL: HaltLevel.KILL}
 _DOES: Final = {
-    HaltLevel.HALT: "no new risk until it is lifted",
+    HaltLevel.HALT: "nothing passes but cancels until it is lifted",
     HaltLevel.FLATTEN: "everything is cancelled and closed, once",
     HaltLevel.KILL: "everything is cancelled and strategies are disconnected",
 }
+_DOES_REDUCE_ONLY: Final = "only reductions and stops pass until it is lifted"
 
 
 def apply(
@@ -97,15 +98,18 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     fuse.tripped_boot_ns = turn.boot_ns
     fuse.trips_boot_ns = [*counted_within_a_day(fuse.trips_boot_ns, turn.boot_ns), turn.boot_ns]
     if level is HaltLevel.HALT:
-        apply(turn, fuse, FuseEvent.HALT_ASKED, reason=code.value)
+        asks = FuseEvent.REDUCE_ONLY_ASKED if action is Action.REDUCE_ONLY else FuseEvent.HALT_ASKED
+        apply(turn, fuse, asks, reason=code.value)
     if level is HaltLevel.KILL:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=code.value)
     elif len(fuse.trips_boot_ns) >= fuse.rule.trips_a_day_max:
         apply(turn, fuse, FuseEvent.KILL_ASKED, reason=Reason.TRIPS_EXHAUSTED.value)
     publish_postures(turn)
-    orders = cancel_scope(turn, fuse.scope, level)
+    lets_exits_pass = fuse.state is FuseState.REDUCE_ONLY
+    orders = cancel_scope(turn, fuse.scope, level, spares_exits=lets_exits_pass)
     ends.begun(turn, orders)
-    turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {_DOES[level]}", fuse.scope)
+    does = _DOES_REDUCE_ONLY if lets_exits_pass else _DOES[level]
+    turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {does}", fuse.scope)
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
         take_over(turn, fuse.scope)
@@ -190,10 +194,17 @@ def _latch_register(
 
 
 def cancel_scope(
-    turn: Turn, scope: str, level: HaltLevel, *, again: bool = True, spares_foreign: bool = False
+    turn: Turn,
+    scope: str,
+    level: HaltLevel,
+    *,
+    again: bool = True,
+    spares_exits: bool = False,
+    spares_foreign: bool = False,
 ) -> list[Order]:
     """Cancel what works in a scope, but for a plan's closes and, unless killed, reducing stops;
-    `again`: also what is being cancelled already.
+    `again`: also what is being cancelled already; `spares_exits`: not what else reduces either, as
+    far as the stops leave something to reduce.
 
     Replacements that wait are dropped by the same rule: of an order and its replacement, only the
     latter can be kept, because the former is being cancelled already. Not in a flatten: whose plan
@@ -204,7 +215,12 @@ def cancel_scope(
     orders: list[Order] = []
     kept_nanos: dict[tuple[str, str], int] = {}
     book, tags = turn.state.book, turn.gate.tags if is_tag_scope(scope) else None
-    for order in book.working_orders(strategy=strategy, symbol=symbol):
+    spared = reduces if spares_exits else protects
+    working = book.working_orders(strategy=strategy, symbol=symbol)
+    waiting_orders = book.waiting_orders(strategy=strategy, symbol=symbol)
+    if spares_exits:
+        working, waiting_orders = stops_first(working), stops_first(waiting_orders)
+    for order in working:
         if order.intent is Intent.PLAN or _is_spared(tags, scope, order):
             continue
         if order.cancel_wanted and not again:
@@ -212,16 +228,16 @@ def cancel_scope(
         if spares_foreign and is_foreign_order_id(order.order_id):
             continue
         keeps = level is not HaltLevel.KILL
-        if keeps and not order.cancel_wanted and protects(book, order, kept_nanos):
+        if keeps and not order.cancel_wanted and spared(book, order, kept_nanos):
             continue
         orders.append(order)
     for order in orders:
         cancel(turn, order)
-    for order in book.waiting_orders(strategy=strategy, symbol=symbol):
+    for order in waiting_orders:
         if _is_spared(tags, scope, order):
             continue
         keeps = level is HaltLevel.HALT or level is HaltLevel.FREEZE
-        if not (keeps and protects(book, order, kept_nanos)):
+        if not (keeps and spared(book, order, kept_nanos)):
             waiting.drop(turn, order, Reason.ANNIHILATED)
     return orders
 

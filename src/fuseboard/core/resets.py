@@ -34,6 +34,8 @@ from fuseboard.vocabulary.wall_time import shown_utc
 
 NOT_COMPARED: Final = "the books are not compared with the broker's since this halt yet"
 """How the refusal begins that only waits for the broker."""
+_STOPPED_BY_ITSELF: Final = (FuseState.COOLING_DOWN, FuseState.REDUCE_ONLY, FuseState.HALTED)
+"""Where the calendar may reset a fuse."""
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
@@ -221,7 +223,7 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
     operator, reason = f"calendar:{calendar}", f"session {session} began"
     scopes: dict[str, None] = {}
     for fuse in state.tripping():
-        stopped = fuse.state is FuseState.COOLING_DOWN or fuse.state is FuseState.HALTED
+        stopped = fuse.state in _STOPPED_BY_ITSELF
         if fuse.rule.reset is not ResetRule.NEXT_TRADING_DAY or not stopped:
             continue
         if not roster.asked_for(turn, fuse):

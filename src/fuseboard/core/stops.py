@@ -31,8 +31,16 @@ STOP_TYPES: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 def protects(book: Book, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:
     """Whether it is a stop that, with those kept so far, is not larger than what it protects."""
-    if order.order_type not in STOP_TYPES:
-        return False
+    return order.order_type in STOP_TYPES and reduces(book, order, kept_nanos)
+
+
+def stops_first(orders: list[Order]) -> list[Order]:
+    """The same orders, those that protect before those that only leave."""
+    return sorted(orders, key=lambda order: order.order_type not in STOP_TYPES)
+
+
+def reduces(book: Book, order: Order, kept_nanos: dict[tuple[str, str], int]) -> bool:
+    """Whether an order, with those kept so far, is not larger than what it reduces."""
     held_nanos = book.account.position(order.symbol).quantity_nanos
     own_nanos = held_nanos
     if order.strategy:  # a foreign one protects what the account holds

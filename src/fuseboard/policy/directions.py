@@ -151,7 +151,7 @@ def _condition(*, order: bool, holding_tightens: bool) -> Rule:
 _TRIPS = _condition(order=False, holding_tightens=True)
 # To flatten arms a liquidation, and not to leaves a position open: neither is provably tighter
 # than the other, so FLATTEN has no rank and each change to it or from it asks for a person.
-_ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.HALT, Action.KILL))
+_ACTION = _ranked((Action.NOTIFY, Action.REDUCE, Action.REDUCE_ONLY, Action.HALT, Action.KILL))
 _RESET = _ranked((ResetRule.NEXT_TRADING_DAY, ResetRule.MANUAL))
 _DRAIN = _ranked((DrainRule.LEAVE, DrainRule.CANCEL))  # FLATTEN as above
 _STALE = _ranked(("deny", "reduce_only", "halt"))

@@ -13,7 +13,7 @@ from fuseboard.vocabulary.measured import whole_value
 from fuseboard.vocabulary.ranges import AT_REST
 
 LIQUIDITY_TIER: Final = "liquidity_tier"
-LATCHES: Final = (Action.HALT, Action.FLATTEN, Action.KILL)
+LATCHES: Final = (Action.REDUCE_ONLY, Action.HALT, Action.FLATTEN, Action.KILL)
 _KEYS: Final = {"order_rate": "order_rate", "messages": "message_rate"}
 
 

@@ -24,7 +24,7 @@ class LossRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     warning_nanos: int | None = None
     warning_clear_nanos: int | None = None
     action: Action = Action.FLATTEN
-    """HALT, FLATTEN or KILL."""
+    """REDUCE_ONLY, HALT, FLATTEN or KILL."""
     reset: ResetRule = ResetRule.MANUAL
     cooldown_ns: int = 5 * MINUTE_NS
     confirm_ns_max: int = SECOND_NS

@@ -20,7 +20,10 @@ ACTIONS: Final = Either(
     "an action or a list of actions, such as [halt_new_trades, notify_admin]",
     word=Value(unit.ACTION),
     items=Items(Value(unit.ACTION), "actions", ACTIONS_MAX),
-    about="What happens: notify_SOMEBODY, reduce, halt, flatten, kill; of several, the hardest.",
+    about=(
+        "What happens: notify_SOMEBODY, reduce, reduce_only (exits pass), halt (nothing passes but"
+        " cancels), flatten, kill; of several, the hardest."
+    ),
 )
 RULE: Final[dict[str, Shape]] = {
     "warning": Value(
@@ -127,10 +130,11 @@ def _rule(
     if "action" in values:
         reading.set_line(f"{field}.action", f"{path}.action")
         action = action_of(reading, f"{path}.action", values["action"])
-        if action is None or HARDNESS[action] < HARDNESS[Action.HALT]:
+        if action is None or HARDNESS[action] < HARDNESS[Action.REDUCE_ONLY]:
             if not _refused_below(reading, f"{path}.action"):
-                what = "a hard limit must halt or flatten (or kill), for example"
-                reading.refuse_value(f"{path}.action", f"{what} [flatten_positions, notify_admin]")
+                what = "a hard limit must halt or flatten (or kill, or let only exits pass:"
+                example = "`reduce_only`), for example [flatten_positions, notify_admin]"
+                reading.refuse_value(f"{path}.action", f"{what} {example}")
         else:
             filled["action"] = action
     warning = filled.get("warning_nanos")

@@ -87,7 +87,9 @@ safety:
       # warning: 3%          # new risk is cut from here ...
       # warning_clear: 1.8%  # ... until the loss is back under this (three fifths of the warning)
       hard: 5%
-      # flatten_positions closes everything, once; halt_new_trades cancels and closes nothing.
+      # flatten_positions closes everything, once. halt_new_trades closes nothing and lets nothing
+      # pass but cancels, not even a reduction (stops that already work stay); reduce_only lets
+      # exits pass.
       action: [flatten_positions, notify_admin]
       # A named person lifts it; or next_trading_day, by the exchange's calendar.
       reset: manual

@@ -47,7 +47,8 @@ FROM: Final = {
 DOES: Final = {
     Action.NOTIFY: "people are told",
     Action.REDUCE: "new risk is halved while it holds",
-    Action.HALT: "no new risk, working orders that raise it are cancelled",
+    Action.REDUCE_ONLY: "only reductions and stops pass, what works and raises risk is cancelled",
+    Action.HALT: "nothing passes but cancels, not even a reduction; stops that already work stay",
     Action.FLATTEN: "everything is cancelled and closed, once",
     Action.KILL: "everything stops and strategies are disconnected",
 }

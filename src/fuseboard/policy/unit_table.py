@@ -116,6 +116,9 @@ ACTION_WORDS: dict[str, Action] = {
     "halt_trading": Action.HALT,
     "halt_new_trades": Action.HALT,
     "reduce": Action.REDUCE,
+    "reduce_only": Action.REDUCE_ONLY,
+    "close_only": Action.REDUCE_ONLY,
+    "exits_only": Action.REDUCE_ONLY,
     "flatten": Action.FLATTEN,
     "flatten_positions": Action.FLATTEN,
     "kill": Action.KILL,
@@ -300,7 +303,7 @@ BPS = Unit(
 )
 FLAG = Unit("`true` or `false`", _flag, {"type": "boolean"})
 ACTION = Unit(
-    "an action: halt, reduce, flatten, kill, notify_SOMEBODY",
+    "an action: halt, reduce_only, reduce, flatten, kill, notify_SOMEBODY",
     _action,
     {"anyOf": [{"enum": list(ACTION_WORDS)}, _pattern(_NOTIFY.pattern)]},
 )

@@ -47,7 +47,7 @@ from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record, decoded_record
 
-LATCHED: Final = ("TRIGGERED", "COOLING_DOWN", "HALTED", "KILLED", "RECOVERY")
+LATCHED: Final = ("TRIGGERED", "COOLING_DOWN", "REDUCE_ONLY", "HALTED", "KILLED", "RECOVERY")
 TWIN_REASONS: Final = (Reason.FOREIGN_ORDER, Reason.POSITION_MISMATCH)
 PRICE_SLACK_NANOS: Final = NANOS * 6 // 100
 """How far prices and equity may have moved between an order's decision and its arrival."""

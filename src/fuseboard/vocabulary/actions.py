@@ -10,8 +10,12 @@ class Action(Enum):
     """An alert and nothing else."""
     REDUCE = "reduce"
     """A gauge: new risk is halved while the rule is reached, and back with hysteresis."""
+    REDUCE_ONLY = "reduce_only"
+    """A latch that lets exits pass: proven reductions and stops; what raises exposure is
+    cancelled.
+    """
     HALT = "halt"
-    """A latch: no new risk, what raises exposure is cancelled, reduce-only stops stay."""
+    """A latch: nothing passes but cancels, not even a reduction; stops that work already stay."""
     FLATTEN = "flatten"
     """A latch with a plan: everything in the scope is cancelled and closed, once."""
     KILL = "kill"

@@ -1,4 +1,4 @@
-"""The fuse machine: eight states, twelve events, one total table.
+"""The fuse machine: nine states, thirteen events, one total table.
 
 Theory of operation. A fuse watches something and asks its scope for a posture. Latched states
 (`TRIGGERED` and beyond) loosen only by an event that carries a person: `RESET`, `REBASED`,
@@ -28,6 +28,7 @@ class FuseState(Enum):
     WARNING = "WARNING"
     TRIGGERED = "TRIGGERED"
     COOLING_DOWN = "COOLING_DOWN"
+    REDUCE_ONLY = "REDUCE_ONLY"
     HALTED = "HALTED"
     KILLED = "KILLED"
     RECOVERY = "RECOVERY"
@@ -41,6 +42,7 @@ class FuseEvent(Enum):
     CLEARED = "CLEARED"
     BREACHED = "BREACHED"
     SETTLED = "SETTLED"
+    REDUCE_ONLY_ASKED = "REDUCE_ONLY_ASKED"
     HALT_ASKED = "HALT_ASKED"
     RESET = "RESET"
     REBASED = "REBASED"
@@ -63,6 +65,7 @@ POSTURE_OF: Final[dict[FuseState, Posture]] = {
     FuseState.WARNING: Posture.REDUCED,
     FuseState.TRIGGERED: Posture.REDUCE_ONLY,
     FuseState.COOLING_DOWN: Posture.HALTED,
+    FuseState.REDUCE_ONLY: Posture.REDUCE_ONLY,
     FuseState.HALTED: Posture.HALTED,
     FuseState.KILLED: Posture.KILLED,
     FuseState.RECOVERY: Posture.HALTED,
@@ -102,6 +105,7 @@ _ROWS: Final[dict[FuseState, dict[FuseEvent, FuseState]]] = {
     },
     _S.TRIGGERED: {
         _E.SETTLED: _S.COOLING_DOWN,
+        _E.REDUCE_ONLY_ASKED: _S.REDUCE_ONLY,
         _E.HALT_ASKED: _S.HALTED,
         _E.KILL_ASKED: _S.KILLED,
     },
@@ -109,6 +113,13 @@ _ROWS: Final[dict[FuseState, dict[FuseEvent, FuseState]]] = {
         _E.RESET: _S.MONITORING,
         _E.REBASED: _S.ARMED,
         _E.RESETS_EXHAUSTED: _S.HALTED,
+        _E.HALT_ASKED: _S.HALTED,
+        _E.KILL_ASKED: _S.KILLED,
+    },
+    _S.REDUCE_ONLY: {
+        _E.RESET: _S.MONITORING,
+        _E.REBASED: _S.ARMED,
+        _E.RESETS_EXHAUSTED: _S.REDUCE_ONLY,  # a reset that is refused traps nobody's exit
         _E.HALT_ASKED: _S.HALTED,
         _E.KILL_ASKED: _S.KILLED,
     },
