@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fuseboard.app.drain import Drain
+from fuseboard.app.drain import Drain, DrainLimits
 from fuseboard.control.board import Board
 from fuseboard.runtime.budget import Budget
 from fuseboard.runtime.clock import SystemClock
 from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.vocabulary.actions import DrainRule
-from fuseboard.vocabulary.doors import BrokerUnavailable
+from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
 from fuseboard.vocabulary.effects import PublishPosition
 from fuseboard.vocabulary.evidence_effects import RecordDrain
 from fuseboard.vocabulary.inputs import BrokerPosition, DrainRequested, PositionsSeen
@@ -157,6 +157,7 @@ def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
                 stop.broker.positions = held  # type: ignore[method-assign]
             if is_open == "orders":
                 stop.broker.working["o1"] = "b-o1"
+            stop.drain.limits = DrainLimits(asked_s_max=1.0)
             stop.board.apply(RecordDrain(rule=rule, cancelled=()))
             stop.board.apply(submit_order("o7"))
             for strategy in ("", "alpha"):
@@ -181,3 +182,47 @@ def test_what_a_stop_leaves_pages_where_the_policy_does_not_want_it_left(
     assert said == f"still open at the broker: {words[is_open]}"
     pages = is_open == "unknown" or (rule is DrainRule.FLATTEN and is_open != "nothing")
     assert paged == [f"the stop is over, nobody watches what is left: {said}"] * pages
+
+
+@pytest.mark.parametrize("lost", ["refused", "throttled", "silent"])
+def test_an_answer_that_is_lost_is_asked_for_again_in_the_time_for_it(lost: str) -> None:
+    asked_for = 0
+
+    async def held(*, timed: bool = False) -> PositionsSeen:
+        nonlocal asked_for
+        asked_for += 1
+        if asked_for > 1:
+            return PositionsSeen(positions=())
+        if lost == "throttled":
+            raise Throttled(None)
+        if lost == "refused":
+            raise BrokerUnavailable("no connection")
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits that long")
+
+    async def main() -> tuple[str, list[str]]:
+        async with stopping(DrainRule.FLATTEN) as stop:
+            stop.drain.limits = DrainLimits(asked_s_max=3.0)
+            stop.broker.positions = held  # type: ignore[method-assign]
+            stop.board.apply(RecordDrain(rule=DrainRule.FLATTEN, cancelled=()))
+            return await stop.drain.run(no_strategy), stop.paged
+
+    said, paged = asyncio.run(main())
+    assert said == "still open at the broker: orders none; positions none"
+    assert (asked_for, paged) == (2, [])
+
+
+def test_the_last_line_and_the_page_say_what_a_person_froze() -> None:
+    async def held(*, timed: bool = False) -> PositionsSeen:
+        return HELD
+
+    async def main() -> tuple[str, list[str]]:
+        async with stopping(DrainRule.FLATTEN) as stop:
+            stop.broker.positions = held  # type: ignore[method-assign]
+            frozen = ("account frozen by Ada: left open",)
+            stop.board.apply(RecordDrain(rule=DrainRule.FLATTEN, cancelled=(), frozen=frozen))
+            return await stop.drain.run(no_strategy), stop.paged
+
+    said, paged = asyncio.run(main())
+    assert said.endswith("positions 1 (TSLA 4); account frozen by Ada: left open")
+    assert paged == [f"the stop is over, nobody watches what is left: {said}"]

@@ -44,6 +44,18 @@ def test_a_stop_cancels_confirms_and_says_what_is_left_and_the_next_start_is_ope
     here.evidence_is_clean()
 
 
+def test_a_stop_that_flattens_leaves_open_what_a_person_froze(here: World) -> None:
+    exchange, gateway, _ = trading(here, "flatten")
+    here.person("halt", "--level", "freeze", "--reason", "a bad print")
+    assert gateway.stop() == 0
+    assert exchange.positions() == {"AAPL": "10"}
+    assert exchange.state()["working_orders"] == 0
+    frozen = "account frozen by Ada: left open"
+    assert last_line(gateway).endswith(f"orders none; positions 1 (AAPL 10); {frozen}")
+    assert "nobody watches what is left" in gateway.output()
+    here.evidence_is_clean()
+
+
 def test_an_interrupt_stops_in_the_same_order_and_flattens_where_the_policy_says_so(
     here: World,
 ) -> None:

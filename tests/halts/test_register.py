@@ -117,6 +117,8 @@ def test_clearing_lifts_exactly_the_scope(gateway: HaltsRegister, path: Path) ->
 @example(levels=[HaltLevel.FLATTEN, HaltLevel.KILL, HaltLevel.FLATTEN], other=False)
 @example(levels=[HaltLevel.FLATTEN, HaltLevel.KILL, HaltLevel.FREEZE], other=False)
 @example(levels=[HaltLevel.KILL, HaltLevel.FLATTEN], other=True)
+@example(levels=[HaltLevel.FREEZE, HaltLevel.FLATTEN, HaltLevel.KILL], other=True)
+@example(levels=[HaltLevel.FREEZE, HaltLevel.FLATTEN, HaltLevel.FREEZE], other=False)
 @settings(max_examples=20, deadline=None)
 def test_a_kill_of_the_account_keeps_the_trip_of_its_last_liquidation(
     tmp_path_factory: pytest.TempPathFactory, levels: list[HaltLevel], other: bool
@@ -131,13 +133,18 @@ def test_a_kill_of_the_account_keeps_the_trip_of_its_last_liquidation(
     found = fresh.latched()[0]
     fresh.close()
     assert (found.level, found.halt_epoch) == (max(levels), len(levels))
-    if HaltLevel.KILL not in levels:
+    freezes = [number for number, level in enumerate(levels) if level is HaltLevel.FREEZE]
+    since = levels[freezes[-1] :] if freezes else []
+    ever = levels[freezes[0] :] if freezes else []
+    if HaltLevel.KILL not in levels and HaltLevel.FLATTEN not in ever:
         assert b"plan_trip" not in path.read_bytes(), "as releases without the word write it"
     flattens = [f"trip#{at}" for at, level in enumerate(levels) if level is HaltLevel.FLATTEN]
     asked = flattens[-1] if flattens else ""
     if found.level is HaltLevel.KILL:
         assert found.plan_trip == ("" if other else asked)
         assert found.line().count(" flattening=") == bool(found.plan_trip)
+    elif HaltLevel.FLATTEN in since:
+        assert (found.level, found.plan_trip) == (HaltLevel.FREEZE, asked)
     else:
         assert found.plan_trip == ""
         assert found.flattening() == ("" if found.level is not HaltLevel.FLATTEN else asked)

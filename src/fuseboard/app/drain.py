@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fuseboard.app.kill_ways import is_open
 from fuseboard.control.board import Board
@@ -24,6 +25,9 @@ from fuseboard.vocabulary.inputs import DrainRequested
 from fuseboard.vocabulary.money import text_from_nanos
 
 LOOK_EVERY_S: Final = 0.02
+ASK_AGAIN_S: Final = 0.5
+ANSWERS_AWAITED: Final = 2
+"""How many answers that never come the time for asking what is left has room for."""
 SHOWN_MAX: Final = 20
 """How many orders and positions the last line names."""
 _PLAN_AT_WORK: Final = ("cancelling", "closing")
@@ -96,6 +100,8 @@ class Drain:
         await self._step("end every plan", self._plans_have_ended, limits.flatten_s_max)
         await ending
         left = await still_open(self._broker, self._board, limits.asked_s_max)
+        if self._board.drain is not None:
+            left = replace(left, frozen=self._board.drain.frozen)
         if self._unfinished or left.is_more_than(self._rule):
             before = "; ".join([*self._unfinished, left.says()])
             self._page(f"the stop is over, nobody watches what is left: {before}")
@@ -146,6 +152,8 @@ class Left(Struct, frozen=True, kw_only=True):
     orders: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     unknown: str = ""
+    frozen: tuple[str, ...] = ()
+    """What the stop did not close because a person froze it, in words."""
 
     def is_more_than(self, rule: DrainRule) -> bool:
         """Whether the policy wants less to be left; reduce-only stops stay after a cancel."""
@@ -156,23 +164,35 @@ class Left(Struct, frozen=True, kw_only=True):
         """One line for people."""
         unknown = f"unknown, it could not be asked ({self.unknown}); by our record: "
         orders, positions = _named(self.orders), _named(self.positions)
-        known = f"orders {orders}; positions {positions}"
+        known = "; ".join((f"orders {orders}", f"positions {positions}", *self.frozen[:SHOWN_MAX]))
         return f"still open at the broker: {unknown if self.unknown else ''}{known}"
 
 
 async def still_open(broker: Broker, board: Board, seconds: float) -> Left:
-    """What works and what is held at the broker, as it says itself; else as the board has it."""
-    try:
-        async with asyncio.timeout(seconds):
-            orders = await broker.foreign_orders(lambda _wire_id: False)
-            seen = await broker.positions()
-    except (BrokerUnavailable, Throttled, TimeoutError) as error:
-        held = [at for at in board.positions.values() if not at.strategy]
-        return Left(
-            orders=tuple(f"{at.symbol} {at.order_id} {at.status}" for at in board.working()),
-            positions=tuple(f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in held),
-            unknown=str(error) or "no answer in time",
-        )
+    """What works and what is held at the broker, as it says itself; else as the board has it.
+
+    An answer that is lost, or refused for the request limit, is asked for again in that time.
+    """
+    clock, unknown = asyncio.get_running_loop().time, ""
+    ends = clock() + seconds
+    while clock() < ends:
+        try:
+            async with asyncio.timeout(min(ends - clock(), seconds / ANSWERS_AWAITED)):
+                return await _asked(broker)
+        except (BrokerUnavailable, Throttled, TimeoutError) as error:
+            unknown = str(error) or "no answer in time"
+        await asyncio.sleep(min(ASK_AGAIN_S, max(ends - clock(), 0)))
+    held = [at for at in board.positions.values() if not at.strategy]
+    return Left(
+        orders=tuple(f"{at.symbol} {at.order_id} {at.status}" for at in board.working()),
+        positions=tuple(f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in held),
+        unknown=unknown,
+    )
+
+
+async def _asked(broker: Broker) -> Left:
+    orders = await broker.foreign_orders(lambda _wire_id: False)
+    seen = await broker.positions()
     positions = [f"{at.symbol} {text_from_nanos(at.quantity_nanos)}" for at in seen.positions]
     positions += [f"{symbol} unreadable" for symbol in seen.unread]
     working = tuple(f"{order.symbol} {order.wire_id}" for order in orders)

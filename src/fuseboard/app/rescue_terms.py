@@ -122,7 +122,8 @@ def wanted_of(
     """
     if cancel_only:
         return Wanted(kept="only cancels were asked for")
-    begun = gateways_trips(state.register_file) if state.register_file.exists() else {}
+    there = state.register_file.exists()
+    begun = gateways_trips(state.register_file).begun if there else {}
     by_day = trip_id(fuse="rescue", generation=time.time_ns() // DAY_NS)
     own = trip_id(fuse="guardian", generation=run_ns) if run_ns else by_day
     trip = begun.get(ACCOUNT_SCOPE, own)

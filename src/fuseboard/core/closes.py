@@ -55,7 +55,7 @@ def strategy_of(plan: Plan) -> str:
 
 def symbols_of(state: State, plan: Plan) -> list[str]:
     """The symbols that are held in a plan's scope now."""
-    held = state.book.held(strategy=strategy_of(plan))
+    held = [each for each in state.book.held(strategy=strategy_of(plan)) if each not in plan.kept]
     if plan.scope.startswith("symbol:"):
         return [symbol for symbol in held if symbol == plan.scope.removeprefix("symbol:")]
     return held
@@ -67,7 +67,11 @@ def to_close(state: State, plan: Plan) -> list[str]:
     if plan.stage == "closing":
         unread = unread_symbols(state)
         named = [each for each in unread if each != UNNAMED and each not in symbols]
-        symbols += [each for each in named if closes_symbol(state, plan.scope, each)]
+        symbols += [
+            each
+            for each in named
+            if each not in plan.kept and closes_symbol(state, plan.scope, each)
+        ]
     return symbols
 
 
@@ -173,6 +177,11 @@ def left_of(state: State, plan: Plan) -> tuple[str, ...]:
             if leg.stage != "flat"
         )
         + _not_begun(state, plan)
+        + tuple(
+            f"{symbol} {text_from_nanos(_booked_nanos(state, plan, symbol))} {why}"
+            for symbol, why in plan.kept.items()
+            if _booked_nanos(state, plan, symbol)
+        )
         + tuple(f"order {order_id} is not known to be cancelled" for order_id in plan.orders)
         + _unread_of(state, plan)
     )
@@ -225,6 +234,7 @@ def _unread_of(state: State, plan: Plan) -> tuple[str, ...]:
         f"{symbol} cannot be read at the broker"
         for symbol in unread_symbols(state)
         if symbol not in plan.legs
+        and symbol not in plan.kept
         and (symbol == UNNAMED or closes_symbol(state, plan.scope, symbol))
     )
 

@@ -1,13 +1,13 @@
 """An orderly stop: no new risk, what works is cancelled, and where the policy says so closed.
 
 An adopted foreign order works on, unless everything is closed: it needs no gateway, and the next
-start finds it again. It is no halt: nothing is latched, and the next start trades again once its
-books are compared.
+start finds it again. What a person froze stays open, whatever the policy says of a stop. It is no
+halt: nothing is latched, and the next start trades again once its books are compared.
 """
 
 from typing import Final
 
-from fuseboard.core import disconnects, plan
+from fuseboard.core import disconnects, freezing, plan
 from fuseboard.core.closes import ongoing
 from fuseboard.core.halting import cancel_scope, publish_postures
 from fuseboard.core.holdings import take_over
@@ -35,8 +35,8 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
         cancelled = disconnects.process_ended(turn, fact.ended)
         turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled))
         return
-    flattens = fact.rule is DrainRule.FLATTEN and not _account_is_closed_already(turn)
-    closes = fact.rule is DrainRule.FLATTEN
+    closes = fact.rule is DrainRule.FLATTEN and not freezing.is_account(state)
+    flattens = closes and not _account_is_closed_already(turn)
     level = HaltLevel.FLATTEN if closes else HaltLevel.HALT
     orders = cancel_scope(turn, ACCOUNT_SCOPE, level, spares_foreign=not closes)
     trip = ""
@@ -44,11 +44,18 @@ def drain_requested(turn: Turn, fact: DrainRequested) -> None:
         state.drains += 1
         trip = trip_id(fuse=DRAIN, generation=state.drains)
     cancelled = tuple(order.order_id for order in orders)
-    turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled, trip=trip))
+    frozen = freezing.said(state) if fact.rule is DrainRule.FLATTEN else ()
+    turn.out.append(RecordDrain(rule=fact.rule, cancelled=cancelled, trip=trip, frozen=frozen))
     if flattens:
         take_over(turn)
-        reason = Reason.DRAINING
-        plan.begin(turn, trip=trip, scope=ACCOUNT_SCOPE, reason=reason, orders=orders)
+        plan.begin(
+            turn,
+            trip=trip,
+            scope=ACCOUNT_SCOPE,
+            reason=Reason.DRAINING,
+            orders=orders,
+            kept=freezing.kept(state),
+        )
 
 
 def _account_is_closed_already(turn: Turn) -> bool:

@@ -6,7 +6,7 @@ that no exposure-raising order that was decided before can still leave.
 
 from typing import Final, TypeAlias
 
-from fuseboard.core import ends, plan, waiting
+from fuseboard.core import ends, freezing, plan, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.closes import ongoing
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -112,6 +112,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     turn.alert(Severity.PAGE, code, f"{fuse.name} tripped: {detail}; {does}", fuse.scope)
     turn.wake(turn.boot_ns + fuse.rule.cooldown_ns)
     if level is HaltLevel.FLATTEN:
+        freezing.thaw(turn.state, fuse.scope)
         take_over(turn, fuse.scope)
         plan.begin(turn, trip=fuse.trip(), scope=fuse.scope, reason=code, orders=orders)
     _compare(turn, fuse.scope)
@@ -154,6 +155,7 @@ def latch_scope(
     ends.begun(turn, orders)
     turn.alert(Severity.PAGE, reason, f"{scope} {level.name}: {detail}", scope)
     if level is HaltLevel.FLATTEN:
+        freezing.thaw(state, scope)
         take_over(turn, scope)
     if level is HaltLevel.FLATTEN and latch.trip() in state.plans:
         plan.ask_again(turn, latch.trip(), orders)

@@ -82,5 +82,7 @@ class Plan(Struct, kw_only=True):
     """Whether people know that the broker cannot be read for it."""
     told_standing: bool = False
     """Whether people know that exchanges' halts keep it."""
+    kept: dict[str, str] = {}
+    """Symbols that it leaves alone, and why: a person froze them."""
     reason: Reason = Reason.DRAWDOWN
     """Why it was begun: the trip's own."""

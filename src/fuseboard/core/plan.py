@@ -59,8 +59,16 @@ READS_MAX: Final = 60
 """Reads of one attempt before a leg is left: other orders keep working against the position."""
 
 
-def begin(turn: Turn, *, trip: str, scope: str, reason: Reason, orders: list[Order]) -> None:
-    """Begin a plan; the orders of the scope have just been cancelled by the caller."""
+def begin(
+    turn: Turn,
+    *,
+    trip: str,
+    scope: str,
+    reason: Reason,
+    orders: list[Order],
+    kept: dict[str, str] | None = None,
+) -> None:
+    """Begin a plan whose orders have just been cancelled. `kept`: what it leaves alone, and why."""
     assert trip not in turn.state.plans, f"{trip} already has a plan"
     plan = Plan(
         trip=trip,
@@ -69,6 +77,7 @@ def begin(turn: Turn, *, trip: str, scope: str, reason: Reason, orders: list[Ord
         began_boot_ns=turn.boot_ns,
         deadline_boot_ns=turn.boot_ns + turn.policy.execution.cancel_wait_ns,
         orders={order.order_id: None for order in orders},
+        kept=kept or {},
         reason=reason,
     )
     turn.state.plans[trip] = plan

@@ -26,6 +26,7 @@ def clear(turn: Turn, scope: str, *, operator: str, reason: str) -> None:
         return
     turn.state.cleared_epochs[scope] = turn.state.halt_epoch
     turn.state.last_halts.pop(scope, None)
+    turn.state.frozen.pop(scope, None)
     turn.out.append(
         ClearHalt(scope=scope, halt_epoch=turn.state.halt_epoch, operator=operator, reason=reason)
     )

@@ -7,8 +7,8 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 from shlex import quote
 from typing import Final
 
-from fuseboard.core import consent, recovering, roster, scopes
-from fuseboard.core.closes import freeze, ongoing
+from fuseboard.core import consent, freezing, recovering, roster, scopes
+from fuseboard.core.closes import ongoing
 from fuseboard.core.doubts import doubtful
 from fuseboard.core.fuses.confirmation import counted_within_a_day
 from fuseboard.core.fuses.latch import Latch
@@ -54,7 +54,8 @@ def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
     operator = fact.operator.strip() or "somebody"
     detail = f"{operator}: {fact.reason or 'no reason given'}"
     if fact.level is HaltLevel.FREEZE:
-        frozen = [trip for scope in _scopes_of(turn, fact.scope) for trip in freeze(turn, scope)]
+        scopes_frozen = _scopes_of(turn, fact.scope)
+        frozen = [trip for at in scopes_frozen for trip in freezing.froze(turn, at, operator)]
         settle(turn)
         detail = f"{detail}; frozen plans: {', '.join(frozen) or 'none'}"
     whom = ""

@@ -19,6 +19,7 @@ from fuseboard.core import (
     draining,
     drop_copy,
     dynamic,
+    freezing,
     guardian_closes,
     nearness,
     order_limits,
@@ -220,7 +221,7 @@ def _latch_from_register(turn: Turn, latched: LatchedScope) -> None:
             settle(turn)
             return
     if latched.level is HaltLevel.FREEZE:
-        closes.freeze(turn, latched.scope)
+        freezing.froze(turn, latched.scope, "a person")
     detail = f"{latched.reason.value} ({latched.trip or 'no trip'}) in the halts register"
     level = HaltLevel.KILL if latched.level is HaltLevel.KILL else HaltLevel.HALT
     latch_scope(turn, latched.scope, level, Reason.REGISTER_LATCHED, detail=detail)

@@ -157,6 +157,8 @@ class State(Struct, kw_only=True):
     account: str = ""
     book: Book = field(default_factory=lambda: Book(account=Ledger(counts_worst=True)))
     instruments: dict[str, Instrument] = {}
+    frozen: dict[str, str] = {}
+    """Scopes that a person froze, and who; see `core.freezing`."""
     trading_halts: dict[str, TradingHalt] = {}
     """Exchanges' halts by symbol, `""` for the whole market, until they are let on again."""
     feeds: dict[str, int] = {}

@@ -4,8 +4,8 @@
    is killed until a named person resets it.
 2. Kill the gateway and see it dead: one writer to the broker at a time.
 3. Cancel everything, and close (`rescue/rescuing.py`) what the policy says or what the gateway was
-   closing already: all, where that was the account (also beneath a later kill, not after a
-   freeze), else a symbol's position alone.
+   closing already: all, where that was the account (also beneath a later kill), else a symbol's
+   position alone. What a person froze, the account or a symbol, stays.
 
 Each step is journaled before the next one begins and people are paged. A disk that hangs is waited
 for once (`Disk`), then the acts go on and people hear what is not on it: the closes' ids need no
@@ -13,7 +13,7 @@ note, and the broker takes each once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from typing import Final
@@ -28,7 +28,7 @@ from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.rescue.journal import GuardianJournal
 from fuseboard.rescue.outcome import Outcome
 from fuseboard.rescue.rescuing import Doors, Rescue, Wanted
-from fuseboard.rescue.trips import gateways_trips
+from fuseboard.rescue.trips import all_but_frozen, gateways_trips
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope, trip_id
 from fuseboard.vocabulary.inputs import Moment
@@ -63,7 +63,8 @@ class Acts:
         self._dead_at_s = 0.0
         self._trip = trip_id(fuse="guardian", generation=run_ns)
         self._flatten = orders.flatten
-        self._begun: dict[str, str] = {}  # the gateway's own trips, by what each closes
+        self._begun: Mapping[str, str] = {}  # the gateway's own trips, by what each closes
+        self._frozen: Mapping[str, str] = {}  # who froze what
         doors = Doors(
             who="the guardian",
             note=self._note,
@@ -101,7 +102,7 @@ class Acts:
         """One of the account closes all; one of a symbol closes what the broker holds of it, so we
         can go on; of others we know no share.
         """
-        self._begun = gateways_trips(self._place.register_file)
+        self._begun, self._frozen = gateways_trips(self._place.register_file)
         if ACCOUNT_SCOPE in self._begun:
             self._trip, self._flatten = self._begun[ACCOUNT_SCOPE], True
 
@@ -157,7 +158,7 @@ class Acts:
     def _wanted(self, *, may_close: bool) -> Wanted:
         """What is closed; and why positions stay that nobody asked to close, or that may not be."""
         if self._flatten:
-            return Wanted(trip=self._trip) if may_close else Wanted(kept=_ALIVE)
+            return all_but_frozen(self._trip, self._frozen) if may_close else Wanted(kept=_ALIVE)
         of = symbol_scope("")
         trips = {at.removeprefix(of): trip for at, trip in self._begun.items() if at.startswith(of)}
         trips = trips if may_close else {}

@@ -51,8 +51,8 @@ REGISTER_BYTES = len(SLOTS) * BLOCKS_PER_SLOT * BLOCK_BYTES
 class Latched(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One halt in force. `counter` is the slot's count of writes when it was latched.
 
-    `plan_trip` names the trip whose liquidation goes on beneath a kill of the account; releases
-    that do not know it write none and read past it.
+    `plan_trip` names the trip whose liquidation goes on beneath a kill of the account, or was asked
+    for after a freeze; releases that do not know it write none and read past it.
     """
 
     slot: Slot
@@ -259,12 +259,15 @@ def tighter(one: Latched, other: Latched) -> Latched:
     """The tighter of two latches of a scope (the second when equal), with the later epoch.
 
     A kill of the account stops no liquidation: it keeps the trip of the account's own, the later
-    one. A freeze stops it and keeps none.
+    one. A freeze stops it and keeps none; what is flattened after a freeze is named by it.
     """
     chosen = one if one.level > other.level else other
     plan_trip = chosen.plan_trip
     if chosen.level is HaltLevel.KILL and one.scope == other.scope == ACCOUNT_SCOPE:
         plan_trip = other.flattening() or one.flattening()
+    if chosen.level is HaltLevel.FREEZE:
+        asked = [at.trip for at in (one, other) if at.level is HaltLevel.FLATTEN]
+        plan_trip = asked[0] if asked and chosen is one else plan_trip
     return msgspec.structs.replace(
         chosen,
         plan_trip=plan_trip,

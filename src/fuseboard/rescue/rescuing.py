@@ -88,6 +88,8 @@ class Wanted(NamedTuple):
     """The trips of single symbols, where not all are."""
     kept: str = ""
     """Why the others stay; empty where none does."""
+    frozen: tuple[str, ...] = ()
+    """Symbols that stay though all are closed."""
 
     def closes(self) -> bool:
         """Whether anything is to be closed."""
@@ -95,7 +97,7 @@ class Wanted(NamedTuple):
 
     def trip_of(self, symbol: str) -> str:
         """Under which trip a symbol is closed; empty: nobody asked for it."""
-        return self.trip or self.trips.get(symbol, "")
+        return "" if symbol in self.frozen else self.trip or self.trips.get(symbol, "")
 
 
 class Rescue:

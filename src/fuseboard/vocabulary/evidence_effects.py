@@ -51,12 +51,14 @@ class PublishPlan(Act, frozen=True, tag=True):
 class RecordDrain(Act, frozen=True, tag=True):
     """Evidence of an orderly stop's beginning: the orders that it cancels, and its plan's trip.
 
-    `trip` is empty where the stop closes nothing.
+    `trip` is empty where the stop closes nothing; `frozen` says what it would close and a person
+    froze.
     """
 
     rule: DrainRule
     cancelled: tuple[str, ...]
     trip: str = ""
+    frozen: tuple[str, ...] = ()
 
 
 class RecordReplacement(Act, frozen=True, tag=True):
