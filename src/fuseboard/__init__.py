@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fuseboard.library.breaker import BreakerState, DrawdownCircuitBreaker, ResetRefused
     from fuseboard.library.guard import Guard
+    from fuseboard.library.guarded import GuardAlert
     from fuseboard.library.orders import Decision, OrderRequest
     from fuseboard.library.rolling import RollingDrawdownCircuitBreaker
 
@@ -19,6 +20,7 @@ __all__ = [
     "Decision",
     "DrawdownCircuitBreaker",
     "Guard",
+    "GuardAlert",
     "OrderRequest",
     "ResetRefused",
     "RollingDrawdownCircuitBreaker",
@@ -27,6 +29,7 @@ _HOMES = {
     "BreakerState": "fuseboard.library.breaker",
     "DrawdownCircuitBreaker": "fuseboard.library.breaker",
     "Guard": "fuseboard.library.guard",
+    "GuardAlert": "fuseboard.library.guarded",
     "Decision": "fuseboard.library.orders",
     "OrderRequest": "fuseboard.library.orders",
     "ResetRefused": "fuseboard.library.breaker",

@@ -209,7 +209,7 @@ def test_executions_add_up() -> None:
 
 
 def test_what_is_final_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fuseboard.library.guard.CLOSED_ORDERS_MAX", 2)
+    monkeypatch.setattr("fuseboard.library.guarded.CLOSED_ORDERS_MAX", 2)
     guard = ready()
     orders = [allowed(guard.check(buy(1))) for _ in range(3)]
     for order in orders:
