@@ -180,6 +180,10 @@ def test_tables_are_aligned_and_numbers_stand_to_the_right() -> None:
         "dip-buyer  AAPL    buy         10       0  limit     150  submitting  client-1",
         "s          AAPL    sell        10       3  market         working     c",
     ]
+    for order_id in ("foreign-h1", "3"):
+        board.apply(structs.replace(shown(order_id, OrderStatus.WORKING), strategy=""))
+    *_, foreign, plan = render.orders_text(status_with(board)).splitlines()
+    assert (foreign.split()[0], plan.split()[0]) == ("(foreign)", "(plan)")
     assert render.positions_text(status).splitlines() == [
         "ledger     symbol  quantity  average price",
         "(account)  A              5          0.125",

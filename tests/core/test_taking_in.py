@@ -12,6 +12,7 @@ from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.copy_inputs import WorkingOrder, WorkingSeen
+from fuseboard.vocabulary.market_inputs import TradingHalted
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side
 from fuseboard.vocabulary.postures import HaltLevel, Posture
@@ -102,7 +103,8 @@ def test_what_passes_no_limit_and_what_reduces_is_not_told_as_passing() -> None:
 
 def test_an_order_at_no_known_price_leaves_only_reductions_until_there_is_one() -> None:
     desk = ByHand()
-    desk.take(by_hand(shares=1_000, limit=None, symbol="MSFT"))
+    effects = desk.take(by_hand(shares=1_000, limit=None, symbol="MSFT"))
+    assert any("reductions only until one is" in text for text in told(effects))
     assert desk.posture() is Posture.REDUCE_ONLY
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
     desk.quote("MSFT", 900)
@@ -388,6 +390,21 @@ def test_a_liquidation_takes_it_away_and_closes_what_it_filled() -> None:
     assert close.quantity_nanos == 9 * NANOS
 
 
+def test_where_an_exchange_halts_trading_what_opens_goes_and_what_reduces_stays() -> None:
+    desk = ByHand(held=10)
+    desk.take(by_hand())
+    desk.take(by_hand(Side.SELL, 10, broker_id="h2"))
+    assert cancelled(desk.take(TradingHalted(symbol="AAPL", code="T1", event_ns=1))) == ["h1"]
+
+
+def test_a_strategy_proves_no_reduction_of_what_is_being_sold_by_hand() -> None:
+    desk = ByHand(held=10)
+    desk.take(by_hand(Side.SELL, 4))
+    desk.take(facts.BrokerStreamChanged(connected=False))  # reductions only
+    assert denied(desk.order(Side.SELL, 7 * NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
+    assert submitted(desk.order(Side.SELL, 6 * NANOS))
+
+
 def test_what_opens_in_a_halted_scope_goes_and_what_reduces_stays() -> None:
     desk = ByHand(held=10)
     desk.halts()
@@ -534,6 +551,26 @@ def test_fills_that_cancel_each_other_out_are_booked_by_the_feeds_word() -> None
     assert gained == 4 * NANOS * NANOS
     assert not desk.kernel._state.copy.apart, "the feed agrees"
     assert desk.posture() is Posture.OPEN
+
+
+def test_what_the_feed_tells_is_lacking_and_of_the_rest_the_newest() -> None:
+    desk = Fed()
+    desk.tells("h1", 4)
+    desk.feed_again()
+    assert not [e for e in desk.said if isinstance(e, fx.ReadOrdersSince)], "the stream may lag"
+    seen = (by_hand(shares=4, filled=4), by_hand(Side.SELL, 1, filled=1, broker_id="h2"))
+    for fact in (*seen, by_hand(shares=8, filled=8, broker_id="h3")):
+        assert fact.terms is not None
+        terms = structs.replace(fact.terms, ended=OrderStatus.FILLED)
+        desk.take(structs.replace(fact, terms=terms))
+    asked = len(desk.said)
+    desk.compares(12)
+    assert desk.position() == 12
+    assert list(desk.kernel._state.foreign.unplaced) == ["foreign-h2"]
+    assert not [e for e in desk.said[asked:] if isinstance(e, fx.ReadOrdersSince)]
+    desk.compares(13)
+    asks = [e for e in desk.said[asked:] if isinstance(e, fx.ReadExecutions)]
+    assert asks, "where they differ the feed is asked, too"
 
 
 def test_snapshot_and_replay_hold_it() -> None:

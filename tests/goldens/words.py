@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from fuseboard.core.kernel import Kernel
+from fuseboard.policy.data_rules import ReconciliationRules
 from fuseboard.policy.limits import Limits
 from fuseboard.policy.policy import Policy, canonical_text, digest_of
 from fuseboard.policy.rules import LossRule
@@ -27,6 +28,8 @@ from fuseboard.vocabulary.evidence_effects import (
     RecordReplacement,
     RecordTransition,
 )
+from fuseboard.vocabulary.foreign_inputs import ForeignTerms
+from fuseboard.vocabulary.identifiers import foreign_order_id
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.market_inputs import QuoteSeen
 from fuseboard.vocabulary.money import NANOS, nanos_from_text, text_from_nanos
@@ -101,7 +104,9 @@ def _policy(_: Player, words: list[str]) -> facts.Input:
         order_value_nanos_max=number(given.get("value", "1000000")),
         gross_exposure_nanos_max=_percent(given.get("gross", "100%")),
     )
-    canonical = canonical_text(Policy(name="golden", losses=(rule,), limits=limits))
+    compared = ReconciliationRules(foreign_orders=given.get("foreign", "leave"))
+    policy = Policy(name="golden", losses=(rule,), limits=limits, reconciliation=compared)
+    canonical = canonical_text(policy)
     return facts.PolicyAdopted(text=canonical, digest=digest_of(canonical), operator="start")
 
 
@@ -201,6 +206,28 @@ def _fill(player: Player, words: list[str]) -> facts.Input:
     )
 
 
+def _by_hand(player: Player, words: list[str]) -> facts.Input:
+    """WIRE-ID BROKER-ID SIDE QUANTITY SYMBOL LIMIT [FILLED-BEFORE PRICE]."""
+    wire_id, broker_id, side, quantity, symbol, limit, *filled = words
+    order_id = foreign_order_id(broker_id)
+    player.names[order_id], player.ids[wire_id] = wire_id, order_id
+    return facts.ForeignOrderSeen(
+        wire_id=wire_id,
+        broker_order_id=broker_id,
+        symbol=symbol,
+        ours_by_prefix=False,
+        side=Side(side),
+        quantity_nanos=number(quantity),
+        terms=ForeignTerms(
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            limit_price_nanos=number(limit),
+            filled_quantity_nanos=number(filled[0]) if filled else 0,
+            filled_price_nanos=number(filled[1]) if filled else 0,
+        ),
+    )
+
+
 def _ended(player: Player, words: list[str]) -> facts.Input:
     name, broker_id, status, filled, price = words
     return facts.OrderEnded(
@@ -278,6 +305,7 @@ _FACTS: dict[str, Callable[[Player, list[str]], facts.Input]] = {
     "OrderNotSent": lambda p, w: facts.OrderNotSent(order_id=p.ids[w[0]], reason=Reason(w[1])),
     "FillReported": _fill,
     "OrderEnded": _ended,
+    "ForeignOrderSeen": _by_hand,
     "LegRead": _leg,
     "TimeAdvanced": lambda _p, _w: facts.TimeAdvanced(),
     "OperatorHaltRequested": _halt,

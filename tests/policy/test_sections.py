@@ -140,6 +140,8 @@ execution:
     whole = read("execution: {order_settings: {timeout: 1m, timeout_action: cancel}}")
     assert whole.later == {}
     assert read("name: x").reconciliation == ReconciliationRules(), "30 s, halt, corrects nothing"
+    adopts = read("execution: {reconciliation: {foreign_orders: adopt}}").reconciliation
+    assert adopts == ReconciliationRules(foreign_orders="adopt")
     assert read("execution: {reconciliation: {every: hourly}}").reconciliation.every_ns == (
         60 * MINUTE_NS
     )

@@ -157,6 +157,10 @@ def broken(**fields: Any) -> Policy:
     return Policy(breakers=(replace(BREAKER, **fields),))
 
 
+def strangers(foreign_orders: str) -> Policy:
+    return Policy(reconciliation=ReconciliationRules(foreign_orders=foreign_orders))
+
+
 def drained(rule: DrainRule) -> Policy:
     return Policy(kill_switch=KillSwitch(drain=rule))
 
@@ -189,6 +193,12 @@ SLACK = {"safety.kill_switch.methods": '{"slack_command":null}'}
         (Policy(name="a"), Policy(name="b"), [NEUTRAL]),
         (compared("09:25"), compared("09:25", "16:10"), [TIGHTER]),
         (compared("09:25"), compared("16:10"), [LOOSER]),
+        *(
+            (strangers(old), strangers(new), [LOOSER])  # whichever way: see `directions`
+            for old in ("leave", "cancel", "adopt")
+            for new in ("leave", "cancel", "adopt")
+            if old != new
+        ),
         (Policy(), Policy(losses=()), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(action=Action.HALT),)), [LOOSER]),
         (Policy(), Policy(losses=(LossRule(action=Action.KILL),)), [LOOSER]),  # leaves it open

@@ -161,6 +161,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     if differences and may_have_moved and state.comparisons < COMPARISONS_MAX:
         if taking_in.adopts(turn):
             ask_foreign(turn)
+            if state.copy.known:  # which of them we lack, the activity feed may tell
+                drop_copy.read(turn)
         state.comparisons += 1  # something may have filled whose report is on its way
         state.compare_again_boot_ns = turn.boot_ns + COMPARE_AGAIN_NS
         turn.wake(state.compare_again_boot_ns)

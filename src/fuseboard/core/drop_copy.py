@@ -273,17 +273,19 @@ def _missing(
 ) -> None:
     """The feed knows more: once that had its time it is found, and its order wanted."""
     state = turn.state
-    due_boot_ns = at.theirs_boot_ns + SETTLE_NS
+    settled_boot_ns = due_boot_ns = at.theirs_boot_ns + SETTLE_NS
     order = _order(turn, key, at, ours)
     may_be_foreign = turn.policy.reconciliation.foreign_orders == "adopt"
     if order is None and (may_be_foreign or (at.symbol, at.side) in ours.unanswered):
         due_boot_ns = at.theirs_boot_ns + UNKNOWN_NS
-    if order is None and may_be_foreign:  # it filled and went unseen: what it was is asked for
-        state.compare_asked = True
+    if order is None and may_be_foreign and turn.boot_ns >= settled_boot_ns:
+        state.compare_asked = True  # it filled and went unseen: what it was is asked for
         ask_foreign(turn)
     if turn.boot_ns < due_boot_ns:
+        asks_first = may_be_foreign and turn.boot_ns < settled_boot_ns
+        next_boot_ns = settled_boot_ns if asks_first else due_boot_ns
         waits = state.copy.judge_boot_ns
-        state.copy.judge_boot_ns = min(waits, due_boot_ns) if waits else due_boot_ns
+        state.copy.judge_boot_ns = min(waits, next_boot_ns) if waits else next_boot_ns
         turn.wake(state.copy.judge_boot_ns)
     elif order is None:
         what = "the activity feed tells a fill of an order that is not in our book"

@@ -126,6 +126,9 @@ def take_in(turn: Turn, fact: ForeignOrderSeen) -> Order:
     if not order.worst_price_nanos:
         state.foreign.unpriced[order.order_id] = None
         publish_postures(turn)
+        text = f"{order.symbol}: no price is known of what the adopted foreign order"
+        text = f"{text} {order.wire_id} may cost: reductions only until one is, or it ends"
+        turn.alert(Severity.WARNING, Reason.UNVALUED, text)
         turn.wake(turn.boot_ns + PRICED_EVERY_NS)
     return order
 
@@ -339,18 +342,19 @@ def place(turn: Turn, fact: PositionsSeen, differences: list[BrokerPosition]) ->
 
 def _missing(state: State, waiting: list[str], gap_nanos: int) -> list[str]:
     """Of these, what our positions lack, where it is just the gap: what the activity feed tells and
-    our book does not have, else all, else what no comparison was without yet, else the newest.
+    our book does not have, with all others, or what no comparison was without yet, or the newest.
     """
     told = [order_id for order_id in waiting if _is_told(state, order_id)]
     if told and _sum_nanos(state, told) == gap_nanos:
         return told
     if not gap_nanos:
         return []
-    new = [order_id for order_id in waiting if not state.foreign.unplaced[order_id].agreed]
-    newest = (waiting[-number:] for number in range(1, len(waiting)))
-    for some in (waiting, new, *newest):
-        if some and _sum_nanos(state, some) == gap_nanos:
-            return some
+    others = [order_id for order_id in waiting if order_id not in told]
+    new = [order_id for order_id in others if not state.foreign.unplaced[order_id].agreed]
+    newest = (others[-number:] for number in range(1, len(others)))
+    for some in (others, new, *newest):
+        if some and _sum_nanos(state, [*told, *some]) == gap_nanos:
+            return [*told, *some]
     return []
 
 

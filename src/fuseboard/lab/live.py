@@ -163,7 +163,7 @@ class LivePlay:
             order = self._orders.pop(fact.order_id, None)
             if order is not None:
                 self._ended(order.place, fact.status.value, message=fact.message, order=order)
-        elif isinstance(fact, ForeignOrderSeen):
+        elif isinstance(fact, ForeignOrderSeen) and not (fact.terms and fact.terms.ended):
             self._say(f"an order that is not ours: {fact.symbol} {fact.wire_id}")
 
     def _filled(self, fact: FillReported) -> None:
