@@ -15,6 +15,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action, Reference, ResetRule
 from fuseboard.vocabulary.evidence_effects import RecordTransition
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.reasons import Reason
 from fuseboard.vocabulary.records import Record
 from tests.core.shadow import holds
 from tests.core.world import POLICY, SECOND, SYMBOLS, World, random_step
@@ -75,6 +76,7 @@ class SessionWorld(World):
     """A world with a calendar, a broker's clock that may be wrong, and a volatility index."""
 
     day = FIRST_DAY
+    calendar = "24/7"
 
     def session(self, *, agrees: bool, forward: bool) -> None:
         """A session is told, perhaps one that was told before."""
@@ -85,11 +87,11 @@ class SessionWorld(World):
         week = date.fromordinal(self.day - (self.day + 6) % 7).isoformat()
         self.take(
             facts.SessionRolled(
-                calendar="24/7",
+                calendar=self.calendar,
                 session=name,
                 week_began=week,
                 month_began=f"{name[:7]}-01",
-                open_ns=self.wall_ns,
+                open_ns=self.wall_ns + (0 if self.calendar == "24/7" else 2 * SECOND),
                 close_ns=self.wall_ns + 24 * HOUR,
             )
         )
@@ -107,6 +109,7 @@ class SessionWorld(World):
 def run_sessions(seed: int, steps: int) -> SessionWorld:
     random = Random(seed)
     world = SessionWorld(SESSIONS)
+    world.calendar = "24/7" if seed % 2 else "XNYS"
     world.connect(connected=True)
     for symbol in SYMBOLS:
         world.take(world._quote(symbol))
@@ -127,7 +130,27 @@ def run_sessions(seed: int, steps: int) -> SessionWorld:
         effects = fresh.step(record.moment, record.input)
         holds("9", effects == record.effects, f"record {record.sequence} does not replay")
     holds("9", fresh.digest() == world.kernel.digest(), "replay leads elsewhere")
+    never_on_the_day_it_tripped(world.log)
     return world
+
+
+def never_on_the_day_it_tripped(log: list[Record]) -> None:
+    """The calendar resets only what tripped in an earlier session, and once that is open."""
+    session, open_ns, sessions = "", 0, {}
+    for record in log:
+        told = record.input
+        for effect in record.effects:
+            if isinstance(effect, fx.RaiseAlert) and effect.code is Reason.SESSION_ROLLED:
+                session = effect.text
+            if not isinstance(effect, RecordTransition):
+                continue
+            if effect.event == "BREACHED":
+                sessions[effect.fuse] = session
+            elif effect.operator.startswith("calendar:") and effect.event == "RESET":
+                holds("2", sessions[effect.fuse] != session, f"{effect.fuse} on its own day")
+                holds("2", record.moment.wall_ns >= open_ns, f"{effect.fuse} before the open")
+        if isinstance(told, facts.SessionRolled):
+            open_ns = told.open_ns
 
 
 def reached(log: list[Record]) -> dict[str, None]:

@@ -46,9 +46,14 @@ class SessionDesk(Desk):
     def __init__(self, rules: Policy) -> None:
         super().__init__(rules, cash=750_000, held=1_000)
 
-    def clock(self, ahead_ns: int = 0) -> tuple[fx.Effect, ...]:
+    def clock(self, ahead_ns: int = 0, *, is_open: bool = False) -> tuple[fx.Effect, ...]:
         wall_ns = self.now_ns + SECOND // 1000 + ahead_ns
-        return self.take(facts.BrokerClockSeen(wall_ns=wall_ns, is_open=False))
+        return self.take(facts.BrokerClockSeen(wall_ns=wall_ns, is_open=is_open))
+
+    def opens(self, after_ns: int = 0) -> tuple[fx.Effect, ...]:
+        """The session that began opens, and so much later the broker's clock is read."""
+        self.now_ns = self.kernel._state.period.open_ns + after_ns
+        return self.clock(is_open=True)
 
     def begins(self, number: int) -> tuple[fx.Effect, ...]:
         return self.take(
@@ -301,7 +306,8 @@ def test_the_next_trading_day_resets_what_stopped_by_itself_recorded_as_the_cale
     desk = SessionDesk(policy(NEXT_DAY))
     desk.rolls(0)
     desk.at(199)
-    effects = desk.rolls(1)
+    assert not calendars(desk.rolls(1)), "the close of the day on which it tripped"
+    effects = desk.opens()
     (moved,) = [e for e in effects if isinstance(e, RecordTransition)]
     assert (moved.event, moved.operator) == ("RESET", "calendar:XNYS")
     (cleared,) = [e for e in effects if isinstance(e, fx.ClearHalt)]
@@ -313,13 +319,185 @@ def test_the_next_trading_day_resets_what_stopped_by_itself_recorded_as_the_cale
     assert desk.fuse("daily").state is FuseState.MONITORING
 
 
+def calendars(effects: Sequence[fx.Effect]) -> list[str]:
+    """The fuses that the calendar has reset."""
+    moved = [e for e in effects if isinstance(e, RecordTransition) and e.event == "RESET"]
+    return [e.fuse for e in moved if e.operator == "calendar:XNYS"]
+
+
+def tripped(at: int = 199) -> SessionDesk:
+    """The day's loss has tripped in the first session, and the second has begun."""
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.at(at)
+    desk.rolls(1)
+    return desk
+
+
+def test_nothing_is_reset_a_moment_before_the_open_nor_by_a_word_from_before_it() -> None:
+    desk = tripped()
+    desk.now_ns = desk.kernel._state.period.open_ns - 2 * SECOND
+    assert not calendars(desk.clock(is_open=True))
+    desk.now_ns += 3 * SECOND
+    assert not calendars(desk.take(facts.TimeAdvanced())), "read two seconds before the open"
+    assert calendars(desk.clock(is_open=True)) == ["daily:account"]
+
+
+@pytest.mark.parametrize(
+    ("after_ns", "ahead_ns", "is_open"),
+    [(SECOND, 0, False), (SECOND, -11 * SECOND, True), (7 * HOUR, 0, True)],
+    ids=["a holiday that the calendar does not know", "the clocks differ", "it has closed again"],
+)
+def test_a_session_that_is_not_open_by_both_clocks_resets_nothing_and_the_next_one_does(
+    after_ns: int, ahead_ns: int, *, is_open: bool
+) -> None:
+    desk = tripped()
+    desk.now_ns = desk.kernel._state.period.open_ns + after_ns
+    assert not calendars(desk.clock(ahead_ns, is_open=is_open))
+    desk.rolls(2)
+    assert calendars(desk.opens(SECOND)) == ["daily:account"]
+
+
+def test_people_are_told_once_that_the_open_has_passed_and_the_reset_waits() -> None:
+    desk = tripped()
+    desk.now_ns = desk.kernel._state.period.open_ns + 59 * SECOND
+    assert not [e for e in desk.take(facts.TimeAdvanced()) if isinstance(e, fx.RaiseAlert)]
+    desk.now_ns += 2 * SECOND
+    effects = (*desk.take(facts.TimeAdvanced()), *desk.clock(), *desk.take(facts.TimeAdvanced()))
+    texts = [e.text for e in effects if isinstance(e, fx.RaiseAlert)]
+    (text,) = [at for at in texts if "should be open" in at]
+    assert text.endswith("the broker's clock has not been read; still halted: daily:account")
+
+
+def test_who_is_down_over_the_open_resets_at_the_start_and_who_is_down_all_day_at_the_next() -> (
+    None
+):
+    desk = tripped()
+    desk.now_ns = desk.kernel._state.period.open_ns + HOUR
+    desk.start()
+    assert desk.fuse("daily").state is FuseState.HALTED
+    assert calendars(desk.clock(is_open=True)) == ["daily:account"]
+
+    away = tripped()
+    away.now_ns = away.kernel._state.period.close_ns + HOUR
+    away.start()
+    assert not calendars(away.clock(is_open=False))
+    assert not calendars(away.begins(2))
+    assert calendars(away.opens()) == ["daily:account"]
+
+
+def test_a_session_that_began_while_the_node_was_down_resets_at_once_if_it_is_open() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.at(199)
+    desk.now_ns += 20 * HOUR
+    desk.start()
+    desk.clock(is_open=True)
+    told = facts.SessionRolled(
+        calendar="XNYS",
+        session=DATES[1],
+        week_began=WEEKS[1],
+        month_began=MONTHS[1],
+        open_ns=desk.now_ns - HOUR,
+        close_ns=desk.now_ns + HOUR,
+        began_ns=desk.now_ns - 10 * HOUR,
+    )
+    assert calendars(desk.take(told)) == ["daily:account"]
+
+
+def test_what_trips_between_the_close_and_the_open_waits_for_the_open_after() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.rolls(1)
+    desk.at(199)
+    assert desk.fuse("daily").state is FuseState.HALTED
+    assert not calendars(desk.opens())
+    desk.rolls(2)
+    assert calendars(desk.opens()) == ["daily:account"]
+
+
+def test_a_session_that_is_told_late_does_not_reset_what_tripped_in_it() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.now_ns += 20 * HOUR
+    began_ns = desk.now_ns
+    desk.at(199)  # the calendar cannot be had: nobody has told that it is another day
+    desk.now_ns += HOUR
+    desk.clock(is_open=True)
+    late = facts.SessionRolled(
+        calendar="XNYS",
+        session=DATES[1],
+        week_began=WEEKS[1],
+        month_began=MONTHS[1],
+        open_ns=began_ns,
+        close_ns=began_ns + 6 * HOUR,
+        began_ns=began_ns,
+    )
+    assert not calendars(desk.take(late))
+    assert desk.kernel._state.period.session == DATES[1]
+
+
+def test_a_day_that_never_closes_resets_when_it_begins_whatever_the_brokers_hours_are() -> None:
+    desk = SessionDesk(policy(NEXT_DAY))
+    desk.rolls(0)
+    desk.at(199)
+    desk.now_ns += 24 * HOUR
+    desk.clock(is_open=False)
+    begins = facts.SessionRolled(
+        calendar="24/7",
+        session=DATES[1],
+        week_began=WEEKS[1],
+        month_began=MONTHS[1],
+        open_ns=desk.now_ns,
+        close_ns=desk.now_ns + 24 * HOUR,
+        began_ns=desk.now_ns,
+    )
+    effects = desk.take(begins)
+    (moved,) = [e for e in effects if isinstance(e, RecordTransition) and e.event == "RESET"]
+    assert moved.operator == "calendar:24/7"
+
+
+def test_a_calendar_that_cannot_tell_the_open_resets_nothing() -> None:
+    desk = tripped()
+    told = facts.SessionRolled(
+        calendar="XNYS",
+        session=DATES[1],
+        week_began=WEEKS[1],
+        month_began=MONTHS[1],
+        open_ns=0,
+        close_ns=desk.now_ns + 22 * HOUR,
+    )
+    desk.take(told)
+    desk.now_ns += 16 * HOUR
+    assert not calendars(desk.clock(is_open=True))
+
+
+def test_a_day_resets_once_at_its_open_and_not_what_is_let_to_the_calendar_later() -> None:
+    desk = SessionDesk(policy(loss("daily", Reference.SESSION_OPEN)))
+    desk.rolls(0)
+    desk.at(199)
+    desk.rolls(1)
+    assert not calendars(desk.opens())
+    text = canonical_text(policy(NEXT_DAY))
+    adopted = facts.PolicyAdopted(
+        text=text, digest=digest_of(text), operator="ann", reason="agreed"
+    )
+    desk.take(adopted)
+    assert desk.fuse("daily").rule.reset is ResetRule.NEXT_TRADING_DAY
+    assert not calendars(desk.clock(is_open=True))
+    desk.rolls(2)
+    assert calendars(desk.opens()) == ["daily:account"]
+
+
 def test_the_first_session_that_is_ever_known_resets_nothing() -> None:
     desk = SessionDesk(policy(loss("day", reset=ResetRule.NEXT_TRADING_DAY)))
     desk.at(199)
     desk.now_ns += HOUR  # the calendar was missing all morning
     desk.rolls(0)
+    desk.opens()
     assert desk.fuse("day").latched(), "it may be of this very day"
     desk.rolls(1)
+    desk.opens()
     assert not desk.fuse("day").latched()
 
 
@@ -329,13 +507,14 @@ def test_the_calendar_resets_no_kill_and_no_persons_latch_and_waits_for_the_cloc
     desk.at(199)
     desk.now_ns += 24 * HOUR
     desk.begins(1)
+    desk.now_ns += 16 * HOUR
     assert desk.fuse("daily").state is FuseState.HALTED
     halt = OperatorHaltRequested(
         request=1, operator="ann", reason="drill", scope="account", level=HaltLevel.HALT
     )
     desk.take(halt)
     desk.account(949_000)  # the broker's own equity at the prior close
-    effects = desk.clock()
+    effects = desk.clock(is_open=True)
     assert desk.fuse("daily").state is FuseState.MONITORING
     assert not [effect for effect in effects if isinstance(effect, fx.ClearHalt)]
     assert desk.kernel._state.latches["account"].state is FuseState.HALTED
@@ -346,6 +525,7 @@ def test_the_calendar_resets_no_kill_and_no_persons_latch_and_waits_for_the_cloc
     killed.rolls(0)
     killed.at(199)
     killed.rolls(1)
+    killed.opens()
     assert killed.fuse("daily").state is FuseState.KILLED
 
 
@@ -356,6 +536,7 @@ def test_the_calendar_does_not_reset_while_a_plan_runs_nor_what_was_reset_too_of
     desk.at(199)
     assert desk.kernel._state.plans
     desk.rolls(1)
+    desk.opens()
     assert desk.fuse("daily").state is FuseState.TRIGGERED
 
     often = SessionDesk(policy(loss("daily", reset=ResetRule.NEXT_TRADING_DAY, resets_a_day_max=0)))
@@ -363,6 +544,7 @@ def test_the_calendar_does_not_reset_while_a_plan_runs_nor_what_was_reset_too_of
     often.at(199)
     assert often.fuse("daily").state is FuseState.HALTED
     often.rolls(1)
+    often.opens()
     assert often.fuse("daily").state is FuseState.HALTED
     assert often.fuse("daily").exhausted
 

@@ -11,6 +11,9 @@ def line_of(text: str, key: str) -> Line:
     return line
 
 
+BY_THE_OPEN = "lifted by the open of the next trading day, or a person."
+
+
 @pytest.mark.parametrize(
     ("action", "ends"),
     [
@@ -18,12 +21,9 @@ def line_of(text: str, key: str) -> Line:
         ("notify_desk", "people are told; ends once it was false for 10m."),
         (
             "close_only",
-            "what works and raises risk is cancelled; lifted by the next trading day, or a person.",
+            f"what works and raises risk is cancelled; {BY_THE_OPEN}",
         ),
-        (
-            "halt",
-            "stops that already work stay; lifted by the next trading day, or a person.",
-        ),
+        ("halt", f"stops that already work stay; {BY_THE_OPEN}"),
         ("kill", "disconnected; lifted by people, never by the calendar."),
     ],
 )

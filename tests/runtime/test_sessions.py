@@ -2,6 +2,8 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
 from fuseboard.runtime.clock import SteppedClock
 from fuseboard.runtime.sessions import SessionSchedule
 from fuseboard.vocabulary.doors import BrokerUnavailable, CalendarUnavailable, SessionDay
@@ -34,7 +36,8 @@ class Outside:
         self.clock_at = SteppedClock(START)
         self.told: list[BrokerClockSeen | SessionRolled] = []
         self.said: list[str] = []
-        self.calendar_fails = self.clock_fails = False
+        self.calendar_fails = self.clock_fails = self.always = False
+        self.is_open = True
         self.schedule = SessionSchedule(
             calendar=self,
             broker=self,
@@ -46,12 +49,13 @@ class Outside:
     async def days(self, now_ns: int) -> list[SessionDay]:
         if self.calendar_fails:
             raise CalendarUnavailable("calendar TEST: the library is gone")
-        return [day(number) for number in range(4, 9)]
+        days = [day(number) for number in range(4, 9)]
+        return [replace(at, open_ns=at.began_ns) for at in days] if self.always else days
 
     async def clock(self) -> BrokerClockSeen:
         if self.clock_fails:
             raise BrokerUnavailable("no answer")
-        return BrokerClockSeen(wall_ns=self.clock_at.now().wall_ns, is_open=True)
+        return BrokerClockSeen(wall_ns=self.clock_at.now().wall_ns, is_open=self.is_open)
 
     def offer(self, fact: BrokerClockSeen | SessionRolled) -> bool:
         self.told.append(fact)
@@ -80,6 +84,29 @@ def test_the_schedule_wakes_for_the_next_session_and_never_sleeps_long() -> None
     assert outside.schedule.wait_ns() == 30 * SECOND
     outside.after(24 * HOUR - 5 * SECOND)
     assert outside.schedule.wait_ns() == 5 * SECOND
+
+
+def test_the_brokers_clock_is_read_when_a_session_opens_and_soon_again_while_it_says_closed() -> (
+    None
+):
+    outside = Outside()
+    outside.after(0)
+    outside.after(HOUR - 5 * SECOND)
+    assert outside.schedule.wait_ns() == 5 * SECOND
+    outside.is_open = False
+    assert outside.after(5 * SECOND) == ["clock"]
+    assert outside.after(9 * SECOND) == []
+    outside.is_open = True
+    assert outside.after(SECOND) == ["clock"]
+    assert outside.after(299 * SECOND) == []
+
+
+def test_a_day_that_begins_with_its_open_has_no_open_to_wait_for() -> None:
+    outside = Outside()
+    outside.always = True
+    outside.is_open = False
+    assert outside.after(0) == ["clock", "2026-01-05"]
+    assert outside.after(299 * SECOND) == []
 
 
 def test_a_clock_that_cannot_be_read_is_asked_again_soon_and_the_session_is_told_anyway() -> None:

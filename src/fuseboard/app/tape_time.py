@@ -72,7 +72,8 @@ async def tell_sessions(
         if isinstance(fact, BrokerClockSeen):
             return offer(structs.replace(fact, wall_ns=tape.ours_ns(fact.wall_ns)))
         open_ns, close_ns = tape.ours_ns(fact.open_ns), tape.ours_ns(fact.close_ns)
-        return offer(structs.replace(fact, open_ns=open_ns, close_ns=close_ns))
+        began_ns = tape.ours_ns(fact.began_ns)
+        return offer(structs.replace(fact, open_ns=open_ns, close_ns=close_ns, began_ns=began_ns))
 
     await SessionSchedule(
         calendar=calendar,

@@ -95,7 +95,7 @@ def trip(turn: Turn, fuse: Tripping, *, why: str = "") -> None:
     _latch_register(turn, fuse.scope, level, code, fuse.trip(), detail)
     said = code.value if isinstance(fuse, DrawdownFuse) else f"{code.value}: {detail}"
     apply(turn, fuse, FuseEvent.BREACHED, reason=said)
-    fuse.tripped_boot_ns = turn.boot_ns
+    fuse.tripped_boot_ns, fuse.tripped_wall_ns = turn.boot_ns, turn.wall_ns
     fuse.trips_boot_ns = [*counted_within_a_day(fuse.trips_boot_ns, turn.boot_ns), turn.boot_ns]
     if level is HaltLevel.HALT:
         asks = FuseEvent.REDUCE_ONLY_ASKED if action is Action.REDUCE_ONLY else FuseEvent.HALT_ASKED

@@ -7,6 +7,8 @@ from msgspec import Struct
 from fuseboard.vocabulary.inputs import SessionRolled
 from fuseboard.vocabulary.money import NANOS
 
+ALWAYS: Final = "24/7"
+"""The calendar of a market that never closes: whatever a broker's hours are."""
 BROKER_CLOCK_AGE_NS_MAX: Final = 15 * 60 * NANOS
 """A broker's clock that was read longer ago than this agrees with nothing."""
 CLOCKS_APART_NS_MAX: Final = 10 * NANOS
@@ -26,6 +28,12 @@ class Period(Struct):
     month_began: str = ""
     open_ns: int = 0
     close_ns: int = 0
+    began_ns: int = 0
+    """Wall time: what tripped before it has tripped in an earlier session."""
+    resets_wait: bool = False
+    """Whether what the policy lets the calendar reset waits for this session's open."""
+    open_told: bool = False
+    """Whether people were told that the open has passed, and that it still waits."""
     pending: SessionRolled | None = None
     """A session that the calendar says has begun, and that nothing has confirmed yet."""
     pending_boot_ns: int = 0
@@ -67,15 +75,38 @@ class Period(Struct):
 
     def doubt(self, boot_ns: int, wall_ns: int) -> str:
         """Why the pending session cannot begin yet, in words; empty when it can."""
-        pending, read_boot_ns = self.pending, self.broker_read_boot_ns
+        pending = self.pending
         assert pending is not None, "only a pending session is doubted"
+        if clock := self._clock_doubt(boot_ns, wall_ns):
+            return clock
+        if wall_ns >= pending.close_ns:
+            return "that session is over by our clock"
+        if pending.open_ns - wall_ns > SESSION_AHEAD_NS_MAX:
+            return "that session is too far ahead of our clock"
+        return ""
+
+    def open_doubt(self, boot_ns: int, wall_ns: int) -> str:
+        """Why the present session cannot be known to be open, in words; empty when it is.
+
+        It takes the broker's word from after the open, but where a market never closes: a holiday
+        that the calendar does not know opens nothing.
+        """
+        if not 0 < self.open_ns <= wall_ns < self.close_ns:
+            return "it is closed by its calendar"
+        if clock := self._clock_doubt(boot_ns, wall_ns):
+            return clock
+        if self.calendar == ALWAYS:
+            return ""
+        if self.read_wall_ns + self.broker_ahead_ns < self.open_ns:
+            return "the broker's clock has not been read since the open"
+        return "" if self.broker_is_open else "the broker's clock says closed"
+
+    def _clock_doubt(self, boot_ns: int, wall_ns: int) -> str:
+        """Why the broker's clock does not confirm ours, in words; empty when it does."""
+        read_boot_ns = self.broker_read_boot_ns
         if read_boot_ns is None or boot_ns - read_boot_ns > BROKER_CLOCK_AGE_NS_MAX:
             return "the broker's clock has not been read"
         if self.differs(boot_ns, wall_ns):
             seconds = self.ahead_ns(boot_ns, wall_ns) // NANOS
             return f"the broker's clock differs from ours by {seconds} s"
-        if wall_ns >= pending.close_ns:
-            return "that session is over by our clock"
-        if pending.open_ns - wall_ns > SESSION_AHEAD_NS_MAX:
-            return "that session is too far ahead of our clock"
         return ""

@@ -214,26 +214,34 @@ def _exhausted(turn: Turn, fuse: Tripping | Latch, *, operator: str) -> str:
     )
 
 
-def reset_by_calendar(turn: Turn, calendar: str, session: str) -> None:
-    """A session began, by calendar and broker's clock: reset the fuses whose rule names this.
+def resettable(turn: Turn, *, before_wall_ns: int) -> list[Tripping]:
+    """The fuses that a later session's open resets: their rule names it, and they tripped before.
 
-    The same way as a person's reset, by the calendar's name. Only what stopped by itself: not what
-    was killed, nor what was reset too often, nor a person's latch, nor while a plan runs.
+    Only what stopped by itself: not what was killed, nor what was reset too often, nor a person's
+    latch, nor while a plan runs, nor once the policy that named the calendar is no longer in force.
+    """
+    return [
+        fuse
+        for fuse in turn.state.tripping()
+        if fuse.rule.reset is ResetRule.NEXT_TRADING_DAY
+        and fuse.state in _STOPPED_BY_ITSELF
+        and fuse.tripped_wall_ns < before_wall_ns
+        and roster.asked_for(turn, fuse)
+        and not fuse.exhausted
+        and not ongoing(turn.state, fuse.trip())
+    ]
+
+
+def reset_by_calendar(turn: Turn, calendar: str, session: str, *, before_wall_ns: int) -> None:
+    """A session is open, by calendar and broker's clock: reset the fuses whose rule names this.
+
+    The same way as a person's reset, by the calendar's name.
     """
     state = turn.state
-    operator, reason = f"calendar:{calendar}", f"session {session} began"
+    operator, reason = f"calendar:{calendar}", f"session {session} opened"
     scopes: dict[str, None] = {}
-    for fuse in state.tripping():
-        stopped = fuse.state in _STOPPED_BY_ITSELF
-        if fuse.rule.reset is not ResetRule.NEXT_TRADING_DAY or not stopped:
-            continue
-        if not roster.asked_for(turn, fuse):
-            continue  # the policy that named the calendar is no longer in force
-        if (
-            fuse.exhausted
-            or ongoing(state, fuse.trip())
-            or _exhausted(turn, fuse, operator=operator)
-        ):
+    for fuse in resettable(turn, before_wall_ns=before_wall_ns):
+        if _exhausted(turn, fuse, operator=operator):
             continue
         fuse.resets_boot_ns = counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns)
         fuse.resets_boot_ns.append(turn.boot_ns)

@@ -1,9 +1,15 @@
-"""The roll of a session: references begin anew, and fuses that the policy names are reset.
+"""The roll of a session, at which references begin anew, and its open: the calendar's resets.
 
 Rolling loosens, so it needs two clocks. The calendar's word comes as `SessionRolled`, stamped by
 our clock; the broker's clock must have been read recently and agree with ours. Until it does, every
 reference stays, nothing is reset, and people are told once. A node that was down when the session
 began rolls when it has started and compared its books.
+
+A session begins when the one before has closed, hours or days before it opens. What the policy lets
+the calendar reset waits for the open, by the same two clocks and the broker's word that it is open;
+what trips between the close and the open has tripped in this session, and waits for the next open.
+A node that was down over the open resets once it knows that the session is open; one that was down
+over all of it, at the next one's.
 """
 
 from fuseboard.core import gate
@@ -11,7 +17,7 @@ from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import publish_postures
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
-from fuseboard.core.resets import reset_by_calendar
+from fuseboard.core.resets import reset_by_calendar, resettable
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
@@ -84,7 +90,10 @@ def roll_when_agreed(turn: Turn) -> None:
     """Begin the pending session once the books are compared and the clocks agree."""
     state = turn.state
     period = state.period
-    if period.pending is None or not state.reconciled:
+    if not state.reconciled:
+        return
+    if period.pending is None:
+        reset_when_open(turn)
         return
     doubt = period.doubt(turn.boot_ns, turn.wall_ns)
     if not doubt:
@@ -111,6 +120,9 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.calendar, period.session = begun.calendar, begun.session
     period.week_began, period.month_began = begun.week_began, begun.month_began
     period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
+    period.began_ns = begun.began_ns or turn.wall_ns
+    # What was stopped before any session was known may be of this very day.
+    period.resets_wait, period.open_told = not first, False
     period.pending, period.late, period.alerted = None, False, False
     state.throttles.session_rolled()
     gate.judge_sessions(turn)
@@ -121,8 +133,45 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.resumed_attos = {}
     turn.alert(Severity.INFO, Reason.SESSION_ROLLED, f"session {begun.session} begins")
     evaluate(turn, BOOKS_SOURCE)
-    if not first:  # what was stopped before any session was known may be of this very day
-        reset_by_calendar(turn, begun.calendar, begun.session)
+    reset_when_open(turn)
+    if due_boot_ns := next_deadline(turn):
+        turn.wake(due_boot_ns)
+
+
+def reset_when_open(turn: Turn) -> None:
+    """Reset, once, what the calendar may, as soon as the present session is known to be open."""
+    state = turn.state
+    period = state.period
+    if not period.resets_wait or period.pending is not None or not state.reconciled:
+        return
+    if doubt := period.open_doubt(turn.boot_ns, turn.wall_ns):
+        _tell_of_wait(turn, period, doubt)
+        return
+    period.resets_wait = False
+    reset_by_calendar(turn, period.calendar, period.session, before_wall_ns=period.began_ns)
+
+
+def _tell_of_wait(turn: Turn, period: Period, doubt: str) -> None:
+    """Tell people, once, that the open has passed and the calendar's resets still wait."""
+    waited = period.open_ns + CLOCK_WAIT_NS_MAX <= turn.wall_ns < period.close_ns
+    if period.open_told or not waited:
+        return
+    waiting = [fuse.name for fuse in resettable(turn, before_wall_ns=period.began_ns)]
+    period.open_told = True
+    if waiting:
+        text = (
+            f"session {period.session} should be open: {doubt}; still halted: {', '.join(waiting)}"
+        )
+        turn.alert(Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
+
+
+def next_deadline(turn: Turn) -> int:
+    """When people are told that the calendar's resets wait for longer; 0 where none do."""
+    period = turn.state.period
+    left_ns = period.open_ns + CLOCK_WAIT_NS_MAX - turn.wall_ns
+    if not period.resets_wait or period.open_told or period.pending is not None or left_ns <= 0:
+        return 0
+    return turn.boot_ns + left_ns if resettable(turn, before_wall_ns=period.began_ns) else 0
 
 
 def _opening_attos(turn: Turn, scope: str, *, late: bool) -> int:

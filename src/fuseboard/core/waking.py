@@ -14,6 +14,7 @@ from fuseboard.core import (
     nearness,
     quotes,
     rates,
+    sessions,
     taking_in,
     trading_halts,
     valuation,
@@ -81,6 +82,7 @@ def _deadlines_but_reading(turn: Turn) -> tuple[int, ...]:
     state = turn.state
     return (
         trading_halts.next_deadline(state),
+        sessions.next_deadline(turn),
         data_health.next_deadline(turn),
         quotes.next_deadline(turn),
         breakers.next_deadline(turn),

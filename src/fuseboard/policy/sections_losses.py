@@ -39,7 +39,10 @@ RULE: Final[dict[str, Shape]] = {
     "hard": Value(unit.SHARE, ("limit_nanos",), "At this loss the fuse trips, once.", "fuse"),
     "action": ACTIONS,
     "reset": Value(
-        unit.RESET, ("reset",), "Who lifts it: a person, or the next trading day.", "fuse"
+        unit.RESET,
+        ("reset",),
+        "Who lifts it: a person, or the open of the next trading day.",
+        "fuse",
     ),
     "cooldown": Value(
         unit.DURATION, ("cooldown_ns",), "How long it stays tripped before a reset.", "fuse"

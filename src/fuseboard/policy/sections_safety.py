@@ -148,7 +148,10 @@ BREAKER: Final[dict[str, Shape]] = {
     ),
     "action": ACTIONS,
     "reset": Value(
-        unit.RESET, ("reset",), "Who lifts it: a person, or the next trading day.", "fuse rule"
+        unit.RESET,
+        ("reset",),
+        "Who lifts it: a person, or the open of the next trading day.",
+        "fuse rule",
     ),
     "scope": Value(
         unit.SCOPE, ("scope",), "What it watches and halts; `strategy:*`: each one.", "fuse rule"

@@ -91,7 +91,7 @@ safety:
       # pass but cancels, not even a reduction (stops that already work stay); reduce_only lets
       # exits pass.
       action: [flatten_positions, notify_admin]
-      # A named person lifts it; or next_trading_day, by the exchange's calendar.
+      # A named person lifts it; with next_trading_day also the open of the next trading day.
       reset: manual
       cooldown: 5m
       # A breach that is neither confirmed nor withdrawn in this time asks for reduce-only.

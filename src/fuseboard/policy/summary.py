@@ -52,6 +52,7 @@ DOES: Final = {
     Action.FLATTEN: "everything is cancelled and closed, once",
     Action.KILL: "everything stops and strategies are disconnected",
 }
+NEXT_OPEN: Final = "the open of the next trading day"
 GAUGES: Final = (Action.NOTIFY, Action.REDUCE)
 """What goes by itself when its condition does."""
 ORDERS: Final = "orders and positions"
@@ -214,7 +215,7 @@ def _ended(rule: BreakerRule) -> str:
 def _lifted(rule: LossRule | BreakerRule) -> str:
     if rule.action is Action.KILL:
         return "people, never by the calendar"
-    return "a person" if rule.reset.value == "manual" else "the next trading day, or a person"
+    return "a person" if rule.reset.value == "manual" else f"{NEXT_OPEN}, or a person"
 
 
 def _strategy(lines: dict[str, int], rule: StrategyRule) -> list[Line]:

@@ -1,8 +1,9 @@
 """Telling the kernel when a session begins, and what the broker's clock says.
 
 At each start the present session is told, and each later one when it begins; the kernel knows
-whether that is news. Before, and every few minutes, the broker's clock is read: without it nothing
-rolls. Where the calendar or the clock cannot be had, people are told once, and it is tried again.
+whether that is news. Before, every few minutes, and when a session opens, the broker's clock is
+read: without it nothing rolls, and nothing is reset. Where the calendar or the clock cannot be had,
+people are told once, and it is tried again.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class SessionSchedule:
         self._days: Sequence[SessionDay] = ()
         self._calendar_due_ns = 0
         self._clock_due_ns = 0
-        self._told = ""
+        self._told = self._opened = ""
         self._complained = ""
 
     async def run(self) -> None:
@@ -75,8 +76,13 @@ class SessionSchedule:
             await self._load(now.boot_ns, now.wall_ns)
             present = self._present(now.wall_ns)
         rolls = present is not None and present.session != self._told
-        if rolls or now.boot_ns >= self._clock_due_ns:
-            await self._read_clock(now.boot_ns)
+        passed_ns = -1 if present is None else _since_open_ns(present, now.wall_ns)
+        opens = present is not None and passed_ns >= 0 and present.session != self._opened
+        if rolls or opens or now.boot_ns >= self._clock_due_ns:
+            opening = 0 <= passed_ns < self._limits.clock_every_ns
+            await self._read_clock(now.boot_ns, opening=opening)
+        if present is not None and opens:
+            self._opened = present.session
         if present is not None and rolls:
             self._offer(
                 SessionRolled(
@@ -86,6 +92,7 @@ class SessionSchedule:
                     month_began=present.month_began,
                     open_ns=present.open_ns,
                     close_ns=present.close_ns,
+                    began_ns=present.began_ns,
                 )
             )
             self._told = present.session
@@ -94,7 +101,8 @@ class SessionSchedule:
         """How long there is nothing to do."""
         now = self._clock.now()
         waits = [self._limits.look_every_ns, self._clock_due_ns - now.boot_ns]
-        waits += [day.began_ns - now.wall_ns for day in self._days if day.began_ns > now.wall_ns]
+        turns = [at_ns for day in self._days for at_ns in (day.began_ns, day.open_ns)]
+        waits += [at_ns - now.wall_ns for at_ns in turns if at_ns > now.wall_ns]
         return max(0, min(waits))
 
     def _present(self, wall_ns: int) -> SessionDay | None:
@@ -110,10 +118,13 @@ class SessionSchedule:
         except CalendarUnavailable as failure:
             self._complain(f"{failure}: no session begins until it is there")
 
-    async def _read_clock(self, boot_ns: int) -> None:
+    async def _read_clock(self, boot_ns: int, *, opening: bool) -> None:
         self._clock_due_ns = boot_ns + self._limits.clock_every_ns
         try:
-            self._offer(await self._broker.clock())
+            seen = await self._broker.clock()
+            self._offer(seen)
+            if opening and not seen.is_open:  # its clock may be a little behind
+                self._clock_due_ns = boot_ns + self._limits.again_after_ns
         except (BrokerUnavailable, Throttled):
             # The kernel tells people when a session waits for this.
             self._clock_due_ns = boot_ns + self._limits.again_after_ns
@@ -122,3 +133,8 @@ class SessionSchedule:
         if text != self._complained:
             self._complained = text
             self._tell(text)
+
+
+def _since_open_ns(day: SessionDay, wall_ns: int) -> int:
+    """How long ago a session opened; below zero before, and where it begins with its open."""
+    return -1 if day.began_ns >= day.open_ns else wall_ns - day.open_ns

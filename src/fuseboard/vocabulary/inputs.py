@@ -126,8 +126,9 @@ class SessionRolled(Fact, frozen=True, tag=True):
     """The date of the first session of its week, and of its month."""
     month_began: str
     open_ns: int
-    """Wall time at which its regular trading opens, and closes."""
+    """Wall times of its regular open and close, and since when it is this session (0: not told)."""
     close_ns: int
+    began_ns: int = 0
 
 
 class TimeOfDayReached(Fact, frozen=True, tag=True):

@@ -50,6 +50,7 @@ class TrippingFuse(Fuse, kw_only=True):
 
     breach: Breach = field(default_factory=Breach)
     tripped_boot_ns: int = 0
+    tripped_wall_ns: int = 0
     trips_boot_ns: list[int] = []
     exhausted: bool = False
     """HALTED because it was reset too often: the calendar does not reset it."""
