@@ -257,6 +257,11 @@ REFUSED = [
     ("name: ''", 1, 7, "nothing is written here"),
     ("risk: {limits: {max_position: 5}}", 1, 31, "at most 100%"),
     ("risk: {limits: {max_position: 0}}", 1, 31, "not above 0%"),
+    ("risk: {limits: {max_position: 1}}", 1, 31, "all of it: write `1%` or `100%`"),
+    ("risk: {limits: {price_collar: 1.0}}", 1, 31, "all of it: write `1%` or `100%`"),
+    ("risk: {limits: {max_sector: 1}}", 1, 29, "'1' is 1 times equity: write `1%` or `1x`"),
+    ("risk: {limits: {max_sector: 5}}", 1, 29, "'5' is 5 times equity: write `5%` or `5x`"),
+    ("data: {validation: {max_spread: 1}}", 1, 33, "all of it: write `1%` or `100%`"),
     ("risk: {limits: {max_position: -5%}}", 1, 31, "for example `5%` or `0.05`"),
     ("risk: {limits: {max_position: +5%}}", 1, 31, "for example `5%` or `0.05`"),
     ("risk: {limits: {max_position: .nan}}", 1, 31, "for example `5%` or `0.05`"),
@@ -327,6 +332,26 @@ def test_a_mistake_is_refused_at_its_place_with_what_was_expected(
     assert "\n" not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("limits", "field", "nanos"),
+    [
+        ("max_position: 100%", "position_fraction_nanos_max", NANOS),
+        ("max_position: 1%", "position_fraction_nanos_max", NANOS // 100),
+        ("max_position: 0.999", "position_fraction_nanos_max", 999 * NANOS // 1000),
+        ("max_sector: 1x", "sector_fraction_nanos_max", NANOS),
+        ("max_sector: 150%", "sector_fraction_nanos_max", 3 * NANOS // 2),
+        ("gross_exposure: 1", "gross_exposure_nanos_max", NANOS),
+        ("max_leverage: 1.0", "leverage_nanos_max", NANOS),
+        ("net_exposure: [-1, 1]", "net_exposure_nanos_min", -NANOS),
+    ],
+)
+def test_a_multiple_may_be_a_bare_one_and_a_share_with_its_unit(
+    limits: str, field: str, nanos: int
+) -> None:
+    policy = policy_from_yaml(f"risk: {{limits: {{{limits}}}}}", "p.yaml")
+    assert getattr(policy.limits, field) == nanos
+
+
 def test_everything_wrong_is_reported_at_once_in_the_texts_order() -> None:
     text = "risk: {limits: {price_collar: 5x, max_position: no}}\nnmae: a\nname: a\nname: b\n"
     assert [(p.place.line, p.path) for p in problems_of(text)] == [
@@ -360,7 +385,9 @@ def written(nanos: int, *, percent: bool) -> str:
 
 @given(nanos=st.integers(1, NANOS), percent=st.booleans())
 def test_every_fraction_of_nine_decimals_is_read_exactly(nanos: int, percent: bool) -> None:
-    assert units.share_nanos(written(nanos, percent=percent)) == nanos
+    assert units.part_nanos(written(nanos, percent=percent)) == nanos
+    if nanos < NANOS or percent:
+        assert units.share_nanos(written(nanos, percent=percent)) == nanos
 
 
 @given(nanos=st.integers(1, 10**24 - 1))

@@ -105,7 +105,7 @@ LIMITS: Final[dict[str, Shape]] = {
         "check max_position",
     ),
     "max_sector": Value(
-        unit.LEVERAGE,
+        unit.SECTOR,
         ("sector_fraction_nanos_max",),
         "Largest sum of absolute positions in one sector as a part of equity.",
         "check sector",

@@ -132,7 +132,7 @@ MONITORING: Final = Section(
             {
                 "enabled": _flag("Whether traces leave."),
                 "endpoint": _value(unit.TEXT, "Where to."),
-                "sample": _value(unit.SHARE, "Which part of them.", "sample_rate"),
+                "sample": _value(unit.PART, "Which part of them.", "sample_rate"),
             },
             "Traces of orders.",
         ),

@@ -184,16 +184,38 @@ TEXT = Unit(
     _free,
     {"type": ["string", "number", "boolean"], "maxLength": TEXT_CHARACTERS_MAX},
 )
+PART = Unit(
+    "a percent or fraction above 0 and at most 1: `10%` or `0.1`",
+    units.part_nanos,
+    _amount(f"{_PERCENT}|{_NUMBER}", 1),
+    kind="fraction",
+)
 SHARE = Unit(
     "a percent or fraction above 0 and at most 100%: `5%` or `0.05`",
     units.share_nanos,
-    _amount(f"{_PERCENT}|{_NUMBER}", 1),
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            _pattern(f"{_PERCENT}|{_NUMBER}"),
+        ]
+    },
     kind="fraction",
 )
 LEVERAGE = Unit(
     "a multiple of equity above 0 and at most 10: `150%`, `1.5` or `1.5x`",
     units.leverage_nanos,
     _amount(f"{_PERCENT}|{_NUMBER}|{_NUMBER} ?x", 10),
+    kind="fraction",
+)
+SECTOR = Unit(
+    "a part or multiple of equity above 0 and at most 10: `30%`, `0.3` or `1.5x`",
+    units.sector_nanos,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            _pattern(f"{_PERCENT}|{_NUMBER}|{_NUMBER} ?x"),
+        ]
+    },
     kind="fraction",
 )
 SIGNED = Unit(

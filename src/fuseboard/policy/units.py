@@ -122,15 +122,31 @@ def rate(text: str) -> tuple[int, int]:
     return int(match[1]), window_ns
 
 
-def share_nanos(text: str) -> int:
-    """Nanos of a part of a whole: above zero, at most 100 %."""
+def part_nanos(text: str) -> int:
+    """Nanos of a part of a whole: above zero, at most 100 %; `1` is all of it."""
     return fraction_nanos(text, most_nanos=NANOS)
+
+
+def share_nanos(text: str) -> int:
+    """The same, but a bare `1` is refused: who writes `5` for 5% writes it for 1%."""
+    nanos = part_nanos(text)
+    if nanos == NANOS and _PLAIN.fullmatch(text):
+        raise Refused(f"{text[:40]!r} may be 1% or all of it: write `1%` or `100%`")
+    return nanos
 
 
 def leverage_nanos(text: str) -> int:
     """Nanos of a multiple of equity from `150%`, `1.5` or `1.5x`: above zero, at most 1000 %."""
     times = _TIMES.fullmatch(text)
     return fraction_nanos(times[1] if times else text, most_nanos=10 * NANOS)
+
+
+def sector_nanos(text: str) -> int:
+    """The same, but a bare number from 1 on is refused: a sector's part is mostly one of 100 %."""
+    nanos = leverage_nanos(text)
+    if nanos >= NANOS and _PLAIN.fullmatch(text):
+        raise Refused(f"{text[:40]!r} is {text} times equity: write `{text}%` or `{text}x`")
+    return nanos
 
 
 def signed_leverage_nanos(text: str) -> int:

@@ -11,11 +11,12 @@ from fuseboard.vocabulary.money import NANOS, shown_percent
 
 Range: TypeAlias = tuple[int | None, int | None]
 
-_POINTS: Final = (0, 100 * NANOS)
+POINTS: Final = (0, 100 * NANOS)
+"""Of a score."""
 _FROM_ZERO: Final = (0, None)
 RANGES: Final[dict[str, Range]] = {
     **dict.fromkeys(("drawdown", "rolling_drawdown"), _FROM_ZERO),
-    **dict.fromkeys(("fill_quality", "liquidity_score"), _POINTS),
+    **dict.fromkeys(("fill_quality", "liquidity_score"), POINTS),
     "reject_rate": (0, NANOS),
     # One side may be long and the other short: twice the larger of the two.
     "max_position_divergence": (0, 2 * NANOS),
@@ -47,6 +48,16 @@ AT_REST: Final[dict[str, int]] = {
     "sharpe": 1_000,
 }
 """What our own measures are before anything was traded, held or lost, in whole units."""
+
+
+MULTIPLES: Final = ("gross_exposure", "net_exposure", "leverage", "maintenance_margin")
+"""Fractions that are ordinarily from 1 on: what one is stands as it is written."""
+SHARES: Final[dict[str, None]] = {
+    name: None
+    for name, measure in MEASURES.items()
+    if measure.unit is Unit.FRACTION and name not in MULTIPLES
+}
+"""Parts of a whole: a bare 1 beside one may mean 1 % or all of it."""
 
 
 def shown_range(name: str) -> str:

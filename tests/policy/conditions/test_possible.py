@@ -109,8 +109,21 @@ def test_a_comparison_that_cannot_go_both_ways_is_a_mistake(text: str, said: str
         "fill_quality < 80",
         "fill_quality >= 100",
         "consecutive_losses >= 100",
-        "max_divergence > 1",
-        "reject_rate >= 1",
+        "max_divergence > 100%",
+        "max_divergence > 1.5",
+        "reject_rate >= 100%",
+        "reject_rate >= 0.999",
+        "gross_exposure > 1",
+        "net_exposure < -1",
+        "leverage >= 1",
+        "maintenance_margin < 1",
+        "vix > 0.5",
+        "sharpe < 0.5",
+        "fill_quality > 1.5",
+        "fill_quality < 100 * 0.8",
+        "liquidity_score > 0",
+        "liquidity_score == 0.5",
+        "abs(order_price - last_price) / last_price < 1",
         "sharpe < -1",
         "maintenance_margin < 1.25",
         "leverage > 2",
@@ -154,6 +167,8 @@ def test_what_is_refused_never_goes_the_other_way() -> None:
         try:
             check_possible(condition.tree)
         except ConditionRefused as refused:
+            if ": write `" in str(refused):
+                continue  # it may go both ways: the unit is asked for
             part = str(refused).split("`")[1]
             always = any(words in str(refused) for words in ("always holds", "fails only where"))
             more_lost = "only where more than all is lost" in str(refused)
@@ -188,6 +203,29 @@ def test_a_young_account_is_at_rest() -> None:
     assert whole_value("fill_quality", AT_REST["fill_quality"]) == score.fill_points_nanos()
     assert whole_value("reject_rate", AT_REST["reject_rate"]) == score.rejects()
     assert whole_value("sharpe", AT_REST["sharpe"]) == course.sharpe_half_nanos()
+
+
+SCORE = "a score is 0 to 100, and this is"
+SHARE = "write `1%` or `100%`"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fill_quality < 0.8", f"0 `fill_quality < 0.8`: {SCORE} 0.8 of 100: write `80`"),
+        ("vix > 3 or 0.30 >= liquidity_score", f"{SCORE} 0.3 of 100: write `30`"),
+        ("liquidity_score <= 1", f"{SCORE} 1 of 100: write `100`"),
+        ("fill_quality < 0.000000001", f"{SCORE} 0.000000001 of 100: write `0.0000001`"),
+        ("spread < 1", f"0 `spread < 1`: `1` is 100%: {SHARE}"),
+        ("max_divergence > 1.0", f"`1` is 100%: {SHARE}"),
+        ("reject_rate >= 1", f"`1` is 100%: {SHARE}"),
+        ("daily_pnl > 1", f"`1` is 100%: {SHARE}"),
+    ],
+)
+def test_a_bare_number_that_reads_well_in_two_units_is_asked_for_its_unit(
+    text: str, said: str
+) -> None:
+    assert said in refusal(text)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 Each side is followed as a range of numbers from what its measures can be (`vocabulary/ranges.py`);
 where a range is not known to be narrower, it is the wider one: nothing that may go both ways is
-refused. What is unknown stays unknown and is no matter here. But for a bare number that only a loss
-of more than 100 % passes: `drawdown > 5` is mostly meant in percent, so the unit must be written.
+refused. What is unknown stays unknown and is no matter here. Refused too are bare numbers that are
+mostly meant in another unit, so that it must be written: one that only a loss of more than 100 %
+passes (`drawdown > 5`), a 1 beside a share (`spread < 1`: 1 % or all of it), and one of at most 1
+beside a score of 0 to 100 (`fill_quality < 0.8`).
 """
 
 from collections.abc import Mapping
@@ -26,8 +28,15 @@ from fuseboard.policy.conditions.tree import (
     text_of,
 )
 from fuseboard.vocabulary.catalogue import MEASURES, SCALE, Unit
-from fuseboard.vocabulary.money import NANOS, shown_percent
-from fuseboard.vocabulary.ranges import RANGES, UNTIL_ALL_IS_LOST, Range, shown_range
+from fuseboard.vocabulary.money import NANOS, shown_percent, text_from_nanos
+from fuseboard.vocabulary.ranges import (
+    POINTS,
+    RANGES,
+    SHARES,
+    UNTIL_ALL_IS_LOST,
+    Range,
+    shown_range,
+)
 
 Span: TypeAlias = tuple[Fraction | None, Fraction | None]
 """The least and the most in whole units, both included; None: no end."""
@@ -57,6 +66,9 @@ def check_possible(tree: Node) -> None:
             what = f"{'fails' if holds else 'holds'} only where more than all is lost"
             said = f"`{compared}` {what}{bare}; if that is meant write it with `%`"
             raise ConditionRefused(left.offset, said)
+        asked = _unit_asked(left, right) or _unit_asked(right, left)
+        if asked and operator not in ("==", "!="):
+            raise ConditionRefused(left.offset, f"`{compared}`: {asked}")
 
 
 def span_of(node: Node, ranges: Mapping[str, Range] = RANGES) -> Span:
@@ -168,6 +180,19 @@ def _hint(side: Node, other: Node) -> str:
     if isinstance(side, Name) and side.name in RANGES:
         hint = f": `{side.name}` is {shown_range(side.name)}"
     return hint + _bare(side, other)
+
+
+def _unit_asked(side: Node, other: Node) -> str:
+    """What to write for a bare number that reads well in two units; empty for any other."""
+    if not (isinstance(other, Number) and other.unit is None and isinstance(side, Name)):
+        return ""
+    text = text_of(other)
+    if side.name in SHARES and other.value == 1:
+        return f"`{text}` is 100%: write `1%` or `100%`"
+    if RANGES.get(side.name) == POINTS and 0 < other.value <= 1:
+        meant = text_from_nanos(int(other.value * 100 * NANOS))
+        return f"a score is 0 to 100, and this is {text} of 100: write `{meant}`"
+    return ""
 
 
 def _bare(side: Node, other: Node) -> str:
