@@ -200,10 +200,12 @@ def test_the_calendar_resets_no_fuse_whose_policy_is_no_longer_in_force() -> Non
     desk.take(facts.TimeAdvanced())
     desk.take(by_ann(replace(BASE, losses=(loss("night", limit_nanos=NANOS // 2),))))
     desk.rolls(1)
+    desk.opens()
     assert desk.fuse("day").latched()
     assert posture(desk) is Posture.HALTED
     desk.take(by_ann(replace(BASE, losses=(next_day, loss("night")))))
     desk.rolls(2)
+    desk.opens()
     assert not desk.fuse("day").latched(), "the policy in force names the reset again"
 
 

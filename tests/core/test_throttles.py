@@ -123,6 +123,36 @@ def test_messages_are_a_measure_where_a_condition_asks() -> None:
     assert denied(asked(at)) == [Reason.CUSTOM_CHECK]
 
 
+@pytest.mark.parametrize(
+    ("condition", "limits", "most"),
+    [
+        ("order_rate < 50", {"order_rate_max": 10}, 50),
+        ("order_rate < 1000", {"order_rate_max": 10}, 100),
+        ("messages < 50", {"messages_max": 10}, 49),
+    ],
+)
+def test_a_measure_of_a_second_counts_a_second_where_the_limits_window_is_shorter(
+    condition: str, limits: dict[str, int], most: int
+) -> None:
+    rule = CheckRule(name="calm", condition=condition)
+    windows = {name.replace("_max", "_window_ns"): SECOND // 10 for name in limits}
+    at = desk(Policy(checks=(rule,)), **limits, **windows)
+    passed = 0
+    for _ in range(100):
+        passed += len(submitted(asked(at, quantity=NANOS // 100)))
+        at.now_ns += 9 * SECOND // 1000
+        at.quote("AAPL", 250)
+    assert passed == most
+
+
+def test_a_ring_is_no_longer_than_the_limit_where_no_condition_asks() -> None:
+    at = desk(order_rate_max=10, order_rate_window_ns=SECOND // 10)
+    for _ in range(30):
+        asked(at, quantity=NANOS // 100)
+        at.now_ns += SECOND // 100
+    assert len(at.kernel._state.throttles.rates["alpha"].times_boot_ns) == 10
+
+
 def test_the_daily_count_survives_a_restart_and_begins_anew_with_the_session() -> None:
     at = desk(daily_orders_max=3, held=100)
     for _ in range(2):

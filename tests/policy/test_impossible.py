@@ -108,6 +108,26 @@ def test_a_rate_that_can_be_reached_is_taken(condition: str) -> None:
     assert read(condition)
 
 
+@pytest.mark.parametrize(
+    ("limits", "condition", "most"),
+    [
+        ("order_rate: 10/100ms", "order_rate > 100", 100),
+        ("order_rate: 10/300ms", "order_rate >= 41", 40),
+        ("order_rate: 1000000/1ms", "order_rate > 1000000", 1_000_000),
+        ("order_rate: 100/10s", "order_rate > 100", 100),
+        ("message_rate: 9/100ms", "messages > 100", 100),
+    ],
+)
+def test_a_second_holds_what_the_limit_lets_pass_in_all_its_windows(
+    limits: str, condition: str, most: int
+) -> None:
+    text = f"safety: {{limits: {{{limits}}}, circuit_breakers: [{{name: b, condition: '%s'}}]}}"
+    with pytest.raises(PolicyRefused, match=f"never passes {most}, for"):
+        policy_from_yaml(text % condition, "p")
+    reached = condition.replace(">=", ">").rpartition(" ")[0]
+    assert policy_from_yaml(text % f"{reached} {most - 1}", "p")
+
+
 @pytest.mark.parametrize("action", ["exits_only", "halt", "flatten", "kill"])
 @pytest.mark.parametrize(
     "condition",

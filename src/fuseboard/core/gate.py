@@ -14,7 +14,7 @@ from fuseboard.core.checks.table import TABLE
 from fuseboard.core.state import State, Turn
 from fuseboard.core.throttles import RingLengths, messages_max
 from fuseboard.policy.conditions import Condition, condition_from_text
-from fuseboard.policy.limits import Limits, reduced, tightened
+from fuseboard.policy.limits import Limits, in_a_second, reduced, tightened
 from fuseboard.policy.policy import Policy, tags_of
 
 BY_ORDERS: Final = ("order_rate", "messages", "daily_orders", "working_orders", "leverage")
@@ -28,6 +28,7 @@ def gate_of(policy: Policy) -> Gate:
         for rule in policy.dynamic_limits
         for condition in (condition_from_text(rule.condition, order=False),)
     )
+    asked = _measures_asked(policy, dynamics)
     return Gate(
         customs=tuple(custom_row(rule) for rule in policy.checks),
         customs_as_one=passes_all(policy.checks),
@@ -36,8 +37,8 @@ def gate_of(policy: Policy) -> Gate:
         permitted={
             rule.name: dict.fromkeys(rule.symbols) for rule in policy.strategies if rule.symbols
         },
-        counts_messages=_counts_messages(policy, dynamics),
-        lengths=_lengths(policy),
+        counts_messages=_counts_messages(policy, dynamics, asked),
+        lengths=_lengths(policy, asked),
         moved_by_orders=any(rule.by_orders for rule in dynamics),
         strategies={rule.name: None for rule in policy.strategies},
         tags=tags_of(policy),
@@ -49,22 +50,34 @@ def with_former_tags(compiled: Gate, state: State) -> Gate:
     return replace(compiled, tags={**state.former_tags, **compiled.tags})
 
 
-def _counts_messages(policy: Policy, dynamics: tuple[Dynamic, ...]) -> bool:
-    """Whether anything asks how many messages there are."""
-    limits = [policy.limits.messages_max is not None]
-    limits += [at.field == "messages_max" for rule in dynamics for at in rule.rule.tighten]
+def _measures_asked(policy: Policy, dynamics: tuple[Dynamic, ...]) -> dict[str, None]:
+    """Every measure that a condition of the policy asks."""
     conditions: list[Condition] = [rule.condition for rule in dynamics]
     conditions += [condition_from_text(rule.condition, order=True) for rule in policy.checks]
     conditions += [condition_from_text(rule.condition, order=False) for rule in policy.breakers]
-    return any(limits) or any("messages" in condition.names for condition in conditions)
+    return {name: None for condition in conditions for name in condition.names}
 
 
-def _lengths(policy: Policy) -> RingLengths:
-    """How long the rings are: what the limits themselves and every dynamic limit look at."""
+def _counts_messages(policy: Policy, dynamics: tuple[Dynamic, ...], asked: dict[str, None]) -> bool:
+    """Whether anything asks how many messages there are."""
+    limits = [policy.limits.messages_max is not None]
+    limits += [at.field == "messages_max" for rule in dynamics for at in rule.rule.tighten]
+    return any(limits) or "messages" in asked
+
+
+def _lengths(policy: Policy, asked: dict[str, None]) -> RingLengths:
+    """How long the rings are: what the limits themselves and every dynamic limit look at, and a
+    whole second where a condition asks for it.
+    """
     every = (policy.limits, *(tightened(policy.limits, at.tighten) for at in policy.dynamic_limits))
+    orders, messages = policy.limits.order_rate_max, max(messages_max(limits) for limits in every)
+    if "order_rate" in asked:
+        orders = in_a_second(orders, policy.limits.order_rate_window_ns)
+    if "messages" in asked:
+        messages = max(in_a_second(messages_max(at), at.messages_window_ns) for at in every)
     return RingLengths(
-        orders=policy.limits.order_rate_max,
-        messages=max(messages_max(limits) for limits in every),
+        orders=orders,
+        messages=messages,
         executions=max(limits.repeated_executions_max or 0 for limits in every),
     )
 

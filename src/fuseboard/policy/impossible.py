@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuseboard.policy.conditions import Verdict, condition_from_text, simple_bound
-from fuseboard.policy.limits import Limits
+from fuseboard.policy.limits import Limits, in_a_second
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, StrategyRule
 from fuseboard.vocabulary.actions import Action
@@ -38,16 +38,17 @@ def scope_mistake(rule: BreakerRule, strategies: Sequence[StrategyRule]) -> str:
 def bound_mistake(rule: BreakerRule, limits: Limits) -> str:
     """Why this bound is beyond what the limits let happen; empty when it can be reached.
 
-    Orders beyond the rate are denied and do not count, so a rate never passes its limit.
+    Orders beyond the rate are denied and do not count, so a second never holds more than its limit
+    lets pass in so many windows as a second has.
     """
     bound = simple_bound(condition_from_text(rule.condition, order=False))
     if bound is None or bound[1] not in (">", ">=") or bound[0] not in _KEYS:
         return ""
     name, operator, value = bound
     if name == "order_rate":
-        most = limits.order_rate_max
-    elif limits.messages_max is not None:
-        most = limits.messages_max + 1  # the one that is judged counts too
+        most = in_a_second(limits.order_rate_max, limits.order_rate_window_ns)
+    elif limits.messages_max is not None:  # the one that is judged counts too
+        most = in_a_second(limits.messages_max + 1, limits.messages_window_ns)
     else:
         return ""
     if value < most or (operator == ">=" and value == most):

@@ -70,6 +70,19 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Lowest equity as a fraction of gross exposure that an order may leave, at worst."""
 
 
+COUNTED_MAX: Final = 1_000_000
+"""Events of one rate that are counted for a condition where the limit itself needs fewer."""
+
+
+def in_a_second(most: int, window_ns: int) -> int:
+    """How many events of a rate of `most` in a window a second can hold, as far as is counted.
+
+    A second is covered by so many windows, each with as many as the limit lets pass.
+    """
+    windows = -(-SECOND_NS // window_ns)
+    return max(most, min(windows * most, COUNTED_MAX))
+
+
 HALVED: Final = (
     "order_quantity_nanos_max",
     "order_value_nanos_max",
