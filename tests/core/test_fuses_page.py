@@ -16,6 +16,19 @@ def test_the_breakers_of_the_page_can_be_adopted() -> None:
     assert list(watchlist_of(policy).breakers) == [rule.name for rule in policy.breakers]
 
 
+def test_the_losses_of_the_page_are_keys_that_a_file_may_write() -> None:
+    table = PAGE.read_text().split("| --- | --- | --- |\n")[1].split("\n\n")[0]
+    written = [row.split("|")[1] for row in table.splitlines()]
+    for cell in written:
+        words = cell.split("`")[1::2]
+        keys, more = [word for word in words if ":" not in word], [w for w in words if ":" in w]
+        for key in keys:
+            rule = ", ".join([*more, "hard: 5%", *(["days: 30"] if key == "rolling" else [])])
+            text = f"safety: {{loss_limits: {{{key}: {{{rule}}}}}}}"
+            assert policy_from_yaml(text, "docs/fuses.md").losses, text
+    assert any("reference: peak" in cell for cell in written)
+
+
 def test_every_state_measure_says_what_changes_it() -> None:
     wanted = {measure.name for measure in CATALOGUE if measure.place is Place.STATE}
     assert set(TOPICS) == wanted

@@ -228,10 +228,10 @@ SLACK = {"safety.kill_switch.methods": '{"slack_command":null}'}
         (drained(DrainRule.CANCEL), drained(DrainRule.FLATTEN), [LOOSER]),
         (drained(DrainRule.FLATTEN), drained(DrainRule.LEAVE), [LOOSER]),
         (Policy(later={"a": "1"}), Policy(), [LOOSER]),
-        (Policy(later={"a": "1"}), Policy(later={"a": "2", "b": "1"}), [LOOSER]),
+        (Policy(later={"a": "1"}), Policy(later={"a": "2", "b": "1"}), [LOOSER, LOOSER]),
         (Policy(later={"a": "1"}), Policy(later={"a": "1", "b": "1"}), [LOOSER]),
         (Policy(later=SLACK), Policy(), [NEUTRAL]),
-        (Policy(later={"a": "1", **SLACK}), Policy(), [LOOSER]),
+        (Policy(later={"a": "1", **SLACK}), Policy(), [LOOSER, NEUTRAL]),
         (ways("api"), ways("api", "file"), [TIGHTER]),
         (ways("api"), ways("file"), [LOOSER]),
         (ways("api"), ways("api", "cli", "slack_command"), [NEUTRAL]),
@@ -338,6 +338,86 @@ def test_values_are_shown_as_people_write_them() -> None:
         ("limits.price_collar_nanos", "5%", "2.5%"),
         ("limits.duplicate_window_ns", "not set", "90s"),
     ]
+
+
+ALERTING = """\
+monitoring: {metrics: {port: 9464}}
+alerting:
+  channels:
+    slack: {webhook_url: "${SLACK_URL}", min_severity: info}
+    pagerduty: {routing_key: "${PAGER_KEY}", min_severity: page}
+  rules: [{name: half, condition: daily_pnl < -0.015, severity: warning}]
+  deliver_within: 5s
+audit: {enabled: true, retention: 7y}
+"""
+
+
+def later_rows(*replaced: tuple[str, str]) -> list[tuple[str, str, str]]:
+    text = ALERTING
+    for old, new in replaced:
+        assert old in text
+        text = text.replace(old, new)
+    before, after = policy_from_yaml(ALERTING, "p"), policy_from_yaml(text, "p")
+    found = changes(before, after)
+    assert all(change.direction is LOOSER for change in found)
+    assert all(change.path == f"later.{change.key}" for change in found)
+    return [(change.key, change.old, change.new) for change in found]
+
+
+def test_each_key_of_a_section_that_nothing_enforces_is_said_with_its_values() -> None:
+    pager = '    pagerduty: {routing_key: "${PAGER_KEY}", min_severity: page}\n'
+    rows = later_rows(
+        (pager, ""),
+        ("min_severity: info", "min_severity: page"),
+        ("port: 9464", "port: 9465"),
+        ("severity: warning}", "severity: info}"),
+        ("5s", "2m"),
+        ("7y", "1y"),
+        ("${SLACK_URL}", "${OTHER_URL}"),
+    )
+    assert sorted(rows) == [
+        ("alerting.channels.pagerduty.min_severity", "page", "not set"),
+        ("alerting.channels.pagerduty.routing_key", "${PAGER_KEY}", "not set"),
+        ("alerting.channels.slack.min_severity", "info", "page"),
+        ("alerting.channels.slack.webhook_url", "${SLACK_URL}", "${OTHER_URL}"),
+        ("alerting.deliver_within", "5s", "2m"),
+        ("alerting.rules[half].severity", "warning", "info"),
+        ("audit.retention", "7y", "1y"),
+        ("monitoring.metrics.port", "9464", "9465"),
+    ]
+
+
+def test_rows_in_another_order_and_a_section_that_goes_or_comes_are_said_too() -> None:
+    half = "{name: half, condition: daily_pnl < -0.015, severity: warning}"
+    more = "{name: more, condition: daily_pnl < -0.02, severity: page}"
+    one, two = (
+        policy_from_yaml(ALERTING.replace(half, f"{first}, {second}"), "p")
+        for first, second in ((half, more), (more, half))
+    )
+    (row,) = changes(one, two)
+    assert (row.key, row.direction) == ("alerting", LOOSER)
+    assert row.old != row.new
+    assert later_rows(("audit: {enabled: true, retention: 7y}\n", "")) == [
+        ("audit.enabled", "yes", "not set"),
+        ("audit.retention", "7y", "not set"),
+    ]
+    bare = policy_from_yaml(ALERTING.partition("audit")[0], "p")
+    came = changes(bare, policy_from_yaml(ALERTING, "p"))
+    assert [(at.key, at.old, at.direction) for at in came] == [
+        ("audit.enabled", "not set", LOOSER),
+        ("audit.retention", "not set", LOOSER),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "", "[" * 5_000, "[1.5, null]", '{"a":' * 300 + "1" + "}" * 300, "1" * 5_000]
+)
+def test_what_no_file_is_read_as_is_said_too_and_breaks_nothing(text: str) -> None:
+    for old, new in (({"a": text}, {}), ({"a": text}, {"a": "{}"}), ({}, {"audit": text})):
+        rows = changes(Policy(later=old), Policy(later=new))
+        assert rows
+        assert all(row.old != row.new for row in rows)
+        assert all(max(len(row.old), len(row.new)) <= 300 for row in rows)
 
 
 WORDS = ("name", "(", "built-in", "sections that")

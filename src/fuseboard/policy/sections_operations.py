@@ -37,6 +37,7 @@ RETENTION: Final = Value(
                 {"type": "string", "pattern": "^[0-9]{1,5}[dy]?$"},
             ]
         },
+        kind="days",
     ),
     (),
     "How long it is kept.",

@@ -18,7 +18,7 @@ class Unit(Struct, frozen=True):
     """The value of a text; raises `units.Refused`."""
     schema: dict[str, Any]
     kind: str = ""
-    """What its integer counts, for showing: fraction, money, quantity, duration, factor."""
+    """What its integer counts, for showing (`shown.in_unit`): fraction, money, duration, days."""
     secret: bool = False
     """Whether the value is the name of a secret, and a literal one must not be repeated."""
 

@@ -52,7 +52,12 @@ def shown(field: str, value: Any) -> str:
         return ", ".join(shown(field, item) for item in value) or "none"
     if not isinstance(value, int):
         return str(value) or "none"
-    kind = KINDS.get(field, "")
+    spans = "duration" if field.endswith(("_ns", "_ns_max")) else ""
+    return in_unit(value, KINDS.get(field, "") or spans)
+
+
+def in_unit(value: int, kind: str) -> str:
+    """An integer of a kind (`shapes.Unit.kind`) as people write it; exact, never rounded."""
     if kind == "fraction":
         return f"{text_from_nanos(value * 100)}%"
     if kind == "money":
@@ -63,7 +68,9 @@ def shown(field: str, value: Any) -> str:
         return text_from_nanos(value * NANOS // 100)
     if kind == "factor":
         return f"{text_from_nanos(value)}x"
-    return duration(value) if field.endswith(("_ns", "_ns_max")) else str(value)
+    if kind == "days":
+        return f"{value}d" if value % 365 else f"{value // 365}y"
+    return duration(value) if kind == "duration" else str(value)
 
 
 def duration(nanoseconds: int) -> str:

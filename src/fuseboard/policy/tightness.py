@@ -12,6 +12,7 @@ from msgspec import Struct
 from fuseboard.policy.directions import LOOSER, RULES, TIGHTER, Direction
 from fuseboard.policy.feeding import Fed, fed_to_flattening
 from fuseboard.policy.keys import KEYS, row_key, under
+from fuseboard.policy.later_changes import later_changes
 from fuseboard.policy.limits import DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.policy import Policy, own_disconnects
@@ -77,7 +78,9 @@ def _struct(old: Any, new: Any, path: str, key: str, fed: Fed) -> list[Change]:
             continue
         below = f"{path}.{field}" if path else field
         at = under(kind, field, key)
-        if field not in NESTED.get(kind, ()):
+        if field == "later":
+            found += _later(before, after)
+        elif field not in NESTED.get(kind, ()):
             direction = RULES[kind][field](before, after)
             if field == "condition" and may_flatten(new):
                 direction = LOOSER  # it may hold now, and close what is held
@@ -111,13 +114,27 @@ def _own_disconnects(old: Policy, new: Policy) -> list[Change]:
     return found
 
 
+def _later(old: dict[str, str], new: dict[str, str]) -> list[Change]:
+    """Sections that nothing enforces yet: a row for each key that differs, judged by section."""
+    found: list[Change] = []
+    for path in [*old, *(path for path in new if path not in old)]:
+        was, now = old.get(path), new.get(path)
+        if was == now:
+            continue
+        kept = [{} if text is None else {path: text} for text in (was, now)]
+        direction = RULES[Policy]["later"](*kept)
+        found += [
+            Change(f"later.{key}", key, before, after, direction)
+            for key, before, after in later_changes(was, now, path)
+        ]
+    return found
+
+
 def _said(field: str, value: Any) -> str:
     if isinstance(value, DisconnectRule):
         after, by = shown("after_ns", value.after_ns), value.connected_by.value
         return f"{after} without {by}" if value.enabled else "off"
     if isinstance(value, dict):
-        if field == "later":
-            return ", ".join(value) or "none"
         return ", ".join(f"{key}: {value[key]}" for key in value)[:300] or "none"
     return shown(field, value)
 
