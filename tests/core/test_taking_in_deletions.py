@@ -236,7 +236,7 @@ CUTS: tuple[tuple[Callable[..., Any], str, str, Callable[[], object]], ...] = (
     ),
     # cancelled
     (
-        stops.protects,
+        stops.reduces,
         "if order.strategy:",
         "if True:",
         tests.test_a_stop_placed_by_hand_that_protects_stays_in_a_halt_and_goes_in_a_kill,

@@ -125,6 +125,19 @@ def test_it_is_no_stranger_any_more_is_missed_and_cancelled_like_ours() -> None:
     run_lockstep(START, main)
 
 
+def test_a_fill_that_is_told_before_the_order_is_shown_drops_no_cancel() -> None:
+    async def main(clock: LockstepEventLoop) -> None:
+        async with Node(clock) as node:
+            node.broker.throttles = 1
+            cancel = CancelOrder(order_id=ADOPTED.order_id, broker_order_id="h1")
+            node.outlet.leave(cancel, clock.now())  # it overtakes the disk, the view does not
+            node.broker.deliver(fill(final=False))
+            await node.pass_ms(10_000)
+            assert [each.broker_order_id for each in node.broker.cancels] == ["h1"]
+
+    run_lockstep(START, main)
+
+
 def test_positions_that_were_read_around_a_strangers_fill_are_read_again() -> None:
     async def main(clock: LockstepEventLoop) -> None:
         async with Node(clock) as node:
@@ -183,6 +196,12 @@ def test_what_came_filled_and_went_is_told_oldest_first_bounded_and_before_the_a
             "if is_foreign_order_id(order.order_id):",
             "if False:",
             test_it_is_no_stranger_any_more_is_missed_and_cancelled_like_ours,
+        ),
+        (
+            Outlet._deliver,
+            "elif not is_foreign_order_id(fact.order_id):",
+            "else:",
+            test_a_fill_that_is_told_before_the_order_is_shown_drops_no_cancel,
         ),
         (
             Questions._orders_since,

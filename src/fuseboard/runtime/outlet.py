@@ -406,10 +406,10 @@ class Outlet:
         if isinstance(fact, OrderSent | OrderWorking | FillReported):
             self._moves += 1
             broker_order_id = self._working.broker_order_id(fact.order_id)
-            if broker_order_id is None:
-                self._cancels.forget(fact.order_id)
-            else:
+            if broker_order_id is not None:
                 self._learned(fact.order_id, broker_order_id)
+            elif not is_foreign_order_id(fact.order_id):  # one of which the table has yet to hear
+                self._cancels.forget(fact.order_id)
         elif isinstance(fact, OrderEnded | OrderNotSent):
             self._moves += 1
             self._cancels.forget(fact.order_id)
