@@ -252,6 +252,13 @@ def test_seeded_runs_keep_every_law_while_policies_come_and_go(block: int) -> No
         totals_are_exact(adopting_run(seed, 200))
 
 
+@pytest.mark.no_cover
+def test_a_suspension_that_a_newer_halt_keeps_refuses_only_what_the_socket_stops() -> None:
+    world, random = begun(past=0), Random(451)
+    for _ in range(250):
+        random_step(world, random)
+
+
 OFTEN = (
     "a trip of a account",
     "a trip of a strategy",

@@ -232,7 +232,10 @@ class World:
 
     def _leave(self, record: Record, effect: fx.Effect) -> None:
         if isinstance(effect, fx.SubmitOrder):
-            holds("13", not self.trade_suspended, f"{effect.order_id}: we suspended trading")
+            # A newer halt stops it at the socket, and keeps the suspension that a reset would lift.
+            stopped = effect.raises_exposure and effect.halt_epoch < self.epoch
+            free = stopped or not self.trade_suspended
+            holds("13", free, f"{effect.order_id}: we suspended trading")
             if effect.order_id not in self.dropped:
                 self.line.append((record.sequence, effect))
         elif isinstance(effect, fx.ClearHalt):
