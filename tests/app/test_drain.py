@@ -15,10 +15,11 @@ from fuseboard.runtime.intake import Intake
 from fuseboard.runtime.outlet import Outlet
 from fuseboard.vocabulary.actions import DrainRule
 from fuseboard.vocabulary.doors import BrokerUnavailable, Throttled
-from fuseboard.vocabulary.effects import PublishPosition
+from fuseboard.vocabulary.effects import PublishOrder, PublishPosition
 from fuseboard.vocabulary.evidence_effects import RecordDrain
 from fuseboard.vocabulary.inputs import BrokerPosition, DrainRequested, PositionsSeen
 from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.orders import OrderStatus
 from tests.gateway.calls import asked, running_here
 from tests.gateway.scripted import Gateway
 from tests.runtime.worlds import (
@@ -30,6 +31,18 @@ from tests.runtime.worlds import (
     submit_order,
 )
 
+
+def ended(order_id: str) -> PublishOrder:
+    sent = submit_order(order_id)
+    return PublishOrder(
+        order_id=order_id, wire_id=sent.wire_id, broker_order_id=f"b-{order_id}",
+        client_order_id=order_id, strategy="alpha", symbol=sent.symbol, side=sent.side,
+        order_type=sent.order_type, time_in_force=sent.time_in_force,
+        quantity_nanos=sent.quantity_nanos, filled_quantity_nanos=0, filled_price_nanos=0,
+        status=OrderStatus.CANCELED, intent=sent.intent, created_ns=0, updated_ns=0,
+    )  # fmt: skip
+
+
 ORDER = b'{"symbol":"AAPL","qty":5,"side":"buy","type":"market","time_in_force":"day"}'
 
 
@@ -40,7 +53,13 @@ async def no_strategy() -> None:
 class Stopping:
     """A drain over a real door, outlet and intake. No loop runs: nothing of it is ever folded."""
 
-    def __init__(self, gateway: Gateway, rule: DrainRule = DrainRule.CANCEL) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        rule: DrainRule = DrainRule.CANCEL,
+        limits: DrainLimits | None = None,
+    ) -> None:
+        self.watched = False
         self.gateway = gateway
         self.paged: list[str] = []
         self.broker = MemoryBroker([])
@@ -57,7 +76,8 @@ class Stopping:
         self.drain = Drain(
             rule=rule, door=gateway.door, outlet=self.outlet, intake=self.intake,
             board=self.board, broker=self.broker, serving=asyncio.Future(), hurry=self.hurry,
-            say=lambda _text: self.began.set(), page=self.paged.append,
+            say=lambda _text: self.began.set(), page=self.paged.append, limits=limits,
+            is_watched=lambda: self.watched,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -76,9 +96,11 @@ class Stopping:
 
 
 @asynccontextmanager
-async def stopping(rule: DrainRule = DrainRule.CANCEL) -> AsyncIterator[Stopping]:
+async def stopping(
+    rule: DrainRule = DrainRule.CANCEL, limits: DrainLimits | None = None
+) -> AsyncIterator[Stopping]:
     async with running_here() as gateway:
-        made = Stopping(gateway, rule)
+        made = Stopping(gateway, rule, limits)
         await made.outlet.start()
         try:
             yield made
@@ -226,3 +248,46 @@ def test_the_last_line_and_the_page_say_what_a_person_froze() -> None:
     said, paged = asyncio.run(main())
     assert said.endswith("positions 1 (TSLA 4); account frozen by Ada: left open")
     assert paged == [f"the stop is over, nobody watches what is left: {said}"]
+
+
+QUICK = DrainLimits(cancel_s_max=1.0, cancel_idle_s_max=0.3)
+
+
+async def stop_with(stop: Stopping, orders: int, each_s: float) -> float:
+    """A stop that cancels so many orders, of which one ends after the other; how long it took."""
+    names = [f"o{number}" for number in range(orders)]
+    for name in names:
+        stop.board.apply(submit_order(name))
+    stop.board.apply(RecordDrain(rule=DrainRule.CANCEL, cancelled=tuple(names)))
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    running = asyncio.create_task(stop.drain.run(no_strategy))
+    for name in names:
+        await asyncio.wait([running], timeout=each_s)
+        stop.board.apply(ended(name))
+    await running
+    return clock() - began
+
+
+@pytest.mark.parametrize(
+    ("orders", "each_s", "why"),
+    [
+        (5, 0.15, ""),  # slower than the idle time in all, and none as late as that
+        (3, 0.5, "could not confirm every cancel within 0.3 s"),
+        (30, 0.15, "could not confirm every cancel within 1 s"),
+    ],
+)
+@pytest.mark.parametrize("watched", [True, False])
+def test_cancels_are_waited_for_while_one_after_the_other_is_confirmed_but_not_for_ever(
+    orders: int, each_s: float, why: str, watched: bool
+) -> None:
+    async def main() -> None:
+        async with stopping(limits=QUICK) as stop:
+            stop.watched = watched
+            await stop_with(stop, orders, each_s)
+            assert stop.drain.leaves_orders is bool(why)
+            who = "the guardian cancels what works" if watched else "nobody watches what is left"
+            starts = f"the stop is over, {who}: {why}" if why else ""
+            assert [page[: len(starts)] for page in stop.paged] == [starts] * bool(why)
+
+    asyncio.run(main())

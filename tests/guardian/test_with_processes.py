@@ -144,6 +144,24 @@ def test_a_second_guardian_is_refused_and_a_stop_in_order_dismisses_the_first(he
     assert not it.lines()
 
 
+def test_a_stop_that_leaves_orders_working_does_not_dismiss_the_guardian_which_cancels_them(
+    here: World,
+) -> None:
+    it = Guarded(here, flatten=False)
+    it.rest_orders(3)
+    it.exchange.faults(too_many_requests=1_000_000)
+    it.signal(signal.SIGTERM)
+    until(lambda: "stopping: no new risk" in it.gateway.output(), "the stop began")
+    assert it.gateway.stop(by=signal.SIGINT) == 0  # hurried: it waits for no cancel
+    assert "the stop is over, the guardian cancels what works: hurried" in it.gateway.output()
+    assert it.exchange.state()["working_orders"] == 3
+    it.exchange.faults(too_many_requests=0)
+    assert "process is gone" in it.line("missed").detail
+    it.line("done")
+    assert it.exchange.state()["working_orders"] == 0
+    assert it.ledger_is_clean() == {}
+
+
 def test_alerts_leave_the_machine_by_command(here: World) -> None:
     file = here.folder / "alerts.jsonl"
     script = here.folder / "tell.sh"

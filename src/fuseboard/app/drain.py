@@ -3,7 +3,8 @@
 Stop accepting, hold new risk back, end the supervised strategy, cancel what works and see each
 cancel confirmed, close what the policy wants closed, let the disk catch up. Nothing is latched: a
 clean stop is no halt. A deadline that passes ends its step only; the last line says what is left,
-and people are paged with it where that is not what the policy wants to be left.
+and people are paged with it where that is not what the policy wants to be left. A stop that leaves
+orders working which it was to cancel is not orderly: the guardian is not dismissed, and cancels.
 """
 
 import asyncio
@@ -38,8 +39,10 @@ class DrainLimits(Struct, frozen=True, kw_only=True):
 
     durable_s_max: float = 5.0
     """Until the stop itself is in the journal."""
-    cancel_s_max: float = 10.0
-    """Until the broker has confirmed each cancel."""
+    cancel_s_max: float = 60.0
+    """Until the broker has confirmed each cancel, as long as one after the other is confirmed."""
+    cancel_idle_s_max: float = 10.0
+    """How long none may be confirmed: a broker that takes no cancel is not waited for longer."""
     flatten_s_max: float = 60.0
     """Until every plan has ended, this stop's and those that were at work before."""
     asked_s_max: float = 5.0
@@ -54,7 +57,9 @@ class Stoppable(Protocol):
 
 
 class Drain:
-    """One orderly stop of one node. `hurry` is set by a second signal: no step waits any more."""
+    """One orderly stop of one node. `hurry` is set by a second signal: no step waits any more.
+    `is_watched` says whether a guardian is there to go on with what is left.
+    """
 
     def __init__(
         self,
@@ -69,9 +74,13 @@ class Drain:
         hurry: asyncio.Event,
         say: Callable[[str], None],
         page: Callable[[str], None],
+        is_watched: Callable[[], bool],
         limits: DrainLimits | None = None,
     ) -> None:
         self.limits = limits or DrainLimits()
+        self.leaves_orders = False
+        """Whether orders work that the stop was to cancel."""
+        self._is_watched = is_watched
         self._rule = rule
         self._door = door
         self._outlet = outlet
@@ -96,27 +105,46 @@ class Drain:
         ending = asyncio.ensure_future(stop_strategy())
         limits = self.limits
         await self._step("journal the stop", self._is_durable, limits.durable_s_max)
-        await self._step("confirm every cancel", self._is_cancelled, limits.cancel_s_max)
+        await self._step(
+            "confirm every cancel",
+            self._is_cancelled,
+            limits.cancel_s_max,
+            idle_s=limits.cancel_idle_s_max,
+        )
         await self._step("end every plan", self._plans_have_ended, limits.flatten_s_max)
         await ending
         left = await still_open(self._broker, self._board, limits.asked_s_max)
         if self._board.drain is not None:
             left = replace(left, frozen=self._board.drain.frozen)
-        if self._unfinished or left.is_more_than(self._rule):
+        flattens = self._rule is DrainRule.FLATTEN
+        self.leaves_orders = self._uncancelled() > 0 or (flattens and bool(left.orders))
+        if self._unfinished or self.leaves_orders or left.is_more_than(self._rule):
             before = "; ".join([*self._unfinished, left.says()])
-            self._page(f"the stop is over, nobody watches what is left: {before}")
+            cancels = self.leaves_orders and self._is_watched()
+            who = "the guardian cancels what works" if cancels else "nobody watches what is left"
+            self._page(f"the stop is over, {who}: {before}")
         return left.says()
 
-    async def _step(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
-        ends = asyncio.get_running_loop().time() + seconds
+    async def _step(
+        self, what: str, holds: Callable[[], bool], seconds: float, *, idle_s: float | None = None
+    ) -> None:
+        """Wait until it holds, at most so long, and `idle_s` while no cancel is confirmed: through
+        a request limit of three a second a hundred go in half a minute.
+        """
+        clock = asyncio.get_running_loop().time
+        began = moved = clock()
+        left = self._uncancelled()
         while not holds():
             if self._serving.done():
                 return
+            now = clock()
+            if (fewer := self._uncancelled()) < left:
+                left, moved = fewer, now
             why = ""
             if self._hurry.is_set():
                 why = f"hurried: did not wait to {what}"
-            elif asyncio.get_running_loop().time() >= ends:
-                why = f"could not {what} within {seconds:g} s"
+            elif now >= began + seconds or (idle_s is not None and now >= moved + idle_s):
+                why = f"could not {what} within {round(now - began, 1):g} s"
             if why:
                 self._say(why)
                 self._unfinished.append(why)
@@ -129,6 +157,11 @@ class Drain:
     def _is_cancelled(self) -> bool:
         drain = self._board.drain
         return drain is not None and not any(map(self._board.is_working, drain.cancelled))
+
+    def _uncancelled(self) -> int:
+        """How many orders work that the stop was to cancel."""
+        drain = self._board.drain
+        return 0 if drain is None else sum(map(self._board.is_working, drain.cancelled))
 
     def _plans_have_ended(self) -> bool:
         drain = self._board.drain

@@ -253,10 +253,14 @@ class GuardianLink:
                 await self._look_at_broker()
 
     def stopped(self) -> None:
-        """The gateway ended in order."""
+        """The gateway ended in order, and leaves nothing to cancel."""
         self._notify(STOPPING)
         if self._pulse is not None:
             self._pulse.say(Phase.STOPPED)
+
+    def is_watched(self) -> bool:
+        """Whether a guardian is there that acts when we end without a word."""
+        return self._watcher() is not None
 
     def says(self) -> str:
         """For the status: who watches."""

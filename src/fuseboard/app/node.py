@@ -200,7 +200,7 @@ class Node:
             await asyncio.wait([serving])  # it latches and cancels: the disk failed it too
             return self._faulted(serving.exception())
         else:
-            self._ended_in_order = True
+            self._ended_in_order = not drain.leaves_orders
             return code
         finally:
             for task in beside:
@@ -236,6 +236,7 @@ class Node:
             hurry=self._hurry,
             say=self._say,
             page=partial(self._alerts.tell, Severity.PAGE, Reason.DRAINING),
+            is_watched=self._guardian.is_watched,
         )
 
     def _loop(self, intake: Intake, outlet: Outlet) -> Loop:
