@@ -80,7 +80,7 @@ CUTS = (
         " and not self._register.halts(\n        order.strategy, order.symbol\n    )",
         "",
         "law 5",
-        first=4,
+        first=7,
     ),
     Cut(
         "the question at the socket",
@@ -88,7 +88,7 @@ CUTS = (
         "not self._allowed(submit.order)",
         "False",
         "law 5",
-        first=198,
+        first=140,
     ),
     Cut(
         "the clamp of a close",
@@ -96,7 +96,7 @@ CUTS = (
         "position_nanos - fact.against_nanos - hidden_nanos",
         "position_nanos",
         "law 4",
-        first=373,
+        first=1858,
     ),
     Cut(
         "the proof of a reduction",
@@ -130,7 +130,7 @@ CUTS = (
         "find(turn, order)",
         "pass",
         "law 3: the plan",
-        first=12,
+        first=55,
     ),
     Cut(
         "the time for which not found counts as on its way",
@@ -138,7 +138,7 @@ CUTS = (
         "waited_ns >= order.absent_after_ns",
         "True",
         "law 3: fb-",
-        first=17,
+        first=15,
     ),
 )
 
