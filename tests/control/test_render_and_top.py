@@ -155,7 +155,8 @@ def test_what_was_reset_too_often_says_from_when_it_may_be_reset_again(running: 
     told = posture("account", Posture.HALTED)
     board.apply(structs.replace(told, next_reset_wall_ns=due_wall_ns))
     said = render.next_step(status_with(board, running=running))
-    assert "from 2026-01-02 15:00:00 UTC, or after a policy with more resets a day," in said
+    sooner = "or after a policy with a shorter cooldown or more resets a day,"
+    assert f"from 2026-01-02 15:00:00 UTC, {sooner}" in said
     assert said.endswith(" `fuseboard reset --operator NAME --reason TEXT`")
 
 

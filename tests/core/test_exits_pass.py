@@ -247,6 +247,7 @@ def test_the_calendar_resets_it_where_the_policy_says_so_and_only_there() -> Non
         desk = desk_of(replace(LOSS, reset=rule))
         desk.at(215)
         desk.rolls(1)
+        desk.opens()
         assert state_of(desk, "daily_loss:account") is expected
 
 
@@ -258,6 +259,7 @@ def test_a_reset_too_many_is_refused_and_exits_go_on_passing() -> None:
     assert state_of(desk, "daily_loss:account") is FuseState.REDUCE_ONLY
     assert submitted(sells(desk, 400))
     desk.rolls(1)
+    desk.opens()
     assert state_of(desk, "daily_loss:account") is FuseState.REDUCE_ONLY
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
@@ -67,8 +68,10 @@ def together(work: list[Callable[[], object]]) -> None:
     assert not failures
 
 
-def monitoring(on_trigger: Callable[[], object] | None = None) -> DrawdownCircuitBreaker:
-    breaker = DrawdownCircuitBreaker(LIMIT, on_trigger=on_trigger)
+def monitoring(
+    on_trigger: Callable[[], object] | None = None, clock: Callable[[], float] = time.monotonic
+) -> DrawdownCircuitBreaker:
+    breaker = DrawdownCircuitBreaker(LIMIT, on_trigger=on_trigger, clock=clock)
     assert breaker.evaluate(START) is MONITORING
     return breaker
 
@@ -292,11 +295,24 @@ def test_a_halt_holds_without_numbers_and_ends_by_a_reset() -> None:
         assert breaker.evaluate(START) is MONITORING
 
 
-def test_a_halt_while_triggered_tightens_and_needs_no_cooldown() -> None:
-    breaker = monitoring()
+def test_a_halt_while_triggered_tightens_and_does_not_shorten_the_cooldown() -> None:
+    clock = Clock()
+    breaker = monitoring(clock=clock)
     breaker.evaluate(Decimal(1))
     breaker.halt(reason="hands off")
     assert breaker.state is HALTED
+    clock.now += 299.5
+    with pytest.raises(ResetRefused, match=r"HALTED: the cooldown has 0\.5 s to run"):
+        breaker.reset(operator="ada", reason="looked at it")
+    assert breaker.state is HALTED
+    clock.now += 0.5
+    breaker.reset(operator="ada", reason="looked at it")
+    assert breaker.state is ARMED
+
+
+def test_a_halt_without_a_trip_has_no_cooldown() -> None:
+    breaker = monitoring(clock=lambda: -(10.0**6))
+    breaker.halt(reason="hands off")
     breaker.reset(operator="ada", reason="looked at it")
     assert breaker.state is ARMED
 
@@ -322,10 +338,12 @@ def test_on_trigger_may_use_the_breaker_while_others_evaluate() -> None:
         other.join(timeout=10)
         assert not other.is_alive(), "the callback runs under a lock"
         breaker.halt(reason="from the callback")
+        clock.now += 300
         breaker.reset(operator="ada", reason="from the callback")
         seen.append(threading.current_thread())
 
-    breaker = monitoring(on_trigger=on_trigger)
+    clock = Clock()
+    breaker = monitoring(on_trigger, clock)
     assert breaker.evaluate(Decimal(95_000)) is TRIGGERED
     assert seen == [TRIGGERED, TRIGGERED, threading.current_thread()]
     assert breaker.state is ARMED

@@ -192,8 +192,8 @@ def fields_of(shape: Shape) -> list[str]:
 # Fields that a function fills from other keys, or from where a rule stands.
 COMPUTED = {
     Limits: {"net_exposure_nanos_min", "net_exposure_nanos_max"},
-    LossRule: {"name", "action"},
-    BreakerRule: {"action"},
+    LossRule: {"name", "action", "cooldown_always"},
+    BreakerRule: {"action", "cooldown_always"},
     StrategyRule: {"losses", "symbols", "disconnect"},
     DynamicLimit: {"name", "condition", "tighten"},
     MarketBreakers: {"levels_nanos"},

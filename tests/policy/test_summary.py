@@ -11,7 +11,7 @@ def line_of(text: str, key: str) -> Line:
     return line
 
 
-BY_THE_OPEN = "lifted by the open of the next trading day, or a person."
+BY_THE_OPEN = "lifted by the open of the next trading day, or a person, after 10m at the earliest."
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,23 @@ BY_THE_OPEN = "lifted by the open of the next trading day, or a person."
             f"what works and raises risk is cancelled; {BY_THE_OPEN}",
         ),
         ("halt", f"stops that already work stay; {BY_THE_OPEN}"),
-        ("kill", "disconnected; lifted by people, never by the calendar."),
+        ("kill", "lifted by people, never by the calendar, after 10m at the earliest."),
     ],
 )
 def test_how_a_breaker_ends_is_said_by_its_action(action: str, ends: str) -> None:
     rule = f"{{name: b, condition: vix > 30, action: {action}, cooldown: 10m"
     text = f"safety: {{circuit_breakers: [{rule}, reset: next_trading_day}}]}}"
     assert ends in line_of(text, "b").about
+
+
+@pytest.mark.parametrize("action", ["close_only", "halt", "kill"])
+def test_without_a_cooldown_nothing_is_said_of_one_but_of_a_flatten(action: str) -> None:
+    loss = f"loss_limits: {{daily: {{hard: 3%, action: {action}}}}}"
+    breaker = f"circuit_breakers: [{{name: b, condition: vix > 30, action: {action}}}]"
+    text = f"safety: {{{loss}, {breaker}}}"
+    assert "at the earliest" not in line_of(text, "daily_loss").about
+    assert "at the earliest" not in line_of(text, "b").about
+    assert "after 5m at the earliest" in line_of(text.replace(action, "flatten"), "b").about
 
 
 def test_a_kill_of_a_loss_is_not_said_to_be_lifted_by_the_calendar() -> None:

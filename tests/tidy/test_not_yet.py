@@ -103,7 +103,8 @@ def ways_asked_for() -> set[str]:
 
 
 # Rules of which others read a part (its measures); this part is what enforces them.
-PROVEN_BY = {"dynamic_limits": "tighten"}
+# What binds the cooldown is read beside it, in `policy.rules.reset_waits_ns`, for the summary too.
+PROVEN_BY = {"dynamic_limits": "tighten", "losses.cooldown_always": "cooldown_ns"}
 READ = read_names()
 FIELDS = [
     f"{part}.{field}" if part else field

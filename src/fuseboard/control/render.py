@@ -193,10 +193,11 @@ def next_step(status: Status) -> str:
 
 
 def _not_before(at: PostureLine) -> str:
-    """That it was reset too often, until when, and what is sooner."""
+    """That it tripped a short while ago or was reset too often, until when, and what is sooner."""
     if not at.next_reset_wall_ns:
         return ""
-    return f" from {utc(at.next_reset_wall_ns)}, or after a policy with more resets a day,"
+    sooner = "a policy with a shorter cooldown or more resets a day"
+    return f" from {utc(at.next_reset_wall_ns)}, or after {sooner},"
 
 
 def _removal(status: Status) -> str:

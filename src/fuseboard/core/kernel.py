@@ -262,6 +262,8 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     quotes.ask_when_in_doubt(turn)
     plan.advance(turn)
     halting.settle(turn)
+    sessions.reset_when_open(turn)
+    resets.show_when_cooled(turn)
     comparing.compare_when_due(turn)
     comparing.judge_lateness(turn)
     drop_copy.judge_when_due(turn)

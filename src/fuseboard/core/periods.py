@@ -32,6 +32,8 @@ class Period(Struct):
     """Wall time: what tripped before it has tripped in an earlier session."""
     resets_wait: bool = False
     """Whether what the policy lets the calendar reset waits for this session's open."""
+    cooling: list[str] = []
+    """The fuses that the calendar resets in this session once their cooldown has run out."""
     open_told: bool = False
     """Whether people were told that the open has passed, and that it still waits."""
     pending: SessionRolled | None = None

@@ -1,5 +1,6 @@
 """How often a day a fuse may be reset, and when the next reset may be."""
 
+from fuseboard.core import cooldowns
 from fuseboard.core.fuses.confirmation import DAY_NS, counted_within_a_day
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
@@ -35,7 +36,7 @@ def next_resets(turn: Turn) -> dict[str, int]:
     found: dict[str, int] = {}
     for fuse in turn.state.fuses():
         if fuse.latched():
-            due_wall_ns = next_reset_wall_ns(turn, fuse)
+            due_wall_ns = max(next_reset_wall_ns(turn, fuse), cooldowns.due_wall_ns(turn, fuse))
             if due_wall_ns > found.get(fuse.scope, 0):
                 found[fuse.scope] = due_wall_ns
     return found

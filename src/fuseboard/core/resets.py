@@ -7,7 +7,7 @@ reset, of fuses that the policy names, goes the same way (`reset_by_calendar`).
 from shlex import quote
 from typing import Final
 
-from fuseboard.core import consent, freezing, recovering, roster, scopes
+from fuseboard.core import consent, cooldowns, freezing, recovering, roster, scopes
 from fuseboard.core.closes import ongoing
 from fuseboard.core.doubts import doubtful
 from fuseboard.core.fuses.confirmation import counted_within_a_day
@@ -34,8 +34,13 @@ from fuseboard.vocabulary.wall_time import shown_utc
 
 NOT_COMPARED: Final = "the books are not compared with the broker's since this halt yet"
 """How the refusal begins that only waits for the broker."""
-_STOPPED_BY_ITSELF: Final = (FuseState.COOLING_DOWN, FuseState.REDUCE_ONLY, FuseState.HALTED)
-"""Where the calendar may reset a fuse."""
+_STOPPED_BY_ITSELF: Final = (
+    FuseState.TRIGGERED,
+    FuseState.COOLING_DOWN,
+    FuseState.REDUCE_ONLY,
+    FuseState.HALTED,
+)
+"""Where the calendar may reset a fuse; TRIGGERED, once it has settled."""
 
 
 def operator_halt_requested(turn: Turn, fact: OperatorHaltRequested) -> None:
@@ -174,11 +179,17 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
         return f"{fact.scope} is not halted: there is nothing to reset"
     for fuse in latched:
         if fuse.state is FuseState.TRIGGERED:
-            return f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end"
+            left = cooldowns.refusal(turn, fuse)
+            return (
+                f"{fuse.name} is still TRIGGERED: wait for its plan and its cooldown to end{left}"
+            )
         if fuse.state is FuseState.RECOVERY:
             return f"the recovery of {fact.scope} is under way: `fuseboard status` shows it"
         if ongoing(state, fuse.trip()):
             return f"the plan of {fuse.trip()} is still running"
+        cooling = cooldowns.refusal(turn, fuse)
+        if cooling:
+            return cooling
         exhausted = _exhausted(turn, fuse, operator=fact.operator)
         if exhausted:
             return exhausted
@@ -232,15 +243,24 @@ def resettable(turn: Turn, *, before_wall_ns: int) -> list[Tripping]:
     ]
 
 
-def reset_by_calendar(turn: Turn, calendar: str, session: str, *, before_wall_ns: int) -> None:
-    """A session is open, by calendar and broker's clock: reset the fuses whose rule names this.
+def reset_by_calendar(
+    turn: Turn, calendar: str, session: str, *, before_wall_ns: int, only: list[str] | None = None
+) -> list[str]:
+    """A session is open, by calendar and broker's clock: reset the fuses whose rule names this, of
+    `only` these names where there are some. The names of those whose cooldown still runs.
 
     The same way as a person's reset, by the calendar's name.
     """
     state = turn.state
     operator, reason = f"calendar:{calendar}", f"session {session} opened"
     scopes: dict[str, None] = {}
+    cooling: list[str] = []
     for fuse in resettable(turn, before_wall_ns=before_wall_ns):
+        if only is not None and fuse.name not in only:
+            continue
+        if cooldowns.left_ns(turn, fuse) or fuse.state is FuseState.TRIGGERED:
+            cooling.append(fuse.name)
+            continue
         if _exhausted(turn, fuse, operator=operator):
             continue
         fuse.resets_boot_ns = counted_within_a_day(fuse.resets_boot_ns, turn.boot_ns)
@@ -254,3 +274,10 @@ def reset_by_calendar(turn: Turn, calendar: str, session: str, *, before_wall_ns
         publish_postures(turn)
     for scope in scopes:
         _trip_again_if_breached(turn, scope)
+    return cooling
+
+
+def show_when_cooled(turn: Turn) -> None:
+    """Time passed: what was shown as to be reset later may be reset now."""
+    if turn.state.next_resets:
+        publish_postures(turn)

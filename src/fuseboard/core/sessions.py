@@ -122,7 +122,7 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     period.open_ns, period.close_ns = begun.open_ns, begun.close_ns
     period.began_ns = begun.began_ns or turn.wall_ns
     # What was stopped before any session was known may be of this very day.
-    period.resets_wait, period.open_told = not first, False
+    period.resets_wait, period.open_told, period.cooling = not first, False, []
     period.pending, period.late, period.alerted = None, False, False
     state.throttles.session_rolled()
     gate.judge_sessions(turn)
@@ -139,16 +139,23 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
 
 
 def reset_when_open(turn: Turn) -> None:
-    """Reset, once, what the calendar may, as soon as the present session is known to be open."""
+    """Reset, once, what the calendar may, as soon as the present session is known to be open; what
+    still cools down then, when it has, in the same session's hours.
+    """
     state = turn.state
     period = state.period
-    if not period.resets_wait or period.pending is not None or not state.reconciled:
+    waits = period.resets_wait or bool(period.cooling)
+    if not waits or period.pending is not None or not state.reconciled:
         return
     if doubt := period.open_doubt(turn.boot_ns, turn.wall_ns):
-        _tell_of_wait(turn, period, doubt)
+        if period.resets_wait:
+            _tell_of_wait(turn, period, doubt)
         return
+    only, before_wall_ns = None if period.resets_wait else period.cooling, period.began_ns
     period.resets_wait = False
-    reset_by_calendar(turn, period.calendar, period.session, before_wall_ns=period.began_ns)
+    period.cooling = reset_by_calendar(
+        turn, period.calendar, period.session, before_wall_ns=before_wall_ns, only=only
+    )
 
 
 def _tell_of_wait(turn: Turn, period: Period, doubt: str) -> None:

@@ -7,6 +7,7 @@ from fuseboard.core import (
     cash,
     closes,
     consent,
+    cooldowns,
     data_health,
     dividends,
     dynamic,
@@ -99,4 +100,5 @@ def _deadlines_but_reading(turn: Turn) -> tuple[int, ...]:
         rates.next_deadline(turn),
         consent.next_deadline(turn),
         taking_in.next_deadline(turn),
+        cooldowns.next_deadline(turn),
     )

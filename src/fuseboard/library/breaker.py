@@ -27,7 +27,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from fuseboard.core.fuses.drawdown import DrawdownFuse
-from fuseboard.core.fuses.machine import FuseEvent, FuseState, Outcome
+from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.library.equity import (
     attos_around,
     comparable_of_attos,
@@ -130,7 +130,7 @@ class DrawdownCircuitBreaker:
         self._peak_attos = 0
         """The highest equity of this arming (of this session, for a rolling breaker)."""
         self._equity = _ZERO
-        self._settles_at = 0.0
+        self._settles_at = float("-inf")
         self._trigger_count = 0
         self._waited_count = 0
 
@@ -228,17 +228,20 @@ class DrawdownCircuitBreaker:
     def reset(self, *, operator: str, reason: str) -> None:
         """A named person arms the breaker again; the next equity is its new mark.
 
-        Raises `ValueError` when the name or the reason is empty, `ResetRefused` while TRIGGERED.
+        Raises `ValueError` when the name or the reason is empty, `ResetRefused` while the
+        cooldown of a trip runs.
         """
         if not operator.strip() or not reason.strip():
             raise ValueError("a reset needs a person and a reason: reset(operator=..., reason=...)")
         with self._lock:
             self._settle()
-            if isinstance(self._fuse.move(FuseEvent.REBASED), Outcome):
-                left = self._settles_at - self._clock()
+            left = self._settles_at - self._clock()
+            if left > 0:  # HALTED, too: a halt does not shorten the cooldown of a trip
                 raise ResetRefused(
-                    f"TRIGGERED: the cooldown has {left:.1f} s to run; reset when COOLING_DOWN"
+                    f"{self._fuse.state.value}: the cooldown has {left:.1f} s to run;"
+                    " reset when it is over"
                 )
+            self._fuse.move(FuseEvent.REBASED)
             self._forget()
             self._look_closely()
         _log.warning("reset by %s: %s", operator, reason)

@@ -39,7 +39,9 @@ def halting(policy: Policy) -> Policy:
     There is no broker behind a guard to ask: its books are compared with what it is told.
     """
     breakers = tuple(
-        replace(rule, action=Action.HALT) if rule.action is Action.FLATTEN else rule
+        replace(rule, action=Action.HALT, cooldown_always=True)
+        if rule.action is Action.FLATTEN
+        else rule
         for rule in policy.breakers
     )
     strategies = tuple(
@@ -58,6 +60,8 @@ def halting(policy: Policy) -> Policy:
 
 def _halting_losses(losses: tuple[LossRule, ...]) -> tuple[LossRule, ...]:
     return tuple(
-        replace(rule, action=Action.HALT) if rule.action is Action.FLATTEN else rule
+        replace(rule, action=Action.HALT, cooldown_always=True)
+        if rule.action is Action.FLATTEN
+        else rule
         for rule in losses
     )

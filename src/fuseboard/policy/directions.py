@@ -161,6 +161,7 @@ _FUSE: Final[dict[str, Rule]] = {
     "action": _ACTION,
     "reset": _RESET,
     "cooldown_ns": _up,
+    "cooldown_always": _switch_on,
     "confirm_ns_max": _down,
     "resets_a_day_max": _down,
     "trips_a_day_max": _down,

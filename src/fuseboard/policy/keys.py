@@ -50,8 +50,16 @@ _RULE: Final = {
     **_filled({**losses.RULE, "days": losses.DAYS, "reference": losses.REFERENCE}),
     "name": "name",
     "action": "action",
+    "cooldown_always": "cooldown (whatever the action)",
 }
-_OF_RULES: Final = ("reset", "cooldown_ns", "confirm_ns_max", "resets_a_day_max", "trips_a_day_max")
+_OF_RULES: Final = (
+    "reset",
+    "cooldown_ns",
+    "cooldown_always",
+    "confirm_ns_max",
+    "resets_a_day_max",
+    "trips_a_day_max",
+)
 KEYS: Final[dict[type[Struct], dict[str, str]]] = {
     Limits: {
         **_filled(limits.LIMITS),

@@ -27,6 +27,10 @@ class LossRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """REDUCE_ONLY, HALT, FLATTEN or KILL."""
     reset: ResetRule = ResetRule.MANUAL
     cooldown_ns: int = 5 * MINUTE_NS
+    cooldown_always: bool = False
+    """Whether the cooldown holds up a reset whatever the action, because the policy writes it;
+    else only that of a flatten does.
+    """
     confirm_ns_max: int = SECOND_NS
     """An unconfirmed breach older than this asks for REDUCE_ONLY."""
     resets_a_day_max: int = 3
@@ -43,10 +47,18 @@ class BreakerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     scope: str = "account"
     """`account`, `strategy:NAME`, `symbol:NAME`; or `strategy:*`, one breaker for each strategy."""
     cooldown_ns: int = 5 * MINUTE_NS
+    cooldown_always: bool = False
+    """As in a loss rule; of a gauge the cooldown is how long its condition must have failed."""
     confirm_ns_max: int = SECOND_NS
     """As in a loss rule, for conditions over equity."""
     resets_a_day_max: int = 3
     trips_a_day_max: int = 5
+
+
+def reset_waits_ns(rule: LossRule | BreakerRule) -> int:
+    """How long after its trip a fuse of this rule is not reset."""
+    binds = rule.cooldown_always or rule.action is Action.FLATTEN
+    return rule.cooldown_ns if binds else 0
 
 
 class CheckRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -45,7 +45,11 @@ RULE: Final[dict[str, Shape]] = {
         "fuse",
     ),
     "cooldown": Value(
-        unit.DURATION, ("cooldown_ns",), "How long it stays tripped before a reset.", "fuse"
+        unit.DURATION,
+        ("cooldown_ns",),
+        "How long after a trip nobody resets it.",
+        "fuse",
+        default="5m where it flattens, else none",
     ),
     "confirm_within": Value(
         unit.DURATION,
@@ -140,12 +144,19 @@ def _rule(
                 reading.refuse_value(f"{path}.action", f"{what} {example}")
         else:
             filled["action"] = action
+    filled["cooldown_always"] = binds(reading, path, filled.get("action", Action.FLATTEN))
     warning = filled.get("warning_nanos")
     if warning is not None and f"{path}.warning_clear" not in reading.entries:
         filled["warning_clear_nanos"] = warning * CLEAR_FIFTHS // 5
     rule = LossRule(**filled)
     _ordered(reading, path, rule)
     return rule
+
+
+def binds(reading: Reading, path: str, action: Action) -> bool:
+    """Whether a cooldown is written that the action would not have by itself."""
+    latches = (Action.REDUCE_ONLY, Action.HALT, Action.KILL)
+    return f"{path}.cooldown" in reading.entries and action in latches
 
 
 def action_of(reading: Reading, path: str, actions: Any) -> Action | None:

@@ -18,9 +18,10 @@ from fuseboard.policy.rules import (
     MarketBreakers,
     StrategyRule,
 )
-from fuseboard.policy.sections_losses import ACTIONS, action_of
+from fuseboard.policy.sections_losses import ACTIONS, action_of, binds
 from fuseboard.policy.shapes import Either, Items, Section, Shape, Unit, Value
 from fuseboard.policy.units import Refused
+from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import NANOS, shown_percent
 
 CHECKS_MAX: Final = 100
@@ -157,7 +158,11 @@ BREAKER: Final[dict[str, Shape]] = {
         unit.SCOPE, ("scope",), "What it watches and halts; `strategy:*`: each one.", "fuse rule"
     ),
     "cooldown": Value(
-        unit.DURATION, ("cooldown_ns",), "How long it stays tripped before a reset.", "fuse rule"
+        unit.DURATION,
+        ("cooldown_ns",),
+        "How long after a trip nobody resets it; of notify and reduce, how long it must be false.",
+        "fuse rule",
+        default="5m where it flattens, notifies or reduces, else none",
     ),
     "confirm_within": Value(
         unit.DURATION,
@@ -338,6 +343,7 @@ def breakers_of(
         if name in rules:
             reading.refuse_value(path, f"{name} stands twice")
             continue
+        filled["cooldown_always"] = binds(reading, path, filled.get("action", Action.HALT))
         rules[name] = rule = BreakerRule(**filled)
         if mistake := scope_mistake(rule, strategies):
             reading.refuse_value(f"{path}.scope", mistake)

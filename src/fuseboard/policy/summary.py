@@ -18,7 +18,7 @@ from fuseboard.policy.keys import KEYS
 from fuseboard.policy.limits import LIMITS_REQUIRED, DynamicLimit, Limits, Tightening
 from fuseboard.policy.liquidity_rules import LiquidityRules
 from fuseboard.policy.loader import Loaded
-from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule
+from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule, reset_waits_ns
 from fuseboard.policy.shapes import Items, Section, Shape, Value
 from fuseboard.policy.shown import NOT_SET, duration, shown
 from fuseboard.vocabulary.actions import Action, Reference
@@ -188,7 +188,7 @@ def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
             f"from {shown('warning_nanos', rule.warning_nanos)} new risk is halved, until under"
             f" {shown('warning_clear_nanos', rule.warning_clear_nanos)}"
         )
-    parts.append(f"lifted by {_lifted(rule)}, after {duration(rule.cooldown_ns)} at the earliest")
+    parts.append(f"lifted by {_lifted(rule)}")
     value = shown("limit_nanos", rule.limit_nanos)
     return Line(
         "losses", rule.name, value, "; ".join(parts) + ".", lines.get(f"{prefix}[{rule.name}]")
@@ -213,9 +213,11 @@ def _ended(rule: BreakerRule) -> str:
 
 
 def _lifted(rule: LossRule | BreakerRule) -> str:
+    who = "a person" if rule.reset.value == "manual" else f"{NEXT_OPEN}, or a person"
     if rule.action is Action.KILL:
-        return "people, never by the calendar"
-    return "a person" if rule.reset.value == "manual" else f"{NEXT_OPEN}, or a person"
+        who = "people, never by the calendar"
+    waits_ns = reset_waits_ns(rule)
+    return f"{who}, after {duration(waits_ns)} at the earliest" if waits_ns else who
 
 
 def _strategy(lines: dict[str, int], rule: StrategyRule) -> list[Line]:

@@ -53,7 +53,7 @@ class TrippingFuse(Fuse, kw_only=True):
     tripped_wall_ns: int = 0
     trips_boot_ns: list[int] = []
     exhausted: bool = False
-    """HALTED because it was reset too often: the calendar does not reset it."""
+    """Reset too often: the calendar does not reset it."""
 
     def move(self, event: FuseEvent) -> Transition | Outcome:
         """Let the table decide about `event`; a new state has nothing to confirm."""
