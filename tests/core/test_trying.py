@@ -178,6 +178,22 @@ def test_what_nobody_takes_is_listed_and_paged_when_its_time_is_over(market: Mar
     assert len(dead.closes) == tries, "it is a person's now"
 
 
+def test_a_market_that_was_not_asked_yet_is_not_said_to_have_taken_nothing() -> None:
+    """The reading waited for the request limit, behind cancels."""
+
+    class Slow(Watched):
+        def _read(self, leg: fx.ReadLeg) -> facts.LegRead | facts.LegReadFailed:
+            self.desk.now_ns += MINUTE
+            return super()._read(leg)
+
+    slow = Slow(PlainDesk(ExecutionRules(), held=200), 200, lambda _second: 10)
+    slow.flatten()
+    (late,) = slow.pages("takes long")
+    assert "AAPL 200 is still open, no close of it could be sent yet" in late.text
+    assert "wait for the request limit (200 a minute)" in late.text
+    assert "the market" not in late.text
+
+
 def test_a_person_asks_again_and_the_numbers_of_closes_go_on() -> None:
     market = plain(200, lambda _second: 0, close_within_ns=MINUTE)
     market.left = 0

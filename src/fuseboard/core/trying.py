@@ -149,9 +149,19 @@ def tell_if_late(turn: Turn, plan: Plan, leg: Leg) -> None:
     if plan.told or turn.boot_ns < _since_boot_ns(plan, leg) + should_ns(turn):
         return
     plan.told = True
+    why = leg.why or (NOT_TAKEN if leg.turns else _not_sent_yet(turn))
     text = (
         f"the liquidation of {plan.trip} takes long: {leg.symbol}"
-        f" {text_from_nanos(leg.left_nanos)} is still open, {leg.why or NOT_TAKEN};"
+        f" {text_from_nanos(leg.left_nanos)} is still open, {why};"
         f" it goes on until {duration(rules.close_within_ns)} are over, or a person freezes it"
     )
     turn.alert(Severity.PAGE, plan.reason, text, plan.scope)
+
+
+def _not_sent_yet(turn: Turn) -> str:
+    """The market was asked for nothing: what kept its first close from being sent."""
+    limit = turn.policy.execution.requests_a_minute
+    return (
+        "no close of it could be sent yet: what works against it is not final, or cancels and reads"
+        f" wait for the request limit ({limit} a minute)"
+    )
