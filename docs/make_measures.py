@@ -29,6 +29,8 @@ The names that a condition of a policy may use, such as `order_size < avg_daily_
 - A loss has no end: `drawdown` is more than 100% and `daily_pnl` under -100% where more than all
   was lost, of a strategy's declared capital or of an account that is short. Such a bound is written
   in percent: `daily_pnl < -100%`.
+- On `symbol:NAME`, profit and loss are parts of the account's equity at the session's opening: a
+  symbol has no capital of its own ([fuses.md](fuses.md)).
 - A measure that is missing, warming up or too old, and a division by zero, make the comparison
   **unknown**: `false and unknown` is false, `true or unknown` is true, all else stays unknown.
   Unknown denies new risk and alerts; it never flattens or kills.

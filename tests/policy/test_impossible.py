@@ -1,6 +1,7 @@
 """A breaker that could never do its work is refused where it stands."""
 
 import pytest
+from msgspec.structs import replace
 
 from fuseboard.core.measures.values import VALUES
 from fuseboard.policy.loader import policy_from_yaml
@@ -18,6 +19,7 @@ safety:
   circuit_breakers:
     - name: b
 """
+EACH = ("strategy:*", "symbol:*")
 KINDS = ("account", "strategy:alpha", "symbol:AAPL")
 
 
@@ -36,7 +38,11 @@ def refusal(condition: str, scope: str = "account", action: str = "halt") -> str
 @pytest.mark.parametrize("scope", KINDS)
 @pytest.mark.parametrize("name", VALUES)
 def test_a_measure_is_known_exactly_on_the_scopes_it_declares(name: str, scope: str) -> None:
-    desk = BreakerDesk(breaker("messages > 1"), held=1_000, measures_liquidity=True)
+    rules = (
+        breaker("messages > 1"),
+        replace(breaker("drawdown > 50%", scope="symbol:AAPL"), name="c"),
+    )
+    desk = BreakerDesk(*rules, held=1_000, measures_liquidity=True)
     desk.quote("AAPL", 250)
     for symbol in ("", "AAPL"):
         for reported in ("vix", "liquidity_score"):
@@ -70,8 +76,14 @@ def test_a_breaker_on_a_scope_without_its_measure_is_refused(name: str, scope: s
 
 
 def test_the_refusal_says_where_the_measure_is_known() -> None:
-    what = refusal("vix > 30 and daily_pnl < -0.03", "symbol:AAPL")
+    what = refusal("vix > 30 and order_rate > 3", "symbol:AAPL")
     assert what.endswith("it is on `account` or `strategy:NAME` (or `strategy:*`)")
+
+
+@pytest.mark.parametrize("scope", EACH)
+def test_a_breaker_may_be_for_each(scope: str) -> None:
+    assert read("drawdown > 5%", scope).breakers[0].scope == scope
+    assert "cash is never known" in refusal("cash < 1 USD", "symbol:*")
 
 
 @pytest.mark.parametrize("name", ["drawdown", "sharpe", "gross_exposure"])

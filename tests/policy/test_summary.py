@@ -59,3 +59,10 @@ def test_a_dynamic_limit_that_tightens_nothing_says_so() -> None:
     assert "net_exposure (from) -100% (changes nothing: the limit itself is -50%)" in value
     assert value.count("changes nothing") == 3
     assert "gross_exposure 50%" in value
+
+
+@pytest.mark.parametrize("scope", ["symbol:AAPL", "symbol:*", "account"])
+def test_what_a_symbols_loss_is_a_part_of_is_said(scope: str) -> None:
+    rule = f"{{name: b, condition: drawdown > 5%, action: halt, scope: '{scope}'}}"
+    about = line_of(f"safety: {{circuit_breakers: [{rule}]}}", "b").about
+    assert ("is a part of the account's equity at the opening" in about) is (scope != "account")

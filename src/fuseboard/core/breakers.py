@@ -6,12 +6,13 @@ the books are compared nothing is judged: the account is halted then anyway.
 
 from typing import Any, Final
 
-from fuseboard.core import watchlist
+from fuseboard.core import roster, watchlist
 from fuseboard.core.doubts import ask_broker, benefit_of, in_doubt
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE, BROKER_SOURCE
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.halting import apply, publish_postures, settle, trip
+from fuseboard.core.measures import symbols
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.measures.values import PRIOR, VALUES, Reading, reading_of
 from fuseboard.core.state import Turn
@@ -23,7 +24,7 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, Unit
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.measured import Value, shown_nanos, shown_value
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, DividendSaid
@@ -34,6 +35,7 @@ TIME_JUDGED_EVERY_NS: Final = NANOS
 """How often conditions are judged that time alone can change."""
 _ORDERS = watchlist.ORDER
 _OUTCOMES = watchlist.OUTCOME | watchlist.ORDER
+_TRADES: Final = watchlist.ANYTHING & ~(watchlist.TIME | watchlist.EQUITY)
 _TOPICS_OF: Final[dict[type[Any], int]] = {
     facts.OrderRequested: _ORDERS,
     facts.CancelRequested: _ORDERS,
@@ -66,6 +68,8 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
         topics |= watchlist.EQUITY
     if not topics & turn.watchlist.topics or not state.reconciled:
         return
+    if turn.watchlist.each_symbol and topics & _TRADES:
+        _follow_symbols(turn, fact)
     source = turn.equity_source or BOOKS_SOURCE
     moved = False
     for fuse in list(state.breakers.values()):
@@ -74,8 +78,13 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
             continue
         if fuse.breach.source and isinstance(fact, facts.PolicyAdopted):
             continue  # no figure of it is new: it is neither confirmed nor withdrawn
+        seen = source
+        if watched.own_marks and source != BOOKS_SOURCE and fuse.scope != symbol_scope(source):
+            if topics == watchlist.EQUITY:
+                continue  # another symbol's mark says nothing of it, and confirms nothing
+            seen = BOOKS_SOURCE
         before = fuse.breach.source
-        moved = _judge(turn, fuse, watched, source) or moved
+        moved = _judge(turn, fuse, watched, seen) or moved
         began = fuse.breach.source and not before  # by this fact: it cannot confirm itself
         if isinstance(fact, facts.AccountSeen) and fuse.scope == ACCOUNT_SCOPE and not began:
             equity_attos = fact.equity_nanos * NANOS + state.dividends.owed.get("", 0)
@@ -85,6 +94,16 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
     if moved:
         publish_postures(turn)
         settle(turn)
+
+
+def _follow_symbols(turn: Turn, fact: facts.Input) -> None:
+    """A rule is for each symbol: what was just traded or taken in has a fuse from now on."""
+    state = turn.state
+    if isinstance(fact, facts.OrderRequested) and fact.symbol in state.symbols.followed:
+        return
+    if symbols.follow_traded(turn):
+        roster.follow(turn)
+        symbols.begin(turn)
 
 
 def _judge(turn: Turn, fuse: RuleFuse, watched: Watched, source: str) -> bool:

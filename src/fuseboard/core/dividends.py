@@ -15,6 +15,7 @@ from typing import Final
 from fuseboard.core.dividend import Dividend, dividend_of, key_of
 from fuseboard.core.doubts import SPLIT_PARTS
 from fuseboard.core.fuses.confirmation import DAY_NS
+from fuseboard.core.measures import symbols
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.rebasing import rebase_marks
 from fuseboard.core.state import State, Turn
@@ -267,6 +268,8 @@ def _settle(turn: Turn, key: str, came_attos: int) -> None:
         before_attos = equity_of(turn, scope)
         ledger.cash_attos += share_attos
         more_attos = share_attos - at.owed_attos(held_nanos)
+        if not name:
+            symbols.paid(state, at.symbol, share_attos - max(more_attos, 0))
         if more_attos > 0:
             beyond.append((scope, before_attos, before_attos + more_attos))
     owed_attos = at.owed_attos(account_nanos)

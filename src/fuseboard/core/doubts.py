@@ -48,7 +48,11 @@ def doubtful(turn: Turn, fuse: DrawdownFuse) -> bool:
 
 
 def benefit_of(state: State, scope: str) -> int | None:
-    """How much more a strategy may own than our books say, in attos; None: that is not known."""
+    """How much more a strategy, or a symbol, may have brought than our books say, in attos; None:
+    that is not known.
+    """
+    if scope.startswith("symbol:"):
+        return _benefit_of_symbol(state, scope.removeprefix("symbol:"))
     account, ledger = state.book.account, state.book.strategies.get(scope.partition(":")[2])
     if ledger is not None and any(ledger.position(at).quantity_nanos for at in state.jumped):
         return None
@@ -56,6 +60,17 @@ def benefit_of(state: State, scope: str) -> int | None:
     for at in state.positions_apart.values():
         own = account.position(at.symbol)
         benefit_attos += max(0, (at.quantity_nanos - own.quantity_nanos) * own.mark_nanos)
+    return benefit_attos
+
+
+def _benefit_of_symbol(state: State, symbol: str) -> int | None:
+    if symbol in state.jumped:
+        return None
+    account, apart = state.book.account, state.positions_apart.get(symbol)
+    benefit_attos = max(0, state.broker_cash_attos - account.cash_attos)
+    if apart is not None:
+        own = account.position(symbol)
+        benefit_attos += max(0, (apart.quantity_nanos - own.quantity_nanos) * own.mark_nanos)
     return benefit_attos
 
 

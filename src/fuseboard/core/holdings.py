@@ -4,6 +4,7 @@ from fuseboard.core import dividends, guardian_closes
 from fuseboard.core.book import Order
 from fuseboard.core.broker_latches import trade_again
 from fuseboard.core.closes import closes_symbol
+from fuseboard.core.measures import symbols
 from fuseboard.core.measures.recording import note_position
 from fuseboard.core.outgoing import show_position
 from fuseboard.core.state import State, Turn
@@ -16,6 +17,7 @@ from fuseboard.vocabulary.orders import Side
 def adopt(turn: Turn, position: BrokerPosition) -> None:
     """Our book holds what the broker holds; strategies' shares are fitted into it."""
     book = turn.state.book
+    before_nanos = book.account.position(position.symbol).quantity_nanos
     book.account.adopt(
         position.symbol,
         position.quantity_nanos,
@@ -23,6 +25,7 @@ def adopt(turn: Turn, position: BrokerPosition) -> None:
         position.price_nanos,
     )
     book.fit(position.symbol)
+    symbols.taken(turn.state, position.symbol, position.quantity_nanos - before_nanos)
     note_position(turn, position.symbol)
     if position.quantity_nanos:
         trade_again(turn)

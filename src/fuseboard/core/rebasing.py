@@ -6,7 +6,9 @@ from typing import Final
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.measures import symbols
 from fuseboard.core.state import State
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import nanos_from_attos, shown_money
 
 FUSES_SHOWN_MAX: Final = 5
@@ -22,6 +24,8 @@ def rebase_marks(state: State, scope: str, *, before_attos: int, after_attos: in
     course = state.courses.get(scope)
     if course is not None:
         course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+    if scope == ACCOUNT_SCOPE:
+        symbols.rebase(state, before_attos=before_attos, after_attos=after_attos)
 
 
 def rebased_text(fuses: Sequence[DrawdownFuse | RuleFuse | Latch]) -> str:

@@ -14,12 +14,14 @@ from typing import Final, TypeVar
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
 from fuseboard.core.fuses.rule import RuleFuse
+from fuseboard.core.measures import symbols
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.state import State, Turn
+from fuseboard.core.watchlist import EVERY_SYMBOL
 from fuseboard.policy.policy import Policy
 from fuseboard.policy.rules import BreakerRule, LossRule
 from fuseboard.vocabulary.actions import Action
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, strategy_scope, symbol_scope
 from fuseboard.vocabulary.money import NANOS, shown_money, shown_percent
 from fuseboard.vocabulary.postures import Posture
 
@@ -32,6 +34,7 @@ Fuse = TypeVar("Fuse", DrawdownFuse, RuleFuse)
 def follow(turn: Turn) -> None:
     """Make the fuses that the policy asks for, give each its rule, and retire the others."""
     state = turn.state
+    symbols.follow_traded(turn)
     for name, (scope, loss) in _wanted_losses(turn).items():
         known = state.drawdowns.get(name)
         if known is None:
@@ -173,6 +176,8 @@ def _name(
 
 
 def _scopes(turn: Turn, rule: BreakerRule) -> list[str]:
+    if rule.scope == EVERY_SYMBOL:
+        return [symbol_scope(symbol) for symbol in turn.state.symbols.followed]
     if rule.scope != EVERY_STRATEGY:
         return [rule.scope]
     names = [strategy.name for strategy in turn.policy.strategies]

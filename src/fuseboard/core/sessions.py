@@ -15,12 +15,13 @@ over all of it, at the next one's.
 from fuseboard.core import gate
 from fuseboard.core.fuses.confirmation import BOOKS_SOURCE
 from fuseboard.core.halting import publish_postures
+from fuseboard.core.measures import symbols
 from fuseboard.core.measures.recording import equity_of
 from fuseboard.core.periods import CLOCK_WAIT_NS_MAX, Period
 from fuseboard.core.resets import reset_by_calendar, resettable
 from fuseboard.core.state import Turn
 from fuseboard.core.valuation import evaluate
-from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.inputs import BrokerClockSeen, SessionRolled
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
@@ -81,7 +82,8 @@ def node_started(turn: Turn) -> None:
     period = turn.state.period
     period.broker_read_boot_ns = period.broker_is_open = None
     period.late = True
-    period.resumed_attos = {scope: equity_of(turn, scope) for scope in turn.state.courses}
+    scopes = [*turn.state.courses, *map(symbol_scope, turn.state.symbols.courses)]
+    period.resumed_attos = {scope: equity_of(turn, scope) for scope in scopes}
     if period.pending is not None:
         period.pending_boot_ns = turn.boot_ns
 
@@ -128,6 +130,11 @@ def _roll(turn: Turn, period: Period, begun: SessionRolled) -> None:
     gate.judge_sessions(turn)
     for scope, course in state.courses.items():
         course.roll(_opening_attos(turn, scope, late=late), week=week, month=month)
+    openings_attos = {
+        symbol: _opening_attos(turn, symbol_scope(symbol), late=late)
+        for symbol in state.symbols.courses
+    }
+    symbols.roll(turn, openings_attos, week=week, month=month)
     for fuse in state.marked():
         fuse.roll(_opening_attos(turn, fuse.scope, late=late), week=week, month=month)
     period.resumed_attos = {}
@@ -184,8 +191,8 @@ def next_deadline(turn: Turn) -> int:
 def _opening_attos(turn: Turn, scope: str, *, late: bool) -> int:
     """The equity that a session begins with. What was lost while we were away counts.
 
-    The account's is then at least the broker's equity at the prior close; a strategy's is at least
-    what it was when we went down.
+    The account's is then at least the broker's equity at the prior close; a strategy's or a
+    symbol's is at least what it was when we went down.
     """
     equity_attos = equity_of(turn, scope)
     if not late:

@@ -20,7 +20,7 @@ from fuseboard.core.legs import Plan
 from fuseboard.core.liquidity.monitor import Liquidity
 from fuseboard.core.liquidity.tiers import Compiled
 from fuseboard.core.market import DataDoubt, FeedTimes, Instrument, TradingHalt, halts_of
-from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures.courses import Course, Symbols
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.periods import Period
 from fuseboard.core.throttles import OrderNear, Throttles
@@ -206,7 +206,8 @@ class State(Struct, kw_only=True):
     """By strategy and field of `Limits`, the limits of one order that were said to be near."""
     period: Period = field(default_factory=Period)
     courses: dict[str, Course] = {}
-    """By scope, as the scores and, by symbol, its trades."""
+    """By scope, as the scores and, by symbol, its trades. Those of symbols are kept apart."""
+    symbols: Symbols = field(default_factory=Symbols)
     scores: dict[str, Score] = {}
     trades: dict[str, dict[str, Trade]] = {}
     closed_last: tuple[str, ...] = ()

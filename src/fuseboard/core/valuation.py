@@ -59,7 +59,7 @@ def evaluate(turn: Turn, source: str) -> None:
         return
     turn.equity_source = source
     if turn.watchlist.tracks_peaks and not doubts.may_be_split(state):
-        see_equity(turn)
+        see_equity(turn, source)
     for fuse in state.drawdowns.values():
         _watched(turn, fuse, source)
     _publish_equity(turn)

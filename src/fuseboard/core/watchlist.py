@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fuseboard.policy.conditions import Condition, condition_from_text
 from fuseboard.policy.policy import Policy
+from fuseboard.vocabulary.catalogue import COURSES, MEASURES
 
 EQUITY: Final = 1
 FILL: Final = 2
@@ -58,6 +59,9 @@ REPORTED: Final = (
 )
 """Each value of these is one report of somebody else: one alone neither closes nor kills."""
 _PEAKS: Final = ("drawdown", "rolling_drawdown")
+_OF_A_SYMBOL: Final = "symbol:"
+EVERY: Final = "*"
+EVERY_SYMBOL: Final = _OF_A_SYMBOL + EVERY
 
 
 class Watched(Struct, frozen=True):
@@ -67,6 +71,8 @@ class Watched(Struct, frozen=True):
     topics: int
     reported: bool
     """Whether one of its measures rests on one report of somebody else."""
+    own_marks: bool
+    """Whether it is a symbol's, and no other symbol's marks change what it says."""
 
 
 class Watchlist(Struct, frozen=True):
@@ -80,12 +86,17 @@ class Watchlist(Struct, frozen=True):
     """Whether some condition looks at a drawdown."""
     scores_fills: bool
     """Whether some condition looks at the quality of fills."""
+    courses_of: dict[str, None] = {}
+    """The symbols whose profit and loss some condition looks at; `*`: each that is traded."""
+    each_symbol: bool = False
+    """Whether some breaker is for each symbol."""
 
 
 def watchlist_of(policy: Policy) -> Watchlist:
     """Compile a policy's breakers; raises `ConditionRefused` when one cannot be."""
     breakers: dict[str, Watched] = {}
     names: dict[str, None] = {}
+    courses_of: dict[str, None] = {}
     every = 0
     for rule in policy.breakers:
         condition = condition_from_text(rule.condition, order=False)
@@ -93,18 +104,27 @@ def watchlist_of(policy: Policy) -> Watchlist:
         for name in condition.names:
             topics |= TOPICS[name]
         reported = any(name in REPORTED for name in condition.names)
-        breakers[rule.name] = Watched(condition, topics, reported)
+        of_courses = any(name in COURSES for name in condition.names)
+        equities = [name for name in condition.names if MEASURES[name].equity]
+        is_symbol = rule.scope.startswith(_OF_A_SYMBOL)
+        own_marks = is_symbol and of_courses and all(name in COURSES for name in equities)
+        breakers[rule.name] = Watched(condition, topics, reported, own_marks)
+        if is_symbol and of_courses:
+            courses_of[rule.scope.removeprefix(_OF_A_SYMBOL)] = None
         names |= dict.fromkeys(condition.names)
         every |= topics
     for limit in policy.dynamic_limits:
         names |= dict.fromkeys(condition_from_text(limit.condition, order=False).names)
     for check in policy.checks:
         names |= dict.fromkeys(condition_from_text(check.condition, order=True).names)
+    each_symbol = any(rule.scope == EVERY_SYMBOL for rule in policy.breakers)
     return Watchlist(
         breakers,
-        every,
+        every | ORDER | FILL | READ if each_symbol else every,
         any(name in names for name in _PEAKS),
         "fill_quality" in names,
+        courses_of,
+        each_symbol,
     )
 
 

@@ -93,5 +93,5 @@ def unmeasured(policy: Policy) -> list[tuple[str, str]]:
 _SHOWN: Final = {
     "account": "`account`",
     "strategy": "`strategy:NAME` (or `strategy:*`)",
-    "symbol": "`symbol:NAME`",
+    "symbol": "`symbol:NAME` (or `symbol:*`)",
 }

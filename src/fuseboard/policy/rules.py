@@ -45,7 +45,7 @@ class BreakerRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     action: Action = Action.HALT
     reset: ResetRule = ResetRule.MANUAL
     scope: str = "account"
-    """`account`, `strategy:NAME`, `symbol:NAME`; or `strategy:*`, one breaker for each strategy."""
+    """`account`, `strategy:NAME`, `symbol:NAME`; or `strategy:*` or `symbol:*`, one for each."""
     cooldown_ns: int = 5 * MINUTE_NS
     cooldown_always: bool = False
     """As in a loss rule; of a gauge the cooldown is how long its condition must have failed."""

@@ -155,7 +155,10 @@ BREAKER: Final[dict[str, Shape]] = {
         "fuse rule",
     ),
     "scope": Value(
-        unit.SCOPE, ("scope",), "What it watches and halts; `strategy:*`: each one.", "fuse rule"
+        unit.SCOPE,
+        ("scope",),
+        "What it watches and halts; `strategy:*`, `symbol:*`: each one.",
+        "fuse rule",
     ),
     "cooldown": Value(
         unit.DURATION,

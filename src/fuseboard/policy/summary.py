@@ -22,7 +22,7 @@ from fuseboard.policy.rules import BreakerRule, LossRule, StrategyRule, reset_wa
 from fuseboard.policy.shapes import Items, Section, Shape, Value
 from fuseboard.policy.shown import NOT_SET, duration, shown
 from fuseboard.vocabulary.actions import Action, Reference
-from fuseboard.vocabulary.catalogue import MEASURES
+from fuseboard.vocabulary.catalogue import COURSES, MEASURES
 
 
 class Line(Struct, frozen=True):
@@ -197,7 +197,10 @@ def _loss(lines: dict[str, int], rule: LossRule, prefix: str) -> Line:
 
 def _breaker(lines: dict[str, int], rule: BreakerRule) -> Line:
     about = f"On {rule.scope}: {DOES[rule.action]}; {_ended(rule)}."
-    for name in condition_from_text(rule.condition, order=False).names:
+    names = condition_from_text(rule.condition, order=False).names
+    if rule.scope.startswith("symbol:") and any(name in COURSES for name in names):
+        about += " What a symbol earns or loses is a part of the account's equity at the opening."
+    for name in names:
         if until := MEASURES[name].good_until:
             about += f" {name} counts as good until {until}."
     unknown = "people are told" if rule.action is Action.NOTIFY else "only reductions pass"

@@ -24,7 +24,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _SCOPE = re.compile(
     r"account|strategy:\*|strategy:[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}"
-    r"|symbol:[A-Z0-9][A-Z0-9./_-]{0,31}",
+    r"|symbol:\*|symbol:[A-Z0-9][A-Z0-9./_-]{0,31}",
     re.ASCII,
 )
 _NUMBER = "[0-9]{1,15}(\\.[0-9]{1,9})?"
@@ -350,8 +350,8 @@ PEAKS = Unit(
     {"enum": ["session_peak", "peak"]},
 )
 SCOPE = Unit(
-    "`account`, `strategy:NAME`, `strategy:*` or `symbol:NAME`",
-    _text(_SCOPE, "a scope: `account`, `strategy:NAME`, `strategy:*` or `symbol:NAME`"),
+    "`account`, `strategy:NAME`, `strategy:*`, `symbol:NAME` or `symbol:*`",
+    _text(_SCOPE, "a scope: `account`, `strategy:NAME`, `strategy:*`, `symbol:NAME` or `symbol:*`"),
     _pattern(_SCOPE.pattern.replace("*", "*")),
 )
 CONDITION = Unit(

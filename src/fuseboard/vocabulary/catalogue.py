@@ -76,6 +76,8 @@ class Measure(Struct, frozen=True, kw_only=True):
     Empty: nothing of the sort."""
 
 
+COURSES = ("daily_pnl", "weekly_pnl", "monthly_pnl", "drawdown", "rolling_drawdown", "sharpe")
+"""Profit and loss since a session: a symbol's in parts of the account's equity at its opening."""
 _QUOTES = "QuoteSeen, when validated; never older than `data.validation.max_age`"
 _MARKS = "QuoteSeen and TradeSeen of what is held, FillReported, CashMoved"
 _FILLS = "FillReported"
@@ -232,7 +234,6 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the session's opening equity",
         equity=True,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="weekly_pnl",
@@ -241,7 +242,6 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the week's opening equity",
         equity=True,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="monthly_pnl",
@@ -250,7 +250,6 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="the month's opening equity",
         equity=True,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="drawdown",
@@ -259,7 +258,6 @@ _OF_THE_ACCOUNT = (
         source=_MARKS,
         warm_up="one mark",
         equity=True,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="rolling_drawdown",
@@ -268,7 +266,6 @@ _OF_THE_ACCOUNT = (
         source=f"{_MARKS}; equity at each session's close",
         warm_up="one mark",
         equity=True,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="gross_exposure",
@@ -382,7 +379,6 @@ _OF_TRADING = (
         about="annualised Sharpe ratio of the last 252 sessions' returns, no riskless rate",
         source=f"{_MARKS}; equity at each session's close",
         warm_up="none: before 20 returns it counts as 1000",
-        scopes=WITH_STRATEGIES,
         good_until="20 returns are known",
     ),
 )

@@ -58,6 +58,10 @@ class PeakWindow(Struct, kw_only=True):
         assert after_attos > 0, after_attos
         self.peaks_attos = [-(-peak * after_attos // before_attos) for peak in self.peaks_attos]
 
+    def shift(self, attos: int) -> None:
+        """Move every peak by so much, so that losses stay in money."""
+        self.peaks_attos = [peak + attos for peak in self.peaks_attos]
+
     def forget(self) -> None:
         """Forget every session: a person took a new mark."""
         self.first = self.count = 0

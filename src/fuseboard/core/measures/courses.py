@@ -58,6 +58,21 @@ class Course(Struct, kw_only=True):
         self.peak_attos = -(-self.peak_attos * after_attos // before_attos)
         self.peaks.rescale(before_attos=before_attos, after_attos=after_attos)
 
+    def shift(self, attos: int) -> None:
+        """Move what equity is compared with by so much."""
+        self.day_open_attos += attos
+        self.week_open_attos += attos
+        self.month_open_attos += attos
+        self.peak_attos += attos
+        self.peaks.shift(attos)
+
+    def begin(self, equity_attos: int) -> None:
+        """Every period begins at this equity, with no history."""
+        self.returns_nanos = []
+        self.peaks.forget()
+        self.peak_attos = self.day_open_attos = equity_attos
+        self.week_open_attos = self.month_open_attos = equity_attos
+
     def highest_attos(self) -> int:
         """The highest equity of the last sessions and of this one."""
         return max(self.peak_attos, self.peaks.peak() or 0)
@@ -82,6 +97,50 @@ class Course(Struct, kw_only=True):
         root = greatest_root(above // below)
         half_nanos = 2 * root if root * root * below == above else 2 * root + 1
         return half_nanos if total >= 0 else -half_nanos
+
+
+def course_from(equity_attos: int) -> Course:
+    """A course that begins now, at this equity."""
+    return Course(
+        day_open_attos=equity_attos,
+        week_open_attos=equity_attos,
+        month_open_attos=equity_attos,
+        peak_attos=equity_attos,
+    )
+
+
+class SymbolCourse(Struct, kw_only=True):
+    """What a symbol has made of the account's equity at the session's opening: see `symbols`."""
+
+    course: Course
+    cash_attos: int
+    """With what the symbol is worth now it is the symbol's equity."""
+
+    def rebase(self, worth_attos: int, *, before_attos: int, after_attos: int) -> None:
+        """Begin to count in parts of another equity: what was lost stays the part that it was.
+
+        Rounded up, the symbol's own equity alike: what lost nothing has lost nothing. Where there
+        is no part to keep, losses stay in money.
+        """
+        equity_attos = self.cash_attos + worth_attos
+        if before_attos > 0 and after_attos > 0:
+            self.course.rebase_by_ratio(before_attos=before_attos, after_attos=after_attos)
+            self.cash_attos += -(-equity_attos * after_attos // before_attos) - equity_attos
+            return
+        self.course.shift(after_attos - before_attos)
+        self.cash_attos += after_attos - before_attos
+
+
+class Symbols(Struct, kw_only=True):
+    """The courses of the symbols that a policy asks for, and what fees are shared by."""
+
+    courses: dict[str, SymbolCourse] = {}
+    followed: dict[str, None] = {}
+    """The symbols that have fuses by a rule for each."""
+    traded_attos: dict[str, int] = {}
+    """What was traded of each symbol since the broker's cash agreed, while there are courses."""
+    settled: bool = False
+    """Whether it agreed: what is traded next begins this anew."""
 
 
 def greatest_root(square: int) -> int:

@@ -5,7 +5,8 @@ from typing import Final
 from fuseboard.core.book import Order
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.market import Instrument
-from fuseboard.core.measures.courses import Course
+from fuseboard.core.measures import symbols
+from fuseboard.core.measures.courses import course_from
 from fuseboard.core.measures.scores import Score, Trade
 from fuseboard.core.position import Position
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
@@ -25,12 +26,14 @@ _BUY: Final = Side.BUY
 
 def equity_of(turn: Turn, scope: str) -> int:
     """The equity of the account, or of a strategy: its capital with its profit and loss; and what
-    is owed to it of dividends.
+    is owed to it of dividends. Of a symbol: see `symbols`.
     """
     book, owed = turn.state.book, turn.state.dividends.owed
     if scope == ACCOUNT_SCOPE:
         equity_attos = book.account.cash_attos + book.account.value_attos
         return equity_attos + owed.get("", 0) if owed else equity_attos
+    if scope.startswith("symbol:"):
+        return symbols.equity_attos_of(turn.state, scope.removeprefix("symbol:"))
     name = scope.removeprefix("strategy:")
     ledger = book.strategies.get(name)
     profit_attos = 0 if ledger is None else ledger.cash_attos + ledger.value_attos
@@ -63,21 +66,19 @@ def begin_courses(turn: Turn) -> None:
         opening_attos = equity_of(turn, scope)
         if scope == ACCOUNT_SCOPE:
             opening_attos = max(opening_attos, state.prior_close_attos)
-        state.courses[scope] = Course(
-            day_open_attos=opening_attos,
-            week_open_attos=opening_attos,
-            month_open_attos=opening_attos,
-            peak_attos=opening_attos,
-        )
+        state.courses[scope] = course_from(opening_attos)
     for scope in list(state.courses):
         if scope not in scopes:
             del state.courses[scope]
+    symbols.begin(turn)
 
 
-def see_equity(turn: Turn) -> None:
-    """Equity moved: take it where peaks are asked for."""
+def see_equity(turn: Turn, source: str) -> None:
+    """Equity moved, by a symbol's mark or otherwise: take it where peaks are asked for."""
     for scope, course in turn.state.courses.items():
         course.see(equity_of(turn, scope))
+    if turn.state.symbols.courses:
+        symbols.see(turn.state, source)
 
 
 def _score(state: State, scope: str) -> Score:
@@ -123,6 +124,7 @@ def note_fill(turn: Turn, order: Order, *, filled_nanos: int, cost_attos: int) -
                 allowed_nanos=turn.policy.execution.slippage_nanos_max,
             )
     signed_nanos, signed_attos = sign * filled_nanos, sign * cost_attos
+    symbols.filled(state, order.symbol, signed_attos)
     book = state.book
     if is_foreign_order_id(order.order_id):
         _go_on_from_here(turn, order.symbol)
@@ -188,12 +190,14 @@ def note_fee(turn: Turn, fee_attos: int) -> None:
     share_attos = -(-fee_attos // max(trades, 1))
     for scope in turn.state.closed_last:
         _score(turn.state, scope).charge(share_attos)
+    symbols.charge(turn.state, fee_attos)
 
 
 def note_cash_agrees(state: State) -> None:
     """The broker's cash is ours: a fee that comes to light later is of later trades."""
     for scope in state.closed_last:
         _score(state, scope).settled = True
+    state.symbols.settled = True
 
 
 def note_submitted(turn: Turn, order: Order, *, rejected: bool) -> None:
@@ -233,8 +237,6 @@ def forget(turn: Turn, fuse: RuleFuse) -> None:
     turn.state.scores.pop(fuse.scope, None)
     course = turn.state.courses.get(fuse.scope)
     if course is not None:
-        equity_attos = equity_of(turn, fuse.scope)
-        course.returns_nanos = []
-        course.peaks.forget()
-        course.peak_attos = course.day_open_attos = equity_attos
-        course.week_open_attos = course.month_open_attos = equity_attos
+        course.begin(equity_of(turn, fuse.scope))
+    if fuse.scope.startswith("symbol:"):
+        symbols.begin_again(turn, fuse.scope.removeprefix("symbol:"))

@@ -20,6 +20,7 @@ from fuseboard.core.liquidity.asked import (
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
+from fuseboard.core.measures.symbols import equity_attos_of
 from fuseboard.core.reporting import prior_value, reported_value
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.catalogue import MEASURES
@@ -42,8 +43,8 @@ class Reading(Struct, gc=False):
     ledger: Ledger | None
     """Of the strategy, else the account's; None when the strategy has none yet."""
     equity_attos: int | None
-    """None where nothing says what it is: a symbol, a strategy without capital, before the books
-    have been compared."""
+    """None where nothing says what it is: a symbol without a course, a strategy without capital,
+    before the books have been compared."""
 
 
 def value_of(turn: Turn, name: str, scope: str, equity_attos: int | None = None) -> Value:
@@ -72,15 +73,18 @@ def reading_of(turn: Turn, scope: str, equity_attos: int | None = None) -> Readi
 
 
 def _equity_attos(turn: Turn, strategy: str, symbol: str) -> int | None:
-    if symbol or not turn.state.reconciled:
+    if not turn.state.reconciled:
         return None
+    if symbol:
+        followed = symbol in turn.state.symbols.courses
+        return equity_attos_of(turn.state, symbol) if followed else None
     if strategy and capital_nanos_of(turn, strategy) is None:
         return None
     return equity_of(turn, strategy_scope(strategy) if strategy else ACCOUNT_SCOPE)
 
 
 def _equity(reading: Reading) -> int | None:
-    return reading.equity_attos
+    return None if reading.symbol else reading.equity_attos
 
 
 def _cash(reading: Reading) -> int | None:
@@ -183,7 +187,11 @@ def _daily_orders(reading: Reading) -> int | None:
 
 
 def _course(reading: Reading) -> Course | None:
-    return reading.turn.state.courses.get(reading.scope)
+    state = reading.turn.state
+    if not reading.symbol:
+        return state.courses.get(reading.scope)
+    at = state.symbols.courses.get(reading.symbol)
+    return None if at is None else at.course
 
 
 def _profit(reading: Reading, opening_attos: int) -> Value:
