@@ -40,7 +40,7 @@ def refusal(condition: str, scope: str = "account", action: str = "halt") -> str
 def test_a_measure_is_known_exactly_on_the_scopes_it_declares(name: str, scope: str) -> None:
     rules = (
         breaker("messages > 1"),
-        replace(breaker("drawdown > 50%", scope="symbol:AAPL"), name="c"),
+        replace(breaker("drawdown > 50% or order_rate > 99", scope="symbol:AAPL"), name="c"),
     )
     desk = BreakerDesk(*rules, held=1_000, measures_liquidity=True)
     desk.quote("AAPL", 250)
@@ -76,7 +76,7 @@ def test_a_breaker_on_a_scope_without_its_measure_is_refused(name: str, scope: s
 
 
 def test_the_refusal_says_where_the_measure_is_known() -> None:
-    what = refusal("vix > 30 and order_rate > 3", "symbol:AAPL")
+    what = refusal("vix > 30 and cash < 3 USD", "symbol:AAPL")
     assert what.endswith("it is on `account` or `strategy:NAME` (or `strategy:*`)")
 
 

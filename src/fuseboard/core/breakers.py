@@ -24,11 +24,12 @@ from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.catalogue import MEASURES, Unit
 from fuseboard.vocabulary.dividend_facts import DividendsSeen
+from fuseboard.vocabulary.effects import SubmitOrder
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.measured import Value, shown_nanos, shown_value
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.operator_inputs import CashMoved, DividendSaid
-from fuseboard.vocabulary.orders import Severity
+from fuseboard.vocabulary.orders import Intent, Severity
 from fuseboard.vocabulary.reasons import Reason
 
 TIME_JUDGED_EVERY_NS: Final = NANOS
@@ -70,6 +71,10 @@ def judge_after(turn: Turn, fact: facts.Input) -> None:
         return
     if turn.watchlist.each_symbol and topics & _TRADES:
         _follow_symbols(turn, fact)
+    if turn.watchlist.rates_of and isinstance(fact, facts.OrderRequested):
+        for effect in turn.out:
+            if isinstance(effect, SubmitOrder) and effect.intent is Intent.OPEN:
+                symbols.order_asked(turn, fact.symbol)
     source = turn.equity_source or BOOKS_SOURCE
     moved = False
     for fuse in list(state.breakers.values()):

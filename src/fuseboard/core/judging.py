@@ -19,6 +19,7 @@ from fuseboard.core.liquidity.shaping import note_taken, shaped
 from fuseboard.core.liquidity.watching import judge_now
 from fuseboard.core.market import Instrument
 from fuseboard.core.measures.recording import expected_price_nanos
+from fuseboard.core.measures.symbols import order_asked
 from fuseboard.core.outgoing import admit, submit
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
 from fuseboard.core.throttles import likeness
@@ -262,6 +263,8 @@ def denial_counted(turn: Turn, proposal: Proposal, finding: Finding) -> None:
     proposal.rate.count(times_max, boot_ns)
     if account is not None and finding.reason is not Reason.ORDER_RATE:
         account.count(times_max, boot_ns)
+    if turn.watchlist.rates_of and finding.reason is not Reason.ORDER_RATE:
+        order_asked(turn, proposal.order.symbol)
     rates.order_counted(turn, proposal.order)
 
 

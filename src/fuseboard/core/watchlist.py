@@ -88,6 +88,8 @@ class Watchlist(Struct, frozen=True):
     """Whether some condition looks at the quality of fills."""
     courses_of: dict[str, None] = {}
     """The symbols whose profit and loss some condition looks at; `*`: each that is traded."""
+    rates_of: dict[str, None] = {}
+    """The same of those whose rate of orders one looks at."""
     each_symbol: bool = False
     """Whether some breaker is for each symbol."""
 
@@ -97,6 +99,7 @@ def watchlist_of(policy: Policy) -> Watchlist:
     breakers: dict[str, Watched] = {}
     names: dict[str, None] = {}
     courses_of: dict[str, None] = {}
+    rates_of: dict[str, None] = {}
     every = 0
     for rule in policy.breakers:
         condition = condition_from_text(rule.condition, order=False)
@@ -111,6 +114,8 @@ def watchlist_of(policy: Policy) -> Watchlist:
         breakers[rule.name] = Watched(condition, topics, reported, own_marks)
         if is_symbol and of_courses:
             courses_of[rule.scope.removeprefix(_OF_A_SYMBOL)] = None
+        if is_symbol and "order_rate" in condition.names:
+            rates_of[rule.scope.removeprefix(_OF_A_SYMBOL)] = None
         names |= dict.fromkeys(condition.names)
         every |= topics
     for limit in policy.dynamic_limits:
@@ -124,6 +129,7 @@ def watchlist_of(policy: Policy) -> Watchlist:
         any(name in names for name in _PEAKS),
         "fill_quality" in names,
         courses_of,
+        rates_of,
         each_symbol,
     )
 

@@ -329,7 +329,6 @@ _OF_TRADING = (
         unit=Unit.COUNT,
         about="orders asked for in the last second",
         source=_REQUEST,
-        scopes=WITH_STRATEGIES,
     ),
     Measure(
         name="messages",

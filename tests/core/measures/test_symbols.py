@@ -6,7 +6,7 @@ from types import FunctionType
 
 import pytest
 
-from fuseboard.core import breakers, doubts, holdings
+from fuseboard.core import breakers, doubts, holdings, judging
 from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.kernel import Kernel
 from fuseboard.core.measures import symbols
@@ -211,6 +211,40 @@ def test_of_more_symbols_than_are_followed_nothing_is_known(
     assert list(desk.kernel._state.breakers) == ["b:symbol:AAPL"]
 
 
+@pytest.mark.parametrize("scope", [AAPL, EACH])
+def test_a_symbols_rate_is_of_orders_in_it_within_a_second(scope: str) -> None:
+    desk = SymbolBooks(breaker("order_rate >= 3", scope))
+    desk.prices("MSFT", 250 * NANOS)
+    desk.prices("AAPL", 250 * NANOS)
+    for _ in range(2):
+        assert submitted(desk.sends("AAPL", NANOS))
+        assert submitted(desk.sends("MSFT", NANOS))
+    assert desk.value("order_rate") == 2
+    assert desk.watcher().state is FuseState.MONITORING
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    desk.now_ns += SECOND
+    desk.take(facts.TimeAdvanced())
+    assert desk.value("order_rate") == 0
+    assert submitted(desk.sends("AAPL", NANOS))
+    assert denied(desk.sends("AAPL", 100_000 * NANOS)), "what is denied was asked for, too"
+    assert desk.watcher().state is FuseState.MONITORING
+    desk.sends("AAPL", NANOS)
+    assert desk.watcher().state is FuseState.HALTED
+    assert (desk.posture(AAPL), desk.posture(MSFT)) == (Posture.HALTED, Posture.OPEN)
+    assert list(desk.kernel._state.symbols.rates) == (
+        ["AAPL"] if scope == AAPL else ["AAPL", "MSFT"]
+    )
+    desk.adopts(rules())
+    assert desk.kernel._state.symbols.rates == {}
+
+
+def test_an_order_that_reduces_is_in_no_rate() -> None:
+    desk = SymbolBooks(breaker("order_rate >= 1"))
+    desk.prices("AAPL", 250 * NANOS)
+    assert submitted(desk.sends("AAPL", -NANOS))
+    assert desk.value("order_rate") == 0
+
+
 def test_a_person_who_rebases_a_symbol_begins_it_anew() -> None:
     desk = SymbolBooks(breaker("drawdown >= 0.1%"))
     desk.prices("AAPL", 251 * NANOS, times=3)
@@ -237,6 +271,10 @@ def test_what_was_lost_while_the_node_was_down_counts() -> None:
     desk.take(positions(1_000, 248))
     assert desk.kernel._state.period.session == DATES[1]
     assert desk.value("daily_pnl") == -Fraction(2, 1_000)
+
+
+def rate_of_aapl() -> None:
+    test_a_symbols_rate_is_of_orders_in_it_within_a_second(AAPL)
 
 
 PINNED: tuple[tuple[Callable[..., object], str, str, Callable[[], None]], ...] = (
@@ -275,6 +313,13 @@ PINNED: tuple[tuple[Callable[..., object], str, str, Callable[[], None]], ...] =
         "if apart is not None:",
         "if False:",
         test_books_that_may_be_wrong_trip_no_symbol,
+    ),
+    (judging.denial_counted, "order_asked(turn, proposal.order.symbol)", "pass", rate_of_aapl),
+    (
+        breakers.judge_after,
+        "and effect.intent is Intent.OPEN",
+        "",
+        test_an_order_that_reduces_is_in_no_rate,
     ),
     (
         symbols.begin_again,

@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from fuseboard.core.fuses.window import PeakWindow
+from fuseboard.core.throttles import Ring
 from fuseboard.vocabulary.money import NANOS
 
 ROLLING_SESSIONS: Final = 30
@@ -141,6 +142,8 @@ class Symbols(Struct, kw_only=True):
     """What was traded of each symbol since the broker's cash agreed, while there are courses."""
     settled: bool = False
     """Whether it agreed: what is traded next begins this anew."""
+    rates: dict[str, Ring] = {}
+    """When orders were asked for in the symbols whose rate a policy asks for."""
 
 
 def greatest_root(square: int) -> int:

@@ -15,8 +15,10 @@ from typing import Final
 
 from fuseboard.core.measures.courses import SymbolCourse, course_from
 from fuseboard.core.state import INSTRUMENTS_MAX, State, Turn
+from fuseboard.core.throttles import Ring
 from fuseboard.core.watchlist import EVERY, EVERY_SYMBOL
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
+from fuseboard.vocabulary.money import NANOS
 
 SYMBOLS_MAX: Final = INSTRUMENTS_MAX
 """Symbols that are followed; of more nothing is known, which lets only reductions pass."""
@@ -61,10 +63,7 @@ def begin(turn: Turn) -> None:
     """
     state, symbols = turn.state, turn.state.symbols
     account = state.courses.get(ACCOUNT_SCOPE)
-    wanted = dict(turn.watchlist.courses_of)
-    if EVERY in wanted:
-        del wanted[EVERY]
-        wanted |= symbols.followed
+    wanted = _wanted(state, turn.watchlist.courses_of)
     for symbol in wanted:
         if symbol not in symbols.courses and account is not None:
             opening_attos = account.day_open_attos
@@ -75,6 +74,36 @@ def begin(turn: Turn) -> None:
     symbols.courses = {symbol: at for symbol, at in symbols.courses.items() if symbol in wanted}
     if not symbols.courses:
         symbols.traded_attos = {}
+    rated = _wanted(state, turn.watchlist.rates_of)
+    symbols.rates = {symbol: at for symbol, at in symbols.rates.items() if symbol in rated}
+    for ring in symbols.rates.values():
+        ring.follow(turn.gate.lengths.orders)
+
+
+def _wanted(state: State, asked: dict[str, None]) -> dict[str, None]:
+    """The symbols that are asked for, by name or because each is."""
+    named = {symbol: None for symbol in asked if symbol != EVERY}
+    return named | state.symbols.followed if EVERY in asked else named
+
+
+def order_asked(turn: Turn, symbol: str) -> None:
+    """An order that opens was asked for: it counts in its symbol's rate as in the account's."""
+    symbols, asked = turn.state.symbols, turn.watchlist.rates_of
+    if symbol not in asked and not (EVERY in asked and symbol in symbols.followed):
+        return
+    ring = symbols.rates.get(symbol)
+    if ring is None:
+        ring = symbols.rates[symbol] = Ring()
+    ring.count(turn.gate.lengths.orders, turn.boot_ns)
+
+
+def orders_of_a_second(turn: Turn, symbol: str) -> int | None:
+    """How many there were; None where no rule asks for it."""
+    asked = turn.watchlist.rates_of
+    if symbol not in asked and EVERY not in asked:
+        return None
+    ring = turn.state.symbols.rates.get(symbol)
+    return 0 if ring is None else ring.within(NANOS, turn.boot_ns)
 
 
 def begin_again(turn: Turn, symbol: str) -> None:

@@ -20,7 +20,7 @@ from fuseboard.core.liquidity.asked import (
 from fuseboard.core.measures.courses import Course
 from fuseboard.core.measures.recording import capital_nanos_of, equity_of
 from fuseboard.core.measures.scores import Score
-from fuseboard.core.measures.symbols import equity_attos_of
+from fuseboard.core.measures.symbols import equity_attos_of, orders_of_a_second
 from fuseboard.core.reporting import prior_value, reported_value
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.catalogue import MEASURES
@@ -164,7 +164,7 @@ def _order_rate(reading: Reading) -> int | None:
     """Orders of the last second; never more than the policy's rate, which denies the others."""
     throttles = reading.turn.state.throttles
     if reading.symbol:
-        return None
+        return orders_of_a_second(reading.turn, reading.symbol)
     if not reading.strategy and throttles.account is not None:
         return throttles.account.within(NANOS, reading.turn.boot_ns)
     rings = throttles.rates
