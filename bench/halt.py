@@ -2,8 +2,11 @@
 *settled*, and how long settling and cancelling take.
 
     python bench/halt.py [HALTS [RATE [SEED]]]
+    python bench/halt.py at-200     only what Alpaca's own request limit makes of it
 """
 
+import http.client
+import json
 import random
 import statistics
 import sys
@@ -122,6 +125,78 @@ def cancelling() -> None:
             )
 
 
+CASES = ("kill", "halt, 5 stops kept", "flatten", "SIGTERM")
+
+
+def at_alpacas_limit(folder: Path, case: str) -> tuple[float, float, int]:
+    """With 100 orders that open, placed while the exchange counts to Alpaca's own 200 requests a
+    minute: seconds until the last of them ended, until flat (0: nothing is closed), and how many
+    were left when the case was over.
+    """
+    with world(folder, Bots(folder)) as here:
+        here.init(POLICY)
+        exchange = here.exchange(tape="normal", speed=1, cash="10000000")
+        exchange.start()
+        shift_ns = shift_of(exchange)
+        gateway = here.open_gateway(exchange.url)
+        key = Keys(here.state / "keys.json").mint("bench")
+        strategy = StrategyDoor(gateway.port(), key)
+        strategy.order(qty="10", side="buy", type="market")
+        until(exchange.positions, "10 are held")
+        stops = 5 if "stops" in case else 0
+        for _ in range(stops):
+            strategy.order(qty="1", side="sell", type="stop", stop_price="1")
+        for _ in range(ORDERS):
+            strategy.order(qty="1", side="buy", type="limit", limit_price="100")
+        until(lambda: exchange.state()["working_orders"] == ORDERS + stops, "the orders work")
+        asked_ns = time.monotonic_ns()
+        flat_ns = asked_ns
+        if case == "SIGTERM":
+            assert gateway.stop(180) == 0
+        else:
+            asked = HaltAsked(operator="Ada", reason="bench", level=case.split(",")[0])
+            assert OperatorClient(here.state / "control.sock").act("halt", asked).accepted
+            until(lambda: exchange.state()["working_orders"] == stops, "they ended", seconds=120)
+        if case == "flatten":
+            until(lambda: not exchange.positions(), "it is flat", seconds=120)
+            flat_ns = time.monotonic_ns()
+        left = exchange.state()["working_orders"] - stops
+        ended = [each.at_ns for each in exchange.ledger() if isinstance(each, OrderEnded)]
+    return (max(ended) + shift_ns - asked_ns) / 1e9, (flat_ns - asked_ns) / 1e9, left
+
+
+class StrategyDoor:
+    """A strategy that sends one order after the other, and waits where it is too fast."""
+
+    def __init__(self, port: str, key: tuple[str, str]) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+        self._headers = dict(zip(("APCA-API-KEY-ID", "APCA-API-SECRET-KEY"), key, strict=True))
+
+    def order(self, **terms: str) -> None:
+        body = json.dumps({"symbol": "AAPL", "time_in_force": "day", **terms})
+        for _ in range(200):
+            self._connection.request("POST", "/v2/orders", body, self._headers)
+            answer = self._connection.getresponse()
+            said = answer.read()
+            if answer.status == 200:
+                return
+            time.sleep(0.3)
+        raise AssertionError(said)
+
+
+def at_200_a_minute() -> None:
+    for case in CASES:
+        rounds = []
+        for _ in range(3):
+            with tempfile.TemporaryDirectory(prefix="fuseboard-bench-") as name:
+                rounds.append(at_alpacas_limit(Path(name), case))
+        ended, flat, left = zip(*rounds, strict=True)
+        print(
+            f"200 requests a minute, {case}: last of {ORDERS} orders ended after {shown_s(ended)},"
+            f" flat after {shown_s(flat)}, left {max(left)}"
+        )
+
+
 def shown_s(figures: tuple[float, ...]) -> str:
     return f"{statistics.median(figures):.2f} s [{min(figures):.2f}..{max(figures):.2f}]"
 
@@ -133,10 +208,14 @@ def spread(figures: list[float]) -> str:
 
 def main() -> None:
     asked = sys.argv[1:]
+    if asked == ["at-200"]:
+        at_200_a_minute()
+        return
     halts, rate, seed = map(int, [*asked, *("100", "1000", "1")[len(asked) :]])
     with tempfile.TemporaryDirectory(prefix="fuseboard-bench-") as name:
         under_load(Path(name), halts, rate, seed)
     cancelling()
+    at_200_a_minute()
 
 
 if __name__ == "__main__":
