@@ -202,7 +202,7 @@ def test_a_policy_that_asks_nothing_of_symbols_keeps_nothing_of_them() -> None:
     assert (kept.courses, kept.traded_attos) == ({}, {})
 
 
-def test_of_more_symbols_than_are_followed_nothing_is_known(
+def test_no_more_symbols_are_followed_than_orders_may_come_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(symbols, "SYMBOLS_MAX", 1)

@@ -21,7 +21,8 @@ from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE
 from fuseboard.vocabulary.money import NANOS
 
 SYMBOLS_MAX: Final = INSTRUMENTS_MAX
-"""Symbols that are followed; of more nothing is known, which lets only reductions pass."""
+"""Symbols that a rule for each has a fuse for: orders come in no more. What is held beyond them has
+none."""
 
 
 def equity_attos_of(state: State, symbol: str) -> int:
