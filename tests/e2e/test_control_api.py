@@ -65,6 +65,8 @@ def test_each_role_may_do_what_is_its_and_everything_is_journaled(here: World) -
     )
     flood = [stranger("GET", "/v1/status")[0] for _ in range(20 * USES_A_SECOND_MAX)]
     assert 503 in flood
+    assert ada("GET", "/v1/status")[0] == 200, "who has no key keeps out nobody who has one"
+    assert "strategies connect to port" in stranger("GET", "/v2/account")[1]["message"]
     assert olga("POST", "/v1/halt", {"reason": "through the flood"})[0] == 200
     assert gateway.stop() == 0
 

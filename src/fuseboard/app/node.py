@@ -187,7 +187,8 @@ class Node:
             beside = self._beside(intake, broker, started, door)
             await outlet.start()
             port = await door.start(self._options.host, self._options.port)
-            control = await api.start(self._state.socket_file, self._options.control_port)
+            control_port = self._options.control_port
+            control = await api.start(self._state.socket_file, control_port, strategies_port=port)
             self._say_ready(port, control)
             self._guardian.start()
             drain = self._drain(door, outlet, intake, broker, serving)

@@ -1,9 +1,15 @@
 """The control API over HTTP on loopback: the operators' API for who has a key, by role.
 
 `Authorization: Bearer ID.SECRET`, a key of `fuseboard operators new`. Who acts is whose key it is:
-a body may leave `operator` out, and may not name somebody else. Every use is journaled before it is
-answered, refused ones too; how many a second is bounded, what is beyond is counted in the next
-record, and halts are not held back by that.
+a body may leave `operator` out, and may not name somebody else.
+
+Every use is given to the journal before it is answered, refused ones too. An act is answered when
+it is durable, and its use with it. Reads and refusals wait for no disk: one that hangs must not
+keep the status from people, who see what is durable, and a refusal lets nothing through. So the
+records of the last of them may be lost with a journal that fails: the gateway stops itself then.
+
+How many uses a second are taken is bounded for each key, and for all that have none together: who
+floods keeps out himself. What is beyond is counted in the next record, and halts always pass.
 """
 
 import asyncio
@@ -22,6 +28,7 @@ from fuseboard.wire.http_server import HttpServer
 
 LOOPBACK: Final = "127.0.0.1"
 USES_A_SECOND_MAX: Final = 10
+"""Of one key, and of all who have none."""
 SHOWN_CHARACTERS_MAX: Final = 100
 LIMITS: Final = HttpLimits(connections_max=64, body_bytes_max=16_384, requests_queued_max=4)
 ROLE_FOR: Final = {
@@ -58,16 +65,20 @@ class ControlDoor:
         self._api = api
         self._offer = offer
         self._second = -1
-        self._uses = 0
+        self._uses: dict[str, int] = {}
+        """In this second, by the id of a key that is known; all who have none are one."""
         self._unjournaled = 0
+        self._elsewhere = "this is the operators' control API"
         self._server = HttpServer(self._handle, limits=LIMITS)
 
     def bind(self, port: int) -> None:
         """Take the port on loopback; who connects waits until `start`. Raises `OSError`."""
         self._server.bind(LOOPBACK, port)
 
-    async def start(self, port: int) -> int:
-        """Listen on loopback; the port really bound."""
+    async def start(self, port: int, *, strategies_port: int | None = None) -> int:
+        """Listen on loopback; the port really bound. Who has no key is told the strategies' one."""
+        if strategies_port is not None:
+            self._elsewhere += f", strategies connect to port {strategies_port}"
         return await self._server.start(LOOPBACK, port)
 
     async def stop(self) -> None:
@@ -79,9 +90,10 @@ class ControlDoor:
         holder = self._keys.holder_of(_bearer(request))
         least = Role.ADMIN if _is_freeze(request) else ROLE_FOR.get(route)
         may = holder is not None and least is not None and ROLES[holder.role] >= least
-        if not self._has_room() and not (may and route == HALT):
+        if not self._has_room(holder) and not (may and route == HALT):
             self._unjournaled += 1
-            return _refused(503, f"more than {USES_A_SECOND_MAX} uses a second: try again")
+            who = f"without a key ({self._elsewhere})" if holder is None else f"by {holder.key_id}"
+            return _refused(503, f"more than {USES_A_SECOND_MAX} uses a second {who}: try again")
         used = ControlUsed(
             operator="" if holder is None else holder.name,
             role="" if holder is None else holder.role,
@@ -94,7 +106,8 @@ class ControlDoor:
             return _refused(503, "the gateway takes nothing more: see its log")
         self._unjournaled = 0
         if holder is None:
-            return _refused(401, "no such key: make one with `fuseboard operators new`")
+            made = "make one with `fuseboard operators new`"
+            return _refused(401, f"no such key: {made}; {self._elsewhere}")
         if least is None:
             return _refused(404, f"{request.method} {request.path} is not part of this API")
         if not may:
@@ -115,12 +128,14 @@ class ControlDoor:
         named = msgspec.json.encode({**body, "operator": holder.name})
         return await self._api.answer(msgspec.structs.replace(request, body=named), via)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, holder: OperatorLine | None) -> bool:
+        """Count one use; at most `KEYS_MAX` keys are known, whatever is guessed."""
         second = int(asyncio.get_running_loop().time())
         if second != self._second:
-            self._second, self._uses = second, 0
-        self._uses += 1
-        return self._uses <= USES_A_SECOND_MAX
+            self._second, self._uses = second, {}
+        key_id = "" if holder is None else holder.key_id
+        uses = self._uses[key_id] = self._uses.get(key_id, 0) + 1
+        return uses <= USES_A_SECOND_MAX
 
 
 def _bearer(request: Request) -> str:

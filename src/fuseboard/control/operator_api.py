@@ -170,15 +170,22 @@ class OperatorApi:
         if self._door is not None and port is not None:
             self._door.bind(port)
 
-    async def start(self, socket: Path, port: int | None = None) -> int | None:
-        """Listen on the socket, for its owner only; with a port also for who has a key."""
+    async def start(
+        self, socket: Path, port: int | None = None, *, strategies_port: int | None = None
+    ) -> int | None:
+        """Listen on the socket, for its owner only; with a port also for who has a key.
+
+        `strategies_port` is told to who comes there without one.
+        """
         mask = os.umask(0o177)
         try:
             with addressable(socket) as address:
                 await self._server.start_unix(address)
         finally:
             os.umask(mask)
-        return None if self._door is None or port is None else await self._door.start(port)
+        if self._door is None or port is None:
+            return None
+        return await self._door.start(port, strategies_port=strategies_port)
 
     async def stop(self) -> None:
         """Stop listening; who still waits is told that nothing more will be answered here."""
