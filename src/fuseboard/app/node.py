@@ -187,9 +187,7 @@ class Node:
             beside = self._beside(intake, broker, started, door)
             await outlet.start()
             port = await door.start(self._options.host, self._options.port)
-            control_port = self._options.control_port
-            control = await api.start(self._state.socket_file, control_port, strategies_port=port)
-            self._say_ready(port, control)
+            self._say_ready(port, await self._control(api, port))
             self._guardian.start()
             drain = self._drain(door, outlet, intake, broker, serving)
             code = await self._until_stopped(serving, loop, port, drain)
@@ -352,6 +350,11 @@ class Node:
                 api.bind(port)
         except OSError as error:
             raise port_refused(error, f"{host}:{port}", option) from error
+
+    async def _control(self, api: OperatorApi, port: int) -> int | None:
+        """Open the operators' doors; the port of who has a key, None where none is wanted."""
+        wanted = self._options.control_port
+        return await api.start(self._state.socket_file, wanted, strategies_port=port)
 
     def _offer_start(self, intake: Intake) -> NodeStarted:
         intake.offer(self._adopted)
