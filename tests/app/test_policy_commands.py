@@ -76,7 +76,7 @@ def test_check_lists_each_key_of_backup_that_nothing_enforces(
     assert told["not_yet_enforced"] == {key: 2}
 
 
-NO_WAY = "leaves no way to the kill switch open but the command line's halt"
+NO_WAY = "leaves no way to the kill switch open but the command line's halt and the file HALT"
 
 
 @pytest.mark.parametrize("way", ["slack_command", "telegram_command", "web"])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from fuseboard.vocabulary.operator_inputs import OperatorHaltRequested
 from tests.e2e.processes import World, accepted, fuseboard, until
 
@@ -55,3 +57,22 @@ def test_a_file_halts_and_only_a_person_lifts_it_and_not_while_it_is_there(here:
     assert {fact.operator for fact in asked} == {"the file HALT"}
     assert len(asked) == 2, "once for each time that it came; no reset was taken beside it"
     here.evidence_is_clean()
+
+
+@pytest.mark.parametrize("switch", ["methods: [api, signal]", "enabled: false"])
+def test_the_file_halts_whatever_ways_the_policy_closes(here: World, switch: str) -> None:
+    here.init(f"name: closed\nsafety: {{kill_switch: {{{switch}}}}}\n")
+    exchange = here.exchange(tape="normal", speed=5, requests_per_minute=10_000)
+    file = here.state / "HALT"
+    file.write_text("do not trade\n")
+    shown = fuseboard("status", "--state", here.state).stdout
+    assert f"{file} halts the account while it is there" in shown
+    first = here.gateway(exchange.url)
+    first.wait_for(is_latched, "one that lies there at the start")
+    file.unlink()
+    reset = ("reset", "--state", here.state, "--operator", "Ada", "--reason", "looked")
+    until(lambda: fuseboard(*reset).returncode == 0, "the books are compared")
+    first.wait_for(lambda now: now["posture"] == "OPEN", "a person lifted it")
+    file.touch()
+    first.wait_for(is_latched, "one that comes while it runs")
+    assert first.stop() == 0

@@ -1,4 +1,8 @@
-"""Which ways to the kill switch the policy opens on a state directory."""
+"""Which ways to the kill switch the policy opens on a state directory.
+
+The command line's halt and the file HALT are open whatever it says: tightening needs no permission,
+and who may write the state directory may halt.
+"""
 
 from fuseboard.control.operator_keys import OperatorKeys
 from fuseboard.control.state_directory import StateDirectory
@@ -7,14 +11,13 @@ from fuseboard.runtime.halt_file import is_there
 
 
 def is_open(kill_switch: KillSwitch, way: str) -> bool:
-    """Whether the policy has a way to the kill switch: `file`, `signal`, `api`."""
+    """Whether the policy has a way to the kill switch: `signal`, `api`."""
     return kill_switch.enabled and way in kill_switch.methods
 
 
-def halt_file_of(state: StateDirectory, kill_switch: KillSwitch) -> str:
-    """The whole path of the file HALT while it is there and may halt, else empty."""
-    halts = is_open(kill_switch, "file") and is_there(state.halt_file)
-    return str(state.halt_file.absolute()) if halts else ""
+def halt_file_of(state: StateDirectory) -> str:
+    """The whole path of the file HALT while it is there, else empty."""
+    return str(state.halt_file.absolute()) if is_there(state.halt_file) else ""
 
 
 def operator_keys_of(state: StateDirectory, kill_switch: KillSwitch) -> OperatorKeys | None:

@@ -17,7 +17,7 @@ from fuseboard.app.calendar_choice import calendar_of, times_to_compare
 from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of
 from fuseboard.app.journal_lost import restored_of
-from fuseboard.app.kill_ways import halt_file_of, is_open, operator_keys_of
+from fuseboard.app.kill_ways import halt_file_of, operator_keys_of
 from fuseboard.app.lost_register import usable_register
 from fuseboard.app.node_options import NodeOptions, port_refused
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, policy_views, strategies_door
@@ -170,7 +170,7 @@ class Node:
             settled=lambda scope: outlet.settled(scope),  # noqa: PLW0108 - it is made below
             keys=operator_keys_of(self._state, self._options.policy.kill_switch),
             keeper=self._strategy.pid,
-            halt_file=partial(halt_file_of, self._state, self._options.policy.kill_switch),
+            halt_file=partial(halt_file_of, self._state),
             page=partial(self._alerts.tell, Severity.PAGE, Reason.INTRUDER),
         )
         outlet = self._outlet(intake, broker, feed, door, api)
@@ -269,15 +269,14 @@ class Node:
         What protects stops the node when it dies; backups and the tape's end are only told.
         """
         watch = RegisterWatch(self._register, intake.offer, started=started)
+        halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
+        halt_file.look()  # one that lies there already halts before the first order
         work = {
             "the watch over the halts register": watch.run(),
             "the watch over the guardian": self._guardian.run(),
             "the watch over who is connected": door.presence.run(),
+            "the watch over the file HALT": halt_file.run(),
         }
-        if is_open(self._options.policy.kill_switch, "file"):
-            halt_file = HaltFile(self._state.halt_file, self._register, intake.offer)
-            halt_file.look()  # one that lies there already halts before the first order
-            work["the watch over the file HALT"] = halt_file.run()
         speed = self._options.tape_speed_nanos
         if self._options.sessions or speed:
             work["the telling of sessions"] = tell_sessions(

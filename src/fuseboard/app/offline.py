@@ -27,7 +27,6 @@ from fuseboard.halts.block import Slot
 from fuseboard.halts.evidence import weigh
 from fuseboard.halts.history import HaltChange, HistoryDamaged, changes
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.policy.policy import Policy, policy_from_canonical
 from fuseboard.runtime.halt_file import halt_by
 from fuseboard.runtime.meter import MeteredKernel
 from fuseboard.upkeep.restore import untold_restore
@@ -71,8 +70,7 @@ def offline_status(state: StateDirectory) -> Status:
     meter = MeteredKernel(came_back.kernel)
     moment = came_back.recovered.last_moment or Moment(0, 0)
     same = came_back.kernel.policy_again()
-    in_force = Policy() if same is None else policy_from_canonical(same.text)
-    halt_file = halt_file_of(state, in_force.kill_switch)
+    halt_file = halt_file_of(state)
     facts = (start, halt_by(state.halt_file)) if halt_file else (start,)
     for fact in facts if same is None else (same, *facts):
         for effect in meter.step(moment, fact):

@@ -80,8 +80,9 @@ class MarketBreakers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether limit-up limit-down pauses of single symbols pause these symbols."""
 
 
-WAYS_ALWAYS_OPEN: Final = ("cli",)
-WAYS_SWITCHED: Final = ("api", "file", "signal", "watchdog")
+WAYS_ALWAYS_OPEN: Final = ("cli", "file")
+"""A list without them closes neither: whoever may write the state directory may halt."""
+WAYS_SWITCHED: Final = ("api", "signal", "watchdog")
 WAYS_NOT_YET: Final = ("slack_command", "telegram_command", "web")
 """Ways to the kill switch that a policy may name and that do not exist yet."""
 

@@ -246,7 +246,8 @@ WAYS: Final = Items(
     Either("the name of a way, or {watchdog: 10s}", word=Value(METHODS), keys=TRIGGER),
     "ways to the kill switch",
     20,
-    f"Which ways are open: {', '.join(WAYS_SWITCHED)}; the command line always is. `api`"
+    f"Which ways are open: {', '.join(WAYS_SWITCHED)}; the command line and the file"
+    " HALT in the state directory always are, whether they are listed or not. `api`"
     " needs `fuseboard run --control-port` too."
     f" Not yet enforced: {', '.join(WAYS_NOT_YET)}.",
 )
