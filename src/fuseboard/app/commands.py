@@ -16,6 +16,7 @@ from fuseboard.control.state_directory import StateDirectory, StateRefused
 from fuseboard.control.status import Status
 from fuseboard.control.taken_up import status_unanswered, with_register
 from fuseboard.gateway.keys import Keys
+from fuseboard.halts.replaying import replay_says
 from fuseboard.vocabulary.money import NANOS
 
 
@@ -68,9 +69,11 @@ def _status_or_register(options: argparse.Namespace) -> Status:
             "instance": identity.instance,
             "state": str(state.path),
         }
-        status = status_unanswered(state.register_file, about, str(silent))
+        replays = replay_says(state.path)
+        why = f"{replays}: it answers nobody before" if replays else str(silent)
+        status = status_unanswered(state.register_file, about, why)
         if status is None:
-            raise
+            raise GatewayUnreachable(why) from silent
         return status
 
 

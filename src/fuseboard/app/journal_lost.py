@@ -1,5 +1,6 @@
 """A journal that cannot be read: a start is refused with a way on; the register still speaks."""
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
@@ -34,10 +35,12 @@ class JournalLost(StateRefused):
         self.said = said
 
 
-def restored_of(state: StateDirectory) -> Restored:
-    """The kernel of a state's journal. Raises `JournalLost`."""
+def restored_of(
+    state: StateDirectory, told: Callable[[int, int], None] = lambda _record, _last: None
+) -> Restored:
+    """The kernel of a state's journal; `told` as for `restored`. Raises `JournalLost`."""
     try:
-        return restored(state.journal_file)
+        return restored(state.journal_file, told=told)
     except JournalAbsent as absent:
         raise JournalLost(str(absent)) from absent
     except JournalDamaged as damage:

@@ -16,12 +16,12 @@ from fuseboard.app.broker_latching import BrokerLatching
 from fuseboard.app.calendar_choice import calendar_of, times_to_compare
 from fuseboard.app.drain import Drain, drain_rule
 from fuseboard.app.guardian_link import GuardianLink, guardian_is_wanted, orders_of
-from fuseboard.app.journal_lost import restored_of
 from fuseboard.app.kill_ways import halt_file_of, operator_keys_of
 from fuseboard.app.lost_register import usable_register
 from fuseboard.app.node_options import NodeOptions, port_refused
 from fuseboard.app.outside import GATEWAY_READS_A_MINUTE, outside, policy_views, strategies_door
 from fuseboard.app.ready import tell_ready
+from fuseboard.app.replaying import replayed
 from fuseboard.app.shown import ShownBroker, ShownFeed
 from fuseboard.app.signals import obey_signals
 from fuseboard.app.starting import flattens_not_begun, node_started
@@ -82,7 +82,7 @@ class Node:
         self._calendar = calendar_of(options.policy.session, self._state.path / "calendars")
         self._keys = Keys(self._state.keys_file)
         self._strategy = Supervised(options.command, options.strategy, self._keys)
-        came_back = restored_of(self._state)
+        came_back = replayed(self._state, say)
         recovered = came_back.recovered
         self._kernel = came_back.kernel
         self._adopted = adoption_at_start(

@@ -14,9 +14,11 @@ from fuseboard.app.journal_lost import (
     status_without_journal,
 )
 from fuseboard.app.kill_ways import halt_file_of
+from fuseboard.app.replaying import Replaying
 from fuseboard.app.starting import start_fact, strategies_of
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
+from fuseboard.control.saying import say_aside
 from fuseboard.control.state_directory import Identity, StateDirectory, StateRefused
 from fuseboard.control.status import PostureLine, Status, status_of
 from fuseboard.control.taken_up import register_line
@@ -49,7 +51,7 @@ def offline_status(state: StateDirectory) -> Status:
     """
     identity = state.identity()
     try:
-        came_back = restored_of(state)
+        came_back = restored_of(state, Replaying(say_aside).told)
     except JournalLost as lost:
         status = status_without_journal(state, identity, lost.said)
         return structs.replace(status, history=_last_changes(state.history_file))

@@ -27,6 +27,7 @@ from fuseboard.halts.heartbeats import (
     own_beat,
     process_seen,
 )
+from fuseboard.halts.replaying import replay_says
 from fuseboard.halts.systemd import ALIVE, READY
 from fuseboard.rescue.disk import Disk
 from fuseboard.rescue.journal import GuardianJournal, done_runs, read_lines
@@ -163,7 +164,9 @@ class Guardian:
         run_ns = self._watch.run_ns
         if finding.what is What.LATE:
             self._journal.write("late", run_ns=run_ns, detail=finding.says())
-            self._page(Severity.WARNING, f"{finding.says()}; it is taken over if that goes on")
+            replays = f"; {it}" if (it := replay_says(self._place.state)) else ""
+            said = f"{finding.says()}{replays}; it is taken over if that goes on"
+            self._page(Severity.WARNING, said)
         elif finding.what is What.BACK:
             act = "restarted" if finding.kind is Kind.AGAIN else "false alarm"
             self._journal.write(act, run_ns=run_ns, detail=finding.says())

@@ -13,6 +13,11 @@ ALIVE: Final = "WATCHDOG=1"
 STOPPING: Final = "STOPPING=1"
 
 
+def longer(seconds: int) -> str:
+    """That a start takes so much longer, from now on."""
+    return f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}"
+
+
 def systemd_notify(environment: Mapping[str, str]) -> Callable[[str], None]:
     """How to tell systemd (sd_notify(3)) that we are ready or alive; says nothing elsewhere."""
     address = environment.get(SOCKET_NAME, "")

@@ -1,6 +1,8 @@
 """From the journal back to a kernel: the newest snapshot, and every later record derived anew."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -10,6 +12,8 @@ from fuseboard.journal.recovery import Recovered, recover
 from fuseboard.runtime.build import build
 from fuseboard.vocabulary.inputs import Input, NodeFaulted, NodeStarted, PolicyAdopted
 
+TOLD_EVERY: Final = 1_000
+
 
 class Restored(Struct, frozen=True):
     """A kernel as the durable journal leaves it."""
@@ -18,10 +22,16 @@ class Restored(Struct, frozen=True):
     recovered: Recovered
 
 
-def restored(journal_file: Path, connect: Connect = connected) -> Restored:
+def restored(
+    journal_file: Path,
+    connect: Connect = connected,
+    *,
+    told: Callable[[int, int], None] = lambda _record, _last: None,
+) -> Restored:
     """The kernel of a journal. Raises `JournalDamaged` when a record does not derive again.
 
-    Records of another build are folded without comparing: that build decided them.
+    Records of another build are folded without comparing: that build decided them. `told` hears, a
+    record in a thousand, which one was replayed and which is the last.
     """
     recovered = recover(journal_file, release=build(), connect=connect)
     snapshot = recovered.snapshot
@@ -40,6 +50,8 @@ def restored(journal_file: Path, connect: Connect = connected) -> Restored:
         ours = release == build() and not isinstance(record.input, NodeFaulted)
         if ours and effects != record.effects:
             raise JournalDamaged("the recorded effects do not follow", record.sequence)
+        if record.sequence % TOLD_EVERY == 0:
+            told(record.sequence, recovered.last_sequence)
     return Restored(kernel, recovered)
 
 
