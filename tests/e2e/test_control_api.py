@@ -11,7 +11,7 @@ from fuseboard.vocabulary.operator_inputs import (
     OperatorHaltRequested,
     OperatorResetRequested,
 )
-from tests.e2e.processes import World, fuseboard
+from tests.e2e.processes import World, fuseboard, until
 
 RESET = {"reason": "looked"}
 
@@ -59,10 +59,11 @@ def test_each_role_may_do_what_is_its_and_everything_is_journaled(here: World) -
     assert (code, said["accepted"]) == (200, True)
     assert ada("GET", "/v1/status")[1]["posture"] == "HALTED"
     assert olga("POST", "/v1/reset", RESET)[0] == 403
-    assert ada("POST", "/v1/reset", RESET) == (
-        200,
-        {"accepted": True, "message": "account: reset by Ada"},
+    said = until(  # refused until the books are compared with the broker's since the halt
+        lambda: answer[1] if (answer := ada("POST", "/v1/reset", RESET))[0] == 200 else None,
+        "Ada's reset is taken",
     )
+    assert said == {"accepted": True, "message": "account: reset by Ada"}
     flood = [stranger("GET", "/v1/status")[0] for _ in range(20 * USES_A_SECOND_MAX)]
     assert 503 in flood
     assert ada("GET", "/v1/status")[0] == 200, "who has no key keeps out nobody who has one"
@@ -74,7 +75,7 @@ def test_each_role_may_do_what_is_its_and_everything_is_journaled(here: World) -
     (first, last) = [fact for fact in facts if isinstance(fact, OperatorHaltRequested)]
     assert (first.operator, first.reason) == ("Olga", "storm")
     assert last.reason == "through the flood"
-    assert [fact.operator for fact in facts if isinstance(fact, OperatorResetRequested)] == ["Ada"]
+    assert {fact.operator for fact in facts if isinstance(fact, OperatorResetRequested)} == {"Ada"}
     uses = [fact for fact in facts if isinstance(fact, ControlUsed)]
     seen = [(use.operator, use.role, use.use, use.granted) for use in uses]
     assert ("Vic", "viewer", "POST /v1/halt", False) in seen
