@@ -25,8 +25,16 @@ ADOPTED = PolicyAdopted(text=TEXT, digest=digest_of(TEXT), operator="start")
 SECOND_NS = 10**9
 
 
-def live(state: StateDirectory, *facts: Input, start: bool = True) -> int:
-    """One run of a gateway without a broker: a start, then the facts. The last sequence."""
+def live(
+    state: StateDirectory,
+    *facts: Input,
+    start: bool = True,
+    wall_ns: int = 1_800_000_000 * SECOND_NS,
+) -> int:
+    """One run of a gateway without a broker: a start, then the facts. The last sequence.
+
+    It begins at `wall_ns`, as its machine's clock says, where no earlier run was later.
+    """
     identity = state.identity()
     came_back = restored(state.journal_file)
     recovered = came_back.recovered
@@ -51,7 +59,8 @@ def live(state: StateDirectory, *facts: Input, start: bool = True) -> int:
         register_unreadable=unreadable,
         restored=restored_since(state, came_back.kernel.restored_wall_ns()),
     )
-    last = recovered.last_moment or Moment(SECOND_NS, 1_800_000_000 * SECOND_NS)
+    last = recovered.last_moment or Moment(SECOND_NS, wall_ns)
+    last = Moment(last.boot_ns, max(last.wall_ns, wall_ns))
     sequence = recovered.last_sequence
     for fact in (*((ADOPTED, node) if start else ()), *facts):
         last = Moment(last.boot_ns + SECOND_NS, last.wall_ns + SECOND_NS)

@@ -248,6 +248,21 @@ def test_without_an_agreeing_broker_clock_nothing_rolls_and_it_is_said_once(ahea
     assert desk.fuse("session").mark_attos < 1_010_000 * NANOS**2
 
 
+@pytest.mark.parametrize(
+    ("ahead_ns", "said"),
+    [
+        (-24 * HOUR, "our time is 86400 s ahead of the broker's clock: reductions only"),
+        (11 * SECOND, "our time is 11 s behind the broker's clock: reductions only"),
+    ],
+)
+def test_of_two_clocks_that_are_apart_neither_is_blamed(ahead_ns: int, said: str) -> None:
+    desk = SessionDesk(policy(loss("session")))
+    desk.rolls(0)
+    desk.at(260)
+    alerts = [at.text for at in desk.clock(ahead_ns) if isinstance(at, fx.RaiseAlert)]
+    assert [text.startswith(said) for text in alerts] == [True], alerts
+
+
 def test_a_clock_that_is_never_read_is_said_after_a_minute_and_an_old_reading_is_none() -> None:
     desk = SessionDesk(policy(loss("session")))
     desk.rolls(0)

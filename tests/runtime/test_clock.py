@@ -56,6 +56,16 @@ def test_a_machine_that_was_up_for_longer_does_not_make_time_pass() -> None:
     assert machine.clock(last).now().boot_ns == last.boot_ns + SAME_BOOT_SLACK_NS
 
 
+def test_a_clock_says_by_how_much_it_stands_ahead_of_a_machine_that_was_set_back() -> None:
+    machine = Machine(0, 100 * HOUR_NS)
+    clock = machine.clock(Moment(0, 130 * HOUR_NS))
+    assert clock.ahead_ns() == 30 * HOUR_NS
+    machine.wall_ns = 129 * HOUR_NS
+    assert clock.ahead_ns() == HOUR_NS
+    machine.wall_ns = 131 * HOUR_NS
+    assert (clock.ahead_ns(), clock.now().wall_ns) == (0, 131 * HOUR_NS)
+
+
 def test_the_real_clock_moves_on() -> None:
     clock = SystemClock(None)
     first = clock.now()

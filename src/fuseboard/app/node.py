@@ -28,6 +28,7 @@ from fuseboard.app.starting import flattens_not_begun, node_started
 from fuseboard.app.supervised import Supervised
 from fuseboard.app.tape_end import tell_tape_end
 from fuseboard.app.tape_time import tell_dividends, tell_sessions, tell_times_of_day
+from fuseboard.app.time_ahead import time_about, told_at_start
 from fuseboard.brokers.alpaca import AlpacaBroker
 from fuseboard.control.board import Board
 from fuseboard.control.operator_api import OperatorApi
@@ -370,6 +371,8 @@ class Node:
         intake.offer(started)
         for text in [*self._made_again, *flattens_not_begun(started, self._kernel)]:
             self._alerts.tell(Severity.PAGE, Reason.REGISTER_LATCHED, text)
+        for text in told_at_start(self._clock.now().wall_ns, self._clock.ahead_ns()):
+            self._alerts.tell(Severity.PAGE, Reason.CLOCKS_DISAGREE, text)
         return started
 
     async def _until_stopped(
@@ -420,6 +423,7 @@ class Node:
             "state": str(self._state.path),
             "guardian": self._guardian.says(),
             "backup": self._backups.says(),
+            **time_about(self._clock.now().wall_ns, self._clock.ahead_ns()),
             **self._alerts.about(),
             **self._guardian.about(),
         }

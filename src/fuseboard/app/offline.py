@@ -1,5 +1,6 @@
 """What can be read and mended while no gateway runs."""
 
+import time
 from collections import deque
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from fuseboard.app.journal_lost import (
 from fuseboard.app.kill_ways import halt_file_of
 from fuseboard.app.replaying import Replaying
 from fuseboard.app.starting import start_fact, strategies_of
+from fuseboard.app.time_ahead import time_about
 from fuseboard.control.board import AlertLine, Board
 from fuseboard.control.render import utc
 from fuseboard.control.saying import say_aside
@@ -80,7 +82,10 @@ def offline_status(state: StateDirectory) -> Status:
     status = status_of(
         board,
         meter.measured(),
-        about=_about(state, identity),
+        about={
+            **_about(state, identity),
+            **time_about(moment.wall_ns, max(0, moment.wall_ns - time.time_ns())),
+        },
         durable_sequence=came_back.recovered.last_sequence,
         halt_file=halt_file,
         compared_wall_ns=came_back.kernel.compared_wall_ns(),

@@ -109,6 +109,11 @@ class Period(Struct):
         if read_boot_ns is None or boot_ns - read_boot_ns > BROKER_CLOCK_AGE_NS_MAX:
             return "the broker's clock has not been read"
         if self.differs(boot_ns, wall_ns):
-            seconds = self.ahead_ns(boot_ns, wall_ns) // NANOS
-            return f"the broker's clock differs from ours by {seconds} s"
+            return self.apart_says(boot_ns, wall_ns)
         return ""
+
+    def apart_says(self, boot_ns: int, wall_ns: int) -> str:
+        """How far the clocks are apart, blaming neither: we cannot know here which one is wrong."""
+        ahead_ns = self.ahead_ns(boot_ns, wall_ns)
+        where = "behind" if ahead_ns > 0 else "ahead of"
+        return f"our time is {abs(ahead_ns) // NANOS} s {where} the broker's clock"

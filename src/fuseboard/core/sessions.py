@@ -23,7 +23,6 @@ from fuseboard.core.state import Turn
 from fuseboard.core.valuation import evaluate
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope
 from fuseboard.vocabulary.inputs import BrokerClockSeen, SessionRolled
-from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Severity
 from fuseboard.vocabulary.reasons import Reason
 
@@ -72,8 +71,8 @@ def judge_clocks(turn: Turn) -> None:
         return
     period.clocks_apart = True
     publish_postures(turn)
-    seconds = period.ahead_ns(turn.boot_ns, turn.wall_ns) // NANOS
-    text = f"the broker's clock differs from ours by {seconds} s: reductions only until it agrees"
+    apart = period.apart_says(turn.boot_ns, turn.wall_ns)
+    text = f"{apart}: reductions only until they agree; whose is wrong, `fuseboard status` may say"
     turn.alert(Severity.WARNING, Reason.CLOCKS_DISAGREE, text)
 
 

@@ -51,6 +51,10 @@ class SystemClock:
             self._last_wall_ns = wall
         return Moment(self._last_boot_ns, self._last_wall_ns)
 
+    def ahead_ns(self) -> int:
+        """By how much our wall time stands ahead of the machine's, which was set back; else 0."""
+        return max(0, self._last_wall_ns - self._wall_ns())
+
 
 def _boot_offset_ns(last: Moment, boot_ns: int, wall_ns: int) -> int:
     """What to add to the machine's boot time so that it continues the recorded one."""
