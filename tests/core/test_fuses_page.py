@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "fuses.md"
 def test_the_breakers_of_the_page_can_be_adopted() -> None:
     text = PAGE.read_text().split("```yaml\n")[1].split("```")[0]
     policy = policy_from_yaml(text, "docs/fuses.md")
-    assert len(policy.breakers) == 10
+    assert len(policy.breakers) == 11
     assert list(watchlist_of(policy).breakers) == [rule.name for rule in policy.breakers]
 
 
