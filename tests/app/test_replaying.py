@@ -15,12 +15,17 @@ from fuseboard.app import replaying
 from fuseboard.app.kept_journal import keep_journal
 from fuseboard.app.replaying import START_S, Replaying, replayed
 from fuseboard.control.state_directory import Identity, StateDirectory
+from fuseboard.guardian.orders import Place
+from fuseboard.guardian.serving import Guardian
+from fuseboard.guardian.watching import Finding, Kind, What
+from fuseboard.halts.heartbeats import HeartbeatFile
 from fuseboard.halts.register import HaltsRegister
-from fuseboard.halts.replaying import NOTE, note_replay, replay_says
+from fuseboard.halts.replaying import NOTE, forget_replay, note_replay, replay_says
 from fuseboard.lab.demo import DemoOptions, run_demo
 from fuseboard.policy.starter import default_policy_text
 from fuseboard.runtime import recovery
 from tests.app.command_line import CommandLine
+from tests.guardian.test_one_writer import KEYS, ORDERS, Told
 
 
 @pytest.fixture
@@ -118,3 +123,19 @@ def test_the_status_without_a_gateway_tells_of_its_own_replay_beside_the_answer(
     done = fuseboard.on_state("status", "--json")
     assert done.json()["running"] is False, "what is told of is no part of the answer"
     assert done.err.startswith("replaying the journal: record 1 of ")
+
+
+def test_the_guardians_warning_of_a_gateway_that_is_late_says_that_the_next_one_replays(
+    state: StateDirectory,
+) -> None:
+    told: list[str] = []
+    place = Place(state.path)
+    guardian = Guardian(place, HeartbeatFile(place.heartbeat_file), KEYS, [Told(told)])
+    late = Finding(What.LATE, Kind.GONE, 5 * 10**9)
+    note_replay(state.path, 5_000, 36_000_000)
+    guardian._judge(late, None, ORDERS, ("", ""))
+    forget_replay(state.path)
+    guardian._judge(late, None, ORDERS, ("", ""))
+    replays, alone = told
+    assert "replays its journal, record 5,000 of 36,000,000; it is taken over if" in replays
+    assert "no progress for 5.0 s; it is taken over if" in alone
