@@ -54,7 +54,6 @@ def test_each_part_that_dies_beside_the_loop_is_told(
     monkeypatch.setattr(node, "tell_times_of_day", part("times of day").run)
     monkeypatch.setattr(node, "tell_dividends", part("dividends").run)
     monkeypatch.setattr(node, "tell_tape_end", part("tape").run)
-    monkeypatch.setattr(node, "is_open", lambda *_: True)
     intake = Intake()
     door = SimpleNamespace(presence=part("connected"))
 
