@@ -22,16 +22,26 @@ from fuseboard.core import (
     orders,
     outgoing,
     stops,
+    taking_away,
     taking_in,
 )
 from fuseboard.core.measures import recording
-from fuseboard.vocabulary.orders import OrderStatus
+from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.postures import HaltLevel
+from tests.core import test_taking_away as away
 from tests.core import test_taking_in as tests
 from tests.core.by_hand import by_hand
 from tests.deletion import assert_pinned
 
 strange = partial(tests.test_what_cannot_be_read_is_left_and_told)
+stops_after_a_halt = partial(
+    away.test_stops_that_come_after_a_halt_stay_as_far_as_something_is_held,
+    HaltLevel.HALT,
+    "account",
+)
+after_a_kill = partial(
+    away.test_in_a_killed_scope_everything_that_is_adopted_goes_and_after_a_start_too, "account"
+)
 CUTS: tuple[tuple[Callable[..., Any], str, str, Callable[[], object]], ...] = (
     # what is adopted at all
     (
@@ -243,15 +253,81 @@ CUTS: tuple[tuple[Callable[..., Any], str, str, Callable[[], object]], ...] = (
     ),
     (
         foreign._is_adopted,
-        "taking_in.is_unwanted(turn, order)",
+        "taking_away.judge(turn, order)",
         "False",
         tests.test_what_opens_in_a_halted_scope_goes_and_what_reduces_stays,
     ),
     (
-        taking_in.is_unwanted,
-        "order.intent is not Intent.OPEN or ",
-        "",
+        foreign._is_adopted,
+        "taking_away.judge_again(turn, turn.state.book.orders[order_id])",
+        "pass",
+        away.test_one_that_was_given_up_and_works_again_is_judged_again,
+    ),
+    (
+        taking_away._why_unwanted,
+        "protects if order.intent is Intent.OPEN else reduces",
+        "protects",
         tests.test_what_opens_in_a_halted_scope_goes_and_what_reduces_stays,
+    ),
+    (
+        taking_away._why_unwanted,
+        "_kept(turn, order)",
+        "{}",
+        stops_after_a_halt,
+    ),
+    (
+        taking_away._why_unwanted,
+        "_kept(turn, order)",
+        "{}",
+        away.test_whatever_comes_after_a_halt_what_stays_takes_no_position_through_zero,
+    ),
+    (
+        taking_away._why_unwanted,
+        "_tightest(turn, order.symbol)[1] is _KILLED",
+        "False",
+        partial(after_a_kill, by_hand(Side.SELL, 10)),
+    ),
+    (
+        taking_away._kept,
+        " and other.side is order.side",
+        "",
+        away.test_what_works_on_the_other_side_or_elsewhere_takes_no_stop_away,
+    ),
+    (
+        taking_away._kept,
+        " and not other.cancel_wanted",
+        "",
+        stops_after_a_halt,
+    ),
+    (
+        taking_away.node_started,
+        "order.cancel_wanted = True",
+        "pass",
+        away.test_a_start_takes_away_what_an_older_state_kept_in_a_killed_scope,
+    ),
+    (
+        taking_away.node_started,
+        " and _tightest(turn, order.symbol)[1] is _KILLED",
+        "",
+        away.test_a_start_leaves_in_a_halt_what_the_halt_left,
+    ),
+    (
+        taking_away.judge_again,
+        "order.closed() or order.cancel_wanted",
+        "order.closed()",
+        partial(after_a_kill, by_hand(Side.SELL, 10)),
+    ),
+    (
+        taking_away._tell,
+        "foreign.told < TOLD_MAX",
+        "True",
+        away.test_a_flood_is_told_one_by_one_up_to_a_number_and_then_as_a_number,
+    ),
+    (
+        taking_away.tell_when_due,
+        "foreign.told_since_boot_ns = None",
+        "pass",
+        away.test_a_flood_is_told_one_by_one_up_to_a_number_and_then_as_a_number,
     ),
     (
         hygiene.began_to_work,

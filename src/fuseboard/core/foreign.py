@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from fuseboard.core import orders, replacing, taking_in
+from fuseboard.core import orders, replacing, taking_away, taking_in
 from fuseboard.core.halting import latch_scope
 from fuseboard.core.orders import at_broker
-from fuseboard.core.outgoing import cancel
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, Turn
 from fuseboard.vocabulary.effects import CancelOrder
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, foreign_order_id
@@ -54,16 +53,17 @@ def _is_adopted(turn: Turn, fact: ForeignOrderSeen) -> bool:
     One that has ended is nobody's to cancel or to be told of.
     """
     if taking_in.known(turn, fact):
+        order_id = foreign_order_id(fact.broker_order_id)
+        taking_away.judge_again(turn, turn.state.book.orders[order_id])
         return True
     ended = fact.terms is not None and fact.terms.ended is not None
     if taking_in.adopts(turn) and ended:
         taking_in.note_ended(turn, fact)
     elif taking_in.adopts(turn) and not taking_in.hindrance(turn, fact):
         order = taking_in.take_in(turn, fact)
-        text = f"{fact.symbol}: order {fact.wire_id} at the broker was not placed through the"
-        _tell(turn, f"{text} gateway: adopted")
-        if taking_in.is_unwanted(turn, order):
-            cancel(turn, order)
+        if not taking_away.judge(turn, order):
+            text = f"{fact.symbol}: order {fact.wire_id} at the broker was not placed through the"
+            _tell(turn, f"{text} gateway: adopted")
         taking_in.tell_limits(turn, order)
         return True
     return ended

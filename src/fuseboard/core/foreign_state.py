@@ -27,3 +27,10 @@ class ForeignOrders(Struct, kw_only=True):
     """Orders that work at no known price: what they may cost at worst is not known."""
     limits_told_boot_ns: int | None = None
     """When people were last told that one passes a limit."""
+    told_since_boot_ns: int | None = None
+    """Since when those are counted that came where what opens is stopped."""
+    told: int = 0
+    """Of these, told one by one."""
+    untold: int = 0
+    """Of these, to be told as a number."""
+    untold_cancelled: int = 0

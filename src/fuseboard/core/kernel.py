@@ -43,6 +43,7 @@ from fuseboard.core import (
     restoring,
     sessions,
     startup,
+    taking_away,
     taking_in,
     trading_halts,
     valuation,
@@ -273,6 +274,7 @@ def _time_advanced(turn: Turn, fact: TimeAdvanced) -> None:
     if dividends.advance(turn):
         valuation.evaluate(turn, BOOKS_SOURCE)
     taking_in.price_when_due(turn)
+    taking_away.tell_when_due(turn)
     nearness.judge_when_due(turn)
     rates.judge_when_due(turn)
     valuation.read_when_due(turn)

@@ -29,6 +29,7 @@ from fuseboard.core import (
     roster,
     sessions,
     standing,
+    taking_away,
     waiting,
 )
 from fuseboard.core.fuses.latch import Latch
@@ -109,6 +110,7 @@ def node_started(turn: Turn, fact: NodeStarted) -> None:
     _show_all(turn)
     for symbol in dict.fromkeys([*state.instruments, *state.book.held()]):
         turn.out.append(WatchSymbol(symbol=symbol))
+    taking_away.node_started(turn)
     cancel_again(turn)
     comparing.node_started(turn)
     drop_copy.node_started(turn)

@@ -30,11 +30,9 @@ from fuseboard.core.market import Instrument
 from fuseboard.core.orders import take_fill
 from fuseboard.core.outgoing import cancel, publish, read_account
 from fuseboard.core.state import FOREIGN_ORDERS_MAX, INSTRUMENTS_MAX, State, Turn
-from fuseboard.core.stops import protects
 from fuseboard.core.throttles import Ring
 from fuseboard.vocabulary.foreign_inputs import ForeignTerms
 from fuseboard.vocabulary.identifiers import (
-    ACCOUNT_SCOPE,
     foreign_order_id,
     is_foreign_order_id,
     symbol_scope,
@@ -49,7 +47,6 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.market_effects import WatchSymbol
 from fuseboard.vocabulary.money import NANOS, text_from_nanos
 from fuseboard.vocabulary.orders import Intent, OrderStatus, Severity, Side
-from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
 
 ADOPT: Final = "adopt"
@@ -131,19 +128,6 @@ def take_in(turn: Turn, fact: ForeignOrderSeen) -> Order:
         turn.alert(Severity.WARNING, Reason.UNVALUED, text)
         turn.wake(turn.boot_ns + PRICED_EVERY_NS)
     return order
-
-
-def is_unwanted(turn: Turn, order: Order) -> bool:
-    """Whether it opens where people, or a plan, have stopped all that opens: it goes, as a halt
-    would have cancelled it. What reduces stays, for exits are not trapped.
-    """
-    state = turn.state
-    if order.intent is not Intent.OPEN or protects(state.book, order, {}):
-        return False
-    if state.plans and reserves(state, order.symbol):
-        return True
-    scopes = (ACCOUNT_SCOPE, symbol_scope(order.symbol))
-    return any(fuse.scope in scopes and fuse.posture() >= Posture.HALTED for fuse in state.fuses())
 
 
 def note_ended(turn: Turn, fact: ForeignOrderSeen) -> None:

@@ -16,6 +16,7 @@ from fuseboard.core import (
     quotes,
     rates,
     sessions,
+    taking_away,
     taking_in,
     trading_halts,
     valuation,
@@ -99,6 +100,7 @@ def _deadlines_but_reading(turn: Turn) -> tuple[int, ...]:
         nearness.next_deadline(state),
         rates.next_deadline(turn),
         consent.next_deadline(turn),
+        taking_away.next_deadline(turn),
         taking_in.next_deadline(turn),
         cooldowns.next_deadline(turn),
     )
