@@ -271,6 +271,23 @@ def a_night_waits_for_the_morning() -> None:
     assert buys(desk) == []
 
 
+def a_halted_symbol_is_not_waited_for() -> None:
+    desk = Desk(with_data(missing_action="halt", assets_min=2), held=100)
+    desk.take(TradingHalted(symbol="AAPL", code="P LUDP", event_ns=1))
+    desk.start()
+    desk.quote("MSFT", 100)
+    for _ in range(3):
+        tick(desk, SECOND)
+    effects = tick(desk, RULES.quote_age_ns_max)  # MSFT has no good quote any more
+    assert [each.reason for each in effects if isinstance(each, fx.LatchHalt)] == [
+        Reason.DATA_MISSING
+    ]
+
+
+def test_a_symbol_that_its_exchange_halted_keeps_no_other_bad_data_from_halting() -> None:
+    a_halted_symbol_is_not_waited_for()
+
+
 def test_data_that_nobody_can_have_yet_halts_no_longer_than_it_is_missing() -> None:
     a_start_waits_for_its_first_quotes()
     a_night_waits_for_the_morning()
@@ -482,8 +499,19 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
         (data_health._missing, "not at.excluded and ", "", too_few_good_quotes),
         (data_health._halted, 'action != "halt"', "True", stale_data_halts),
         (data_health._halted, 'action != "halt"', "True", a_dead_feed_halts),
-        (data_health._follow, "and _came(turn.state)", "", a_start_waits_for_its_first_quotes),
+        (
+            data_health._follow,
+            "and _came(turn.state)",
+            "",
+            a_start_waits_for_its_first_quotes,
+        ),
         (data_health._halted, "reason.value in", "False and", a_start_waits_for_its_first_quotes),
+        (
+            data_health._came,
+            "if symbol not in state.trading_halts",
+            "",
+            a_halted_symbol_is_not_waited_for,
+        ),
         (
             data_health._halted,
             "or session.closed(turn, turn.state.period)",

@@ -167,8 +167,11 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
 
 
 def _came(state: State) -> bool:
-    """Whether what is held was quoted since the start: until then its data has yet to come."""
-    known = [state.instruments.get(symbol) for symbol in state.book.held()]
+    """Whether what is held, and not halted by its exchange, was quoted since the start: until then
+    its data has yet to come.
+    """
+    held = [symbol for symbol in state.book.held() if symbol not in state.trading_halts]
+    known = [state.instruments.get(symbol) for symbol in held]
     return all(at is not None and at.bid_nanos > 0 for at in known)
 
 

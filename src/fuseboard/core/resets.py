@@ -231,16 +231,17 @@ def resettable(turn: Turn, *, before_wall_ns: int) -> list[Tripping]:
     Only what stopped by itself: not what was killed, nor what was reset too often, nor a person's
     latch, nor while a plan runs, nor once the policy that named the calendar is no longer in force.
     """
-    return [
+    stopped = [
         fuse
         for fuse in turn.state.tripping()
         if fuse.rule.reset is ResetRule.NEXT_TRADING_DAY
         and fuse.state in _STOPPED_BY_ITSELF
         and fuse.tripped_wall_ns < before_wall_ns
-        and roster.asked_for(turn, fuse)
         and not fuse.exhausted
         and not ongoing(turn.state, fuse.trip())
     ]
+    asked = roster.asked_for(turn) if stopped else {}
+    return [fuse for fuse in stopped if fuse.name in asked]
 
 
 def reset_by_calendar(

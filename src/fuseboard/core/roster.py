@@ -9,7 +9,8 @@ lasts, its mark, so that the same fuse may come back and repeats no trip id. Som
   or the fuse tightens it. It may only reduce, and it is measured on the capital that it had.
 """
 
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeAlias, TypeVar
 
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.machine import FuseEvent
@@ -29,6 +30,8 @@ RETIRED_MAX: Final = 1_000
 """Retired fuses of each kind. The oldest is forgotten, and new ones begin above its generation."""
 EVERY_STRATEGY: Final = "strategy:*"
 Fuse = TypeVar("Fuse", DrawdownFuse, RuleFuse)
+Named: TypeAlias = tuple[Mapping[str, object], ...]
+"""Fuses by their names: those in force, then the retired."""
 
 
 def follow(turn: Turn) -> None:
@@ -66,10 +69,9 @@ def retire(turn: Turn) -> None:
     }
 
 
-def asked_for(turn: Turn, fuse: DrawdownFuse | RuleFuse) -> bool:
-    """Whether the policy in force asks for this fuse."""
-    wanted = _wanted_losses(turn) if isinstance(fuse, DrawdownFuse) else _wanted_breakers(turn)
-    return fuse.name in wanted
+def asked_for(turn: Turn) -> dict[str, None]:
+    """The names of the fuses that the policy in force asks for."""
+    return dict.fromkeys([*_wanted_losses(turn), *_wanted_breakers(turn)])
 
 
 def would_close(turn: Turn, policy: Policy) -> list[str]:
@@ -144,35 +146,34 @@ def _wanted_losses(turn: Turn) -> dict[str, tuple[str, LossRule]]:
     asked = [(ACCOUNT_SCOPE, rule) for rule in policy.losses]
     for strategy in policy.strategies:
         asked += [(strategy_scope(strategy.name), rule) for rule in strategy.losses]
+    mine: Named = (state.drawdowns, state.retired_drawdowns)
+    taken: Named = (state.breakers, state.retired_breakers)
     wanted: dict[str, tuple[str, LossRule]] = {}
     for scope, rule in asked:
-        mine = (*state.drawdowns, *state.retired_drawdowns)
-        taken = (*state.breakers, *state.retired_breakers)
         wanted[_name(rule.name, scope, "loss", mine=mine, taken=taken)] = (scope, rule)
     return wanted
 
 
 def _wanted_breakers(turn: Turn) -> dict[str, tuple[str, BreakerRule]]:
     state = turn.state
+    mine: Named = (state.breakers, state.retired_breakers)
+    taken: Named = (state.drawdowns, state.retired_drawdowns)
     wanted: dict[str, tuple[str, BreakerRule]] = {}
     for rule in turn.policy.breakers:
         for scope in _scopes(turn, rule):
-            mine = (*state.breakers, *state.retired_breakers)
-            taken = (*state.drawdowns, *state.retired_drawdowns)
             name = _name(rule.name, scope, "breaker", mine=mine, taken=taken)
             wanted[name] = (scope, rule)
     return wanted
 
 
-def _name(
-    rule: str, scope: str, kind: str, *, mine: tuple[str, ...], taken: tuple[str, ...]
-) -> str:
+def _name(rule: str, scope: str, kind: str, *, mine: Named, taken: Named) -> str:
     """A fuse keeps its name; a new one takes a name that no fuse of the other kind has."""
     plain, marked = f"{rule}:{scope}", f"{rule} ({kind}):{scope}"
-    for known in mine:
-        if known in (plain, marked):
-            return known
-    return marked if plain in taken else plain
+    for fuses in mine:
+        for name in (plain, marked):
+            if name in fuses:
+                return name
+    return marked if any(plain in fuses for fuses in taken) else plain
 
 
 def _scopes(turn: Turn, rule: BreakerRule) -> list[str]:
