@@ -131,6 +131,60 @@ def test_a_split_moves_nothing_and_waits_for_the_positions() -> None:
     assert desk.watcher().state is FuseState.MONITORING
 
 
+@pytest.mark.parametrize(("shares", "price"), [(2_000, 125), (500, 500)])
+@pytest.mark.parametrize("scope", [AAPL, EACH])
+def test_a_course_that_begins_between_a_splits_price_and_its_quantity_loses_nothing(
+    scope: str, shares: int, price: int
+) -> None:
+    desk = SymbolBooks(policy=rules())
+    desk.prices("AAPL", price * NANOS, times=4)
+    desk.adopts(rules(breaker("daily_pnl <= -1%", scope)))
+    desk.figures()
+    desk.take(positions(shares, price))
+    desk.prices("AAPL", price * NANOS, times=3)
+    assert desk.value("daily_pnl") == 0
+    assert desk.watcher().state is FuseState.MONITORING
+    desk.read()
+    desk.read()
+    fallen = price * NANOS * 9 // 10  # a tenth of the quarter million that is held
+    desk.prices("AAPL", fallen, times=3)
+    assert desk.value("daily_pnl") == -Fraction(25, 1_000)
+    assert desk.watcher().state is FuseState.HALTED
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_price_that_jumped_without_a_split_counts_wherever_in_it_the_course_began(
+    is_before: bool,
+) -> None:
+    asked = rules(breaker("daily_pnl <= -1%", EACH))
+    desk = SymbolBooks(policy=asked if is_before else rules())
+    desk.prices("AAPL", 125 * NANOS, times=4)
+    desk.adopts(asked)
+    assert desk.watcher().state is FuseState.MONITORING
+    desk.figures()
+    desk.take(positions(1_000, 125))
+    desk.prices("AAPL", 125 * NANOS, times=3)
+    assert desk.value("daily_pnl") == -Fraction(125, 1_000)
+    assert desk.watcher().state is FuseState.HALTED
+
+
+def test_a_person_who_rebases_between_a_splits_price_and_its_quantity_begins_before_it() -> None:
+    desk = SymbolBooks(breaker("drawdown >= 0.1%"))
+    desk.prices("AAPL", 249 * NANOS, times=3)
+    assert desk.watcher().state is FuseState.HALTED
+    desk.now_ns += 60 * SECOND
+    desk.prices("AAPL", 498 * NANOS, times=4)
+    assert desk.kernel._state.jumped
+    desk.take(
+        OperatorResetRequested(request=1, operator="ann", reason="l", scope=AAPL, rebase=True)
+    )
+    desk.figures()
+    desk.take(positions(500, 498))
+    desk.prices("AAPL", 498 * NANOS, times=3)
+    assert desk.value("daily_pnl") == 0
+    assert desk.watcher().state is FuseState.MONITORING
+
+
 def positions(shares: int, price: int) -> facts.PositionsSeen:
     at = facts.BrokerPosition(
         symbol="AAPL",
@@ -273,6 +327,10 @@ def test_what_was_lost_while_the_node_was_down_counts() -> None:
     assert desk.value("daily_pnl") == -Fraction(2, 1_000)
 
 
+def splits_while_it_begins() -> None:
+    test_a_course_that_begins_between_a_splits_price_and_its_quantity_loses_nothing(EACH, 500, 500)
+
+
 def rate_of_aapl() -> None:
     test_a_symbols_rate_is_of_orders_in_it_within_a_second(AAPL)
 
@@ -301,6 +359,18 @@ PINNED: tuple[tuple[Callable[..., object], str, str, Callable[[], None]], ...] =
         "at.cash_attos += attos",
         "pass",
         test_a_dividend_is_no_loss_of_its_symbol_and_no_gain,
+    ),
+    (
+        symbols._worth_at_start_attos,
+        "symbol not in state.jumped",
+        "True",
+        splits_while_it_begins,
+    ),
+    (
+        symbols.begin_again,
+        "_worth_at_start_attos",
+        "worth_attos",
+        test_a_person_who_rebases_between_a_splits_price_and_its_quantity_begins_before_it,
     ),
     (
         doubts._benefit_of_symbol,

@@ -43,6 +43,18 @@ def worth_attos(state: State, symbol: str) -> int:
     )
 
 
+def _worth_at_start_attos(state: State, symbol: str) -> int:
+    """The worth that a course begins at: before a price that may be a split's, not between it and
+    the quantity that the broker tells.
+    """
+    worth = worth_attos(state, symbol)
+    at = state.book.account.positions.get(symbol)
+    if at is None or symbol not in state.jumped:
+        return worth
+    _, before_nanos = state.jumped[symbol]
+    return worth + at.quantity_nanos * (before_nanos - at.mark_nanos)
+
+
 def follow_traded(turn: Turn) -> bool:
     """Where a rule is for each symbol, follow those that are held or were traded; whether one is
     new.
@@ -70,7 +82,7 @@ def begin(turn: Turn) -> None:
             opening_attos = account.day_open_attos
             symbols.courses[symbol] = SymbolCourse(
                 course=course_from(opening_attos),
-                cash_attos=opening_attos - worth_attos(state, symbol),
+                cash_attos=opening_attos - _worth_at_start_attos(state, symbol),
             )
     symbols.courses = {symbol: at for symbol, at in symbols.courses.items() if symbol in wanted}
     if not symbols.courses:
@@ -114,7 +126,7 @@ def begin_again(turn: Turn, symbol: str) -> None:
     if at is None or account is None:
         return
     at.course.begin(account.day_open_attos)
-    at.cash_attos = account.day_open_attos - worth_attos(state, symbol)
+    at.cash_attos = account.day_open_attos - _worth_at_start_attos(state, symbol)
 
 
 def see(state: State, source: str) -> None:
