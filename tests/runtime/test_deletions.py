@@ -1,5 +1,5 @@
 """Delete the wait for the disk, the epoch check at the socket, or what keeps a bulk cancel from
-taking away what is to stay: a test that pins it fails.
+taking away what is to stay, or from holding the single cancels back: a test that pins it fails.
 
 The rest of the list is in `tests/core/test_deletions.py`.
 """
@@ -25,6 +25,9 @@ Row = tuple[Callable[..., Any], str, str, Callable[[], object]]
 ONLY_NEWER = (
     outlet.test_after_a_halt_only_the_new_epoch_and_reductions_leave_and_a_halted_register_stops_all
 )
+A_LIST_HANGS = ("a halt", "the list")
+THE_REQUEST = "the request"
+NO_STOP_BETWEEN = bulk.test_no_stop_is_placed_while_a_request_without_an_answer_may_take_it_away
 THE_WAIT_FOR_THE_DISK: tuple[Row, ...] = (
     (
         Hold.released,
@@ -94,20 +97,20 @@ THE_EPOCH_CHECK: tuple[Row, ...] = (
 
 ALL_AT_ONCE: tuple[Row, ...] = (
     (
-        BulkCancels._ask_once,
-        "or not all(map(self._is_wanted, works))",
+        BulkCancels._all_is_to_go,
+        " and all(map(self._is_wanted, works))",
         "",
         partial(bulk.test_what_is_to_stay_is_not_taken_away_with_the_others, "a stop"),
     ),
     (
-        BulkCancels._ask_once,
+        BulkCancels._all_is_to_go,
         "self._spares()",
         "False",
         bulk.test_a_close_on_its_way_is_waited_for_and_then_spares_all_from_it,
     ),
     (
-        BulkCancels.ask,
-        "self._over.clear()",
+        BulkCancels._held,
+        "self._holds_none.clear()",
         "pass",
         bulk.test_a_close_waits_until_it_is_answered_and_is_not_taken_away,
     ),
@@ -124,10 +127,40 @@ ALL_AT_ONCE: tuple[Row, ...] = (
         bulk.test_a_close_waits_until_it_is_answered_and_is_not_taken_away,
     ),
     (
-        CancelLine._ask_for_many,
-        "each.is_moot = True",
+        CancelLine._ask,
+        "_drop(each)",
         "pass",
         bulk.test_a_hundred_orders_of_a_halted_account_are_cancelled_by_one_request,
+    ),
+    (
+        BulkCancels._all_is_to_go,
+        "asyncio.timeout_at(ends_at)",
+        "asyncio.timeout_at(None)",
+        partial(bulk.test_without_an_answer_the_single_cancels_wait_a_bounded_time, *A_LIST_HANGS),
+    ),
+    (
+        BulkCancels._hold_none,
+        "let_go()",
+        "pass",
+        partial(bulk.test_without_an_answer_a_fault_still_ends_with_nothing_working, THE_REQUEST),
+    ),
+    (
+        BulkCancels._hold_none,
+        "self._holds_none.set()",
+        "pass",
+        partial(bulk.test_a_close_waits_a_bounded_time_for_the_answer, 100),
+    ),
+    (
+        BulkCancels.ask,
+        "left_ns -= self._clock.now().boot_ns - began_ns",
+        "pass",
+        bulk.test_all_tries_together_hold_single_cancels_back_no_longer_than_one,
+    ),
+    (
+        SubmitLine._bulk_is_over,
+        " and not self._bulk.is_unanswered()",
+        "",
+        partial(NO_STOP_BETWEEN, 100),
     ),
     (
         CancelLine.forget,

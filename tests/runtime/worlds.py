@@ -290,6 +290,8 @@ class MemoryBroker:
         self.bulk_cancels = 0
         self.bulk_ms = 1
         self.bulk_faults: list[str] = []
+        self.list_ms = 1
+        """How long the list of what works takes."""
         self.working: dict[str, str] = {}
         self.strangers: dict[str, str] = {}
         """Wire id to broker order id of what others placed; all at once takes them away, too."""
@@ -373,6 +375,8 @@ class MemoryBroker:
         fault = self.bulk_faults.pop(0) if self.bulk_faults else ""
         if fault == "nothing was done":
             raise BrokerUnavailable("503")
+        if fault == "too many requests":
+            raise Throttled(None)
         self.strangers.clear()
         taken = list(self.working.values())
         if fault == "it took a part":
@@ -438,7 +442,7 @@ class MemoryBroker:
 
     async def foreign_orders(self, known: Callable[[str], bool]) -> Sequence[ForeignOrderSeen]:
         self._throttle()
-        await self._sleep(1)
+        await self._sleep(self.list_ms)
         return [
             ForeignOrderSeen(
                 wire_id=f"fb-12345678-{order_id}",

@@ -177,25 +177,27 @@ class CancelLine:
     # --- many at a time --------------------------------------------------------------------------
 
     async def _ask_for_many(self, bulk: BulkCancels, cancel: _Cancel) -> None:
-        """Wait for a bulk cancel that is being asked for, or ask for one if that is worth it."""
-        if self._bulk_asked is not None:
-            await self._bulk_asked.wait()
-            return
-        waiting = sum(each.may_drop and not each.is_moot for each in self._under_way.values())
-        if cancel.is_moot or not bulk.is_worth(waiting):
-            return
-        asked = self._bulk_asked = asyncio.Event()
-        cancel.may_drop = False  # it asks for the others
-        try:
-            taken = frozenset(await bulk.ask())
-        finally:
-            cancel.may_drop = True
-            self._bulk_asked = None
-            asked.set()
+        """Wait for a bulk cancel that is asked for, or ask for one if that is worth it; the wait is
+        bounded, and the bulk cancel may go on after it.
+        """
+        if self._bulk_asked is None:
+            waiting = sum(each.may_drop and not each.is_moot for each in self._under_way.values())
+            if cancel.is_moot or not bulk.is_worth(waiting):
+                return
+            asked = self._bulk_asked = asyncio.Event()
+            self._crew.start(self._ask(bulk, asked), partial(self._bulk_ended, asked))
+        await self._bulk_asked.wait()
+
+    async def _ask(self, bulk: BulkCancels, asked: asyncio.Event) -> None:
+        taken = frozenset(await bulk.ask(asked.set))
         for each in self._under_way.values():
             if each.order.broker_order_id in taken:
                 self._took(each.order.order_id, bulk.limits.taken_ns)
-                each.is_moot = True
+                _drop(each)
+
+    def _bulk_ended(self, asked: asyncio.Event) -> None:
+        self._bulk_asked = None
+        asked.set()
 
 
 def _drop(cancel: _Cancel) -> None:

@@ -196,6 +196,7 @@ class Outlet:
             gate=self._gate,
             clock=self._clock,
             may=lambda: self._sealed or self._holds_new_risk or self._register.halts("", ""),
+            hurries=lambda: self._sealed or self._holds_new_risk,
             is_wanted=lambda it: self._cancels.wants(it) or (self._sealed and it.ours_by_prefix),
             spares=lambda: not all(map(self._cancels.is_wanted, self._submits.started_ids())),
             limits=self.limits.bulk,

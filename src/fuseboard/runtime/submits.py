@@ -281,10 +281,14 @@ class SubmitLine:
         return wait_ns > 0 and await self._gate.turn(protective=False, wait_ns_max=wait_ns)
 
     async def _bulk_is_over(self, submit: _Submit) -> bool:
-        """Wait while everything is being cancelled; False when an order is stale after that."""
-        if not await self._bulk.waited():
+        """Wait while everything is being cancelled; False when an order is stale after that, or
+        could be taken away still. A plan's close is sent then: the plan closes anew.
+        """
+        waited = await self._bulk.waited()
+        if _is_protective(submit.order):
             return True
-        return _is_protective(submit.order) or self._clock.now().boot_ns < submit.deadline_ns
+        is_stale = waited and self._clock.now().boot_ns >= submit.deadline_ns
+        return not is_stale and not self._bulk.is_unanswered()
 
     async def _call(self, submit: _Submit) -> SubmitOutcome:
         def still_allowed() -> bool:
