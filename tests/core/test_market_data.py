@@ -288,6 +288,26 @@ def test_a_symbol_that_its_exchange_halted_keeps_no_other_bad_data_from_halting(
     a_halted_symbol_is_not_waited_for()
 
 
+def data_that_does_not_come_back_with_the_market_halts() -> None:
+    desk = Desk(with_data(stale_action="halt"), held=100)
+    tick(desk, SECOND)
+    desk.take(facts.BrokerClockSeen(wall_ns=desk.now_ns, is_open=False))
+    tick(desk, RULES.quote_age_ns_max)
+    desk.take(facts.BrokerClockSeen(wall_ns=desk.now_ns, is_open=True))
+    early = [*tick(desk, SECOND), *tick(desk, RULES.quote_age_ns_max - SECOND)]
+    assert not [each for each in early if isinstance(each, fx.LatchHalt)]
+    late = tick(desk, 2 * SECOND)
+    assert [each.reason for each in late if isinstance(each, fx.LatchHalt)] == [Reason.DATA_STALE]
+    desk.quote("AAPL", 250)
+    for _ in range(3):
+        tick(desk, SECOND)
+    assert buys(desk) == [Reason.POSTURE_HALTED]
+
+
+def test_data_that_was_gone_overnight_and_stays_away_halts_until_a_person_resets() -> None:
+    data_that_does_not_come_back_with_the_market_halts()
+
+
 def test_data_that_nobody_can_have_yet_halts_no_longer_than_it_is_missing() -> None:
     a_start_waits_for_its_first_quotes()
     a_night_waits_for_the_morning()
@@ -497,15 +517,20 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
             a_dead_feed_is_told_from_a_quiet_symbol,
         ),
         (data_health._missing, "not at.excluded and ", "", too_few_good_quotes),
-        (data_health._halted, 'action != "halt"', "True", stale_data_halts),
-        (data_health._halted, 'action != "halt"', "True", a_dead_feed_halts),
+        (data_health._halted, '_action(turn, reason) != "halt"', "True", stale_data_halts),
+        (data_health._halted, '_action(turn, reason) != "halt"', "True", a_dead_feed_halts),
         (
             data_health._follow,
             "and _came(turn.state)",
             "",
             a_start_waits_for_its_first_quotes,
         ),
-        (data_health._halted, "reason.value in", "False and", a_start_waits_for_its_first_quotes),
+        (
+            data_health._may_be_gone,
+            "reason.value in turn.state.data_awaited or",
+            "",
+            a_start_waits_for_its_first_quotes,
+        ),
         (
             data_health._came,
             "if symbol not in state.trading_halts",
@@ -513,10 +538,22 @@ def test_a_policy_without_anomalies_keeps_no_habits() -> None:
             a_halted_symbol_is_not_waited_for,
         ),
         (
-            data_health._halted,
-            "or session.closed(turn, turn.state.period)",
-            "",
+            data_health._may_be_gone,
+            "session.closed(turn, turn.state.period)",
+            "()",
             a_night_waits_for_the_morning,
+        ),
+        (
+            data_health._follow,
+            "return _halted_since_open(turn, reason, known)",
+            "return False",
+            data_that_does_not_come_back_with_the_market_halts,
+        ),
+        (
+            data_health._halted_since_open,
+            "<= turn.policy.data.quote_age_ns_max",
+            "< 0",
+            data_that_does_not_come_back_with_the_market_halts,
         ),
         (Instrument._doubt, "= boot_ns", "= 0", jumping_marks_ask_the_broker),
         (Instrument._mark, "self._doubt(boot_ns)", "", jumping_marks_ask_the_broker),

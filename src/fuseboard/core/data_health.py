@@ -151,13 +151,15 @@ def _follow(turn: Turn, reason: Reason, text: str) -> bool:
     if not text and turn.state.reconciled and _came(turn.state):
         turn.state.data_awaited.pop(reason.value, None)
     if text and known is None:
-        doubts[reason.value] = DataDoubt(text)
-        if not _halted(turn, reason, text):
+        doubt = doubts[reason.value] = DataDoubt(text)
+        doubt.halted = _halted(turn, reason, text)
+        if not doubt.halted:
             turn.alert(Severity.WARNING, reason, text)
         return True
     if text and known is not None:
         known.text, known.well_boot_ns = text, None
-    elif known is not None and known.well_boot_ns is None:
+        return _halted_since_open(turn, reason, known)
+    if known is not None and known.well_boot_ns is None:
         known.well_boot_ns = turn.boot_ns
     elif known is not None and turn.boot_ns - (known.well_boot_ns or 0) >= WELL_NS:
         del doubts[reason.value]
@@ -175,19 +177,44 @@ def _came(state: State) -> bool:
     return all(at is not None and at.bid_nanos > 0 for at in known)
 
 
+def _action(turn: Turn, reason: Reason) -> str:
+    rules = turn.policy.data
+    return rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
+
+
+def _may_be_gone(turn: Turn, reason: Reason) -> bool:
+    """Whether nobody can have this data now: the first has yet to come, or the market is closed."""
+    return reason.value in turn.state.data_awaited or bool(session.closed(turn, turn.state.period))
+
+
 def _halted(turn: Turn, reason: Reason, text: str) -> bool:
     """Whether the action is `halt` and the account was halted until a person resets it; either way
     it takes away what would raise exposure.
     """
-    rules = turn.policy.data
-    action = rules.missing_action if reason is Reason.DATA_MISSING else rules.stale_action
-    if action != "halt":
+    if _action(turn, reason) != "halt":
         return False
-    if reason.value in turn.state.data_awaited or session.closed(turn, turn.state.period):
+    if _may_be_gone(turn, reason):
         cancel_openings(turn)
         return False
     latch_scope(turn, ACCOUNT_SCOPE, HaltLevel.HALT, reason, detail=text)
     return True
+
+
+def _halted_since_open(turn: Turn, reason: Reason, doubt: DataDoubt) -> bool:
+    """Data that was gone overnight and does not come back with the market halts like any other, as
+    soon as it is older than the policy's age in the open market.
+    """
+    if doubt.halted or _action(turn, reason) != "halt":
+        return False
+    if _may_be_gone(turn, reason):
+        doubt.open_boot_ns = None
+        return False
+    if doubt.open_boot_ns is None:
+        doubt.open_boot_ns = turn.boot_ns
+    if turn.boot_ns - doubt.open_boot_ns <= turn.policy.data.quote_age_ns_max:
+        return False
+    doubt.halted = _halted(turn, reason, doubt.text)
+    return doubt.halted
 
 
 def next_deadline(turn: Turn) -> int:

@@ -247,3 +247,7 @@ class DataDoubt(Struct):
     text: str
     well_boot_ns: int | None = None
     """Since when it is well again; None while it is not."""
+    halted: bool = False
+    """Whether it halted the account, where the policy says `halt`."""
+    open_boot_ns: int | None = None
+    """Since when it stands in an open market, where it began in a closed one."""
