@@ -1,11 +1,12 @@
 """The action `reduce_only`: a latch that lets exits pass, and nothing that raises exposure."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from fuseboard.core import halting
+from fuseboard.core import halting, reset_counts, resets
 from fuseboard.core.fuses import machine
 from fuseboard.core.fuses.machine import FuseEvent, FuseState
 from fuseboard.core.kernel import Kernel
@@ -20,10 +21,13 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderType, Severity, Side, TimeInForce
 from fuseboard.vocabulary.postures import HaltLevel, Posture
 from fuseboard.vocabulary.reasons import Reason
-from tests.core.test_known_failures import Desk, accept, denied, submitted
+from tests.core.test_broker_latches import closed
+from tests.core.test_known_failures import SECOND, Desk, accept, denied, submitted
 from tests.core.test_limits import asked
 from tests.core.test_operators import answered, reset
+from tests.core.test_operators import asked as halt_asked
 from tests.core.test_sessions import SessionDesk
+from tests.deletion import assert_pinned
 
 LOSS = LossRule(
     name="daily_loss",
@@ -274,6 +278,108 @@ def test_too_many_trips_in_a_day_kill_it_as_any_other() -> None:
     assert leaves.order_id in cancelled(effects)
     (page,) = [it for it in effects if isinstance(it, fx.RaiseAlert) and it.severity is PAGE]
     assert "only reductions" not in page.text
+
+
+COOLS = replace(LOSS, cooldown_ns=4 * 3_600 * SECOND, cooldown_always=True)
+EXHAUSTED = replace(LOSS, resets_a_day_max=0)
+
+
+def halted_on_top(loss: LossRule, level: HaltLevel = HaltLevel.HALT) -> SessionDesk:
+    """A loss let exits pass, and a person halts the account on top of it."""
+    desk = desk_of(loss)
+    desk.agrees = True
+    desk.opens()
+    desk.at(215)
+    effects = desk.take(halt_asked(level))
+    if level is HaltLevel.FLATTEN:
+        closed(desk, effects)
+        desk.held = 0
+    desk.at(215)
+    return desk
+
+
+def refused(effects: tuple[fx.Effect, ...]) -> str:
+    (answer,) = [it for it in effects if isinstance(it, fx.AnswerOperator)]
+    assert not answer.accepted, answer
+    return answer.message
+
+
+@pytest.mark.parametrize(("loss", "hours"), [(COOLS, 4), (EXHAUSTED, 24)])
+def test_a_halt_on_top_is_lifted_alone_and_exits_pass_again(loss: LossRule, hours: int) -> None:
+    desk = halted_on_top(loss)
+    assert denied(sells(desk, 1)) == [Reason.POSTURE_HALTED]
+    effects = desk.take(reset())
+    said = answered(effects)
+    begins = "account: reset by ann; daily_loss:account stays, only reductions and stops pass"
+    assert said.startswith(f"{begins}: reset again from "), said
+    assert not any(isinstance(it, fx.ClearHalt) for it in effects), "one is latched still"
+    held = facts.LatchedScope(
+        scope="account",
+        level=HaltLevel.HALT,
+        reason=Reason.OPERATOR,
+        trip="latch:account#1",
+        halt_epoch=desk.kernel.halt_epoch(),
+    )
+    desk.kernel = Kernel.restored(desk.kernel.snapshot())
+    desk.start((held,))
+    desk.at(215)
+    assert state_of(desk, "daily_loss:account") is FuseState.REDUCE_ONLY
+    assert desk.kernel._state.postures["account"] is Posture.REDUCE_ONLY
+    assert denied(buys(desk, 215)) == [Reason.POSTURE_REDUCE_ONLY]
+    refused(desk.take(reset()))  # which could lift nothing
+    desk.now_ns += hours * 3_600 * SECOND
+    desk.at(215)
+    if loss is COOLS:
+        effects = desk.take(reset(rebase=True))
+        assert answered(effects).startswith("account: reset and rebased by ann")
+        assert any(isinstance(it, fx.ClearHalt) for it in effects)
+    else:
+        refused(desk.take(reset()))
+    assert submitted(sells(desk, 100))
+
+
+@pytest.mark.parametrize("level", [HaltLevel.FREEZE, HaltLevel.FLATTEN, HaltLevel.KILL])
+def test_what_is_more_than_a_halt_waits_for_the_fuse_below(level: HaltLevel) -> None:
+    desk = halted_on_top(COOLS, level)
+    refused(desk.take(reset()))
+    assert desk.kernel._state.latches["account"].latched()
+
+
+def test_a_rebase_and_a_halt_that_cannot_be_lifted_are_refused_whole() -> None:
+    desk = halted_on_top(COOLS)
+    assert "its cooldown has 4h left" in refused(desk.take(reset(rebase=True)))
+    assert desk.kernel._state.latches["account"].state is FuseState.HALTED
+    for _ in range(3):
+        answered(desk.take(reset()))
+        desk.take(halt_asked(HaltLevel.HALT))
+        desk.at(215)
+    assert "latch:account was reset 3 times" in refused(desk.take(reset()))
+    assert desk.kernel._state.postures["account"] is Posture.HALTED
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "instead", "level"),
+    [
+        (resets._reset_refusal, "fuse.name in staying", "False", None),
+        (resets.operator_reset_requested, "if fuse.name not in staying", "", None),
+        (reset_counts.kept, "or scope in state.frozen", "", HaltLevel.FREEZE),
+        (reset_counts.kept, "and fuse.trip() not in state.plans", "", HaltLevel.FLATTEN),
+    ],
+)
+def test_without_what_lifts_a_halt_alone_it_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+    function: Callable[..., object],
+    text: str,
+    instead: str,
+    level: HaltLevel | None,
+) -> None:
+    def test() -> None:
+        if level is None:
+            test_a_halt_on_top_is_lifted_alone_and_exits_pass_again(COOLS, 4)
+        else:
+            test_what_is_more_than_a_halt_waits_for_the_fuse_below(level)
+
+    assert_pinned(monkeypatch, function, text, instead, test)
 
 
 def test_without_its_own_event_the_same_loss_would_trap_the_exit(

@@ -1,9 +1,10 @@
-"""How often a day a fuse may be reset, and when the next reset may be."""
+"""How often a day a fuse may be reset, when the next reset may be, and what one leaves latched."""
 
 from fuseboard.core import cooldowns
 from fuseboard.core.fuses.confirmation import DAY_NS, counted_within_a_day
 from fuseboard.core.fuses.drawdown import DrawdownFuse
 from fuseboard.core.fuses.latch import Latch
+from fuseboard.core.fuses.machine import FuseState
 from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.state import Turn
 from fuseboard.vocabulary.money import NANOS
@@ -40,3 +41,29 @@ def next_resets(turn: Turn) -> dict[str, int]:
             if due_wall_ns > found.get(fuse.scope, 0):
                 found[fuse.scope] = due_wall_ns
     return found
+
+
+def kept(turn: Turn, scope: str) -> dict[str, int]:
+    """The fuses that a reset of the scope leaves REDUCE_ONLY, each with when it may be reset, in
+    whole seconds; empty where a reset lifts all or nothing.
+
+    A halt on top of a fuse that still cools down, or was reset too often, would trap exits for as
+    long (law 13). Only a plain halt is lifted from it: no plan, no freeze, no kill, whose level
+    the register keeps until all of the scope is cleared.
+    """
+    state = turn.state
+    latched = [fuse for fuse in state.fuses() if fuse.scope == scope and fuse.latched()]
+    is_plain = all(
+        fuse.state in (FuseState.HALTED, FuseState.REDUCE_ONLY) and fuse.trip() not in state.plans
+        for fuse in latched
+    )
+    if not is_plain or scope in state.frozen:
+        return {}
+    if not any(fuse.state is FuseState.HALTED for fuse in latched):
+        return {}
+    due = {
+        fuse.name: max(next_reset_wall_ns(turn, fuse), cooldowns.due_wall_ns(turn, fuse))
+        for fuse in latched
+        if fuse.state is FuseState.REDUCE_ONLY
+    }
+    return {name: due_wall_ns for name, due_wall_ns in due.items() if due_wall_ns}

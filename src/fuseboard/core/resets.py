@@ -18,7 +18,7 @@ from fuseboard.core.halting import Tripping, apply, latch_scope, publish_posture
 from fuseboard.core.measures.recording import forget
 from fuseboard.core.rearming import accept_difference, arm_again, clear, fuses_of
 from fuseboard.core.rebasing import rebased_text
-from fuseboard.core.reset_counts import next_reset_wall_ns, resets_a_day_max
+from fuseboard.core.reset_counts import kept, next_reset_wall_ns, resets_a_day_max
 from fuseboard.core.state import Turn
 from fuseboard.core.trading_halts import halts_scope, let_on_by_person
 from fuseboard.vocabulary.actions import ResetRule
@@ -94,12 +94,15 @@ def _halt_tag(turn: Turn, fact: OperatorHaltRequested, detail: str, operator: st
 
 
 def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
-    """A named person, with a reason, loosens every latched fuse of a scope, or is told why not."""
-    refusal = _reset_refusal(turn, fact)
+    """A named person, with a reason, loosens every latched fuse of a scope, or is told why not;
+    a halt on top of a fuse that stays REDUCE_ONLY is lifted alone.
+    """
+    staying = {} if fact.rebase else kept(turn, fact.scope)
+    refusal = _reset_refusal(turn, fact, staying)
     if refusal:
         turn.answer(fact.request, accepted=False, message=refusal)
         return
-    fuses = fuses_of(turn.state, fact.scope)
+    fuses = [fuse for fuse in fuses_of(turn.state, fact.scope) if fuse.name not in staying]
     is_kill = any(fuse.state is FuseState.KILLED for fuse in fuses)
     agreement = consent.agreed(turn, fact, is_kill=is_kill)
     if agreement is None:
@@ -107,7 +110,7 @@ def operator_reset_requested(turn: Turn, fact: OperatorResetRequested) -> None:
     operator, reason = agreement
     let_on_by_person(turn, fact.scope, operator, reason)
     event = FuseEvent.REBASED if fact.rebase else FuseEvent.RESET
-    message = f"{fact.scope}: reset by {operator}"
+    message = f"{fact.scope}: reset by {operator}{_stays(staying)}"
     if fact.rebase:
         halted = "reset and rebased" if any(fuse.latched() for fuse in fuses) else "rebased"
         idle = ", nothing was halted" if halted == "rebased" else ""
@@ -149,8 +152,16 @@ def _trip_again_if_breached(turn: Turn, scope: str) -> None:
     settle(turn)
 
 
-def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
-    """Why a reset is refused; empty when it is not."""
+def _stays(staying: dict[str, int]) -> str:
+    """What a reset left latched, and until when; empty where that is nothing."""
+    return "".join(
+        f"; {name} stays, only reductions and stops pass: reset again from {shown_utc(due_wall_ns)}"
+        for name, due_wall_ns in staying.items()
+    )
+
+
+def _reset_refusal(turn: Turn, fact: OperatorResetRequested, staying: dict[str, int]) -> str:
+    """Why a reset that leaves what stays is refused; empty when it is not."""
     state = turn.state
     if not fact.operator.strip():
         return "a reset needs the operator's name: --operator NAME"
@@ -178,6 +189,8 @@ def _reset_refusal(turn: Turn, fact: OperatorResetRequested) -> str:
     if not latched and not fact.rebase and not accepts:
         return f"{fact.scope} is not halted: there is nothing to reset"
     for fuse in latched:
+        if fuse.name in staying:
+            continue
         if fuse.state is FuseState.TRIGGERED:
             left = cooldowns.refusal(turn, fuse)
             return (
