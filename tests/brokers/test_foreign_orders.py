@@ -24,6 +24,7 @@ from fuseboard.vocabulary.inputs import (
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.wire.alpaca_orders import ShapeUnknown, seen_order
+from fuseboard.wire.alpaca_values import ns_from_rfc3339
 from tests.brokers.scripted_broker import INSTANCE, Facts, order_entry
 from tests.exchange.serving import Served, served
 
@@ -60,6 +61,24 @@ def test_an_order_tells_all_that_adopting_it_takes() -> None:
     assert ended is not None
     assert (ended.ended, ended.filled_quantity_nanos) == (OrderStatus.EXPIRED, 3 * NANOS)
     assert ended.filled_price_nanos == 251 * NANOS
+
+
+def test_an_end_is_dated_by_the_first_time_after_its_last_fill() -> None:
+    late, early = "2026-11-20T15:00:00Z", "2026-11-13T15:00:00Z"
+    times = {"filled_at": early, "updated_at": late}
+    assert _ended_ns(status="filled", **times) == ns_from_rfc3339(early)
+    assert _ended_ns(status="canceled", canceled_at=early, updated_at=late) == ns_from_rfc3339(
+        early
+    )
+    assert _ended_ns(status="filled", filled_at=None, updated_at=late) == ns_from_rfc3339(late)
+    assert _ended_ns(status="filled", filled_at="soon", updated_at=None) == 0
+    assert _ended_ns(status="partially_filled", **times) == 0, "it works"
+
+
+def _ended_ns(**changes: Any) -> int:
+    terms = seen_order(entry(**changes)).terms
+    assert terms is not None
+    return terms.ended_wall_ns
 
 
 @pytest.mark.parametrize(
@@ -246,5 +265,7 @@ def test_an_order_by_hand_that_fills_at_once_is_told_and_is_in_the_list_of_what_
         assert ended.terms is not None
         assert (ended.broker_order_id, ended.terms.ended) == (placed["id"], OrderStatus.FILLED)
         assert ended.terms.filled_price_nanos == fill.filled_price_nanos
+        dated = await broker.positions(timed=True)
+        assert 0 <= dated.after_broker_ns - ended.terms.ended_wall_ns < 60 * NANOS
 
     against(tmp_path, scenario)

@@ -14,6 +14,10 @@ from tests.core.compared import PRICE, Compared, policy_of
 
 ADOPTS = policy_of("halt", foreign_orders="adopt")
 HAND = "foreign-h1"
+READS = fx.ReadAccount(positions=True, timed=True)
+"""All is compared, by the broker's clock."""
+LATER = 2**62
+"""A wall time after every comparison of a test."""
 
 
 def by_hand(
@@ -27,6 +31,7 @@ def by_hand(
     filled: int = 0,
     price: int = 250,
     ended: OrderStatus | None = None,
+    ended_ns: int = LATER,
 ) -> facts.ForeignOrderSeen:
     """An order that somebody placed at the broker, as the broker tells it."""
     kind = OrderType.MARKET if limit is None else OrderType.LIMIT
@@ -47,6 +52,7 @@ def by_hand(
             filled_quantity_nanos=filled * NANOS,
             filled_price_nanos=price * NANOS if filled else 0,
             ended=ended,
+            ended_wall_ns=0 if ended is None else ended_ns,
         ),
     )
 
@@ -89,6 +95,7 @@ class ByHand(Compared):
 
     def __init__(self, policy: Policy | None = None, *, held: int = 0) -> None:
         super().__init__(policy or ADOPTS, held=held, feed=False)
+        self.compares(held)
 
     def working(self) -> list[str]:  # type: ignore[override]
         """The ids of what works, oldest first."""
@@ -118,7 +125,8 @@ class ByHand(Compared):
             average_price_nanos=PRICE,
             price_nanos=PRICE,
         )
-        self.take(facts.PositionsSeen(positions=(held,) if shares else ()))
+        positions = (held,) if shares else ()
+        self.take(facts.PositionsSeen(positions=positions, after_broker_ns=self.now_ns))
 
     def halts(self, level: HaltLevel = HaltLevel.HALT, scope: str = "account") -> list[str | None]:
         """A person halts; the broker's ids of what is cancelled."""

@@ -21,6 +21,7 @@ from fuseboard.vocabulary.restored_inputs import OrdersSinceSeen
 from tests.core.by_hand import (
     ADOPTS,
     HAND,
+    READS,
     ByHand,
     by_hand,
     cancelled,
@@ -239,7 +240,7 @@ def test_a_fee_that_may_be_a_fill_on_its_way_is_not_taken_before_the_books_are_c
         desk.account()
     account = desk.kernel._state.book.account
     assert account.cash_attos == (1_000_000 - 2_500) * NANOS * NANOS
-    asked = [e for e in desk.said if e == fx.ReadAccount(positions=True)]
+    asked = [e for e in desk.said if e == READS]
     assert asked, "the books are compared for it"
     desk.compares(10)
     desk.account()
@@ -316,7 +317,7 @@ def test_an_order_that_filled_and_ended_unseen_is_booked_where_the_broker_holds_
     effects = desk.take(by_hand(filled=4, ended=OrderStatus.CANCELED))
     assert not desk.working()
     assert not cancelled(effects)
-    assert fx.ReadAccount(positions=True) in effects
+    assert READS in effects
     desk.compares(9)
     assert (desk.position(), desk.working()) == (9, [])
     order = desk.kernel._state.book.orders[HAND]
@@ -494,7 +495,7 @@ def test_a_start_finds_what_became_of_it_before_the_books_are_compared(
             filled_quantity_nanos=filled * NANOS, filled_price_nanos=PRICE,
         )
     )  # fmt: skip
-    assert fx.ReadAccount(positions=True) in effects
+    assert READS in effects
     desk.account()
     desk.compares(filled)
     assert desk.position() == filled
@@ -524,7 +525,7 @@ def test_what_came_filled_and_went_unseen_is_asked_for_where_positions_differ() 
     desk.compares(9)
     assert desk.position() == 5, "nothing is compared before the answer"
     effects = desk.take(by_hand(filled=4, ended=OrderStatus.FILLED, shares=4))
-    assert fx.ReadAccount(positions=True) in (*effects, *desk.take(OrdersSinceSeen(orders=())))
+    assert READS in (*effects, *desk.take(OrdersSinceSeen(orders=())))
     desk.compares(9)
     assert desk.position() == 9
     assert not halted(desk)
@@ -561,7 +562,7 @@ def test_what_the_feed_tells_is_lacking_and_of_the_rest_the_newest() -> None:
     seen = (by_hand(shares=4, filled=4), by_hand(Side.SELL, 1, filled=1, broker_id="h2"))
     for fact in (*seen, by_hand(shares=8, filled=8, broker_id="h3")):
         assert fact.terms is not None
-        terms = structs.replace(fact.terms, ended=OrderStatus.FILLED)
+        terms = structs.replace(fact.terms, ended=OrderStatus.FILLED, ended_wall_ns=desk.now_ns)
         desk.take(structs.replace(fact, terms=terms))
     asked = len(desk.said)
     desk.compares(12)

@@ -74,3 +74,39 @@ def test_a_freeze_after_that_leaves_it_open_again(scene: Scene) -> None:
     latch(scene, HaltLevel.FREEZE, "account")
     scene.act(flatten=True)
     assert scene.exchange.positions() == {"AAPL": "10"}
+
+
+@pytest.mark.parametrize("scope", ["strategy:alpha", "tag:slow"])
+def test_where_a_share_is_frozen_nothing_is_closed_and_people_hear_why(
+    scene: Scene, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.send("AAPL", 10, "buy")
+    scene.send("TSLA", 4, "buy")
+    scene.send("AAPL", 1, "buy", limit_price="1")
+    latch(scene, HaltLevel.FREEZE, scope)
+    outcome = scene.act(flatten=True)
+    assert outcome.cancelled
+    assert scene.exchange.positions() == {"AAPL": "10", "TSLA": "4"}
+    said = last_said(scene)
+    assert f"positions were NOT closed ({scope} frozen by Ada" in said
+    assert "10 AAPL, 4 TSLA are open" in said
+    without(monkeypatch, trips.all_but_frozen, "shares_frozen(frozen)", "''")
+    scene.act(flatten=True)
+    assert scene.exchange.positions() == {}, "it is the freeze that kept them"
+
+
+def test_nor_is_the_symbol_that_the_gateway_was_closing(scene: Scene) -> None:
+    scene.send("AAPL", 10, "buy")
+    latch(scene, HaltLevel.FLATTEN, "symbol:AAPL", "latch:symbol:AAPL#1")
+    latch(scene, HaltLevel.FREEZE, "strategy:alpha")
+    scene.act()
+    assert scene.exchange.positions() == {"AAPL": "10"}
+    assert "strategy:alpha frozen by Ada" in last_said(scene)
+
+
+def test_a_flattening_of_the_account_after_a_strategys_freeze_closes_all(scene: Scene) -> None:
+    scene.send("AAPL", 10, "buy")
+    latch(scene, HaltLevel.FREEZE, "strategy:alpha")
+    latch(scene, HaltLevel.FLATTEN, "account", "latch:account#1")
+    scene.act(flatten=True)
+    assert scene.exchange.positions() == {}

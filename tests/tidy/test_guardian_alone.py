@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "fuseboard"
 (PAGE,) = (ROOT / "docs" / "adr").glob("0019-the-guardian-*.md")
-LINES_MAX = {"guardian": 885, "rescue": 1_175}
+LINES_MAX = {"guardian": 887, "rescue": 1_180}
 FILES = {room: sorted((SOURCE / room).glob("*.py")) for room in LINES_MAX}
 EACH = [path for files in FILES.values() for path in files]
 

@@ -148,7 +148,9 @@ class AlpacaBroker:
         ]
 
     async def foreign_since(self, wall_ns: int) -> Sequence[ForeignOrderSeen]:
-        """Foreign orders that ended, after a part was filled, since a time. Raises as above."""
+        """Foreign orders that ended, after a part was filled, since a time and, of the same page,
+        before: each tells when. Raises as above.
+        """
         orders, _ = await self._session.newest_orders(wall_ns)
         seen = [foreign_order(order) for order in orders if order.filled_quantity_nanos]
         return [order for order in seen if order.terms is not None and order.terms.ended]

@@ -170,6 +170,8 @@ def positions_seen(turn: Turn, fact: PositionsSeen) -> None:
     differences = splits.but_splits(turn, differences)
     state.comparisons, state.compare_again_boot_ns = 0, 0
     _done(turn, fact.halt_epoch)
+    if not differences:
+        state.foreign.agreed_ns = fact.after_broker_ns
     was_reconciled, state.reconciled = state.reconciled, True
     note_comparison(turn, differences, whole=not fact.unread)
     _judged(turn, fact, differences)

@@ -1,8 +1,14 @@
 """What the kernel keeps of adopted foreign orders beside the book."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from fuseboard.core.book import Order
+from fuseboard.vocabulary.money import NANOS
+
+LAG_NS: Final = 5 * NANOS
+"""A broker's positions may lag its orders by so much."""
 
 
 class Unplaced(Struct, kw_only=True):
@@ -34,3 +40,13 @@ class ForeignOrders(Struct, kw_only=True):
     untold: int = 0
     """Of these, to be told as a number."""
     untold_cancelled: int = 0
+    agreed_ns: int = 0
+    """The broker's clock just before those positions were read that last agreed with our book; 0:
+    none did, or it told no time.
+    """
+
+    def may_be_missing(self, ended_ns: int) -> bool:
+        """Whether our book may lack what an order filled that ended then, by the broker's clock:
+        what ended before the books last agreed, or nobody knows when (0), was in them.
+        """
+        return self.agreed_ns > 0 and ended_ns > max(0, self.agreed_ns - LAG_NS)

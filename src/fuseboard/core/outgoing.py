@@ -149,7 +149,8 @@ def read_account(turn: Turn, *, positions: bool) -> None:
         state.compared_boot_ns, state.compare_asked = turn.boot_ns, False
         await_comparison(turn)
     state.quiet_since_read = not state.book.working
-    timed = positions and bool(state.positions_apart)
+    adopts = turn.policy.reconciliation.foreign_orders == "adopt"
+    timed = positions and (bool(state.positions_apart) or adopts)
     turn.out.append(ReadAccount(positions=positions, timed=timed))
     turn.wake(turn.boot_ns + ACCOUNT_READ_EVERY_NS)
 

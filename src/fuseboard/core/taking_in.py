@@ -135,6 +135,8 @@ def note_ended(turn: Turn, fact: ForeignOrderSeen) -> None:
     terms = fact.terms
     if terms is None or hindrance(turn, fact) or terms.filled_quantity_nanos <= 0:
         return
+    if not turn.state.foreign.may_be_missing(terms.ended_wall_ns):
+        return  # it would explain a difference that is real
     order = _order_of(turn, fact, terms)
     if order.order_id in turn.state.foreign.unplaced:
         return

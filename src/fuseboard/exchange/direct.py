@@ -298,6 +298,7 @@ def _foreign(order: Order) -> ForeignOrderSeen:
         filled_quantity_nanos=order.filled_nanos,
         filled_price_nanos=order.average_price_nanos,
         ended=_STATUS[order.status] if order.is_final else None,
+        ended_wall_ns=(order.ended_ns or order.filled_ns or 0) if order.is_final else 0,
     )
     return ForeignOrderSeen(
         wire_id=ticket.client_order_id,

@@ -28,7 +28,7 @@ from fuseboard.halts.register import HaltsRegister, RegisterUnwritable
 from fuseboard.rescue.journal import GuardianJournal
 from fuseboard.rescue.outcome import Outcome
 from fuseboard.rescue.rescuing import Doors, Rescue, Wanted
-from fuseboard.rescue.trips import all_but_frozen, gateways_trips
+from fuseboard.rescue.trips import all_but_frozen, gateways_trips, shares_frozen
 from fuseboard.vocabulary.effects import LatchHalt
 from fuseboard.vocabulary.identifiers import ACCOUNT_SCOPE, symbol_scope, trip_id
 from fuseboard.vocabulary.inputs import Moment
@@ -164,4 +164,6 @@ class Acts:
         trips = trips if may_close else {}
         others = ", ".join(at for at in self._begun if at.removeprefix(of) not in trips)
         kept = f"{_NOT_ASKED}; the gateway was told to close {others}" if others else _NOT_ASKED
+        if trips and (shares := shares_frozen(self._frozen)):
+            return Wanted(kept=f"{shares}; the gateway was told to close {', '.join(self._begun)}")
         return Wanted(trips=trips, kept=kept)

@@ -44,8 +44,20 @@ def _is_frozen(latch: Latched, latched: tuple[Latched, ...]) -> bool:
     )
 
 
+def shares_frozen(frozen: Mapping[str, str]) -> str:
+    """Who froze which strategies and tags, for people; empty where nobody did."""
+    of = (ACCOUNT_SCOPE, symbol_scope(""))
+    shares = [f"{at} frozen by {who}" for at, who in frozen.items() if not at.startswith(of)]
+    said = "; ".join(shares)
+    return f"{said}: what is its share is not known here, all is left open" if said else ""
+
+
 def all_but_frozen(trip: str, frozen: Mapping[str, str]) -> Wanted:
-    """Everything but what a person froze; a strategy's or tag's share is not known here."""
+    """Everything but what a person froze. A strategy's or tag's share is not known here: where one
+    is frozen, nothing is closed.
+    """
+    if shares := shares_frozen(frozen):
+        return Wanted(kept=shares)
     of = symbol_scope("")
     symbols = tuple(scope.removeprefix(of) for scope in frozen if scope.startswith(of))
     kept = [symbol_scope(symbol) for symbol in symbols]

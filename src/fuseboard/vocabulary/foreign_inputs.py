@@ -18,3 +18,5 @@ class ForeignTerms(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     """Average price of what is filled; 0 when nothing is."""
     ended: OrderStatus | None = None
     """How it ended; None: it works."""
+    ended_wall_ns: int = 0
+    """When, by the broker's clock; nothing of it was filled later. 0: it works, or nobody says."""

@@ -1,13 +1,15 @@
 """What of a broker's Order object says whether, and as what, a foreign order can be adopted."""
 
+from contextlib import suppress
 from typing import Any
 
 from fuseboard.vocabulary.foreign_inputs import ForeignTerms
 from fuseboard.vocabulary.orders import TERMINAL_STATUSES, OrderStatus, OrderType, TimeInForce
-from fuseboard.wire.alpaca_values import nanos_of_number
+from fuseboard.wire.alpaca_values import nanos_of_number, ns_from_rfc3339
 
 _CLASSES = ("", "simple", None)
 _ASSETS = ("us_equity", "crypto", "", None)
+_ENDS = ("filled_at", "canceled_at", "expired_at", "replaced_at", "updated_at")
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _STOPPED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
@@ -39,7 +41,20 @@ def terms_of(
         filled_quantity_nanos=filled_nanos,
         filled_price_nanos=price_nanos,
         ended=status if status in TERMINAL_STATUSES else None,
+        ended_wall_ns=_ended_ns(entry) if status in TERMINAL_STATUSES else 0,
     )
+
+
+def _ended_ns(entry: dict[str, Any]) -> int:
+    """When an order ended: the first of the times after its last fill; 0 where none can be read.
+
+    `updated_at` alone may be later, for a broker may touch an order long after.
+    """
+    times = []
+    for name in _ENDS:
+        with suppress(ValueError):
+            times.append(ns_from_rfc3339(str(entry.get(name) or "")))
+    return min(times, default=0)
 
 
 def _price(value: object) -> int | None:
