@@ -137,6 +137,21 @@ def test_a_start_that_repeats_a_suspension_whose_file_is_lost_knows_it_as_ours(
 
 
 @pytest.mark.parametrize("suspends", [True, False])
+def test_a_suspension_whose_file_is_lost_is_lifted_where_the_reset_came_before_it_was_repeated(
+    scene: Scene,
+) -> None:
+    desk = Desk(scene)
+    desk.latch(SUSPEND)
+    scene.place.latches_file.unlink()
+    desk.latching = desk.started()
+    desk.halted = False
+    desk.latch(SUSPEND)
+    assert desk.configured()[-1] == (False, True), "one that is not repeated is not lifted by it"
+    desk.latch(structs.replace(SUSPEND, again=True))
+    assert desk.configured()[-1] == (False, False)
+    assert not scene.place.latches_file.exists()
+
+
 def test_what_no_record_explains_is_said_once_and_in_the_status_and_no_reset_lifts_it(
     scene: Scene, *, suspends: bool
 ) -> None:

@@ -69,9 +69,12 @@ class BrokerLatching:
     async def _latch(self, protection: AlpacaProtection, wanted: LatchBroker) -> None:
         takes_back = wanted.suspend_trade is False
         if not (wanted.no_shorting or wanted.suspend_trade) or not self._is_halted():
-            before = kept_before(self._place.latches_file) if takes_back else None
-            if before is not None:
+            before = kept_before(self._place.latches_file)
+            if takes_back and before is not None:
                 await protection.latch(BrokerLatches(suspend_trade=before.suspend_trade))
+            elif wanted.again and wanted.suspend_trade and before is None:
+                # Ours, its record is lost, and the reset came before this: nobody else lifts it.
+                await protection.latch(BrokerLatches(suspend_trade=False))
             return
         present = await protection.latches()
         if wanted.again and wanted.suspend_trade:  # the file is lost: it was set, and by us
