@@ -136,7 +136,6 @@ def test_a_start_that_repeats_a_suspension_whose_file_is_lost_knows_it_as_ours(
     assert desk.look() is None
 
 
-@pytest.mark.parametrize("suspends", [True, False])
 def test_a_suspension_whose_file_is_lost_is_lifted_where_the_reset_came_before_it_was_repeated(
     scene: Scene,
 ) -> None:
@@ -152,6 +151,7 @@ def test_a_suspension_whose_file_is_lost_is_lifted_where_the_reset_came_before_i
     assert not scene.place.latches_file.exists()
 
 
+@pytest.mark.parametrize("suspends", [True, False])
 def test_what_no_record_explains_is_said_once_and_in_the_status_and_no_reset_lifts_it(
     scene: Scene, *, suspends: bool
 ) -> None:
