@@ -18,10 +18,10 @@ DAY_NS = 86_400 * NANOS
 @pytest.mark.parametrize(
     ("ahead_ns", "span"),
     [
-        (CLOCKS_APART_NS_MAX + 1, "10 s"),
-        (90 * NANOS, "1 min 30 s"),
-        (30 * DAY_NS - 1, "29 d 23 h"),
-        (3_650 * DAY_NS, "3650 d 0 h"),
+        (CLOCKS_APART_NS_MAX + 1, "10s"),
+        (90 * NANOS, "1m 30s"),
+        (30 * DAY_NS - 1, "29d 23h"),
+        (3_650 * DAY_NS, "3650d 0h"),
     ],
 )
 def test_where_the_time_stands_is_said_with_how_far_it_is_ahead(ahead_ns: int, span: str) -> None:
@@ -46,7 +46,7 @@ def test_the_status_of_a_state_that_is_ahead_says_so_while_no_gateway_runs(
     live(state, wall_ns=time.time_ns() + 30 * DAY_NS)
     shown = fuseboard.on_state("status").out
     assert re.search(
-        r"\ntime      stands at .* UTC, (29 d 23|30 d 0) h ahead of this machine's", shown
+        r"\ntime      stands at .* UTC, (29d 23|30d 0)h ahead of this machine's", shown
     )
 
 

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from fuseboard.control.board import Board
 from fuseboard.control.render import status_text
-from fuseboard.control.render_statistics import age, stats_text
+from fuseboard.control.render_statistics import stats_text
 from fuseboard.control.statistics import SYMBOLS_MAX, counting_from
 from fuseboard.control.status import Status, status_of
 from fuseboard.core.kernel import Kernel
@@ -16,6 +16,7 @@ from fuseboard.vocabulary.liquidity_effects import RecordLiquidity
 from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, OrderStatus
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.wall_time import shown_span
 from tests.control.effects import shown as order_shown
 from tests.control.effects import submit
 
@@ -171,5 +172,5 @@ def test_who_asks_for_no_orders_gets_the_sums_alone() -> None:
 def test_without_a_gateway_it_says_so_and_ages_are_two_units() -> None:
     offline = structs.replace(Shown().status(), running=False)
     assert "does not run" in stats_text(offline, 0)
-    ages = [age(seconds * NANOS) for seconds in (-1, 59, 60, 3_599, 90_061)]
+    ages = [shown_span(seconds * NANOS) for seconds in (-1, 59, 60, 3_599, 90_061)]
     assert ages == ["0s", "59s", "1m 0s", "59m 59s", "1d 1h"]

@@ -129,7 +129,7 @@ def test_what_a_policy_writes_binds_losses_and_breakers(action: str) -> None:
 def test_a_latch_of_a_person_has_no_cooldown_and_beside_a_fuse_of_its_scope_waits_for_it() -> None:
     desk = tripped(rule(Action.HALT), by_seconds=60)
     desk.take(asked(HaltLevel.HALT))
-    assert "its cooldown has 29m left" in refused(desk.take(reset(rebase=True)))
+    assert "its cooldown has 29m 0s left" in refused(desk.take(reset(rebase=True)))
     desk.take(asked(HaltLevel.HALT, "symbol:AAPL"))
     assert answered(desk.take(reset("symbol:AAPL"))) == "symbol:AAPL: reset by ann"
 
@@ -140,7 +140,7 @@ def test_a_restart_keeps_the_time_that_has_run(again: Callable[[bytes], Kernel] 
     if again is not None:
         desk.kernel = again(desk.kernel.snapshot())
     desk.start()
-    assert "its cooldown has 20m left" in refused(desk.take(reset(rebase=True)))
+    assert "its cooldown has 20m 0s left" in refused(desk.take(reset(rebase=True)))
     passes(desk, 1_200)
     answered(desk.take(reset(rebase=True)))
 

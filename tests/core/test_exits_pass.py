@@ -347,7 +347,7 @@ def test_what_is_more_than_a_halt_waits_for_the_fuse_below(level: HaltLevel) -> 
 
 def test_a_rebase_and_a_halt_that_cannot_be_lifted_are_refused_whole() -> None:
     desk = halted_on_top(COOLS)
-    assert "its cooldown has 4h left" in refused(desk.take(reset(rebase=True)))
+    assert "its cooldown has 4h 0m left" in refused(desk.take(reset(rebase=True)))
     assert desk.kernel._state.latches["account"].state is FuseState.HALTED
     for _ in range(3):
         answered(desk.take(reset()))

@@ -358,7 +358,7 @@ def test_a_drawdown_trips_says_what_to_cancel_and_stays_until_a_person_resets() 
     assert reason_of(guard.check(buy(1, 90))) == "posture_halted"
     guard.cancelled(works)
     assert not list(guard.cancels_wanted)
-    with pytest.raises(ResetRefused, match="its cooldown has 1m left"):
+    with pytest.raises(ResetRefused, match="its cooldown has 1m 0s left"):
         guard.reset(operator="ada", reason="looked at it", rebase=True)
     clock.now_ns += 10**6 * NANOS
     guard.quote("AAPL", Decimal("99.99"), Decimal("100.01"))

@@ -6,9 +6,7 @@ still until the machine's passes it; what counts in boot time goes on.
 
 from fuseboard.control.render import utc
 from fuseboard.core.periods import CLOCKS_APART_NS_MAX
-from fuseboard.vocabulary.money import NANOS
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+from fuseboard.vocabulary.wall_time import shown_span
 
 
 def time_about(stands_ns: int, ahead_ns: int) -> dict[str, str]:
@@ -18,7 +16,7 @@ def time_about(stands_ns: int, ahead_ns: int) -> dict[str, str]:
     """
     if ahead_ns <= CLOCKS_APART_NS_MAX:
         return {}
-    says = f"stands at {utc(stands_ns)}, {_span(ahead_ns)} ahead of this machine's clock"
+    says = f"stands at {utc(stands_ns)}, {shown_span(ahead_ns)} ahead of this machine's clock"
     return {"time": f"{says}: see docs/runbook.md, time stands"}
 
 
@@ -30,13 +28,3 @@ def told_at_start(stands_ns: int, ahead_ns: int) -> list[str]:
         " reductions pass until this machine's clock is there"
         for key, says in time_about(stands_ns, ahead_ns).items()
     ]
-
-
-def _span(span_ns: int) -> str:
-    """A duration by its two largest units."""
-    left_s, parts = span_ns // NANOS, list[str]()
-    for name, seconds in _UNITS:
-        count, left_s = divmod(left_s, seconds)
-        if count or parts:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2])

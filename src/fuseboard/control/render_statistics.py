@@ -6,11 +6,10 @@ from fuseboard.control.render import fuse_line, printable, table, utc
 from fuseboard.control.statistics import CountsLine, PeriodLine, StatisticsLines, TierLine
 from fuseboard.control.status import Status
 from fuseboard.vocabulary.liquidity import Tier
-from fuseboard.vocabulary.money import NANOS
+from fuseboard.vocabulary.wall_time import shown_span
 
 SYMBOLS_SHOWN_MAX: Final = 50
 _TIERS: Final = tuple(tier.name for tier in Tier)
-_UNITS: Final = ((86_400 * NANOS, "d"), (3_600 * NANOS, "h"), (60 * NANOS, "m"))
 
 
 def stats_text(status: Status, now_wall_ns: int) -> str:
@@ -46,7 +45,7 @@ def _row(line: CountsLine) -> list[str]:
         line.skip_rate or "-",
         str(line.emergencies),
         line.average_score or "-",
-        *(age(line.tiers_ns[tier]) if tier in line.tiers_ns else "-" for tier in _TIERS),
+        *(shown_span(line.tiers_ns[tier]) if tier in line.tiers_ns else "-" for tier in _TIERS),
     ]
 
 
@@ -63,18 +62,7 @@ def _tiers(found: StatisticsLines, now_wall_ns: int) -> str:
 
 def _now(at: TierLine, now_wall_ns: int) -> list[str]:
     tier = f"{at.tier} (silent)" if at.silent else at.tier
-    return [at.symbol, tier, age(now_wall_ns - at.since_wall_ns), at.score]
-
-
-def age(ns: int) -> str:
-    """A time for people, its two largest units: `2h 5m`; seconds rounded down."""
-    left_ns = max(ns, 0)
-    parts: list[str] = []
-    for unit_ns, unit in _UNITS:
-        if parts or left_ns >= unit_ns:
-            parts.append(f"{left_ns // unit_ns}{unit}")
-            left_ns %= unit_ns
-    return " ".join([*parts, f"{left_ns // NANOS}s"][:2])
+    return [at.symbol, tier, shown_span(now_wall_ns - at.since_wall_ns), at.score]
 
 
 def _times(count: int) -> str:

@@ -13,7 +13,7 @@ from fuseboard.core.fuses.rule import RuleFuse
 from fuseboard.core.state import Turn
 from fuseboard.policy.rules import reset_waits_ns
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.wall_time import shown_utc
+from fuseboard.vocabulary.wall_time import shown_span, shown_utc
 
 Cooling: TypeAlias = DrawdownFuse | RuleFuse | Latch
 
@@ -32,7 +32,7 @@ def due_wall_ns(turn: Turn, fuse: Cooling) -> int:
     left = left_ns(turn, fuse)
     if not left or fuse.state is FuseState.TRIGGERED:
         return 0
-    return -(-(turn.wall_ns + left) // NANOS) * NANOS
+    return _whole(turn.wall_ns + left)
 
 
 def refusal(turn: Turn, fuse: Cooling) -> str:
@@ -40,10 +40,11 @@ def refusal(turn: Turn, fuse: Cooling) -> str:
     left = left_ns(turn, fuse)
     if not left:
         return ""
+    said = shown_span(_whole(left))
     if fuse.state is FuseState.TRIGGERED:
-        return f"; the cooldown has {_shown(left)} left"
+        return f"; the cooldown has {said} left"
     return (
-        f"{fuse.name} tripped, and its cooldown has {_shown(left)} left: reset again from"
+        f"{fuse.name} tripped, and its cooldown has {said} left: reset again from"
         f" {shown_utc(due_wall_ns(turn, fuse))}, or once a policy with a shorter one is adopted by"
         " name: `fuseboard policy adopt FILE --operator NAME --reason TEXT`"
     )
@@ -59,9 +60,6 @@ def next_deadline(turn: Turn) -> int:
     return min(due, default=0)
 
 
-def _shown(left: int) -> str:
-    """Whole seconds, a part of one counted as one: `29m 59s`."""
-    minutes, seconds = divmod(-(-left // NANOS), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
-    return " ".join(f"{count}{unit}" for count, unit in parts if count)
+def _whole(ns: int) -> int:
+    """Whole seconds, a part of one counted as one."""
+    return -(-ns // NANOS) * NANOS

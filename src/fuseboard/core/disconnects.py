@@ -18,7 +18,6 @@ from fuseboard.core.state import Turn
 from fuseboard.core.stops import STOP_TYPES, protects
 from fuseboard.policy.policy import Policy, own_disconnects
 from fuseboard.policy.rules import DisconnectRule
-from fuseboard.policy.shown import duration
 from fuseboard.vocabulary.actions import ConnectedBy
 from fuseboard.vocabulary.disconnect_facts import PublishLost, StrategyLost, StrategySeen
 from fuseboard.vocabulary.identifiers import strategy_scope
@@ -26,6 +25,7 @@ from fuseboard.vocabulary.money import NANOS
 from fuseboard.vocabulary.orders import Intent, Severity
 from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
+from fuseboard.vocabulary.wall_time import shown_span
 
 _MISSED: Final = {
     ConnectedBy.STREAM: "no trade_updates stream",
@@ -38,8 +38,8 @@ def strategy_lost(turn: Turn, fact: StrategyLost) -> None:
     """Cancel what works of it, if that is what the policy in force says."""
     rule = _rule(turn, fact.strategy)
     if rule.enabled and fact.by is rule.connected_by and fact.absent_ns >= rule.after_ns:
-        whole_ns = fact.absent_ns - fact.absent_ns % NANOS
-        _lose(turn, fact.strategy, f"{_MISSED[fact.by]} for {duration(whole_ns or NANOS)}")
+        absent = shown_span(max(fact.absent_ns, NANOS))
+        _lose(turn, fact.strategy, f"{_MISSED[fact.by]} for {absent}")
 
 
 def strategy_seen(turn: Turn, fact: StrategySeen) -> None:
