@@ -18,7 +18,7 @@ from typing import Final
 from fuseboard.core import judging, order_limits, orders, rates, waiting
 from fuseboard.core.book import Order
 from fuseboard.core.checks.proposal import ALLOWED, Finding, Proposal
-from fuseboard.core.checks.table import judge_but
+from fuseboard.core.checks.table import WORST_CASE, judge_but
 from fuseboard.core.exposure import worst_price_nanos
 from fuseboard.core.liquidity.shaping import note_taken
 from fuseboard.core.market import Instrument
@@ -66,14 +66,7 @@ Not what counts orders: it is one more order at the broker, and cancelling is al
 _SMALLER_SKIPS: Final = (
     *_CALMER_SKIPS,
     "order_value",
-    "max_position",
-    "sector",
-    "positions",
-    "gross_exposure",
-    "net_exposure",
-    "leverage",
-    "buying_power",
-    "maintenance_margin",
+    *WORST_CASE,
 )
 """What cannot be worse in one that is, besides, worth no more."""
 

@@ -22,6 +22,7 @@ from typing import Final
 from fuseboard.core import nearness
 from fuseboard.core.book import NEVER_THERE, Order
 from fuseboard.core.checks.proposal import Proposal
+from fuseboard.core.checks.table import WORST_CASE
 from fuseboard.core.closes import reserves
 from fuseboard.core.exposure import MARKET_WORST_NANOS, worst_price_nanos
 from fuseboard.core.foreign_state import Unplaced
@@ -55,17 +56,6 @@ AGREED_TWICE: Final = 2
 PRICED_EVERY_NS: Final = NANOS // 4
 LIMITS_TOLD_EVERY_NS: Final = 60 * NANOS
 NUMBERS_MAX: Final = 10**15 * NANOS
-WORST: Final = (
-    "max_position",
-    "sector",
-    "positions",
-    "gross_exposure",
-    "net_exposure",
-    "leverage",
-    "buying_power",
-    "maintenance_margin",
-)
-"""The checks of what the account may come to, whoever's order it is."""
 
 
 def adopts(turn: Turn) -> bool:
@@ -264,7 +254,7 @@ def tell_limits(turn: Turn, order: Order) -> None:
         return
     state.book.count(order, -1)
     proposal = _proposed(turn, order)
-    rows = [row for row in turn.active.rows(Intent.OPEN) if row.name in WORST]
+    rows = [row for row in turn.active.rows(Intent.OPEN) if row.name in WORST_CASE]
     passed = [row.found(proposal) for row in rows if row.passes(proposal) is not True]
     state.book.count(order, 1)
     if not passed:

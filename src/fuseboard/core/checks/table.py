@@ -59,6 +59,17 @@ def _measures_liquidity(policy: Policy) -> bool:
 
 _ANY = (Intent.OPEN, Intent.REDUCE)
 _NEW_RISK = (Intent.OPEN,)
+WORST_CASE: Final = (
+    "max_position",
+    "sector",
+    "positions",
+    "gross_exposure",
+    "net_exposure",
+    "leverage",
+    "buying_power",
+    "maintenance_margin",
+)
+"""The rows that judge what the account may come to, whoever's order it is."""
 TABLE: Final = (
     Row(
         name="tick", passes=tick.passes, found=tick.found, intents=_ANY, quick=True, may_be_off=True
