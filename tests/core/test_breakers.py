@@ -26,7 +26,7 @@ from fuseboard.vocabulary.operator_inputs import OperatorResetRequested
 from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from fuseboard.vocabulary.reasons import Reason
-from tests.core.test_known_failures import Desk, submitted
+from tests.core.test_known_failures import Desk, filled_whole, submitted
 from tests.policy.conditions.exact import fraction_of
 
 SECOND = NANOS
@@ -103,17 +103,7 @@ class BreakerDesk(Desk):
         """An order at 250 that fills whole at `price`, or at `price_nanos`."""
         price_nanos = price_nanos or price * NANOS
         order = self.sends(side, price=251 if side is Side.BUY else 249, quantity=quantity)
-        return self.take(
-            facts.FillReported(
-                order_id=order.order_id,
-                broker_order_id=f"b{self.number}",
-                quantity_nanos=order.quantity_nanos,
-                price_nanos=price_nanos,
-                filled_quantity_nanos=order.quantity_nanos,
-                filled_price_nanos=price_nanos,
-                final=True,
-            )
-        )
+        return self.take(filled_whole(order, f"b{self.number}", price_nanos))
 
     def trades(self, result: int) -> tuple[fx.Effect, ...]:
         """A round trip in AAPL that earns (or, negative, loses) so much a share."""

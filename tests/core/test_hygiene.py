@@ -3,10 +3,10 @@
 from fuseboard.vocabulary import effects as fx
 from fuseboard.vocabulary import inputs as facts
 from fuseboard.vocabulary.money import NANOS
-from fuseboard.vocabulary.orders import OrderStatus, OrderType, Side, TimeInForce
+from fuseboard.vocabulary.orders import OrderStatus, Side
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.compared import Compared, finds, policy_of
-from tests.core.test_known_failures import SECOND, submitted
+from tests.core.test_known_failures import SECOND, stop_to_sell, submitted
 
 TIMEOUT = policy_of(timeout_ns=30 * SECOND)
 
@@ -58,21 +58,7 @@ def test_without_a_timeout_nothing_is_counted_and_nothing_is_cancelled() -> None
 
 def test_a_stop_waits_for_its_price_and_is_never_overdue() -> None:
     desk = Compared(TIMEOUT, held=100)
-    (stop,) = submitted(
-        desk.take(
-            facts.OrderRequested(
-                request=77,
-                strategy="alpha",
-                client_order_id="stop",
-                symbol="AAPL",
-                side=Side.SELL,
-                order_type=OrderType.STOP,
-                time_in_force=TimeInForce.GTC,
-                quantity_nanos=10 * NANOS,
-                stop_price_nanos=240 * NANOS,
-            )
-        )
-    )
+    (stop,) = submitted(desk.take(stop_to_sell(10, 240)))
     desk.take(facts.OrderWorking(order_id=stop.order_id, broker_order_id="b1"))
     assert cancels(desk.passes(60)) == []
 

@@ -183,6 +183,32 @@ def accept(desk: Desk, order: fx.SubmitOrder, broker_id: str) -> None:
     desk.take(facts.OrderSent(order_id=order.order_id, broker_order_id=broker_id, status=working))
 
 
+def filled_whole(order: fx.SubmitOrder, broker_id: str, price_nanos: int) -> facts.FillReported:
+    return facts.FillReported(
+        order_id=order.order_id,
+        broker_order_id=broker_id,
+        quantity_nanos=order.quantity_nanos,
+        price_nanos=price_nanos,
+        filled_quantity_nanos=order.quantity_nanos,
+        filled_price_nanos=price_nanos,
+        final=True,
+    )
+
+
+def stop_to_sell(quantity: int, price: int) -> facts.OrderRequested:
+    return facts.OrderRequested(
+        request=7,
+        strategy="alpha",
+        client_order_id="stop",
+        symbol="AAPL",
+        side=Side.SELL,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        quantity_nanos=quantity * NANOS,
+        stop_price_nanos=price * NANOS,
+    )
+
+
 # 749,900 USD at 250 a share.
 LARGE = 2_999_600_000_000
 
@@ -305,33 +331,13 @@ def test_a_tripped_limit_that_lets_exits_pass_blocks_no_stop_and_no_exit() -> No
         desk.quote("AAPL", 230)
     assert denied(desk.order(Side.BUY, NANOS)) == [Reason.POSTURE_REDUCE_ONLY]
     assert submitted(desk.order(Side.SELL, 60 * NANOS))
-    stop = facts.OrderRequested(
-        request=7,
-        strategy="alpha",
-        client_order_id="stop",
-        symbol="AAPL",
-        side=Side.SELL,
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC,
-        quantity_nanos=40 * NANOS,
-        stop_price_nanos=220 * NANOS,
-    )
+    stop = stop_to_sell(40, 220)
     assert submitted(desk.take(stop))
 
 
 def test_a_halt_does_not_take_away_the_stop_that_protects_a_position() -> None:
     desk = Desk(held=100)
-    stop = facts.OrderRequested(
-        request=1,
-        strategy="alpha",
-        client_order_id="stop",
-        symbol="AAPL",
-        side=Side.SELL,
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC,
-        quantity_nanos=100 * NANOS,
-        stop_price_nanos=240 * NANOS,
-    )
+    stop = stop_to_sell(100, 240)
     (order,) = submitted(desk.take(stop))
     accept(desk, order, "b1")
     halt = OperatorHaltRequested(

@@ -19,7 +19,15 @@ from fuseboard.vocabulary.postures import HaltLevel
 from fuseboard.vocabulary.reasons import Reason
 from tests.core.test_known_failures import SECOND, Desk, accept, submitted
 from tests.core.test_operators import CALM, asked, reset
-from tests.core.test_trading_halts import DELAY_NS, halted, reads, resumed, stages, wait
+from tests.core.test_trading_halts import (
+    DELAY_NS,
+    halted,
+    reads,
+    resting_in_a_halt,
+    resumed,
+    stages,
+    wait,
+)
 from tests.deletion import assert_pinned
 
 ASKS_AFTER_S = ASKS_AFTER_NS // SECOND
@@ -238,14 +246,7 @@ def test_a_dead_feed_of_pairs_has_missed_nothing_of_a_stock() -> None:
 
 def a_close_that_rests_in_a_halt_is_followed_up() -> None:
     """It was sent before; the feed dies and comes back, and nobody said what became of the halt."""
-    desk = Desk(CALM, held=100)
-    (question,) = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
-    leg = facts.LegRead(
-        trip=question.trip, symbol="AAPL", attempt=1, position_nanos=100 * NANOS, against_nanos=0
-    )
-    (close,) = submitted(desk.take(leg))
-    accept(desk, close, "b1")
-    desk.take(halted())
+    desk, close = resting_in_a_halt()
     told = [effect for _ in range(10) for effect in wait(desk, SECOND)]
     desk.now_ns += 60 * SECOND
     assert not any(isinstance(effect, fx.CancelOrder) for effect in told)

@@ -35,6 +35,19 @@ def resumed(symbol: str = "AAPL", event_ns: int = 200) -> TradingResumed:
     return TradingResumed(symbol=symbol, code="T LUDP", event_ns=event_ns)
 
 
+def resting_in_a_halt() -> tuple[Desk, fx.SubmitOrder]:
+    """A close that worked when its symbol was halted."""
+    desk = Desk(CALM, held=100)
+    (question,) = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
+    leg = facts.LegRead(
+        trip=question.trip, symbol="AAPL", attempt=1, position_nanos=100 * NANOS, against_nanos=0
+    )
+    (close,) = submitted(desk.take(leg))
+    accept(desk, close, "b1")
+    desk.take(halted())
+    return desk, close
+
+
 def buys(desk: Desk) -> list[Reason]:
     """Why a buy is denied; empty when it passes."""
     return denied(desk.order(Side.BUY, NANOS))
@@ -255,14 +268,7 @@ def test_an_answer_that_comes_in_a_halt_sends_nothing() -> None:
 
 
 def test_a_close_that_works_when_the_halt_comes_rests_and_is_followed_up_after_it() -> None:
-    desk = Desk(CALM, held=100)
-    (question,) = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
-    leg = facts.LegRead(
-        trip=question.trip, symbol="AAPL", attempt=1, position_nanos=100 * NANOS, against_nanos=0
-    )
-    (close,) = submitted(desk.take(leg))
-    accept(desk, close, "b1")
-    desk.take(halted())
+    desk, close = resting_in_a_halt()
     for _ in range(10):
         assert not any(isinstance(e, fx.CancelOrder) for e in wait(desk, SECOND))
     desk.take(resumed())
@@ -272,14 +278,7 @@ def test_a_close_that_works_when_the_halt_comes_rests_and_is_followed_up_after_i
 
 
 def test_a_close_that_ends_in_a_halt_is_no_try() -> None:
-    desk = Desk(CALM, held=100)
-    (question,) = [e for e in desk.take(asked(HaltLevel.FLATTEN)) if isinstance(e, fx.ReadLeg)]
-    leg = facts.LegRead(
-        trip=question.trip, symbol="AAPL", attempt=1, position_nanos=100 * NANOS, against_nanos=0
-    )
-    (close,) = submitted(desk.take(leg))
-    accept(desk, close, "b1")
-    desk.take(halted())
+    desk, close = resting_in_a_halt()
     desk.take(
         facts.OrderEnded(
             order_id=close.order_id,

@@ -1,42 +1,15 @@
 """Somebody trades by hand, past the gateway, under a policy that adopts: with real processes."""
 
-import urllib.request
 from typing import Any
 
-from msgspec import json
-
 from tests.e2e import truth
-from tests.e2e.processes import (
-    EXCHANGE_KEY,
-    EXCHANGE_SECRET,
-    Bot,
-    Exchange,
-    Gateway,
-    World,
-    accepted,
-    fuseboard,
-    until,
-)
+from tests.e2e.hand import at_the_broker, by_hand, held, one_held
+from tests.e2e.processes import Exchange, World, fuseboard, until
 
 POLICY = """\
 name: by hand too
 execution: {reconciliation: {every: 5s, foreign_orders: adopt}}
 """
-
-
-def at_the_broker(exchange: Exchange, method: str, path: str, body: object = None) -> Any:
-    """A request of somebody who has the account's key."""
-    headers = {"APCA-API-KEY-ID": EXCHANGE_KEY, "APCA-API-SECRET-KEY": EXCHANGE_SECRET}
-    data = None if body is None else json.encode(body)
-    request = urllib.request.Request(exchange.url + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        text = answer.read()
-    return json.decode(text) if text else None
-
-
-def by_hand(exchange: Exchange, **order: Any) -> dict[str, Any]:
-    whole = {"symbol": "AAPL", "side": "buy", "type": "market", "time_in_force": "day", **order}
-    return dict(at_the_broker(exchange, "POST", "/v2/orders", whole))
 
 
 def resting(exchange: Exchange, below: float = 5.0, **order: Any) -> dict[str, Any]:
@@ -46,29 +19,13 @@ def resting(exchange: Exchange, below: float = 5.0, **order: Any) -> dict[str, A
     return by_hand(exchange, type="limit", limit_price=price, time_in_force="gtc", **order)
 
 
-def held(status: dict[str, Any]) -> dict[str, str]:
-    return {at["symbol"]: at["quantity"] for at in status["positions"] if not at["strategy"]}
-
-
-def traded(here: World) -> tuple[Exchange, Gateway, Bot]:
-    """An open gateway whose bot holds one share."""
-    here.init(POLICY)
-    exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
-    gateway = here.open_gateway(exchange.url)
-    bot = here.bot(gateway.url)
-    exchange.start()
-    accepted(bot.buy("AAPL", 1))
-    gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
-    return exchange, gateway, bot
-
-
 def never_halted(here: World) -> None:
     assert not fuseboard("status", "--state", here.state).stdout.count("differs")
     assert not [each for each in here.records() if "POSITION_MISMATCH" in str(each.effects)]
 
 
 def test_an_order_by_hand_is_counted_booked_explained_and_cancelled_by_a_halt(here: World) -> None:
-    exchange, gateway, bot = traded(here)
+    exchange, gateway, bot = one_held(here, POLICY)
     placed = resting(exchange, qty="3")
     gateway.wait_for(lambda now: now["working"] == 1, "it is adopted")
     shown = fuseboard("orders", "--state", here.state).stdout
@@ -97,7 +54,7 @@ def test_an_order_by_hand_is_counted_booked_explained_and_cancelled_by_a_halt(he
 
 
 def test_what_was_done_by_hand_while_the_gateway_was_killed_is_no_difference(here: World) -> None:
-    exchange, gateway, _ = traded(here)
+    exchange, gateway, _ = one_held(here, POLICY)
     filled, kept = resting(exchange, qty="2"), resting(exchange, qty="3")
     cancelled, replaced = resting(exchange, qty="5"), resting(exchange, qty="7")
     gateway.wait_for(lambda now: now["working"] == 4, "they are adopted")
@@ -125,7 +82,7 @@ def test_what_was_done_by_hand_while_the_gateway_was_killed_is_no_difference(her
 
 
 def test_fills_by_hand_that_the_stream_kept_are_found(here: World) -> None:
-    exchange, gateway, _ = traded(here)
+    exchange, gateway, _ = one_held(here, POLICY)
     exchange.faults(hide_fills=1)
     by_hand(exchange, qty="4")
     gateway.wait_for(lambda now: held(now) == {"AAPL": "5"}, "it is found, though nobody told it")

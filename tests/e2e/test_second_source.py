@@ -1,22 +1,8 @@
 """The broker keeps a fill from us, and somebody trades by hand: found, said, settled."""
 
-import urllib.request
-from typing import Any
-
-from msgspec import json
-
 from tests.e2e import truth
-from tests.e2e.processes import (
-    EXCHANGE_KEY,
-    EXCHANGE_SECRET,
-    Bot,
-    Exchange,
-    Gateway,
-    World,
-    accepted,
-    fuseboard,
-    until,
-)
+from tests.e2e.hand import by_hand, held, one_held
+from tests.e2e.processes import World, accepted, fuseboard, until
 
 POLICY = """\
 name: second source
@@ -24,35 +10,10 @@ execution: {reconciliation: {every: 5s}}
 """
 
 
-def by_hand(exchange: Exchange, **order: Any) -> None:
-    """Somebody who has the account's key trades past the gateway."""
-    body = {"side": "buy", "type": "market", "time_in_force": "day", **order}
-    headers = {"APCA-API-KEY-ID": EXCHANGE_KEY, "APCA-API-SECRET-KEY": EXCHANGE_SECRET}
-    request = urllib.request.Request(f"{exchange.url}/v2/orders", json.encode(body), headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
-
-
-def held(status: dict[str, Any]) -> dict[str, str]:
-    return {at["symbol"]: at["quantity"] for at in status["positions"] if not at["strategy"]}
-
-
-def one_held(here: World) -> tuple[Exchange, Gateway, Bot]:
-    """An open gateway whose bot holds one share, and has been told so."""
-    here.init(POLICY)
-    exchange = here.exchange(tape="normal", speed=20, requests_per_minute=10_000)
-    gateway = here.open_gateway(exchange.url)
-    bot = here.bot(gateway.url)
-    exchange.start()
-    accepted(bot.buy("AAPL", 1))
-    gateway.wait_for(lambda now: held(now) == {"AAPL": "1"}, "the first is told")
-    return exchange, gateway, bot
-
-
 def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_a_person_accepts(
     here: World,
 ) -> None:
-    exchange, gateway, bot = one_held(here)
+    exchange, gateway, bot = one_held(here, POLICY)
     exchange.faults(hide_fills=1)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
     accepted(bot.buy_limit("AAPL", 2, round(bid - 0.02, 2)))  # it rests, and fills later
@@ -84,7 +45,7 @@ def test_a_fill_that_the_stream_kept_is_adopted_and_a_trade_by_hand_halts_until_
 def test_what_filled_while_the_gateway_was_down_is_accounted_for_before_anything_trades(
     here: World,
 ) -> None:
-    exchange, gateway, bot = one_held(here)
+    exchange, gateway, bot = one_held(here, POLICY)
     bid = float(exchange.state()["market"]["AAPL"]["bid"])
     accepted(bot.buy_limit("AAPL", 2, round(bid - 0.05, 2)))  # it rests
     gateway.kill()

@@ -15,7 +15,7 @@ from fuseboard.vocabulary.actions import Action
 from fuseboard.vocabulary.money import ATTOS, NANOS
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.reasons import Reason
-from tests.core.test_known_failures import submitted
+from tests.core.test_known_failures import filled_whole, submitted
 from tests.core.test_sessions import DATES, HOUR, MONTHS, WEEKS, SessionDesk
 
 ACCOUNT, ALPHA, AAPL = "account", "strategy:alpha", "symbol:AAPL"
@@ -103,17 +103,7 @@ class Books(SessionDesk):
         """Buy so much, or sell when it is negative."""
         side = Side.BUY if quantity_nanos > 0 else Side.SELL
         (order,) = submitted(self.asks(side, abs(quantity_nanos), 250 * NANOS))
-        self.take(
-            facts.FillReported(
-                order_id=order.order_id,
-                broker_order_id=f"b{self.number}",
-                quantity_nanos=order.quantity_nanos,
-                price_nanos=price_nanos,
-                filled_quantity_nanos=order.quantity_nanos,
-                filled_price_nanos=price_nanos,
-                final=True,
-            )
-        )
+        self.take(filled_whole(order, f"b{self.number}", price_nanos))
 
     def is_rejected(self) -> None:
         (order,) = submitted(self.asks(Side.BUY, NANOS, 250 * NANOS))

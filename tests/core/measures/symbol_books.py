@@ -14,7 +14,7 @@ from fuseboard.vocabulary.operator_inputs import CashMoved
 from fuseboard.vocabulary.orders import OrderType, Side, TimeInForce
 from fuseboard.vocabulary.postures import Posture
 from tests.core.measures.books import Books, rules
-from tests.core.test_known_failures import SECOND, submitted
+from tests.core.test_known_failures import SECOND, filled_whole, submitted
 from tests.policy.conditions.exact import fraction_of
 
 AAPL, MSFT = "symbol:AAPL", "symbol:MSFT"
@@ -66,17 +66,7 @@ class SymbolBooks(Books):
         """A fill of whole nanos of a dollar, at a fresh quote of what the symbol was worth."""
         self.prices(symbol, self.kernel._state.instruments[symbol].mark_nanos)
         (order,) = submitted(self.sends(symbol, quantity_nanos))
-        self.take(
-            facts.FillReported(
-                order_id=order.order_id,
-                broker_order_id=f"b{self.number}",
-                quantity_nanos=order.quantity_nanos,
-                price_nanos=price_nanos,
-                filled_quantity_nanos=order.quantity_nanos,
-                filled_price_nanos=price_nanos,
-                final=True,
-            )
-        )
+        self.take(filled_whole(order, f"b{self.number}", price_nanos))
         cost_attos = quantity_nanos * price_nanos
         assert cost_attos % NANOS == 0
         self.broker_cash_nanos -= cost_attos // NANOS
